@@ -1,0 +1,43 @@
+# Needs Python 3.10+, pip, a C++20 compiler and make; everything else is installed into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint build wheel clean long
+
+demo: $(VENV)/.demo          ## the main job on real data
+	$(BIN)/python examples/demo.py
+
+test: $(VENV)/.dev           ## everything CI checks: linters, types, tests
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+long: $(VENV)/.dev           ## the full-size form of every bounded test
+	$(BIN)/python -m pytest -m long
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+build: $(VENV)/.tools        ## (re)build the native module into the venv, incrementally
+	$(BIN)/pip install -q --no-build-isolation --no-deps -e .
+
+wheel: $(VENV)/.tools
+	$(BIN)/pip wheel -q --no-build-isolation --no-deps -w dist .
+
+$(VENV)/.tools:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q "scikit-build-core>=0.10" "nanobind>=2.4" "cmake>=3.18" ninja
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.tools pyproject.toml CMakeLists.txt $(shell find native -name '*.[ch]pp')
+	$(BIN)/pip install -q --no-build-isolation -e ".[cli]"
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.tools pyproject.toml CMakeLists.txt $(shell find native -name '*.[ch]pp')
+	$(BIN)/pip install -q --no-build-isolation -e ".[dev]"
+	touch $@ $(VENV)/.demo
+
+clean:
+	rm -rf build dist $(VENV) .mypy_cache .ruff_cache .pytest_cache

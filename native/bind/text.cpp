@@ -1,0 +1,3 @@
+#include "bind/register.hpp"
+
+void register_text(nb::module_ &m) { (void)m; }

@@ -1,0 +1,18 @@
+// Table of contents of the native module: one line per family, nothing else.
+#include "bind/register.hpp"
+
+NB_MODULE(_native, m) {
+    m.doc() = "C++ kernels of edgeshard; see native/ for the sources.";
+    register_convert(m);
+    register_scan(m);
+    register_distance(m);
+    register_id_tracker(m);
+    register_gridstore(m);
+    register_wal(m);
+    register_columns(m);
+    register_text(m);
+    register_hnsw(m);
+    register_quantization(m);
+    register_sparse(m);
+    register_numeric_codec(m);
+}

@@ -1,0 +1,144 @@
+"""The exceptions of edgeshard.
+
+::
+
+    Exception
+    └── EdgeShardError                   everything the engine raises on purpose
+        ├── ValidationError              ValueError    a wrong value, refused before anything is written
+        │   ├── VectorDimensionError                   a vector of the wrong length
+        │   └── WrongVectorKindError                   sparse where dense is stored, and the like
+        ├── NotFoundError                LookupError   a point, vector name or index that does not exist
+        │   ├── PointNotFoundError
+        │   ├── VectorNameNotFoundError
+        │   └── IndexNotFoundError                     an order_by, facet or text query without its index
+        ├── StorageError                 OSError       the disk refused
+        │   ├── LockedError                            another handle holds the shard
+        │   └── CorruptedError                         a file holds what it cannot hold
+        ├── SnapshotError                ValueError    an archive that cannot be applied
+        │   └── DivergedError                          a mirror has local writes an apply would lose
+        ├── ClosedError                  RuntimeError  the shard was closed
+        │   └── ForkedShardError                       the shard belongs to the parent process
+        ├── ReadOnlyError                RuntimeError  a write to a shard opened for reading
+        └── CancelledError               RuntimeError  a long call was cancelled by its caller
+
+Each leaf derives from the built-in it specialises, so ``except ValueError`` works, and all derive from
+``Exception``, so code written for ``qdrant_edge``, which raises bare ``Exception``, keeps working.
+Messages keep the prefixes of ``qdrant_edge`` because callers match on them.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CancelledError",
+    "ClosedError",
+    "CorruptedError",
+    "DivergedError",
+    "EdgeShardError",
+    "ForkedShardError",
+    "IndexNotFoundError",
+    "LockedError",
+    "NotFoundError",
+    "PointNotFoundError",
+    "ReadOnlyError",
+    "SnapshotError",
+    "StorageError",
+    "ValidationError",
+    "VectorDimensionError",
+    "VectorNameNotFoundError",
+    "WrongVectorKindError",
+]
+
+
+class EdgeShardError(Exception):
+    """Base of everything the engine raises on purpose."""
+
+
+class ValidationError(EdgeShardError, ValueError):
+    """A value the engine refuses; nothing was written."""
+
+
+class VectorDimensionError(ValidationError):
+    """A vector whose length is not the configured size."""
+
+    def __init__(self, expected: int, got: int) -> None:
+        super().__init__(f"Vector dimension error: expected dim: {expected}, got {got}")
+        self.expected = expected
+        self.got = got
+
+    def __reduce__(self) -> tuple[type[VectorDimensionError], tuple[int, int]]:
+        return type(self), (self.expected, self.got)
+
+
+class WrongVectorKindError(ValidationError):
+    """A sparse, dense or multi-vector where another kind is stored."""
+
+
+class NotFoundError(EdgeShardError, LookupError):
+    """A point, vector name or index that does not exist."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class PointNotFoundError(NotFoundError):
+    """An update of a point that does not exist."""
+
+
+class VectorNameNotFoundError(NotFoundError):
+    """A vector name the shard does not have."""
+
+
+class IndexNotFoundError(NotFoundError):
+    """A request that needs a payload index which does not exist."""
+
+
+class StorageError(EdgeShardError, OSError):
+    """The file system refused an operation."""
+
+
+class LockedError(StorageError):
+    """Another handle, of this or another process, holds the shard."""
+
+
+class CorruptedError(StorageError):
+    """A file holds what it cannot hold.
+
+    Args:
+        path: the damaged file.
+        reason: what is wrong with it.
+        offset: where, in bytes from the start of the file, if known.
+    """
+
+    def __init__(self, path: object, reason: str, offset: int | None = None) -> None:
+        where = f" at byte {offset}" if offset is not None else ""
+        super().__init__(f"{path}{where}: {reason}")
+        self.path = str(path)
+        self.reason = reason
+        self.offset = offset
+
+    def __reduce__(self) -> tuple[type[CorruptedError], tuple[str, str, int | None]]:
+        return type(self), (self.path, self.reason, self.offset)
+
+
+class SnapshotError(EdgeShardError, ValueError):
+    """An archive that is refused, with the entry and the rule it breaks."""
+
+
+class DivergedError(SnapshotError):
+    """A mirror has local writes which applying the snapshot would lose."""
+
+
+class ClosedError(EdgeShardError, RuntimeError):
+    """The shard was closed."""
+
+
+class ForkedShardError(ClosedError):
+    """The shard was opened by the parent process of this one; open it again here after the parent closed it."""
+
+
+class ReadOnlyError(EdgeShardError, RuntimeError):
+    """A write to a shard that was opened with ``read_only=True``."""
+
+
+class CancelledError(EdgeShardError, RuntimeError):
+    """A long call was cancelled by its caller; the shard is as it was."""

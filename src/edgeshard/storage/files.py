@@ -1,0 +1,141 @@
+"""Files and directories: the only module that calls the operating system to change them.
+
+Every durable change of the package goes through the functions of :class:`Disk`, so that a test can replace
+``disk`` to drop un-synced bytes, tear a write or fail the n-th one.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+from typing import TypeAlias
+
+from edgeshard.errors import CorruptedError, StorageError
+
+PathLike: TypeAlias = "str | os.PathLike[str]"
+
+TEMPORARY_PREFIX = ".atomicwrite"
+"""Directories of half-finished replacements start like this (Qdrant uses the same name); readers ignore them."""
+
+
+class Disk:
+    """The operating system's file calls, with errors turned into :class:`StorageError`."""
+
+    def open(self, path: PathLike, flags: int, mode: int = 0o644) -> int:
+        """A file descriptor, closed on exec."""
+        return os.open(path, flags | os.O_CLOEXEC, mode)
+
+    def pwrite(self, fd: int, data: bytes | memoryview, offset: int) -> None:
+        """Write all of ``data`` at ``offset``."""
+        view = memoryview(data).cast("B")
+        while view.nbytes:
+            done = os.pwrite(fd, view, offset)
+            view, offset = view[done:], offset + done
+
+    def truncate(self, fd: int, size: int) -> None:
+        """Set the length of a file; new bytes are holes."""
+        os.ftruncate(fd, size)
+
+    def sync(self, fd: int) -> None:
+        """Make the content of a file durable."""
+        (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(fd)
+
+    def sync_directory(self, path: PathLike) -> None:
+        """Make the names in a directory durable."""
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def rename(self, source: PathLike, target: PathLike) -> None:
+        """Rename, replacing the target."""
+        os.replace(source, target)
+
+    def unlink(self, path: PathLike) -> None:
+        """Remove a file; a missing one is fine."""
+        Path(path).unlink(missing_ok=True)
+
+    def mkdir(self, path: PathLike) -> None:
+        """Make a directory; an existing one is fine."""
+        os.makedirs(path, exist_ok=True)
+
+    def remove_tree(self, path: PathLike) -> None:
+        """Remove a directory and all it holds; a missing one is fine."""
+        try:
+            shutil.rmtree(path)
+        except FileNotFoundError:
+            return
+
+
+disk = Disk()
+"""What all of the package uses; tests put another in its place with :func:`use_disk`."""
+
+
+def use_disk(replacement: Disk) -> Disk:
+    """Put another :class:`Disk` in place and return the one it replaces."""
+    global disk
+    before, disk = disk, replacement
+    return before
+
+
+def replace_file(path: PathLike, data: bytes) -> None:
+    """Replace a whole file durably: write new, fsync, rename, fsync the directory.
+
+    A reader sees the old content or the new, never a mixture, whatever happens in between.
+
+    Raises:
+        StorageError: the file system refused; the old file is untouched.
+    """
+    path = Path(path)
+    temporary = path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(3)}"
+    try:
+        disk.mkdir(temporary)
+        draft = temporary / "tmpfile.tmp"
+        fd = disk.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        try:
+            disk.pwrite(fd, data, 0)
+            disk.sync(fd)
+        finally:
+            os.close(fd)
+        disk.rename(draft, path)
+        disk.sync_directory(path.parent)
+    except OSError as error:
+        raise StorageError(error.errno, f"cannot replace {path}: {error.strerror}") from error
+    finally:
+        disk.remove_tree(temporary)
+
+
+def create_file(path: PathLike, size: int) -> None:
+    """Create a file of ``size`` zero bytes (a hole) under a temporary name and rename it into place."""
+    path = Path(path)
+    draft = path.with_suffix(".tmp")
+    try:
+        fd = disk.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        try:
+            disk.truncate(fd, size)
+        finally:
+            os.close(fd)
+        disk.rename(draft, path)
+    except OSError as error:
+        raise StorageError(error.errno, f"cannot create {path}: {error.strerror}") from error
+
+
+def read_file(path: PathLike, limit_bytes: int = 1 << 30) -> bytes:
+    """The content of a file that must exist and be no larger than ``limit_bytes``.
+
+    Raises:
+        CorruptedError: the file is missing, unreadable or too large to be what it should be.
+    """
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > limit_bytes:
+                raise CorruptedError(path, f"{size} bytes, more than the {limit_bytes} this file can have")
+            return file.read()
+    except FileNotFoundError as error:
+        raise CorruptedError(path, "the file is missing") from error
+    except OSError as error:
+        raise StorageError(error.errno, f"cannot read {path}: {error.strerror}") from error
