@@ -10,8 +10,11 @@ if TYPE_CHECKING:
 __all__ = ["STEMMED_LANGUAGES", "stemmer_of"]
 
 STEMMED_LANGUAGES = frozenset(
-    ("arabic", "armenian", "danish", "dutch", "english", "finnish", "french", "german", "greek", "hungarian")
-    + ("italian", "norwegian", "portuguese", "romanian", "russian", "spanish", "swedish", "tamil", "turkish")
+    (
+        "arabic", "armenian", "danish", "dutch", "english", "finnish", "french", "german", "greek",
+        "hungarian", "italian", "norwegian", "portuguese", "romanian", "russian", "spanish", "swedish",
+        "tamil", "turkish",
+    )
 )
 """Languages with a Snowball stemmer."""
 
@@ -20,8 +23,8 @@ def stemmer_of(setting: Any) -> Callable[[str], str] | None:
     """The function that stems one lower-cased token, or None for no stemming.
 
     Args:
-        setting: a language name, or an object with a ``language`` (``SnowballParams``); None and objects without
-            one (``DisabledStemmer``) switch stemming off.
+        setting: a language name, or an object with a ``language`` (``SnowballParams``); None and objects
+            without one (``DisabledStemmer``) switch stemming off.
 
     Not to be called from two threads at once: a Snowball stemmer works in a buffer of its own.
     """

@@ -9,16 +9,19 @@ from typing import Any
 __all__ = ["STOP_WORD_LANGUAGES", "stop_words", "stop_words_of"]
 
 STOP_WORD_LANGUAGES = frozenset(
-    ("arabic", "azerbaijani", "basque", "bengali", "catalan", "chinese", "danish", "dutch", "english", "finnish")
-    + ("french", "german", "greek", "hebrew", "hinglish", "hungarian", "indonesian", "italian", "japanese", "kazakh")
-    + ("nepali", "norwegian", "portuguese", "romanian", "russian", "slovene", "spanish", "swedish", "tajik", "turkish")
+    (
+        "arabic", "azerbaijani", "basque", "bengali", "catalan", "chinese", "danish", "dutch", "english",
+        "finnish", "french", "german", "greek", "hebrew", "hinglish", "hungarian", "indonesian",
+        "italian", "japanese", "kazakh", "nepali", "norwegian", "portuguese", "romanian", "russian",
+        "slovene", "spanish", "swedish", "tajik", "turkish",
+    )
 )
 """Languages with a stop-word list."""
 
 
 @cache
 def stop_words(language: str) -> frozenset[str]:
-    """The stop words of a language, given by its lower-case English name; empty for a language without a list."""
+    """The stop words of a language (lower-case English name); empty for a language without a list."""
     if language not in STOP_WORD_LANGUAGES:
         return frozenset()
     path = Path(__file__).with_name("stop_words") / f"{language}.txt"

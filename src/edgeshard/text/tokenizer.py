@@ -1,7 +1,7 @@
 """Tokenizers of text indexes, text filters and BM25.
 
-A text goes through: split, ASCII folding, lower-casing, stop words, stemming, length limits. Splitting, folding
-and lower-casing run natively; the rest is decided once per distinct token and remembered.
+A text goes through: split, ASCII folding, lower-casing, stop words, stemming, length limits. Splitting,
+folding and lower-casing run natively; the rest is decided once per distinct token and remembered.
 """
 
 from __future__ import annotations
@@ -50,14 +50,21 @@ class Tokenizer:
 
     Args:
         params: an object with the attributes ``tokenizer``, ``lowercase``, ``ascii_folding``, ``stopwords``,
-            ``stemmer``, ``min_token_len`` and ``max_token_len`` (``TextIndexParams``, ``Bm25Config``); None and a
-            missing attribute mean the default: word tokenizer, lower-case, no folding, stop words, stemmer or limits.
+            ``stemmer``, ``min_token_len`` and ``max_token_len`` (``TextIndexParams``, ``Bm25Config``); None
+            and a missing attribute mean the default: word tokenizer, lower-case, nothing else.
     """
 
     __slots__ = (
-        "_folding", "_known", "_lowercase", "_max_len", "_min_len", "_query_words", "_splitter", "_stem", "_stop_words",
+        "_folding",
+        "_known",
+        "_lowercase",
+        "_max_len",
+        "_min_len",
+        "_splitter",
+        "_stem",
+        "_stop_words",
         "kind",
-    )  # fmt: skip
+    )
 
     def __init__(self, params: Any = None) -> None:
         def given(name: str, default: Any) -> Any:
@@ -121,11 +128,10 @@ class Tokenizer:
         vocabulary: dict[str, int] = {}
         becomes = np.full(len(split.vocabulary), -1, np.int64)
         for number, token in enumerate(split.vocabulary):
-            kept = self._finish(token)
-            if kept is not None:
-                becomes[number] = vocabulary.setdefault(kept, len(vocabulary))
+            finished = self._finish(token)
+            if finished is not None:
+                becomes[number] = vocabulary.setdefault(finished, len(vocabulary))
         numbers = becomes[split.numbers]
         kept_before = np.concatenate([[0], np.cumsum(numbers >= 0)])
-        return TokenBatch(
-            list(vocabulary), numbers[numbers >= 0].astype(np.uint32), kept_before[split.bounds].astype(np.int64)
-        )
+        kept = numbers[numbers >= 0].astype(np.uint32)
+        return TokenBatch(list(vocabulary), kept, kept_before[split.bounds].astype(np.int64))
