@@ -226,16 +226,21 @@ nb::list parts_list(std::vector<ImagePart> &parts) {
     return out;
 }
 
+nb::list ranges_list(const std::vector<BlockRun> &ranges) {
+    nb::list out;
+    for (const BlockRun &run : ranges) out.append(nb::make_tuple(run.start, run.start + run.count));
+    return out;
+}
+
 nb::tuple collect(PyGrid &grid) {
     GridImage image;
     {
         nb::gil_scoped_release release;
         image = grid.core.collect();
     }
-    nb::list pages, tracker;
+    nb::list pages;
     for (const PageRange &range : image.pages) pages.append(nb::make_tuple(range.page, range.start, range.stop));
-    for (const BlockRun &run : image.tracker) tracker.append(nb::make_tuple(run.start, run.start + run.count));
-    return nb::make_tuple(pages, tracker, parts_list(image.space.bitmask), parts_list(image.space.gaps));
+    return nb::make_tuple(pages, ranges_list(image.tracker), parts_list(image.space.bitmask), parts_list(image.space.gaps));
 }
 
 nb::object parse_journal(Input data) {
@@ -305,6 +310,7 @@ void register_gridstore(nb::module_ &m) {
         .def("begin", [](PyGrid &grid) { grid.core.begin(); })
         .def("commit", [](PyGrid &grid) { grid.core.commit(); })
         .def("rollback", [](PyGrid &grid) { grid.core.rollback(); })
+        .def("tracker_changes", [](PyGrid &grid) { return ranges_list(grid.core.tracker_changes()); })
         .def("collect", &collect)
         .def("flushed", [](PyGrid &grid) { grid.core.flushed(); });
     m.def("tracker_journal", &parse_journal, "Entries (n, 5) u32 of a tracker_journal.dat, up to its first damage.");

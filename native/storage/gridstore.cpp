@@ -366,16 +366,14 @@ bool GridCore::dirty() const {
     return dirty_bytes_ || dirty_count_ || space_.dirty() || !freed_.empty();
 }
 
-GridImage GridCore::collect() {
-    WriteLock lock(mutex_);
-    GridImage image;
-    image.pages = dirty_pages_;
+std::vector<BlockRun> GridCore::changed_slots() const {
+    std::vector<BlockRun> ranges;
     uint64_t start = 0, end = 0;  // the range of slots that is being put together
     auto emit = [&] {
-        if (end > start) image.tracker.push_back({sizeof(uint32_t) + start * sizeof(GridSlot),
-                                                  (end - start) * sizeof(GridSlot)});
+        if (end > start)
+            ranges.push_back({sizeof(uint32_t) + start * sizeof(GridSlot), (end - start) * sizeof(GridSlot)});
     };
-    if (dirty_count_) image.tracker.push_back({0, sizeof(uint32_t)});
+    if (dirty_count_) ranges.push_back({0, sizeof(uint32_t)});
     for (uint64_t word = 0; word < dirty_slots_.size(); ++word) {
         for (uint64_t bits = dirty_slots_[word]; bits; bits &= bits - 1) {
             uint64_t slot = word * 64 + uint64_t(std::countr_zero(bits));
@@ -387,9 +385,18 @@ GridImage GridCore::collect() {
         }
     }
     emit();
+    return ranges;
+}
+
+std::vector<BlockRun> GridCore::tracker_changes() const {
+    ReadLock lock(mutex_);
+    return changed_slots();
+}
+
+GridImage GridCore::collect() {
+    WriteLock lock(mutex_);
     freed_in_image_ = freed_.size();
-    image.space = space_.image(freed_, freed_in_image_);
-    return image;
+    return {dirty_pages_, changed_slots(), space_.image(freed_, freed_in_image_)};
 }
 
 void GridCore::flushed() {

@@ -118,6 +118,8 @@ public:
     // Flushing: collect describes all changes, with superseded blocks already free in bitmask and gaps;
     // flushed, once all of that is durable, frees them for reuse. No change may come in between.
     GridImage collect();
+    // Byte ranges of the tracker that have changed.
+    std::vector<BlockRun> tracker_changes() const;
     void flushed();
 
 private:
@@ -135,6 +137,7 @@ private:
     GridDamage read(uint64_t slot, Scratch &out, size_t &size, bool &found);
     GridDamage size_of(uint64_t slot, size_t &size) const;
     void copy_out(uint64_t page, uint64_t offset, uint8_t *out, size_t size) const;
+    std::vector<BlockRun> changed_slots() const;
     ByteView encode(ByteView value, Scratch &scratch) const;
     void copy_in(BlockRun run, ByteView bytes);
     void set_slot(uint32_t slot, const GridSlot &record);

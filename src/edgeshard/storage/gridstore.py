@@ -1,8 +1,8 @@
-"""A store of byte strings by slot number, the format of payloads, sparse vectors and appendable payload indexes.
+"""A store of byte strings by slot: payloads, sparse vectors and appendable payload indexes.
 
 In: slots (internal offsets, u32) and bytes. Out: the bytes. Files on disk: the directory described in
-``docs/format/gridstore.md``. Coding, allocation and copying happen in C++ (``native/storage/gridstore*``); this
-module owns the files.
+``docs/format/gridstore.md``. Coding, allocation and copying happen in C++ (``native/storage/gridstore*``);
+this module owns the files.
 
 What makes an update safe: a value is always written to blocks nothing refers to, so a crash before the flush
 leaves the old value in place; the old blocks are free for reuse only once the flush is durable.
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from edgeshard import _native
 from edgeshard.errors import ClosedError, CorruptedError, ReadOnlyError, StorageError, ValidationError
 from edgeshard.storage import files
 from edgeshard.storage import gridstore_config as names
-from edgeshard.storage.gridstore_build import free_gaps, write_new, write_packed
+from edgeshard.storage.gridstore_build import free_gaps, write_packed
 from edgeshard.storage.gridstore_config import GridConfig
 from edgeshard.storage.overlay import PrivateFile
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Bytes: TypeAlias = "npt.NDArray[np.uint8]"
 Slots: TypeAlias = "npt.NDArray[np.uint32]"
 Packed: TypeAlias = "tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]"
-"""Values back to back, and where each begins and ends: ``(data, bounds)``, value i is ``data[bounds[i]:bounds[i+1]]``."""
+"""Values back to back: ``(data, bounds)``, value i is ``data[bounds[i] : bounds[i + 1]]``."""
 
 
 class _Closed:
@@ -44,11 +44,11 @@ class _Closed:
 class Gridstore:
     """A directory of byte strings by slot; open one with :meth:`open` or :meth:`create`.
 
-    Any number of threads may read while one writes; writers must exclude each other, and no write may come between
-    :meth:`collect` and the end of that flush.
+    Any number of threads may read while one writes; writers must exclude each other, and no write may come
+    between :meth:`collect` and the end of that flush.
     """
 
-    __slots__ = ("_bitmask", "_core", "_gaps", "_has_journal", "_names_changed", "_pages", "_tracker", "config",
+    __slots__ = ("_bitmask", "_core", "_gaps", "_has_journal", "_pages", "_tracker", "config",
                  "directory", "read_only")  # fmt: skip
 
     def __init__(self, directory: Path, config: GridConfig, read_only: bool) -> None:
@@ -59,8 +59,7 @@ class Gridstore:
         self._gaps = directory / names.GAPS
         self._pages: list[PrivateFile] = []
         self._has_journal = False
-        self._names_changed = False
-        self._core: Any = _native.GridCore(
+        self._core = _native.GridCore(
             directory, config.page_size_bytes, config.block_size_bytes, config.region_size_blocks,
             config.compression == names.LZ4,
         )  # fmt: skip
@@ -93,8 +92,8 @@ class Gridstore:
         """The store in a directory.
 
         Every slot is checked and the free space is computed from the slots, so that blocks a crash has leaked
-        are free again and a damaged bitmask does no harm. A tracker journal is applied in memory and removed by
-        the next flush.
+        are free again and a damaged bitmask does no harm. A tracker journal is applied in memory and removed
+        by the next flush.
 
         Args:
             directory: where the store is.
@@ -139,7 +138,7 @@ class Gridstore:
         self._has_journal = path.exists()
         if not self._has_journal:
             return np.zeros((0, 5), np.uint32)
-        entries: npt.NDArray[np.uint32] = _native.tracker_journal(np.frombuffer(files.read_file(path), np.uint8))
+        entries = _native.tracker_journal(np.frombuffer(files.read_file(path), np.uint8))
         if len(entries) and int(entries[:, 0].max()) >= names.MAX_SLOTS:
             raise CorruptedError(path, f"slot {int(entries[:, 0].max())} is more than a store can have")
         return entries
@@ -172,8 +171,9 @@ class Gridstore:
         bitmask, gaps = _content(self._bitmask), _content(self._gaps)
         # A page is created before bitmask and gaps grow, so they may lag behind; they never run ahead.
         if len(bitmask) > bitmask_size or len(gaps) > gaps_size:
-            path, name = (self._bitmask, "bitmask") if len(bitmask) > bitmask_size else (self._gaps, "gaps")
-            raise CorruptedError(path, f"the {name} cover more than {pages} pages: {names.page_name(pages)} is missing")
+            path = self._bitmask if len(bitmask) > bitmask_size else self._gaps
+            reason = f"it covers more than {pages} pages: {names.page_name(pages)} is missing"
+            raise CorruptedError(path, reason)
         self._core.load(bitmask, gaps)
         if not self.read_only and (len(bitmask) < bitmask_size or len(gaps) < gaps_size):
             _set_length(self._bitmask, bitmask_size)
@@ -197,8 +197,7 @@ class Gridstore:
         Raises:
             CorruptedError: the stored bytes are damaged.
         """
-        value: bytes | None = self._core.get(slot)
-        return value
+        return self._core.get(slot)
 
     def get_batch(self, slots: Slots | None = None) -> Packed:
         """The values of many slots, back to back.
@@ -212,15 +211,11 @@ class Gridstore:
         Raises:
             CorruptedError: the stored bytes of a slot are damaged.
         """
-        packed: Packed = self._core.get_batch(None if slots is None else np.ascontiguousarray(slots, np.uint32))
-        return packed
+        return self._core.get_batch(_as_slots(slots))
 
     def present(self, slots: Slots | None = None) -> npt.NDArray[np.bool_]:
         """``(n,) bool``: which slots hold a value; None for all from 0 to :attr:`count`."""
-        mask: npt.NDArray[np.bool_] = self._core.present(
-            None if slots is None else np.ascontiguousarray(slots, np.uint32)
-        )
-        return mask
+        return self._core.present(_as_slots(slots))
 
     # --- writing -------------------------------------------------------------------
 
@@ -252,11 +247,13 @@ class Gridstore:
             return
         self._reserve(int(slots.max()))
         core, done = self._core, 0
-        arguments = values if isinstance(values, tuple) else (values,)
         core.begin()
         try:
             while done < len(slots):
-                done, pages = core.put_batch(slots, *arguments, done)
+                if isinstance(values, tuple):
+                    done, pages = core.put_batch(slots, *values, done)
+                else:
+                    done, pages = core.put_batch(slots, values, done)
                 self._add_pages(pages)
         except BaseException:
             core.rollback()
@@ -281,7 +278,7 @@ class Gridstore:
             raise ValidationError(f"slot must be in 0..{names.MAX_SLOTS - 1}, got {slot}")
         if slot < self._core.capacity:
             return
-        for start, stop in self._core.collect()[1]:
+        for start, stop in self._core.tracker_changes():
             self._tracker.mark(start, stop)  # growing keeps what is marked
         self._tracker.grow(names.tracker_size(slot + 1))
         self._core.set_tracker(self._tracker.array)
@@ -292,7 +289,8 @@ class Gridstore:
             page = PrivateFile.create(self.directory / names.page_name(number), self.config.page_size_bytes)
             self._sync_names()  # bitmask and gaps must not be longer than the pages
             _set_length(self._bitmask, (number + 1) * self.config.bitmask_bytes_per_page)
-            _write_at(self._gaps, number * self.config.regions_per_page * names.GAPS_BYTES, free_gaps(self.config))
+            free = free_gaps(self.config)
+            _write_at(self._gaps, number * len(free), free)
             self._pages.append(page)
             self._core.add_page(page.array)
 
@@ -306,8 +304,8 @@ class Gridstore:
     def collect(self, plan: FlushPlan) -> None:
         """Hand all changes to a flush.
 
-        Values are fresh writes (nothing durable refers to their blocks); slots, bitmask and gaps are changes that
-        must become durable together.
+        Values are fresh writes (nothing durable refers to their blocks); slots, bitmask and gaps are changes
+        that must become durable together.
         """
         if self.read_only or not (self._core.dirty or self._has_journal):
             return
@@ -341,9 +339,13 @@ class Gridstore:
         if isinstance(self._core, _Closed):
             return
         self._core.close()
-        self._core = _Closed()
+        self._core = cast("_native.GridCore", _Closed())
         for file in (*self._pages, self._tracker):
             file.close()
+
+
+def _as_slots(slots: Slots | None) -> Slots | None:
+    return None if slots is None else np.ascontiguousarray(slots, np.uint32)
 
 
 def _content(path: Path) -> Bytes:
@@ -372,5 +374,3 @@ def _write_at(path: Path, offset: int, data: bytes) -> None:
     except OSError as error:
         raise StorageError(error.errno, f"cannot write {path}: {error.strerror}") from error
 
-
-__all__ = ["GridConfig", "Gridstore", "write_new", "write_packed"]

@@ -33,8 +33,10 @@ def write_packed(
     """Write a new store and return its number of slots.
 
     Args:
-        directory: where to put it; made if it is missing. ``config.json``, which makes it a store, comes last.
-        batches: values of the slots 0, 1, ... in order: lists of bytes (None for no value) or ``(data, bounds)``.
+        directory: where to put it; made if it is missing. ``config.json``, which makes it a store, is
+            written last.
+        batches: values of the slots 0, 1, ... in order: lists of bytes (None for no value) or
+            ``(data, bounds)``.
         config: sizes and compression, by default those of payloads.
         durable: sync the files and the directory.
 
@@ -114,11 +116,15 @@ def _packed(
     values: list[bytes | None] | Packed, config: GridConfig, first: int
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32]]:
     """The blocks of some values and their slots, the first one at block ``first`` of the store."""
-    arguments = values if isinstance(values, tuple) else (values,)
-    data, lengths = _native.pack_values(*arguments, config.block_size_bytes, config.compression == names.LZ4)
+    block_bytes, lz4 = config.block_size_bytes, config.compression == names.LZ4
+    if isinstance(values, tuple):
+        data, lengths = _native.pack_values(*values, block_bytes, lz4)
+        present = np.ones(len(lengths), np.bool_)
+    else:
+        data, lengths = _native.pack_values(values, block_bytes, lz4)
+        present = np.array([value is not None for value in values], np.bool_)
     blocks = -(-lengths.astype(np.int64) // config.block_size_bytes)
     starts = np.where(blocks > 0, first + np.cumsum(blocks) - blocks, 0)
-    present = np.ones(len(lengths), bool) if isinstance(values, tuple) else np.array([v is not None for v in values])
     per_page = config.blocks_per_page
     return data, np.stack([present, starts // per_page, starts % per_page, lengths], axis=1).astype("<u4")
 
@@ -148,9 +154,10 @@ class _Pages:
                 self._next()
             part = data[: self.page_bytes - self._at]
             try:
-                files.disk.pwrite(self._fd, memoryview(part), self._at)
+                files.disk.pwrite(self._fd, part.data, self._at)
             except OSError as error:
-                raise StorageError(error.errno, f"cannot write to {self.directory}: {error.strerror}") from error
+                what = f"cannot write to {self.directory}: {error.strerror}"
+                raise StorageError(error.errno, what) from error
             self._at += len(part)
             data = data[len(part) :]
 

@@ -129,7 +129,9 @@ class GridConfig:
             mode = fields.get("mode", "mutable")
             if mode != "mutable":
                 raise ValueError(f"mode must be 'mutable', got {mode!r}")
-            sizes = [fields.get(key) for key in ("page_size_bytes", "block_size_bytes", "region_size_blocks")]
-            return cls(*sizes, compression=fields.get("compression", LZ4))
+            missing: Any = None  # refused like any other wrong value
+            page, block = fields.get("page_size_bytes", missing), fields.get("block_size_bytes", missing)
+            region = fields.get("region_size_blocks", missing)
+            return cls(page, block, region, fields.get("compression", LZ4))
         except (ValueError, msgspec.DecodeError) as error:
             raise CorruptedError(path, str(error)) from error
