@@ -44,9 +44,9 @@ def value(rng, largest):
 
 
 SIZES = [
-    pytest.param(dict(page_size_bytes=4096, block_size_bytes=16, region_size_blocks=32), 9000, id="tiny pages"),
-    pytest.param(dict(page_size_bytes=9600, block_size_bytes=4, region_size_blocks=100), 700, id="odd regions"),
-    pytest.param(dict(), 3000, id="payload sizes"),
+    pytest.param((4096, 16, 32), 9000, id="tiny pages"),
+    pytest.param((9600, 4, 100), 700, id="odd regions"),
+    pytest.param((32 << 20, 128, 8192), 3000, id="payload sizes"),
 ]
 
 
@@ -54,7 +54,8 @@ SIZES = [
 @pytest.mark.parametrize(("sizes", "largest"), SIZES)
 def test_agrees_with_a_dict_through_updates_flushes_and_reopening(tmp_path, sizes, largest, compression):
     rng, model, durable = random.Random(7), {}, {}
-    store = Gridstore.create(tmp_path, compression=compression, **sizes)
+    page, block, region = sizes
+    store = Gridstore.create(tmp_path, page, block, compression, region)
     for _ in range(300):
         action = rng.random()
         if action < 0.4:
@@ -103,7 +104,8 @@ def test_tracker_grows_and_keeps_what_was_not_flushed(tmp_path):
     assert (tmp_path / "tracker.dat").stat().st_size == 2 << 20
     flush(store)
     store.close()
-    assert content(Gridstore.open(tmp_path, read_only=True)) == {3: b"three", 65535: b"first past one mebibyte"}
+    want = {3: b"three", 65535: b"first past one mebibyte"}
+    assert content(Gridstore.open(tmp_path, read_only=True)) == want
 
 
 def test_blocks_are_reused_only_after_the_flush(tmp_path):
@@ -174,7 +176,7 @@ def test_packed_store_is_like_one_that_was_put(tmp_path):
     store.collect(plan)
     assert plan.empty  # bitmask and gaps were right
     wanted = {i: v for i, v in enumerate(values) if v is not None}
-    wanted |= {i: b"" for i in range(8000, 9000, 5)}
+    wanted |= dict.fromkeys(range(8000, 9000, 5), b"")
     assert content(store) == wanted
     store.put(0, b"zero")
     flush(store)
@@ -214,9 +216,8 @@ def test_readers_beside_a_writer(tmp_path):
     def read():
         while not stop.is_set():
             data, bounds = store.get_batch(slots)
-            for i in range(64):
-                if len(set(data[bounds[i] : bounds[i + 1]].tobytes())) != 1:
-                    failures.append(i)
+            values = [data[bounds[i] : bounds[i + 1]].tobytes() for i in range(64)]
+            failures.extend(value for value in values if len(set(value)) != 1)
             if len(set(store.get(7))) != 1:
                 failures.append(7)
 
