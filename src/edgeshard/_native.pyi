@@ -1,14 +1,88 @@
 """Typed view of the native module, one section per register_* family of native/bind."""
 
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 # --- distance
 
-def cpu_isa() -> str: ...
-def default_threads() -> int: ...
+def cpu_isa() -> str:
+    """Return the instruction set in use: "scalar", "neon", "avx2" or "avx512" (EDGESHARD_CPU caps it)."""
+
+def default_threads() -> int:
+    """Return how many threads this process may use (its processors, capped by EDGESHARD_THREADS)."""
+
+# --- scan
+
+# Vectors are float32, float16 or uint8, C-contiguous; queries and chunks have one dtype and dimension.
+# distance: 0 Cosine, 1 Euclid, 2 Dot, 3 Manhattan. threads: at most this many, 0 = as many as the work deserves.
+# isa: None = the best one.
+
+def scan_topk(
+    queries: NDArray[Any],
+    chunks: list[NDArray[Any]],
+    mask: NDArray[np.bool_] | None,
+    k: int,
+    distance: int,
+    threads: int = 0,
+    isa: str | None = None,
+) -> tuple[NDArray[np.uint32], NDArray[np.float32], NDArray[np.int64]]:
+    """Return (offsets (q, k'), sims (q, k'), counts (q,)), k' = min(k, rows), best first, ties by offset."""
+
+def scan_all(
+    query: NDArray[Any], chunks: list[NDArray[Any]], distance: int, threads: int = 0, isa: str | None = None
+) -> NDArray[np.float32]: ...
+def score_offsets(
+    query: NDArray[Any],
+    chunks: list[NDArray[Any]],
+    offsets: NDArray[np.uint32],
+    distance: int,
+    threads: int = 0,
+    isa: str | None = None,
+) -> NDArray[np.float32]: ...
+def score_matrix(
+    queries: NDArray[Any],
+    chunks: list[NDArray[Any]],
+    offsets: NDArray[np.uint32] | None,
+    distance: int,
+    threads: int = 0,
+    isa: str | None = None,
+) -> NDArray[np.float32]: ...
+def maxsim_topk(
+    query: NDArray[Any],
+    chunks: list[NDArray[Any]],
+    first: NDArray[np.uint32],
+    count: NDArray[np.uint32],
+    mask: NDArray[np.bool_] | None,
+    k: int,
+    distance: int,
+    threads: int = 0,
+    isa: str | None = None,
+) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+    """Return (offsets, sims) of the at most k best points; points without rows are left out."""
+
+def maxsim_offsets(
+    query: NDArray[Any],
+    chunks: list[NDArray[Any]],
+    first: NDArray[np.uint32],
+    count: NDArray[np.uint32],
+    offsets: NDArray[np.uint32],
+    distance: int,
+    threads: int = 0,
+    isa: str | None = None,
+) -> NDArray[np.float32]:
+    """Return MaxSim per offset; NaN for a point without rows."""
+
+def sparse_scores(
+    q_indices: NDArray[np.uint32],
+    q_values: NDArray[np.float32],
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.uint32],
+    values: NDArray[np.float32],
+    threads: int = 0,
+) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
+    """Return (similarity, number of common indices) of every row; indices ascend within a row."""
 
 # --- text
 
