@@ -10,17 +10,13 @@
 #include <string_view>
 #include <vector>
 
+#include "codec/json_path.hpp"
 #include "index/columns_strings.hpp"
 
 namespace edgeshard::columns {
 
-struct Step {
-  enum class Kind { key, position, elements } kind;
-  std::string key;
-  uint64_t position = 0;
-};
-
-using Path = std::vector<Step>;
+using json::Path;
+using json::Step;
 
 // Type of an entry; what each of the arrays of a batch holds for it.
 enum Tag : uint8_t {

@@ -10,7 +10,7 @@ namespace edgeshard::columns {
 namespace {
 
 constexpr int64_t not_a_date = std::numeric_limits<int64_t>::min();
-constexpr uint32_t unknown_word = std::numeric_limits<uint32_t>::max();
+constexpr uint32_t unknown_word = UINT32_MAX; // of Vocabulary::find
 
 // Eight bytes at a time, multiplied and folded (the mixing step of wyhash, Wang Yi 2019).
 uint32_t hash_of(std::string_view text) {

@@ -129,7 +129,7 @@ def _compile_slice(condition: Any) -> Predicate:
         if view.id is None:
             return False
         data = view.id.to_bytes(8, "little") if isinstance(view.id, int) else view.id.bytes
-        return slice_hash(data) % total == index
+        return bool(slice_hash(data) % total == index)
 
     return passes
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from edgeshard._native import select_payload
 from edgeshard.models.paths import ELEMENTS, Step, parse_path
 
 __all__ = ["compile_selector", "select_exclude", "select_include"]
@@ -74,14 +75,7 @@ def compile_selector(with_payload: Any) -> Callable[[bytes | None], bytes | None
     include = isinstance(with_payload, (list, tuple)) or type(with_payload).__name__.endswith("Include")
     keys = list(with_payload) if isinstance(with_payload, (list, tuple)) else list(with_payload.keys)
     paths = [parse_path(key).steps for key in keys]
-    reduce = _include if include else _exclude
-
-    from edgeshard.models.payload import decode_payload, encode_payload
-
-    def select(raw: bytes | None) -> bytes | None:
-        return None if raw is None else encode_payload(reduce(decode_payload(raw), paths))
-
-    return select
+    return lambda raw: None if raw is None else select_payload(raw, paths, include)
 
 
 def _identity(raw: bytes | None) -> bytes | None:

@@ -10,9 +10,9 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
+from edgeshard._native import split_text as words
 from edgeshard.errors import ValidationError
 from edgeshard.filter.geo import as_point, haversine_metres, in_polygon, ring_of
-from edgeshard.filter.words import words
 from edgeshard.models.datetimes import parse_datetime
 
 __all__ = [
