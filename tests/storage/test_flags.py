@@ -12,25 +12,9 @@ from edgeshard.errors import CorruptedError, ReadOnlyError
 from edgeshard.storage import roaring
 from edgeshard.storage.bitset_file import DROP, BitFile, decode_stored_bitmask, encode_stored_bitmask
 from edgeshard.storage.flags import Flags
-from edgeshard.storage.flush import FlushPlan
 
 
-def flush(storage):
-    plan = FlushPlan()
-    storage.collect(plan)
-    for path, data in plan.replacements.items():
-        path.write_bytes(data)
-    for path, offset, data in plan.fresh + plan.changes:
-        with open(path, "r+b") as file:
-            file.seek(offset)
-            file.write(data)
-    for path in plan.removals:
-        path.unlink()
-    plan.done()
-    return plan
-
-
-def test_flags_follow_a_model(tmp_path):
+def test_flags_follow_a_model(tmp_path, flush):
     rng = np.random.default_rng(5)
     flags, model = Flags.create(tmp_path), np.zeros(0, bool)
     for step in range(40):
@@ -49,7 +33,7 @@ def test_flags_follow_a_model(tmp_path):
         assert not flags.mask(len(model) + 500)[len(model) :].any()
 
 
-def test_only_changed_words_are_written(tmp_path):
+def test_only_changed_words_are_written(tmp_path, flush):
     flags = Flags.create(tmp_path)
     flags.extend(10_000)
     flush(flags)
@@ -63,7 +47,7 @@ def test_only_changed_words_are_written(tmp_path):
     assert flags.dirty_bytes == 0  # nothing differs
 
 
-def test_flags_grow_past_one_mebibyte(tmp_path):
+def test_flags_grow_past_one_mebibyte(tmp_path, flush):
     flags = Flags.create(tmp_path)
     flags.set(np.array([8 << 20]), True)
     assert (tmp_path / "flags_a.dat").stat().st_size == 2 << 20
@@ -71,7 +55,7 @@ def test_flags_grow_past_one_mebibyte(tmp_path):
     assert np.flatnonzero(Flags.open(tmp_path).mask((8 << 20) + 1)).tolist() == [8 << 20]
 
 
-def test_old_flags_move_to_the_first_file_when_written(tmp_path):
+def test_old_flags_move_to_the_first_file_when_written(tmp_path, flush):
     (tmp_path / "flags_b.dat").write_bytes(b"\x05".ljust(1 << 20, b"\0"))
     (tmp_path / "flags_a.dat").write_bytes(b"\xff".ljust(1 << 20, b"\0"))
     (tmp_path / "status.dat").write_bytes(struct.pack("<QQ", 5, 1))
@@ -106,7 +90,7 @@ def test_read_only_flags_refuse(tmp_path):
 
 
 @pytest.mark.parametrize("header", [DROP, b""])
-def test_bit_file(tmp_path, header):
+def test_bit_file(tmp_path, header, flush):
     path = tmp_path / "deleted.dat"
     file = BitFile.create(path, np.arange(130) % 7 == 0, header)
     assert path.stat().st_size == len(header) + 24
@@ -129,7 +113,7 @@ def test_bit_file(tmp_path, header):
             BitFile.open(path, 130, header)
 
 
-def test_missing_bit_file_is_made_by_the_first_change(tmp_path):
+def test_missing_bit_file_is_made_by_the_first_change(tmp_path, flush):
     path = tmp_path / "deleted.dat"
     file = BitFile.open(path, 70, DROP, missing_ok=True)
     assert flush(file).empty
@@ -203,11 +187,9 @@ def test_stored_bitmask_of_the_oracle(tmp_path, every):
     assert encode_stored_bitmask(mask) == data
 
 
-def test_flags_of_the_oracle_and_back(tmp_path):
+def test_flags_of_the_oracle_and_back(tmp_path, flush):
     shard = shard_of(tmp_path, range(100))
-    shard.update(
-        qdrant_edge.UpdateOperation.create_field_index("a", qdrant_edge.PayloadSchemaType.Bool)
-    )
+    shard.update(qdrant_edge.UpdateOperation.create_field_index("a", qdrant_edge.PayloadSchemaType.Bool))
     for point in (3, 64, 99):
         shard.update(qdrant_edge.UpdateOperation.set_payload([point], {"a": False}))
     shard.flush()
