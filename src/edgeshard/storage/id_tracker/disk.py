@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -110,7 +109,7 @@ class DiskIdTracker(FixedIdTracker):
         """Let go of the files. Unflushed changes are lost."""
         super().close()
         nothing = np.zeros(0, np.uint8)
-        self._map: Any = _native.DiskIdMap(nothing, nothing, np.zeros(0, np.bool_))
+        self._map = _native.DiskIdMap(nothing, nothing, np.zeros(0, np.bool_))
         self._halves = np.zeros((0, 2), np.uint64)
         self._i2e.close()
         self._e2i.close()

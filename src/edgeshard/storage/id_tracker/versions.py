@@ -107,7 +107,8 @@ def read_compact_versions(path: Path, count: int) -> Versions:
         raise StorageError(f"{path} is compressed: pip install edgeshard[zstd] to read it") from error
     expected = 8 + 8 * count
     try:
-        raw = zstandard.ZstdDecompressor().decompressobj().decompress(data[12:])
+        with zstandard.ZstdDecompressor().stream_reader(data[12:]) as stream:
+            raw = stream.read(expected + 1)
     except zstandard.ZstdError as error:
         raise CorruptedError(path, f"not a zstd frame: {error}", 12) from error
     if len(raw) != expected or int.from_bytes(raw[:8], "little") != count:
