@@ -1,6 +1,6 @@
 """Typed view of the native module, one section per register_* family of native/bind."""
 
-from typing import Any
+from typing import Any, overload
 from uuid import UUID
 
 import numpy as np
@@ -8,8 +8,82 @@ from numpy.typing import NDArray
 
 # --- distance
 
-def cpu_isa() -> str: ...
-def default_threads() -> int: ...
+def cpu_isa() -> str:
+    """Return the instruction set in use: "scalar", "neon", "avx2" or "avx512" (EDGESHARD_CPU caps it)."""
+
+def default_threads() -> int:
+    """Return how many threads this process may use (its processors, capped by EDGESHARD_THREADS)."""
+
+# --- scan
+
+# Vectors are float32, float16 or uint8, C-contiguous; queries and chunks have one dtype and dimension.
+# distance: 0 Cosine, 1 Euclid, 2 Dot, 3 Manhattan. threads: at most this many, 0 = as many as the work deserves.
+# isa: None = the best one.
+
+def scan_topk(
+    queries: NDArray[Any],
+    chunks: list[NDArray[Any]],
+    mask: NDArray[np.bool_] | None,
+    k: int,
+    distance: int,
+    threads: int = 0,
+    isa: str | None = None,
+) -> tuple[NDArray[np.uint32], NDArray[np.float32], NDArray[np.int64]]:
+    """Return (offsets (q, k'), sims (q, k'), counts (q,)), k' = min(k, rows), best first, ties by offset."""
+
+def scan_all(
+    query: NDArray[Any], chunks: list[NDArray[Any]], distance: int, threads: int = 0, isa: str | None = None
+) -> NDArray[np.float32]: ...
+def score_offsets(
+    query: NDArray[Any],
+    chunks: list[NDArray[Any]],
+    offsets: NDArray[np.uint32],
+    distance: int,
+    threads: int = 0,
+    isa: str | None = None,
+) -> NDArray[np.float32]: ...
+def score_matrix(
+    queries: NDArray[Any],
+    chunks: list[NDArray[Any]],
+    offsets: NDArray[np.uint32] | None,
+    distance: int,
+    threads: int = 0,
+    isa: str | None = None,
+) -> NDArray[np.float32]: ...
+def maxsim_topk(
+    query: NDArray[Any],
+    chunks: list[NDArray[Any]],
+    first: NDArray[np.uint32],
+    count: NDArray[np.uint32],
+    mask: NDArray[np.bool_] | None,
+    k: int,
+    distance: int,
+    threads: int = 0,
+    isa: str | None = None,
+) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+    """Return (offsets, sims) of the at most k best points; points without rows are left out."""
+
+def maxsim_offsets(
+    query: NDArray[Any],
+    chunks: list[NDArray[Any]],
+    first: NDArray[np.uint32],
+    count: NDArray[np.uint32],
+    offsets: NDArray[np.uint32],
+    distance: int,
+    threads: int = 0,
+    isa: str | None = None,
+) -> NDArray[np.float32]:
+    """Return MaxSim per offset; NaN for a point without rows."""
+
+def sparse_scores(
+    q_indices: NDArray[np.uint32],
+    q_values: NDArray[np.float32],
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.uint32],
+    values: NDArray[np.float32],
+    threads: int = 0,
+) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
+    """Return (similarity, number of common indices) of every row; indices ascend within a row."""
 
 # --- text
 
@@ -82,3 +156,65 @@ def pack_sparse(
 def unpack_sparse(
     data: NDArray[np.uint8], bounds: NDArray[np.int64], /
 ) -> tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.float32]]: ...
+
+# --- gridstore
+
+class GridCore:
+    def __init__(
+        self, directory: object, page_bytes: int, block_bytes: int, region_blocks: int, lz4: bool
+    ) -> None: ...
+    @property
+    def pages(self) -> int: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def live(self) -> int: ...
+    @property
+    def capacity(self) -> int: ...
+    @property
+    def dirty_bytes(self) -> int: ...
+    @property
+    def dirty(self) -> bool: ...
+    def set_tracker(self, tracker: NDArray[np.uint8]) -> None: ...
+    def add_page(self, page: NDArray[np.uint8]) -> None: ...
+    def load(self, bitmask: NDArray[np.uint8], gaps: NDArray[np.uint8]) -> None: ...
+    def touch(self, slots: NDArray[np.uint32]) -> None: ...
+    def close(self) -> None: ...
+    def get(self, slot: int) -> bytes | None: ...
+    def get_batch(self, slots: NDArray[np.uint32] | None) -> tuple[NDArray[np.uint8], NDArray[np.int64]]: ...
+    def present(self, slots: NDArray[np.uint32] | None) -> NDArray[np.bool_]: ...
+    def put(self, slot: int, value: bytes) -> int: ...
+    @overload
+    def put_batch(
+        self, slots: NDArray[np.uint32], values: list[bytes | None], start: int
+    ) -> tuple[int, int]: ...
+    @overload
+    def put_batch(
+        self, slots: NDArray[np.uint32], data: NDArray[np.uint8], bounds: NDArray[np.int64], start: int
+    ) -> tuple[int, int]: ...
+    def remove(self, slots: NDArray[np.uint32]) -> None: ...
+    def begin(self) -> None: ...
+    def commit(self) -> None: ...
+    def rollback(self) -> None: ...
+    def tracker_changes(self) -> list[tuple[int, int]]: ...
+    def collect(
+        self,
+    ) -> tuple[
+        list[tuple[int, int, int]],
+        list[tuple[int, int]],
+        list[tuple[int, NDArray[np.uint8]]],
+        list[tuple[int, NDArray[np.uint8]]],
+    ]: ...
+    def flushed(self) -> None: ...
+
+def tracker_journal(data: NDArray[np.uint8]) -> NDArray[np.uint32]: ...
+@overload
+def pack_values(
+    values: list[bytes | None], block_bytes: int, lz4: bool
+) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]: ...
+@overload
+def pack_values(
+    data: NDArray[np.uint8], bounds: NDArray[np.int64], block_bytes: int, lz4: bool
+) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]: ...
+def lz4_compress(data: bytes) -> bytes: ...
+def lz4_decompress(data: bytes, size: int) -> bytes: ...
