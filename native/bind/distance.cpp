@@ -1,3 +1,17 @@
 #include "bind/register.hpp"
 
-void register_distance(nb::module_ &m) { (void)m; }
+#include "support/cpu.hpp"
+#include "support/thread_pool.hpp"
+
+#include <nanobind/stl/string.h>
+
+#include <string>
+
+using namespace edgeshard;
+
+void register_distance(nb::module_ &m) {
+    m.def("cpu_isa", [] { return std::string(isa_name(best_isa())); },
+          "The instruction set the kernels of this process use: 'scalar', 'neon', 'avx2' or 'avx512'.");
+    m.def("default_threads", [] { return default_threads(); },
+          "Threads this process may use: its processors, capped by the environment variable EDGESHARD_THREADS.");
+}

@@ -1,0 +1,149 @@
+#include "support/thread_pool.hpp"
+
+#include <pthread.h>
+#include <signal.h>
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdlib>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <system_error>
+#include <thread>
+
+namespace edgeshard {
+namespace {
+
+unsigned available_processors() {
+#if defined(__linux__)
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+#endif
+    return std::max(1u, std::thread::hardware_concurrency());
+}
+
+// One parallel_for: lives on the caller's stack. Everything but `next` and `failed` is guarded by the pool's mutex.
+struct Job {
+    size_t n, grain;
+    detail::RangeFn fn;
+    void* context;
+    std::atomic<size_t> next{0};
+    std::atomic<bool> failed{false};
+    unsigned helpers_wanted = 0;  // more threads that may join
+    unsigned joined = 1;          // workers so far, the caller is number 0
+    unsigned active = 0;          // helpers inside work()
+    std::exception_ptr error;
+
+    std::exception_ptr work(unsigned worker) noexcept {
+        try {
+            while (!failed.load(std::memory_order_relaxed)) {
+                size_t begin = next.fetch_add(grain, std::memory_order_relaxed);
+                if (begin >= n) break;
+                fn(context, begin, std::min(begin + grain, n), worker);
+            }
+        } catch (...) {
+            failed = true;
+            return std::current_exception();
+        }
+        return nullptr;
+    }
+};
+
+class Pool {
+public:
+    void run(Job& job) {
+        std::unique_lock lock(mutex_);
+        start_threads(job.helpers_wanted);
+        const unsigned helpers = job.helpers_wanted = std::min(job.helpers_wanted, threads_);
+        if (helpers) jobs_.push_back(&job);
+        lock.unlock();
+        for (unsigned i = 0; i < helpers; ++i) work_.notify_one();
+        std::exception_ptr error = job.work(0);
+        lock.lock();
+        if (auto at = std::find(jobs_.begin(), jobs_.end(), &job); at != jobs_.end()) jobs_.erase(at);
+        done_.wait(lock, [&] { return job.active == 0; });
+        if (!error) error = job.error;
+        lock.unlock();
+        if (error) std::rethrow_exception(error);
+    }
+
+private:
+    // Caller holds the mutex. A system that refuses more threads leaves us with those there are.
+    void start_threads(unsigned wanted) {
+        sigset_t all, before;
+        if (threads_ >= wanted) return;
+        sigfillset(&all);  // signals belong to the interpreter's main thread
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        try {
+            for (; threads_ < wanted; ++threads_) std::thread([this] { serve(); }).detach();
+        } catch (const std::system_error&) {
+            wanted = threads_;
+        }
+        pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    }
+
+    void serve() {
+        std::unique_lock lock(mutex_);
+        for (;;) {
+            work_.wait(lock, [&] { return !jobs_.empty(); });
+            Job& job = *jobs_.front();
+            unsigned worker = job.joined++;
+            ++job.active;
+            if (--job.helpers_wanted == 0) jobs_.pop_front();
+            lock.unlock();
+            std::exception_ptr error = job.work(worker);
+            lock.lock();
+            if (error && !job.error) job.error = error;
+            if (--job.active == 0) done_.notify_all();
+        }
+    }
+
+    std::mutex mutex_;
+    std::condition_variable work_, done_;
+    std::deque<Job*> jobs_;
+    unsigned threads_ = 0;
+};
+
+// Never destroyed: its threads outlive static destructors.
+std::atomic<Pool*> current_pool{nullptr};
+
+Pool& pool() {
+    static const int registered = pthread_atfork(nullptr, nullptr, [] { current_pool = nullptr; });
+    (void)registered;
+    if (Pool* there = current_pool.load()) return *there;
+    Pool* fresh = new Pool;
+    Pool* there = nullptr;
+    if (current_pool.compare_exchange_strong(there, fresh)) return *fresh;
+    delete fresh;
+    return *there;
+}
+
+}  // namespace
+
+unsigned default_threads() {
+    static const unsigned threads = [] {
+        unsigned available = available_processors();
+        const char* wish = std::getenv("EDGESHARD_THREADS");
+        long limit = wish ? std::strtol(wish, nullptr, 10) : 0;
+        return limit > 0 ? static_cast<unsigned>(std::min<long>(limit, available)) : available;
+    }();
+    return threads;
+}
+
+unsigned threads_for(uint64_t estimated_ns, unsigned max_threads) {
+    if (estimated_ns < kMinParallelNs) return 1;
+    uint64_t limit = max_threads ? max_threads : default_threads();
+    return static_cast<unsigned>(std::max<uint64_t>(1, std::min(limit, estimated_ns / (kMinParallelNs / 2))));
+}
+
+void detail::run_ranges(size_t n, size_t grain, unsigned threads, RangeFn fn, void* context) {
+    Job job{n, grain, fn, context};
+    job.helpers_wanted = threads - 1;
+    pool().run(job);
+}
+
+}  // namespace edgeshard

@@ -1,0 +1,53 @@
+// One pool of threads for the whole process.
+//
+// Nothing is started until work is shared out for the first time. The calling thread always takes part and returns
+// when all of its work is done, so nested and concurrent calls cannot wait for each other in a circle. A child made
+// by fork() has none of its parent's threads: a pthread_atfork handler makes it forget the parent's pool (and any lock
+// that was held), and the child starts its own at first use.
+#pragma once
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+namespace edgeshard {
+
+// Below this much work waking another thread (about 30 us, more on a busy machine) costs more than it brings.
+inline constexpr uint64_t kMinParallelNs = 300'000;
+
+// Threads this process may use: the processors of its affinity mask, capped by EDGESHARD_THREADS. At least 1.
+unsigned default_threads();
+
+// How many threads `estimated_ns` of work deserves: 1 below kMinParallelNs, then one per 150 us, at most `max_threads`
+// (0 = default_threads()).
+unsigned threads_for(uint64_t estimated_ns, unsigned max_threads = 0);
+
+namespace detail {
+using RangeFn = void (*)(void* context, size_t begin, size_t end, unsigned worker);
+void run_ranges(size_t n, size_t grain, unsigned threads, RangeFn fn, void* context);
+}  // namespace detail
+
+// Calls fn(begin, end) or fn(begin, end, worker) for ranges that cover [0, n) once, `grain` items at a time, on up to
+// `max_threads` threads including the caller's (0 = default_threads()). `worker` is smaller than the number of threads
+// and no two calls that overlap in time share one: an index into scratch space. With one thread, or one range, nobody
+// is woken. The first exception thrown by fn stops the handing out of ranges and is rethrown here.
+template <class F>
+void parallel_for(size_t n, size_t grain, unsigned max_threads, F&& fn) {
+    if (n == 0) return;
+    grain = std::max<size_t>(grain, 1);
+    unsigned threads = max_threads ? max_threads : default_threads();
+    threads = static_cast<unsigned>(std::min<size_t>(threads, (n + grain - 1) / grain));
+    using Fn = std::remove_reference_t<F>;
+    auto call = [](void* context, size_t begin, size_t end, unsigned worker) {
+        Fn& f = *static_cast<Fn*>(context);
+        if constexpr (std::is_invocable_v<Fn&, size_t, size_t, unsigned>)
+            f(begin, end, worker);
+        else
+            f(begin, end);
+    };
+    void* context = const_cast<void*>(static_cast<const void*>(&fn));
+    if (threads <= 1) return call(context, 0, n, 0u);
+    detail::run_ranges(n, grain, threads, call, context);
+}
+
+}  // namespace edgeshard

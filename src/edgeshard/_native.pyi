@@ -1,0 +1,6 @@
+"""Typed view of the native module, one section per register_* family of native/bind."""
+
+# --- distance
+
+def cpu_isa() -> str: ...
+def default_threads() -> int: ...
