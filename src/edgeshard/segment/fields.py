@@ -57,6 +57,9 @@ class Field(Protocol):
     def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
         """Similarities ``(len(queries), len(offsets))``."""
 
+    def ensure_count(self, total: int) -> None:
+        """Give every offset of the segment an entry: a crash can leave fewer than there are ids."""
+
     def collect(self, plan: FlushPlan) -> None:
         """Hand unflushed changes to a flush."""
 
@@ -129,6 +132,11 @@ class DenseField:
     def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
         """See :class:`Field`."""
         return flat.sims(np.concatenate(queries), self.storage.chunks(), offsets, self.spec.distance)
+
+    def ensure_count(self, total: int) -> None:
+        """See :class:`Field`."""
+        if self.writable:
+            self.storage.ensure_count(total)
 
     def collect(self, plan: FlushPlan) -> None:
         """See :class:`Field`."""
@@ -209,6 +217,11 @@ class MultiField:
         for place, query in enumerate(queries):
             scores[place] = flat.maxsim_offsets(query, chunks, first, count, offsets, self.spec.distance)
         return scores
+
+    def ensure_count(self, total: int) -> None:
+        """See :class:`Field`."""
+        if self.writable:
+            self.storage.ensure_count(total)
 
     def collect(self, plan: FlushPlan) -> None:
         """See :class:`Field`."""
@@ -310,6 +323,11 @@ class SparseField:
             self._csr = self.storage.csr(np.arange(total, dtype=np.uint32))
         return self._csr
 
+    def ensure_count(self, total: int) -> None:
+        """See :class:`Field`."""
+        if self.writable:
+            self.storage.ensure_count(total)
+
     def collect(self, plan: FlushPlan) -> None:
         """See :class:`Field`."""
         self.storage.collect(plan)
@@ -352,3 +370,63 @@ def create_field(path: Path, name: str, spec: VectorSchema) -> Field:
 def vector_directory(segment: Path, name: str) -> Path:
     """Where the vectors of a name are; the unnamed vector has no suffix."""
     return segment / (f"vector_storage-{name}" if name else "vector_storage")
+
+
+class AbsentField:
+    """A vector name that no point of an immutable segment has: it was added after the segment was built.
+
+    Args:
+        spec: what the name stores elsewhere.
+    """
+
+    __slots__ = ("spec", "writable")
+
+    def __init__(self, spec: VectorSchema) -> None:
+        self.spec = spec
+        self.writable = False
+
+    def put(self, offsets: Offsets, column: Column) -> None:
+        """Never called: points move to an appendable segment first."""
+        raise AssertionError("an immutable segment takes no vectors")
+
+    def forget(self, offsets: Offsets) -> None:
+        """See :class:`Field`."""
+
+    def presence(self, total: int) -> Mask:
+        """See :class:`Field`."""
+        return np.zeros(total, np.bool_)
+
+    def stored(self, offsets: Offsets) -> Column:
+        """See :class:`Field`."""
+        none = np.zeros(len(offsets), np.bool_)
+        indptr = np.zeros(len(offsets) + 1, np.int64)
+        if self.spec.kind == "sparse":
+            return SparseColumn(indptr, np.zeros(0, np.uint32), np.zeros(0, np.float32), none)
+        if self.spec.kind == "multi":
+            return MultiColumn(indptr, np.zeros((0, self.spec.size), self.spec.dtype), none)
+        return DenseColumn(np.zeros((len(offsets), self.spec.size), self.spec.dtype), none)
+
+    def read(self, offsets: Offsets) -> list[Any]:
+        """See :class:`Field`."""
+        return [None] * len(offsets)
+
+    def query(self, vector: Any) -> Any:
+        """See :class:`Field`; other segments check it."""
+        return vector
+
+    def topk(self, queries: list[Any], mask: Mask, k: int) -> list[Hits]:
+        """See :class:`Field`."""
+        return [(np.zeros(0, np.uint32), np.zeros(0, np.float32)) for _ in queries]
+
+    def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
+        """See :class:`Field`."""
+        return np.full((len(queries), len(offsets)), np.nan, np.float32)
+
+    def ensure_count(self, total: int) -> None:
+        """Nothing to do: there are no files."""
+
+    def collect(self, plan: FlushPlan) -> None:
+        """See :class:`Field`."""
+
+    def close(self) -> None:
+        """See :class:`Field`."""
