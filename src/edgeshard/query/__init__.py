@@ -15,7 +15,7 @@ from edgeshard.query.scope import Scope
 from edgeshard.query.stages import check_depth, run
 from edgeshard.segment.schema import Schema
 from edgeshard.segment.segment import Segment
-from edgeshard.shard.reads import Projection
+from edgeshard.query.projection import Projection
 
 MAX_LIMIT = 2**63
 

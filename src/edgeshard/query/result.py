@@ -9,7 +9,7 @@ import numpy as np
 from edgeshard.models.results import ScoredPoint
 from edgeshard.query.hits import Hits, by_segment
 from edgeshard.query.scope import Scope
-from edgeshard.shard.reads import Projection
+from edgeshard.query.projection import Projection
 
 
 def build(scope: Scope, hits: Hits, projection: Projection) -> list[ScoredPoint]:

@@ -133,6 +133,16 @@ class DenseField:
         """See :class:`Field`."""
         return flat.sims(np.concatenate(queries), self.storage.chunks(), offsets, self.spec.distance)
 
+    def as_queries(self, offsets: Offsets) -> list[Any]:
+        """Stored vectors in the form :meth:`sims` takes."""
+        return list(self.storage.get(offsets)[:, None, :])
+
+    def pairwise(self, left: list[Any], right: list[Any]) -> Scores:
+        """Similarities ``(len(left), len(right))`` of vectors in query form."""
+        rows = np.ascontiguousarray(np.concatenate(right))
+        everything = np.arange(len(rows), dtype=np.uint32)
+        return flat.sims(np.ascontiguousarray(np.concatenate(left)), [rows], everything, self.spec.distance)
+
     def ensure_count(self, total: int) -> None:
         """See :class:`Field`."""
         if self.writable:
@@ -217,6 +227,22 @@ class MultiField:
         for place, query in enumerate(queries):
             scores[place] = flat.maxsim_offsets(query, chunks, first, count, offsets, self.spec.distance)
         return scores
+
+    def as_queries(self, offsets: Offsets) -> list[Any]:
+        """Stored multi-vectors in the form :meth:`sims` takes."""
+        indptr, rows = self.storage.get_batch(offsets)
+        return [rows[start:stop] for start, stop in zip(indptr, indptr[1:], strict=False)]
+
+    def pairwise(self, left: list[Any], right: list[Any]) -> Scores:
+        """Similarities ``(len(left), len(right))`` of multi-vectors in query form."""
+        counts = np.array([len(rows) for rows in right], np.uint32)
+        first = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.uint32)
+        rows = np.ascontiguousarray(np.concatenate(right))
+        everything = np.arange(len(right), dtype=np.uint32)
+        distance = self.spec.distance
+        return np.stack(
+            [flat.maxsim_offsets(query, [rows], first, counts, everything, distance) for query in left]
+        )
 
     def ensure_count(self, total: int) -> None:
         """See :class:`Field`."""
@@ -316,6 +342,36 @@ class SparseField:
         for place, query in enumerate(queries):
             scores[place] = flat.sparse_sims(query.indices, query.values, indptr, indices, values)[0]
         return scores
+
+    def shares_index(self, query: SparseQuery, offsets: Offsets) -> Mask:
+        """Which points have an index of the query."""
+        indptr, indices, _ = self.storage.csr(offsets)
+        rows = np.repeat(np.arange(len(offsets)), np.diff(indptr))
+        shared = np.zeros(len(offsets), np.bool_)
+        shared[rows[np.isin(indices, query.indices)]] = True
+        return shared
+
+    def frequencies(
+        self, wanted: npt.NDArray[np.uint32], total: int, offsets: Offsets | None
+    ) -> tuple[int, npt.NDArray[np.int64]]:
+        """Numbers for inverse document frequency: points with a non-empty vector, and with each wanted index.
+
+        Args:
+            wanted: ``(m,)`` indices.
+            total: offsets of the segment.
+            offsets: only these points; all that were ever stored for None (deleted ones count until the segment
+                is rebuilt, as in Qdrant).
+        """
+        indptr, indices, _ = self.csr(total) if offsets is None else self.storage.csr(offsets)
+        points = len(indptr) - 1 if offsets is not None else int(np.count_nonzero(np.diff(indptr)))
+        unique, counts = np.unique(indices[np.isin(indices, wanted)], return_counts=True)
+        at = np.searchsorted(unique, wanted)
+        found = np.zeros(len(wanted), np.int64)
+        inside = at < len(unique)
+        hit = inside.copy()
+        hit[inside] = unique[at[inside]] == wanted[inside]
+        found[hit] = counts[at[hit]]
+        return points, found
 
     def csr(self, total: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32], Scores]:
         """All vectors of the first ``total`` offsets, read once and kept until the next change."""

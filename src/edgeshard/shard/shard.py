@@ -25,6 +25,7 @@ from edgeshard.models.requests import (
 )
 from edgeshard.models.results import FacetResponse, Record, ScoredPoint, ShardInfo
 from edgeshard.models.updates import UpdateOperation
+from edgeshard.query.projection import Projection
 from edgeshard.shard import reads
 from edgeshard.shard.rwlock import ReadWriteLock
 from edgeshard.shard.store import Store
@@ -178,7 +179,7 @@ class EdgeShard:
         """
         ids = [parse_id(point_id) for point_id in point_ids]
         with self._reading() as store:
-            projection = reads.Projection(with_payload, with_vector, store.schema, default_payload=True)
+            projection = Projection(with_payload, with_vector, store.schema, default_payload=True)
             return reads.retrieve(store.segments, ids, projection)
 
     def scroll(self, scroll: ScrollRequest) -> tuple[list[Record], int | UUID | None]:
@@ -192,7 +193,7 @@ class EdgeShard:
         """
         limit = DEFAULT_SCROLL_LIMIT if scroll.limit is None else scroll.limit
         with self._reading() as store:
-            projection = reads.Projection(
+            projection = Projection(
                 scroll.with_payload, scroll.with_vector, store.schema, default_payload=True
             )
             if scroll.order_by is not None:
