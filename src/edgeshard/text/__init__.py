@@ -1,1 +1,1 @@
-"""edgeshard.text."""
+"""Tokenizers, stop words, stemming and BM25."""
