@@ -16,8 +16,8 @@ def flush(checkpointer, store):
     checkpointer.flush(plan, -1)
 
 
-def test_replaying_the_journal_does_not_bring_back_blocks_that_were_used_again(tmp_path):
-    """A value's blocks, written through the journal, are freed and hold another one by the time of the crash."""
+def test_replay_does_not_bring_back_blocks_that_were_used_again(tmp_path):
+    """Blocks that were written through the journal are freed and hold another value when the crash comes."""
     rng = random.Random(1)
     store = Gridstore.create(tmp_path / "store", 4 << 20, 128, "None", 64)
     checkpointer = Checkpointer(tmp_path, None)
