@@ -1,3 +1,175 @@
+// Python face of the exact scans (kernels/scan.hpp) and of sparse brute force (kernels/sparse.hpp).
 #include "bind/register.hpp"
 
-void register_scan(nb::module_ &m) { (void)m; }
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+
+#include "bind/codes.hpp"
+#include "bind/scan_args.hpp"
+#include "kernels/sparse.hpp"
+
+using namespace edgeshard;
+using IsaName = std::optional<std::string>;
+
+namespace {
+
+nb::tuple py_scan_topk(nb::object queries, nb::list chunks, nb::object mask, size_t k, int distance, unsigned threads,
+                       IsaName isa) {
+    const Array q = vectors(queries, "queries", 2);
+    const RowsArgument r(chunks, q, q.shape(1));
+    const MaskArgument m(mask, r.rows.count());
+    const ScanOptions options = to_options(distance, threads, isa);
+    k = std::min(k, r.rows.count());
+    std::vector<std::vector<Hit>> hits;
+    {
+        nb::gil_scoped_release release;
+        hits = scan_topk(r.rows, {q.data(), q.shape(0)}, m.data(), k, options);
+    }
+    return hits_to_python(hits, k);
+}
+
+nb::object py_scan_all(nb::object query, nb::list chunks, int distance, unsigned threads, IsaName isa) {
+    const Array q = vectors(query, "query", 1);
+    const RowsArgument r(chunks, q, q.shape(0));
+    const ScanOptions options = to_options(distance, threads, isa);
+    auto sims = new_array<float>({r.rows.count()});
+    {
+        nb::gil_scoped_release release;
+        scan_all(r.rows, {q.data(), 1}, sims.data, options);
+    }
+    return sims.array;
+}
+
+nb::object py_score_offsets(nb::object query, nb::list chunks, nb::object offsets, int distance, unsigned threads,
+                            IsaName isa) {
+    const Array q = vectors(query, "query", 1);
+    const RowsArgument r(chunks, q, q.shape(0));
+    const Array o = checked_offsets(offsets, r.rows.count());
+    const ScanOptions options = to_options(distance, threads, isa);
+    auto sims = new_array<float>({o.shape(0)});
+    {
+        nb::gil_scoped_release release;
+        score_offsets(r.rows, {q.data(), 1}, o.data<uint32_t>(), o.shape(0), sims.data, options);
+    }
+    return sims.array;
+}
+
+nb::object py_score_matrix(nb::object queries, nb::list chunks, nb::object offsets, int distance, unsigned threads,
+                           IsaName isa) {
+    const Array q = vectors(queries, "queries", 2);
+    const RowsArgument r(chunks, q, q.shape(1));
+    const ScanOptions options = to_options(distance, threads, isa);
+    std::optional<Array> o;
+    if (!offsets.is_none()) o.emplace(checked_offsets(offsets, r.rows.count()));
+    auto sims = new_array<float>({q.shape(0), o ? o->shape(0) : r.rows.count()});
+    {
+        nb::gil_scoped_release release;
+        const Queries all{q.data(), q.shape(0)};
+        if (o)
+            score_offsets(r.rows, all, o->data<uint32_t>(), o->shape(0), sims.data, options);
+        else
+            scan_all(r.rows, all, sims.data, options);
+    }
+    return sims.array;
+}
+
+// The row tables of multi-vectors, checked against the number of rows.
+struct PointsArgument {
+    Array first, count;
+    Points points;
+
+    PointsArgument(nb::object first_rows, nb::object row_counts, size_t rows)
+        : first(first_rows, "first", "I", "uint32", 1), count(row_counts, "count", "I", "uint32", 1),
+          points{first.data<uint32_t>(), count.data<uint32_t>(), first.shape(0)} {
+        if (count.shape(0) != points.n) throw nb::value_error("count: expected as many entries as in first");
+        uint64_t last = 0;
+        for (size_t p = 0; p < points.n; ++p)
+            if (points.count[p]) last = std::max(last, uint64_t{points.first[p]} + points.count[p]);
+        if (last > rows)
+            throw nb::index_error(("first, count: a point ends at row " + std::to_string(last) + ", there are " +
+                                   std::to_string(rows))
+                                      .c_str());
+    }
+};
+
+nb::tuple py_maxsim_topk(nb::object query, nb::list chunks, nb::object first, nb::object count, nb::object mask,
+                         size_t k, int distance, unsigned threads, IsaName isa) {
+    const Array q = vectors(query, "query", 2);
+    const RowsArgument r(chunks, q, q.shape(1));
+    const PointsArgument p(first, count, r.rows.count());
+    const MaskArgument m(mask, p.points.n);
+    const ScanOptions options = to_options(distance, threads, isa);
+    std::vector<Hit> hits;
+    {
+        nb::gil_scoped_release release;
+        hits = maxsim_topk(r.rows, p.points, {q.data(), q.shape(0)}, m.data(), k, options);
+    }
+    auto offsets = new_array<uint32_t>({hits.size()});
+    auto sims = new_array<float>({hits.size()});
+    for (size_t i = 0; i < hits.size(); ++i) {
+        offsets.data[i] = hits[i].offset;
+        sims.data[i] = hits[i].sim;
+    }
+    return nb::make_tuple(offsets.array, sims.array);
+}
+
+nb::object py_maxsim_offsets(nb::object query, nb::list chunks, nb::object first, nb::object count, nb::object offsets,
+                             int distance, unsigned threads, IsaName isa) {
+    const Array q = vectors(query, "query", 2);
+    const RowsArgument r(chunks, q, q.shape(1));
+    const PointsArgument p(first, count, r.rows.count());
+    const Array o = checked_offsets(offsets, p.points.n);
+    const ScanOptions options = to_options(distance, threads, isa);
+    auto sims = new_array<float>({o.shape(0)});
+    {
+        nb::gil_scoped_release release;
+        maxsim_offsets(r.rows, p.points, {q.data(), q.shape(0)}, o.data<uint32_t>(), o.shape(0), sims.data, options);
+    }
+    return sims.array;
+}
+
+nb::tuple py_sparse_scores(nb::object q_indices, nb::object q_values, nb::object indptr, nb::object indices,
+                           nb::object values, unsigned threads) {
+    const Array qi(q_indices, "q_indices", "I", "uint32", 1), qv(q_values, "q_values", "f", "float32", 1);
+    const Array p(indptr, "indptr", "lq", "int64", 1), i(indices, "indices", "I", "uint32", 1),
+        v(values, "values", "f", "float32", 1);
+    if (qi.shape(0) != qv.shape(0)) throw nb::value_error("q_values: expected as many entries as in q_indices");
+    if (i.shape(0) != v.shape(0)) throw nb::value_error("values: expected as many entries as in indices");
+    if (p.shape(0) == 0) throw nb::value_error("indptr: expected at least one entry");
+    const SparseRows rows{p.data<int64_t>(), i.data<uint32_t>(), v.data<float>(), p.shape(0) - 1};
+    for (size_t r = 0; r < rows.rows; ++r)
+        if (rows.indptr[r] > rows.indptr[r + 1]) throw nb::value_error("indptr: entries must not decrease");
+    if (rows.indptr[0] < 0 || static_cast<uint64_t>(rows.indptr[rows.rows]) > i.shape(0))
+        throw nb::value_error("indptr: entries must lie between 0 and the number of indices");
+    auto sims = new_array<float>({rows.rows});
+    auto hits = new_array<uint32_t>({rows.rows});
+    {
+        nb::gil_scoped_release release;
+        const SparseQuery query(qi.data<uint32_t>(), qv.data<float>(), qi.shape(0));
+        sparse_scores(query, rows, sims.data, hits.data, threads);
+    }
+    return nb::make_tuple(sims.array, hits.array);
+}
+
+}  // namespace
+
+void register_scan(nb::module_& m) {
+    register_codes8(m);
+    const auto threads = nb::arg("threads") = 0;
+    const auto isa = nb::arg("isa") = nb::none();
+    m.def("scan_topk", &py_scan_topk, nb::arg("queries"), nb::arg("chunks"), nb::arg("mask").none(), nb::arg("k"),
+          nb::arg("distance"), threads, isa, "The k most similar rows for every query.");
+    m.def("scan_all", &py_scan_all, nb::arg("query"), nb::arg("chunks"), nb::arg("distance"), threads, isa,
+          "The similarity of every row.");
+    m.def("score_offsets", &py_score_offsets, nb::arg("query"), nb::arg("chunks"), nb::arg("offsets"),
+          nb::arg("distance"), threads, isa, "The similarity of the listed rows.");
+    m.def("score_matrix", &py_score_matrix, nb::arg("queries"), nb::arg("chunks"), nb::arg("offsets").none(),
+          nb::arg("distance"), threads, isa, "The similarity of every query with every (listed) row.");
+    m.def("maxsim_topk", &py_maxsim_topk, nb::arg("query"), nb::arg("chunks"), nb::arg("first"), nb::arg("count"),
+          nb::arg("mask").none(), nb::arg("k"), nb::arg("distance"), threads, isa,
+          "The k points with the highest MaxSim.");
+    m.def("maxsim_offsets", &py_maxsim_offsets, nb::arg("query"), nb::arg("chunks"), nb::arg("first"),
+          nb::arg("count"), nb::arg("offsets"), nb::arg("distance"), threads, isa, "MaxSim of the listed points.");
+    m.def("sparse_scores", &py_sparse_scores, nb::arg("q_indices"), nb::arg("q_values"), nb::arg("indptr"),
+          nb::arg("indices"), nb::arg("values"), threads, "(similarity, common indices) of every sparse row.");
+}

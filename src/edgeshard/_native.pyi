@@ -1,12 +1,122 @@
 """Typed view of the native module, one section per register_* family of native/bind."""
 
+from typing import Any, overload
+from uuid import UUID
+
 import numpy as np
 from numpy.typing import NDArray
 
 # --- distance
 
-def cpu_isa() -> str: ...
-def default_threads() -> int: ...
+def cpu_isa() -> str:
+    """Return the instruction set in use: "scalar", "neon", "avx2" or "avx512" (EDGESHARD_CPU caps it)."""
+
+def default_threads() -> int:
+    """Return how many threads this process may use (its processors, capped by EDGESHARD_THREADS)."""
+
+# --- scan
+
+# Vectors are float32, float16 or uint8, C-contiguous; queries and chunks have one dtype and dimension.
+# distance: 0 Cosine, 1 Euclid, 2 Dot, 3 Manhattan. threads: at most this many, 0 = as many as the work is worth.
+# isa: None = the best one.
+
+def scan_topk(
+    queries: NDArray[Any],
+    chunks: list[NDArray[Any]],
+    mask: NDArray[np.bool_] | None,
+    k: int,
+    distance: int,
+    threads: int = 0,
+    isa: str | None = None,
+) -> tuple[NDArray[np.uint32], NDArray[np.float32], NDArray[np.int64]]:
+    """Return (offsets (q, k'), sims (q, k'), counts (q,)), k' = min(k, rows), best first, ties by offset."""
+
+def scan_all(
+    query: NDArray[Any], chunks: list[NDArray[Any]], distance: int, threads: int = 0, isa: str | None = None
+) -> NDArray[np.float32]: ...
+def score_offsets(
+    query: NDArray[Any],
+    chunks: list[NDArray[Any]],
+    offsets: NDArray[np.uint32],
+    distance: int,
+    threads: int = 0,
+    isa: str | None = None,
+) -> NDArray[np.float32]: ...
+def score_matrix(
+    queries: NDArray[Any],
+    chunks: list[NDArray[Any]],
+    offsets: NDArray[np.uint32] | None,
+    distance: int,
+    threads: int = 0,
+    isa: str | None = None,
+) -> NDArray[np.float32]: ...
+def maxsim_topk(
+    query: NDArray[Any],
+    chunks: list[NDArray[Any]],
+    first: NDArray[np.uint32],
+    count: NDArray[np.uint32],
+    mask: NDArray[np.bool_] | None,
+    k: int,
+    distance: int,
+    threads: int = 0,
+    isa: str | None = None,
+) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+    """Return (offsets, sims) of the at most k best points; points without rows are left out."""
+
+def maxsim_offsets(
+    query: NDArray[Any],
+    chunks: list[NDArray[Any]],
+    first: NDArray[np.uint32],
+    count: NDArray[np.uint32],
+    offsets: NDArray[np.uint32],
+    distance: int,
+    threads: int = 0,
+    isa: str | None = None,
+) -> NDArray[np.float32]:
+    """Return MaxSim per offset; NaN for a point without rows."""
+
+def sparse_scores(
+    q_indices: NDArray[np.uint32],
+    q_values: NDArray[np.float32],
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.uint32],
+    values: NDArray[np.float32],
+    threads: int = 0,
+) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
+    """Return (similarity, number of common indices) of every row; indices ascend within a row."""
+
+class Codes8:
+    """Byte codes of float32 rows with proven error bounds, for exact search (native/kernels/codes8/codes8.hpp).
+
+    Threads may search together; extend and update wait for them.
+    """
+
+    def __init__(self, dim: int, isa: str | None = None) -> None: ...
+    def extend(self, rows: NDArray[np.float32], threads: int = 0) -> None:
+        """Append the codes of (n, dim) rows."""
+
+    def update(self, offsets: NDArray[np.uint32], rows: NDArray[np.float32]) -> None:
+        """Encode the rows at these offsets again."""
+
+    def search(
+        self,
+        queries: NDArray[np.float32],
+        chunks: list[NDArray[np.float32]],
+        mask: NDArray[np.bool_] | None,
+        offsets: NDArray[np.uint32] | None,
+        k: int,
+        distance: int,
+        threads: int = 0,
+        isa: str | None = None,
+    ) -> tuple[NDArray[np.uint32], NDArray[np.float32], NDArray[np.int64]]:
+        """Return what scan_topk returns for the rows of a mask, or of distinct offsets; not for Manhattan."""
+
+    @property
+    def count(self) -> int: ...
+    @property
+    def dim(self) -> int: ...
+    @property
+    def size_bytes(self) -> int: ...
 
 # --- text
 
@@ -27,3 +137,122 @@ def token_ids(tokens: list[str]) -> NDArray[np.uint32]: ...
 
 def pack_vector(vector: object, finite: bool) -> bytes | tuple[bytes, int, int] | None: ...
 def encode_payload(payload: dict[str, object]) -> bytes: ...
+
+# --- id_tracker
+
+class IdMap:
+    """Ids (int, UUID) to offsets and back; ``keep_log`` records every change in the format of the mappings log."""
+
+    def __init__(self, *, keep_log: bool = False) -> None: ...
+    def insert(self, ids: object, /) -> int: ...
+    def insert_one(self, id: int | UUID, /) -> int: ...
+    def find(self, id: int | UUID, /) -> int | None: ...
+    def find_many(self, ids: object, /) -> NDArray[np.int64]: ...
+    def remove(self, offsets: NDArray[np.uint32], /) -> int: ...
+    def id_at(self, offset: int, /) -> int | UUID: ...
+    def ids_of(self, offsets: NDArray[np.uint32], /) -> list[int | UUID]: ...
+    def extend(self, count: int, /) -> None: ...
+    @property
+    def total(self) -> int: ...
+    @property
+    def live(self) -> int: ...
+    def deleted_mask(self) -> NDArray[np.bool_]: ...
+    def sorted_offsets(self) -> NDArray[np.uint32]: ...
+    def arrays(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_]]: ...
+    def load_log(self, data: NDArray[np.uint8], /) -> tuple[str | None, int, int]: ...
+    def load_table(self, data: NDArray[np.uint8], deleted: NDArray[np.uint8], /) -> tuple[str | None, int]: ...
+    def pending(self) -> bytes: ...
+    @property
+    def pending_bytes(self) -> int: ...
+    def drop_pending(self, count: int, /) -> None: ...
+
+class DiskIdMap:
+    """Binary search in an ``id_tracker.e2i``; -1 is not found, -2 a contradiction with the ids by offset."""
+
+    def __init__(
+        self, e2i: NDArray[np.uint8], i2e_keys: NDArray[np.uint8], is_uuid: NDArray[np.bool_], /
+    ) -> None: ...
+    @property
+    def status(self) -> tuple[str | None, int]: ...
+    def find(self, id: int | UUID, /) -> int: ...
+    def find_many(self, ids: object, /) -> NDArray[np.int64]: ...
+    def sorted_offsets(self) -> NDArray[np.uint32]: ...
+
+def make_ids(lo: NDArray[np.uint64], hi: NDArray[np.uint64], is_uuid: NDArray[np.bool_], /) -> list[int | UUID]: ...
+def parse_ids(ids: object, /) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_]]: ...
+def encode_id_table(
+    lo: NDArray[np.uint64], hi: NDArray[np.uint64], is_uuid: NDArray[np.bool_], /
+) -> NDArray[np.uint8]: ...
+
+# --- numeric_codec
+
+def to_stored(rows: NDArray[np.float32], normalise: bool, element: int, out: NDArray[Any], /) -> None: ...
+def from_stored(rows: NDArray[Any], element: int, out: NDArray[np.float32], /) -> None: ...
+def pack_sparse(
+    indptr: NDArray[np.int64], indices: NDArray[np.uint32], values: NDArray[np.float32], /
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]: ...
+def unpack_sparse(
+    data: NDArray[np.uint8], bounds: NDArray[np.int64], /
+) -> tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.float32]]: ...
+
+# --- gridstore
+
+class GridCore:
+    def __init__(
+        self, directory: object, page_bytes: int, block_bytes: int, region_blocks: int, lz4: bool
+    ) -> None: ...
+    @property
+    def pages(self) -> int: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def live(self) -> int: ...
+    @property
+    def capacity(self) -> int: ...
+    @property
+    def dirty_bytes(self) -> int: ...
+    @property
+    def dirty(self) -> bool: ...
+    def set_tracker(self, tracker: NDArray[np.uint8]) -> None: ...
+    def add_page(self, page: NDArray[np.uint8]) -> None: ...
+    def load(self, bitmask: NDArray[np.uint8], gaps: NDArray[np.uint8]) -> None: ...
+    def touch(self, slots: NDArray[np.uint32]) -> None: ...
+    def close(self) -> None: ...
+    def get(self, slot: int) -> bytes | None: ...
+    def get_batch(self, slots: NDArray[np.uint32] | None) -> tuple[NDArray[np.uint8], NDArray[np.int64]]: ...
+    def present(self, slots: NDArray[np.uint32] | None) -> NDArray[np.bool_]: ...
+    def put(self, slot: int, value: bytes) -> int: ...
+    @overload
+    def put_batch(
+        self, slots: NDArray[np.uint32], values: list[bytes | None], start: int
+    ) -> tuple[int, int]: ...
+    @overload
+    def put_batch(
+        self, slots: NDArray[np.uint32], data: NDArray[np.uint8], bounds: NDArray[np.int64], start: int
+    ) -> tuple[int, int]: ...
+    def remove(self, slots: NDArray[np.uint32]) -> None: ...
+    def begin(self) -> None: ...
+    def commit(self) -> None: ...
+    def rollback(self) -> None: ...
+    def tracker_changes(self) -> list[tuple[int, int]]: ...
+    def collect(
+        self,
+    ) -> tuple[
+        list[tuple[int, int, int]],
+        list[tuple[int, int]],
+        list[tuple[int, NDArray[np.uint8]]],
+        list[tuple[int, NDArray[np.uint8]]],
+    ]: ...
+    def flushed(self) -> None: ...
+
+def tracker_journal(data: NDArray[np.uint8]) -> NDArray[np.uint32]: ...
+@overload
+def pack_values(
+    values: list[bytes | None], block_bytes: int, lz4: bool
+) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]: ...
+@overload
+def pack_values(
+    data: NDArray[np.uint8], bounds: NDArray[np.int64], block_bytes: int, lz4: bool
+) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]: ...
+def lz4_compress(data: bytes) -> bytes: ...
+def lz4_decompress(data: bytes, size: int) -> bytes: ...

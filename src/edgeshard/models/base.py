@@ -4,8 +4,8 @@ A model class lists its constructor arguments in ``__match_args__`` (attribute n
 fields in slots; a field whose public form is mutable lives in a slot with a leading underscore behind a
 property that returns a fresh copy. Constructors check everything, so an object that exists is valid.
 
-The checks below raise what ``qdrant_edge`` raises: `TypeError` for a wrong type, `OverflowError` for an integer
-out of range, `ValueError` for a wrong value.
+The checks below raise what ``qdrant_edge`` raises: `TypeError` for a wrong type, `OverflowError` for an
+integer out of range, `ValueError` for a wrong value.
 """
 
 from __future__ import annotations

@@ -114,10 +114,10 @@ class Bm25(Model):
     _model: Any
 
     def __init__(self, config: Bm25Config | None = None) -> None:
-        from edgeshard.text.bm25 import Bm25Embedder
+        from edgeshard.text.bm25 import Bm25Model
 
         config = Bm25Config() if config is None else instance(config, Bm25Config, "config")
-        self._fill(config=config, _model=Bm25Embedder(config))
+        self._fill(config=config, _model=Bm25Model(config))
 
     def embed_query(self, text: str) -> SparseVector:
         """The query's distinct tokens, each with weight 1."""

@@ -98,8 +98,8 @@ class UpdateOperation(Model):
         Args:
             ids: ``(n,)`` integers as an array, or a list of ids; of several rows with one id the last counts.
             vectors: an ``(n, dim)`` array for the unnamed vector, or a dict of columns by vector name. A
-                column is an ``(n, dim)`` array (dense), a triple ``(indptr, indices, values)`` or a SciPy CSR matrix
-                (sparse), a pair ``(indptr, rows)`` or a list of n 2-D arrays (multi-vectors).
+                column is an ``(n, dim)`` array (dense), a triple ``(indptr, indices, values)`` or a SciPy CSR
+                matrix (sparse), a pair ``(indptr, rows)`` or a list of n 2-D arrays (multi-vectors).
             payloads: n dicts, JSON texts (bytes or str) or None; or a pyarrow Table or RecordBatch, or a
                 pandas DataFrame, of n rows, whose columns become payload keys (nulls are left out).
 

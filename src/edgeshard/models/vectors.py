@@ -1,7 +1,8 @@
 """Vectors as callers give them, and their packed form.
 
 Packed, a dense vector is a read-only ``(dim,) float32`` array, a multi-vector a ``(rows, dim) float32``
-array and a sparse vector a `SparseVector`. Packing copies: later changes of the caller's list or array have no effect.
+array and a sparse vector a `SparseVector`. Packing copies: later changes of the caller's list or array
+have no effect.
 """
 
 from __future__ import annotations

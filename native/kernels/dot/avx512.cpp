@@ -1,0 +1,28 @@
+// Similarity `dot` (sum of a*b) for AVX-512 F/BW/DQ/VL/VNNI.
+// Inputs f32, f16 (accumulated in f32) and u8 (accumulated in 32-bit integers); see dot.hpp and isa/avx512.hpp for limits
+// and tails.
+#include "kernels/dot/dot.hpp"
+
+#include "kernels/isa/avx512.hpp"
+
+namespace edgeshard {
+
+float dot_f32_avx512(const void* a, const void* b, size_t dim) { return pair<Dot, F32>(a, b, dim); }
+
+float dot_f16_avx512(const void* a, const void* b, size_t dim) { return pair<Dot, F16>(a, b, dim); }
+
+float dot_u8_avx512(const void* a, const void* b, size_t dim) {
+    __m512i sum = _mm512_setzero_si512();
+    for_each_64(a, b, dim, [&](__m512i x, __m512i y) { sum = add_products_u8(sum, x, y); });
+    return static_cast<float>(static_cast<uint32_t>(_mm512_reduce_add_epi32(sum)));
+}
+
+void dot_tile_f32_avx512(const void* queries, size_t stride_bytes, const void* row, size_t dim, float* sims) {
+    tile<Dot, F32>(queries, stride_bytes, row, dim, sims);
+}
+
+void dot_tile_f16_avx512(const void* queries, size_t stride_bytes, const void* row, size_t dim, float* sims) {
+    tile<Dot, F16>(queries, stride_bytes, row, dim, sims);
+}
+
+}  // namespace edgeshard

@@ -1,0 +1,31 @@
+// Similarity `l2` (- sum of (a-b)^2) for AVX-512 F/BW/DQ/VL/VNNI.
+// Inputs f32, f16 (accumulated in f32) and u8 (accumulated in 32-bit integers); see l2.hpp and isa/avx512.hpp for limits
+// and tails.
+#include "kernels/l2/l2.hpp"
+
+#include "kernels/isa/avx512.hpp"
+
+namespace edgeshard {
+
+float l2_f32_avx512(const void* a, const void* b, size_t dim) { return pair<L2, F32>(a, b, dim); }
+
+float l2_f16_avx512(const void* a, const void* b, size_t dim) { return pair<L2, F16>(a, b, dim); }
+
+float l2_u8_avx512(const void* a, const void* b, size_t dim) {
+    __m512i sum = _mm512_setzero_si512();
+    for_each_64(a, b, dim, [&](__m512i x, __m512i y) {
+        const __m512i d = _mm512_or_si512(_mm512_subs_epu8(x, y), _mm512_subs_epu8(y, x));  // |x - y|
+        sum = add_products_u8(sum, d, d);
+    });
+    return -static_cast<float>(static_cast<uint32_t>(_mm512_reduce_add_epi32(sum)));
+}
+
+void l2_tile_f32_avx512(const void* queries, size_t stride_bytes, const void* row, size_t dim, float* sims) {
+    tile<L2, F32>(queries, stride_bytes, row, dim, sims);
+}
+
+void l2_tile_f16_avx512(const void* queries, size_t stride_bytes, const void* row, size_t dim, float* sims) {
+    tile<L2, F16>(queries, stride_bytes, row, dim, sims);
+}
+
+}  // namespace edgeshard
