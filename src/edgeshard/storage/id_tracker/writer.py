@@ -12,8 +12,8 @@ import numpy.typing as npt
 from edgeshard import _native
 from edgeshard.errors import StorageError
 from edgeshard.storage import files
+from edgeshard.storage.bitset_file import encode_stored_bitmask
 from edgeshard.storage.id_tracker.base import Mask, Versions
-from edgeshard.storage.id_tracker.bitmask import encode_bitmask
 from edgeshard.storage.id_tracker.disk import (
     E2I_FILE,
     E2I_MAGIC,
@@ -53,7 +53,7 @@ def write_disk_tracker(directory: files.PathLike, lo: U64s, hi: U64s, is_uuid: M
     keys[:, 0], keys[:, 1] = lo, np.where(is_uuid, hi, np.uint64(0))
     head = I2E_HEADER.pack(I2E_MAGIC, FORMAT_VERSION, 0, len(lo), 0)
     write_file(directory / I2E_FILE, head + keys.tobytes())
-    write_file(directory / IS_UUID_FILE, encode_bitmask(is_uuid))
+    write_file(directory / IS_UUID_FILE, encode_stored_bitmask(is_uuid))
     write_file(directory / E2I_FILE, encode_e2i(lo, hi, is_uuid))
     _write_states(directory, versions)
 
