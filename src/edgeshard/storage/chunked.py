@@ -50,8 +50,8 @@ class ChunkedRows:
     """
 
     __slots__ = (
-        "_chunks", "_durable", "_read_only", "_status", "_views", "chunk_bytes", "count", "dim", "directory", "dtype",
-        "per_chunk", "row_bytes",
+        "_chunks", "_durable", "_read_only", "_status", "_views", "chunk_bytes", "count", "dim",
+        "directory", "dtype", "per_chunk", "row_bytes",
     )  # fmt: skip
 
     def __init__(
@@ -100,7 +100,7 @@ class ChunkedRows:
         if dim != expected:
             raise CorruptedError(path, f"expected rows of {expected} elements, got {dim}")
         if not isinstance(rows, int) or not isinstance(size, int) or rows < 1 or size < rows * self.row_bytes:
-            raise CorruptedError(path, f"{rows} rows of {self.row_bytes} bytes do not fit chunks of {size} bytes")
+            raise CorruptedError(path, f"{rows} rows of {self.row_bytes} bytes do not fit chunks of {size}")
         return rows, size
 
     def _open_status(self) -> PrivateFile:

@@ -1,9 +1,9 @@
 """Dense vectors by offset, in their stored element type.
 
-:class:`ChunkedDense` grows and is what appendable segments have; :class:`MatrixDense` is one file, written once.
-Both read the same way. A point without the vector has a placeholder row and a deleted flag. Rows are what
-:func:`edgeshard.storage.convert.to_stored` makes; for ``turbo`` types they are records of bytes (dtype uint8, ``dim`` =
-bytes of one record).
+:class:`ChunkedDense` grows and is what appendable segments have; :class:`MatrixDense` is one file, written
+once. Both read the same way. A point without the vector has a placeholder row and a deleted flag. Rows are
+what :func:`edgeshard.storage.convert.to_stored` makes; for ``turbo`` types they are records of bytes (dtype
+uint8, ``dim`` = bytes of one record).
 """
 
 from __future__ import annotations
@@ -128,7 +128,8 @@ class ChunkedDense:
     def put(self, offsets: Offsets, rows: Rows) -> None:
         """Store ``(n, dim)`` rows at distinct ``offsets`` and flag them present.
 
-        Offsets at and beyond :attr:`count` append; offsets left out on the way get placeholders and a deleted flag.
+        Offsets at and beyond :attr:`count` append; offsets left out on the way get placeholders and a
+        deleted flag.
 
         Raises:
             StorageError: a chunk file could not be made; nothing changed.
@@ -181,7 +182,9 @@ class ChunkedDense:
 
 
 class MatrixDense:
-    """Vectors of an immutable segment: ``matrix.dat`` and ``deleted.dat``, or ``tq_vectors.dat`` and ``deleted/``.
+    """Vectors of an immutable segment.
+
+    Files: ``matrix.dat`` and ``deleted.dat``, or ``tq_vectors.dat`` and ``deleted/``.
 
     Args:
         directory: ``vector_storage[-name]`` of the segment.

@@ -6,8 +6,9 @@
     offsets/    per point: u32 first row, u32 number of rows, u32 rows there is room for
     deleted/    flags of the points without the vector
 
-New rows that fit the room a point has replace the old ones; else they go to the end, and the old ones are lost until
-the segment is optimised. Rows of one point are kept within one chunk, though readers accept any run of rows.
+New rows that fit the room a point has replace the old ones; else they go to the end, and the old ones are
+lost until the segment is optimised. Rows of one point are kept within one chunk, though readers accept any
+run of rows.
 """
 
 from __future__ import annotations
@@ -97,7 +98,8 @@ class MultiDense:
             ends = chunk[:, FIRST].astype(np.int64) + chunk[:, COUNT]
             wrong = np.flatnonzero((ends > self._rows.count) | (chunk[:, COUNT] > chunk[:, CAPACITY]))
             if len(wrong):
-                reason = f"point {done + int(wrong[0])} refers to rows beyond the {self._rows.count} there are"
+                at = done + int(wrong[0])
+                reason = f"point {at} refers to rows beyond the {self._rows.count} there are"
                 raise CorruptedError(self._entries.directory, reason)
             done += len(chunk)
 
@@ -126,7 +128,7 @@ class MultiDense:
         return self._rows.chunks()
 
     def row_table(self) -> tuple[Offsets, Offsets]:
-        """``(first, count)``, each ``(count,)``: which rows every point has. A missing vector has one of zeros."""
+        """``(first, count)``, each ``(count,)``: which rows every point has (a missing vector one of zeros)."""
         chunks = self._entries.chunks()
         table = chunks[0] if len(chunks) == 1 else np.concatenate([np.zeros((0, 3), "<u4"), *chunks])
         return np.ascontiguousarray(table[:, FIRST]), np.ascontiguousarray(table[:, COUNT])
@@ -141,7 +143,7 @@ class MultiDense:
         return self._rows.read_run(first, count)
 
     def get_batch(self, offsets: npt.NDArray[Any]) -> tuple[Bounds, Rows]:
-        """``(indptr, rows)``: the rows of several points, those of point i in ``rows[indptr[i]:indptr[i+1]]``."""
+        """``(indptr, rows)``: those of point i are ``rows[indptr[i]:indptr[i+1]]``."""
         entries = self._entries.read_rows(offsets).astype(np.int64)
         bounds = bounds_of(entries[:, COUNT])
         return bounds, self._rows.read_rows(row_numbers(entries[:, FIRST], bounds))
@@ -185,7 +187,9 @@ class MultiDense:
             source = rows[row_numbers(indptr[:-1][fits], target)]
             self._rows.write_rows(row_numbers(old[:, FIRST].astype(np.int64), target), source)
         if len(moved):
-            source = rows if len(moved) == len(offsets) else rows[row_numbers(indptr[:-1][~fits], bounds_of(moved))]
+            source = rows
+            if len(moved) < len(offsets):
+                source = rows[row_numbers(indptr[:-1][~fits], bounds_of(moved))]
             self._append(firsts, moved, source)
         if top > self.count:
             self._add_placeholders(top, skipped)
@@ -234,7 +238,7 @@ class MultiDense:
             self._flags.set(offsets, deleted)
 
     def ensure_count(self, count: int) -> None:
-        """Append placeholders, one row of zeros each and flagged as deleted, until there are ``count`` points."""
+        """Append placeholders (a row of zeros, flagged as deleted) until there are ``count`` points."""
         if count > self.count:
             self._rows.reserve(self._rows.count + count - self.count)
             self._entries.reserve(count)

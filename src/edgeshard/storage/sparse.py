@@ -1,7 +1,7 @@
 """Sparse vectors by offset, packed into a store of values.
 
-Files: ``store/`` (a gridstore of blocks of 128 bytes, uncompressed) and ``deleted/`` (flags). A value is the packed
-indices and the f32 weights, see docs/format/sparse-vectors.md; packing runs in C++.
+Files: ``store/`` (a gridstore of blocks of 128 bytes, uncompressed) and ``deleted/`` (flags). A value is the
+packed indices and the f32 weights, see docs/format/sparse-vectors.md; packing runs in C++.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Offsets = npt.NDArray[np.uint32]
 Indices = npt.NDArray[np.uint32]
 Values = npt.NDArray[np.float32]
 Csr: TypeAlias = "tuple[npt.NDArray[np.int64], Indices, Values]"
-"""``(indptr, indices, values)``: vector i is ``indices[indptr[i]:indptr[i+1]]`` with the values at the same places."""
+"""``(indptr, indices, values)``: vector i is ``indices[indptr[i]:indptr[i+1]]`` and the values there."""
 
 
 class SparseStorage:
@@ -83,10 +83,11 @@ class SparseStorage:
     def get_batch(self, offsets: Offsets) -> Csr:
         """The vectors at ``offsets``, in that order; empty rows for points without one."""
         data, bounds = self._store.get_batch(offsets)
-        return without(self._unpack(data, bounds), self.deleted_mask(int(offsets.max(initial=0)) + 1)[offsets])
+        gone = self.deleted_mask(int(offsets.max(initial=0)) + 1)[offsets]
+        return without(self._unpack(data, bounds), gone)
 
     def csr(self, offsets: Offsets | None = None) -> Csr:
-        """All vectors by offset (``count`` rows), or those at ``offsets``; empty rows for points without one."""
+        """All vectors by offset, ``count`` rows, or those at ``offsets``; points without one have none."""
         if offsets is not None:
             return self.get_batch(offsets)
         data, bounds = self._store.get_batch()

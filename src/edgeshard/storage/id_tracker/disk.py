@@ -1,7 +1,7 @@
 """The id tracker of immutable segments whose ids stay on disk (``id_tracker_memory`` ``cold`` or ``cached``).
 
-In memory it holds two bits of every point as bytes (deleted, is a UUID); ids are found by binary search in the mapped
-file.
+In memory it holds two bits of every point as bytes (deleted, is a UUID); ids are found by binary search in
+the mapped file.
 """
 
 from __future__ import annotations
