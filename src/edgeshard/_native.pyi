@@ -17,7 +17,7 @@ def default_threads() -> int:
 # --- scan
 
 # Vectors are float32, float16 or uint8, C-contiguous; queries and chunks have one dtype and dimension.
-# distance: 0 Cosine, 1 Euclid, 2 Dot, 3 Manhattan. threads: at most this many, 0 = as many as the work deserves.
+# distance: 0 Cosine, 1 Euclid, 2 Dot, 3 Manhattan. threads: at most this many, 0 = as many as the work is worth.
 # isa: None = the best one.
 
 def scan_topk(
@@ -84,6 +84,39 @@ def sparse_scores(
     threads: int = 0,
 ) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
     """Return (similarity, number of common indices) of every row; indices ascend within a row."""
+
+class Codes8:
+    """Byte codes of float32 rows with proven error bounds, for exact search (native/kernels/codes8/codes8.hpp).
+
+    Threads may search together; extend and update wait for them.
+    """
+
+    def __init__(self, dim: int, isa: str | None = None) -> None: ...
+    def extend(self, rows: NDArray[np.float32], threads: int = 0) -> None:
+        """Append the codes of (n, dim) rows."""
+
+    def update(self, offsets: NDArray[np.uint32], rows: NDArray[np.float32]) -> None:
+        """Encode the rows at these offsets again."""
+
+    def search(
+        self,
+        queries: NDArray[np.float32],
+        chunks: list[NDArray[np.float32]],
+        mask: NDArray[np.bool_] | None,
+        offsets: NDArray[np.uint32] | None,
+        k: int,
+        distance: int,
+        threads: int = 0,
+        isa: str | None = None,
+    ) -> tuple[NDArray[np.uint32], NDArray[np.float32], NDArray[np.int64]]:
+        """Return what scan_topk returns for the rows of a mask, or of distinct offsets; not for Manhattan."""
+
+    @property
+    def count(self) -> int: ...
+    @property
+    def dim(self) -> int: ...
+    @property
+    def size_bytes(self) -> int: ...
 
 # --- text
 
