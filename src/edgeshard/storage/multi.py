@@ -128,7 +128,7 @@ class MultiDense:
         return self._rows.chunks()
 
     def row_table(self) -> tuple[Offsets, Offsets]:
-        """``(first, count)``, each ``(count,)``: which rows every point has (a missing vector one of zeros)."""
+        """``(first, count)``, each ``(count,)``: which rows a point has (a missing vector one of zeros)."""
         chunks = self._entries.chunks()
         table = chunks[0] if len(chunks) == 1 else np.concatenate([np.zeros((0, 3), "<u4"), *chunks])
         return np.ascontiguousarray(table[:, FIRST]), np.ascontiguousarray(table[:, COUNT])

@@ -1,4 +1,4 @@
-"""The id tracker of immutable segments whose ids are in memory (``id_tracker_memory`` unset or ``pinned``)."""
+"""The id tracker of immutable segments that keep their ids in memory (``id_tracker_memory`` not cold)."""
 
 from __future__ import annotations
 

@@ -57,7 +57,8 @@ class MutableIdTracker(IdTracker):
     """
 
     __slots__ = (
-        "_changed", "_changes", "_log_bytes", "_map", "_mappings", "_table", "_versions", "_written", "repair",
+        "_changed", "_changes", "_log_bytes", "_map", "_mappings", "_table", "_versions", "_written",
+        "repair",
     )  # fmt: skip
 
     def __init__(self, directory: files.PathLike, *, read_only: bool = False) -> None:
