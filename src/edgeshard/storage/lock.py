@@ -1,11 +1,11 @@
 """The lock of a shard directory: one writer at a time, of this engine or of Qdrant Edge.
 
-Qdrant Edge takes ``flock(LOCK_EX | LOCK_NB)`` on the ``wal`` directory itself and nothing else, so a shard without a
-write-ahead log has no lock there. This engine takes the same lock, and before it one on the shard directory, which
-covers shards without a log and the moments in which ``wal`` does not exist yet.
+Qdrant Edge takes ``flock(LOCK_EX | LOCK_NB)`` on the ``wal`` directory itself and nothing else, so a shard
+without a write-ahead log has no lock there. This engine takes the same lock, and before it one on the shard
+directory, which covers shards without a log and the moments in which ``wal`` does not exist yet.
 
-A small file ``.edgeshard-lock`` in the shard directory names the holder for the error message of the next one. It is
-a courtesy: the lock is the kernel's and ends with the process, whatever the file says.
+A small file ``.edgeshard-lock`` in the shard directory names the holder for the error message of the next
+one. It is a courtesy: the lock is the kernel's and ends with the process, whatever the file says.
 """
 
 from __future__ import annotations
@@ -88,16 +88,21 @@ class ShardLock:
                 raise StorageError(error.errno, f"cannot lock {directory}: {error.strerror}") from error
 
     def _complaint(self, directory: Path) -> str:
+        holder = describe_holder(self.shard, directory)
         return (
             f"failed to open WAL {self.shard / 'wal'}: Can't init WAL: Kind(WouldBlock): "
-            f"the shard is held by {describe_holder(self.shard, directory)}; close it there, or pass wait= to wait for it"
+            f"the shard is held by {holder}; close it there, or pass wait= to wait for it"
         )
 
     def _write_holder(self) -> None:
         import json
         import socket
 
-        note = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+        note = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "since": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        }
         try:
             (self.shard / HOLDER_FILE).write_text(json.dumps(note))
         except OSError:
@@ -144,7 +149,8 @@ def describe_holder(shard: Path, directory: Path) -> str:
 
 
 def flock_holders(directory: Path) -> set[int]:
-    """Process ids of the ``flock`` holders of a directory, from ``/proc/locks``; empty where there is none."""
+    """Process ids of the ``flock`` holders of a directory, from ``/proc/locks``; empty where there is
+    none."""
     try:
         inode = os.stat(directory)
         lines = Path("/proc/locks").read_text().splitlines()
@@ -174,7 +180,8 @@ def _program(pid: int) -> str:
 
 
 def _close_in_child() -> None:
-    """A forked child shares the parent's lock; were its copies left open, the lock would outlive the parent's handle."""
+    """A forked child shares the parent's lock; were its copies left open, the lock would outlive the parent's
+    handle."""
     for lock in list(_held):
         lock._close()
 

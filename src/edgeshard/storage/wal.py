@@ -7,9 +7,9 @@
     wal/first-index      {"ack_index":N}: everything up to N is durable in the segments
     wal/tmp-*            a file being made; removed when found
 
-A record that :meth:`Wal.append` returned for survives the death of the process; :meth:`Wal.sync` makes it survive the
-death of the machine. Opening cuts a torn tail silently, as that is what a crash leaves, but reports damage in the
-middle; docs/format/wal.md says how the two are told apart.
+A record that :meth:`Wal.append` returned for survives the death of the process; :meth:`Wal.sync` makes it
+survive the death of the machine. Opening cuts a torn tail silently, as that is what a crash leaves, but
+reports damage in the middle; docs/format/wal.md says how the two are told apart.
 
 Not thread safe: the shard serialises writers. The lock against other processes is storage/lock.py's.
 """
@@ -84,14 +84,18 @@ class Wal:
         Raises:
             StorageError: the file system refused.
         """
-        wal = cls(Path(directory), read_only=False, capacity_bytes=capacity_bytes, retain_closed=retain_closed)
+        wal = cls(
+            Path(directory), read_only=False, capacity_bytes=capacity_bytes, retain_closed=retain_closed
+        )
         try:
             files.disk.mkdir(wal.directory)
             files.disk.sync_directory(wal.directory.parent)
         except OSError as error:
             raise StorageError(error.errno, f"cannot create {directory}: {error.strerror}") from error
         if first_index:
-            wal._closed.append(WalFile.create(wal.directory / f"closed-{first_index}", _MARKER_BYTES, first_index))
+            wal._closed.append(
+                WalFile.create(wal.directory / f"closed-{first_index}", _MARKER_BYTES, first_index)
+            )
         wal._provide_open_files()
         wal._names_changed = True
         wal.sync()
@@ -112,16 +116,19 @@ class Wal:
         Args:
             directory: the ``wal`` directory.
             read_only: change nothing on disk.
-            on_damage: what to do about a damaged record that was not acknowledged: ``"raise"``, or ``"skip"`` to leave
-                it out and go on behind it. Either way it is in :attr:`damage`.
+            on_damage: what to do about a damaged record that was not acknowledged: ``"raise"``, or ``"skip"``
+                to leave it out and go on behind it. Either way it is in :attr:`damage`.
             capacity_bytes: size of new files (``wal_options.segment_capacity``).
             retain_closed: acknowledged closed files to keep (``wal_options.retain_closed``).
 
         Raises:
-            CorruptedError: a file is damaged, or missing from the middle, where operations are not acknowledged.
+            CorruptedError: a file is damaged, or missing from the middle, where operations are not
+                acknowledged.
             StorageError: the file system refused.
         """
-        wal = cls(Path(directory), read_only=read_only, capacity_bytes=capacity_bytes, retain_closed=retain_closed)
+        wal = cls(
+            Path(directory), read_only=read_only, capacity_bytes=capacity_bytes, retain_closed=retain_closed
+        )
         closed, opened = wal._list()
         wal.ack_index = wal._read_ack()
         wal._take_closed(closed)
@@ -253,7 +260,8 @@ class Wal:
         return self.next_index - self.first_index
 
     def entries(self, start: int | None = None) -> Iterator[tuple[int, memoryview]]:
-        """``(number, payload)`` of every operation from ``start`` (default: :attr:`replay_from`) on, in order.
+        """``(number, payload)`` of every operation from ``start`` (default: :attr:`replay_from`) on, in
+        order.
 
         Damaged records are left out. The views are read-only and keep their file's mapping alive.
         """
@@ -274,7 +282,9 @@ class Wal:
             ReadOnlyError: the log was opened for reading.
         """
         if self._read_only:
-            raise ReadOnlyError("the log is closed or was opened for reading; open the shard for writing to update it")
+            raise ReadOnlyError(
+                "the log is closed or was opened for reading; open the shard for writing to update it"
+            )
         file = self._current
         if file is None or not file.fits(len(payload)):
             file = self._room_for(len(payload))
@@ -292,11 +302,13 @@ class Wal:
         return file
 
     def _roll(self) -> None:
-        """Close the current file and go on in the spare. Everything that can fail for lack of room comes first."""
+        """Close the current file and go on in the spare. Everything that can fail for lack of room comes
+        first."""
         if self._spare is None:
             self._spare = self._new_open_file()
         if self._current is not None:
-            # Durable before records go on in the next file: a hole in a closed file is damage, never a lost write.
+            # Durable before records go on in the next file: a hole in a closed file is damage, never a lost
+            # write.
             self._current.sync()
             self._dirty.discard(self._current)
             self._current.rename(f"closed-{self._current.start}")
@@ -364,10 +376,11 @@ class Wal:
             self._remove(self._closed.pop(0))
 
     def restart(self, first_index: int) -> None:
-        """Drop every record and continue numbering at ``first_index``; the caller has them all in the segments.
+        """Drop every record and continue numbering at ``first_index``; the caller has them all in the
+        segments.
 
-        Used when the log ends before the versions found in the segments, and to leave damaged records behind. Killed
-        anywhere, the next open finds the old log or the new one.
+        Used when the log ends before the versions found in the segments, and to leave damaged records behind.
+        Killed anywhere, the next open finds the old log or the new one.
         """
         if self._current is not None and self._current.count:
             self._current.rename(f"closed-{self._current.start}")

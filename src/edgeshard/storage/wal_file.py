@@ -6,7 +6,8 @@
     8   u64 n | n bytes payload | 0..7 zeroes | u32 CRC-32C     first record; the next follows at once
         zeroes                                  up to the end of the file, which is sparse
 
-The prose and a worked example are in docs/format/wal.md; native/storage/wal_records.* reads and builds the records.
+The prose and a worked example are in docs/format/wal.md; native/storage/wal_records.* reads and builds the
+records.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ class WalDamage:
 
     def __repr__(self) -> str:
         return (
-            f"WalDamage({str(self.path)!r}, offset={self.offset}, index={self.index}, reason={self.reason!r}, "
-            f"count={self.count})"
+            f"WalDamage({str(self.path)!r}, offset={self.offset}, index={self.index}, "
+            f"reason={self.reason!r}, count={self.count})"
         )
 
     @property
@@ -194,8 +195,8 @@ class WalFile:
     def append(self, payload: bytes | bytearray | memoryview) -> None:
         """Write one record behind the last; it must fit.
 
-        One write for records of ordinary size. A large one is written in place of being copied, its length last, so
-        that an interrupted write leaves no record.
+        One write for records of ordinary size. A large one is written in place of being copied, its length
+        last, so that an interrupted write leaves no record.
 
         Raises:
             StorageError: the file system refused; the file is as it was.
