@@ -4,6 +4,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
+#include "bind/codes.hpp"
 #include "bind/scan_args.hpp"
 #include "kernels/sparse.hpp"
 
@@ -153,6 +154,7 @@ nb::tuple py_sparse_scores(nb::object q_indices, nb::object q_values, nb::object
 }  // namespace
 
 void register_scan(nb::module_& m) {
+    register_codes8(m);
     const auto threads = nb::arg("threads") = 0;
     const auto isa = nb::arg("isa") = nb::none();
     m.def("scan_topk", &py_scan_topk, nb::arg("queries"), nb::arg("chunks"), nb::arg("mask").none(), nb::arg("k"),
