@@ -15,6 +15,7 @@ Stem = Callable[[str], str]
 
 _NO_LETTER = "\ue000"
 """A character no algorithm knows."""
+_ARABIC_PUNCTUATION = str.maketrans("", "", "!\"%*,./:;?\\،؛؟٪٫٬")
 _LATIN_CONSONANTS = frozenset("bcdfghjklmnpqrstvwxz")
 _DANISH_VOWELS = frozenset("aeiouyæåø")
 _FINNISH_VOWELS = frozenset("aeiouyäö")
@@ -22,8 +23,8 @@ _FRENCH_VOWELS = frozenset("aeiouyâàëéêèïîôûù")
 
 
 def _arabic(stem: Stem, word: str) -> str:
-    """The Arabic comma is dropped."""
-    return stem(word.replace("،", ""))
+    """Punctuation inside a word is dropped."""
+    return stem(word.translate(_ARABIC_PUNCTUATION))
 
 
 def _danish(stem: Stem, word: str) -> str:
@@ -48,20 +49,19 @@ def _french(stem: Stem, word: str) -> str:
     if not others and "H" not in word:
         return stem(word)
     result = _disguised(stem, word.replace("H", _NO_LETTER), others, "ôûùê").replace(_NO_LETTER, "H")
-    if result.endswith("guë") and len(result) - 3 >= _french_region(word):
-        return result[:-1]
-    return result
+    unchanged = word in (result, result + "s")
+    return result[:-1] if unchanged and result[_french_region(word) :].endswith("guë") else result
 
 
 def _french_region(word: str) -> int:
-    """Where the region RV starts: behind two vowels, or behind the first vowel that is not the first letter."""
+    """Where the region RV starts: behind two vowels, or behind the first vowel after the first letter."""
     if len(word) > 2 and word[0] in _FRENCH_VOWELS and word[1] in _FRENCH_VOWELS:
         return 3
     return next((i + 1 for i in range(1, len(word)) if word[i] in _FRENCH_VOWELS), len(word))
 
 
 def _disguised(stem: Stem, word: str, others: list[str], spare: str) -> str:
-    """The stem of the word with ``others`` stemmed as spare letters, which no suffix of the language contains."""
+    """The stem of the word with ``others`` as spare letters, which no suffix of the language contains."""
     letters = [char for char in spare if char not in word]
     if len(letters) < len(others):
         return stem(word)
