@@ -297,7 +297,7 @@ __all__ = [
     "options",
 ]
 
-_LAZY = {"EdgeShard": "edgeshard.shard"}
+_LAZY = {"EdgeShard": "edgeshard.shard.shard"}
 """Names whose modules are imported when they are first used."""
 
 
