@@ -17,8 +17,8 @@ def default_threads() -> int:
 # --- scan
 
 # Vectors are float32, float16 or uint8, C-contiguous; queries and chunks have one dtype and dimension.
-# distance: 0 Cosine, 1 Euclid, 2 Dot, 3 Manhattan. threads: at most this many, 0 = as many as the work is worth.
-# isa: None = the best one.
+# distance: 0 Cosine, 1 Euclid, 2 Dot, 3 Manhattan. isa: None = the best one.
+# threads: at most this many, 0 = as many as the work deserves.
 
 def scan_topk(
     queries: NDArray[Any],
@@ -85,8 +85,11 @@ def sparse_scores(
 ) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
     """Return (similarity, number of common indices) of every row; indices ascend within a row."""
 
+def streaming_read(data: NDArray[Any], threads: int = 0) -> int:
+    """Read all bytes once, in order: the floor for the time of a scan."""
+
 class Codes8:
-    """Byte codes of float32 rows with proven error bounds, for exact search (native/kernels/codes8/codes8.hpp).
+    """Byte codes of float32 rows with proven error bounds, for exact search (see native/kernels/codes8).
 
     Threads may search together; extend and update wait for them.
     """
@@ -133,10 +136,54 @@ def split_bytes(
 ) -> tuple[list[str], NDArray[np.uint32], NDArray[np.int64]]: ...
 def token_ids(tokens: list[str]) -> NDArray[np.uint32]: ...
 
+# --- columns
+
+class ColumnStrings:
+    def __init__(self) -> None: ...
+    def __len__(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+    def find(self, text: str) -> int: ...
+    def match(self, how: int, text: str) -> NDArray[np.bool_]: ...
+    def dates_within(self, low: int, high: int) -> NDArray[np.bool_]: ...
+
+def extract_column(
+    data: NDArray[np.uint8],
+    bounds: NDArray[np.int64],
+    steps: tuple[str | int | None, ...],
+    counts: bool,
+    strings: ColumnStrings,
+) -> tuple[Any, ...]: ...
+def extract_objects(
+    data: NDArray[np.uint8], bounds: NDArray[np.int64], steps: tuple[str | int | None, ...]
+) -> tuple[Any, Any, Any, Any]: ...
+def gather_slices(
+    source: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]: ...
+def any_by_owner(hits: NDArray[np.bool_], owners: NDArray[np.uint32], count: int) -> NDArray[np.bool_]: ...
+def geo_units(lons: NDArray[np.float64], lats: NDArray[np.float64]) -> NDArray[np.float64]: ...
+def geo_radius(
+    lons: NDArray[np.float64],
+    lats: NDArray[np.float64],
+    units: NDArray[np.float64],
+    lon: float,
+    lat: float,
+    radius: float,
+) -> NDArray[np.bool_]: ...
+def geo_polygon(
+    lons: NDArray[np.float64], lats: NDArray[np.float64], rings: list[list[tuple[float, float]]]
+) -> NDArray[np.uint8]: ...
+def slice_hash(data: bytes) -> int: ...
+def slice_mask(
+    low: NDArray[np.uint64], high: NDArray[np.uint64], is_uuid: NDArray[np.bool_], total: int, index: int
+) -> NDArray[np.bool_]: ...
+def parse_datetime(text: str) -> int | None: ...
+def select_payload(raw: bytes, paths: list[tuple[str | int | None, ...]], include: bool) -> bytes: ...
 # --- convert
 
 def pack_vector(vector: object, finite: bool) -> bytes | tuple[bytes, int, int] | None: ...
 def encode_payload(payload: dict[str, object]) -> bytes: ...
+def put_fields(target: object, /, **fields: object) -> None: ...
 
 # --- id_tracker
 
