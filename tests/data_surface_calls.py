@@ -1,4 +1,4 @@
-"""Constructor calls tried on both engines by ``test_surface.py``; `np` and some standard types are in scope."""
+"""Constructor calls tried on both engines by ``test_surface.py``; `np` and some other names are in scope."""
 
 CALLS = [
     'AcornSearchParams()',
@@ -147,7 +147,10 @@ CALLS = [
     'Point(1,[1],{1:2})',
     'Point(1,[1],{"a":{1}})',
     'Point(1,[1],{"a":float("nan")})',
-    'Point(1,[1],{"a":2**64, "b":2**63,"c":1e16,"d":1e-7,"e":-0.0,"f":1.5,"g":b"ab","h":(1,2),"i":1e300, "j":123456789012345680.0, "k":1e15,"l":0.00001,"m":"\\u0001\\x7f\\u2028é/\\"\\\\"})',
+    (
+        'Point(1,[1],{"a":2**64, "b":2**63,"c":1e16,"d":1e-7,"e":-0.0,"f":1.5,"g":b"ab","h":(1,2),"'
+        'i":1e300, "j":123456789012345680.0, "k":1e15,"l":0.00001,"m":"\\u0001\\x7f\\u2028é/\\"\\\\"})'
+    ),
     'PointVectors(1,[1])',
     'SparseVector([1,1],[1.0])',
     'SparseVector([-1],[1.0])',
@@ -266,7 +269,11 @@ CALLS = [
     'Filter(must=(Filter(),))',
     'Point(1, [1], {"a":10**400})',
     'Point(1, [1], {"a":-2**63-1})',
-    'Point(1, [1], {"a":0.00001,"b":0.0001,"c":1.5e-5,"d":1e15,"e":1234567890123456.0,"f":12345678901234567.0,"g":1e21,"h":1.5e300,"i":5e-324,"j":0.1,"k":100.0,"m":1e22,"n":123456.789,"o":1e-10})',
+    (
+        'Point(1, [1], {"a":0.00001,"b":0.0001,"c":1.5e-5,"d":1e15,"e":1234567890123456.0,"f":12345'
+        '678901234567.0,"g":1e21,"h":1.5e300,"i":5e-324,"j":0.1,"k":100.0,"m":1e22,"n":123456.789,"'
+        'o":1e-10})'
+    ),
     'Point(1, [1], {"a":range(3)})',
     'Point(1, [1], {"a":bytearray(b"a")})',
     'Point(1, [1], {"a":np.array([1,2.5])})',
