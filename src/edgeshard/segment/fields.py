@@ -32,6 +32,7 @@ class Field(Protocol):
 
     spec: VectorSchema
     writable: bool
+    indexed_count: int
 
     def put(self, offsets: Offsets, column: Column) -> None:
         """Store one entry per offset; absent entries become missing vectors."""
@@ -77,6 +78,8 @@ class DenseField:
 
     __slots__ = ("spec", "storage", "writable")
 
+    indexed_count = 0
+
     def __init__(self, storage: ChunkedDense | MatrixDense, spec: VectorSchema) -> None:
         self.storage = storage
         self.spec = spec
@@ -87,10 +90,7 @@ class DenseField:
         assert isinstance(column, DenseColumn)
         assert isinstance(self.storage, ChunkedDense)
         self.storage.put(offsets, column.rows)
-        if column.present is None:
-            self.storage.set_deleted(offsets, False)
-        else:
-            self.storage.set_deleted(offsets[column.present], False)
+        if column.present is not None:
             self.storage.set_deleted(offsets[~column.present], True)
 
     def forget(self, offsets: Offsets) -> None:
@@ -167,6 +167,8 @@ class MultiField:
     """
 
     __slots__ = ("spec", "storage", "writable")
+
+    indexed_count = 0
 
     def __init__(self, storage: MultiDense, spec: VectorSchema, writable: bool) -> None:
         self.storage = storage
@@ -284,6 +286,8 @@ class SparseField:
     """
 
     __slots__ = ("_csr", "spec", "storage", "writable")
+
+    indexed_count = 0
 
     def __init__(self, storage: SparseStorage, spec: VectorSchema, writable: bool) -> None:
         self.storage = storage
@@ -436,6 +440,8 @@ class AbsentField:
     """
 
     __slots__ = ("spec", "writable")
+
+    indexed_count = 0
 
     def __init__(self, spec: VectorSchema) -> None:
         self.spec = spec

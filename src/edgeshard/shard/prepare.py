@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeshard.errors import ValidationError, VectorDimensionError, VectorNameNotFoundError, WrongVectorKindError
-from edgeshard.models.points import Point, PointVectors, SparseVector
-from edgeshard.models.updates import UpsertBatch
+from edgeshard.models.points import Point, PointVectors
+from edgeshard.models.vectors import SparseVector
+from edgeshard.models.operations import UpsertBatch
 from edgeshard.segment.batch import Batch, Column, DenseColumn, Ids, Mask, MultiColumn, SparseColumn
 from edgeshard.segment.schema import Schema, VectorSchema
 from edgeshard.storage.convert import to_stored

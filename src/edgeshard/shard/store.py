@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -187,10 +187,13 @@ class Store:
         if self._unflushed_bytes > AUTO_FLUSH_BYTES:
             self.flush()
 
-    def log(self, record: bytes) -> int:
-        """Write a record to the log; its operation number."""
-        self._unflushed_bytes += len(record)
-        number = self.next_op if self.wal is None else self.wal.append(record)
+    def log(self, record: Callable[[], bytes]) -> int:
+        """Write a record to the log, if there is one; its operation number."""
+        number = self.next_op
+        if self.wal is not None:
+            data = record()
+            self._unflushed_bytes += len(data)
+            number = self.wal.append(data)
         self.next_op = number + 1
         return number
 
