@@ -84,15 +84,9 @@ struct Kernel {
 
 // Offers the rows of one block to the heap of every query.
 void scan_block(const Kernel& kernel, const Block& block, const uint8_t* mask, TopK* tops) {
-    uint32_t chosen[kBlockRows];
-    size_t n = block.rows;
-    if (mask) {
-        n = 0;
-        for (size_t i = 0; i < block.rows; ++i) {
-            chosen[n] = static_cast<uint32_t>(i);
-            n += mask[block.first + i] != 0;
-        }
-    }
+    uint32_t chosen[kBlockRows + 1];
+    const size_t n = mask ? choose_masked(mask + block.first, block.rows, 0, chosen) : block.rows;
+    if (n == 0) return;
     const auto offer = [&](auto&& offset_of) {
         return [&](size_t q, const float* sims) {
             TopK& top = tops[q];

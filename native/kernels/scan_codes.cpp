@@ -127,14 +127,10 @@ public:
 
 private:
     void scan_block(size_t at, size_t rows, State* states) {
-        uint32_t chosen[kBlockRows];
+        uint32_t chosen[kBlockRows + 1];
         const uint32_t* listed = selection_.listed ? selection_.listed + at : nullptr;
         if (selection_.mask) {
-            size_t n = 0;
-            for (size_t i = 0; i < rows; ++i) {
-                chosen[n] = static_cast<uint32_t>(at + i);
-                n += selection_.mask[at + i] != 0;
-            }
+            const size_t n = choose_masked(selection_.mask + at, rows, static_cast<uint32_t>(at), chosen);
             if (n == 0) return;
             if (n < rows) listed = chosen;
             rows = n;

@@ -17,8 +17,8 @@ def default_threads() -> int:
 # --- scan
 
 # Vectors are float32, float16 or uint8, C-contiguous; queries and chunks have one dtype and dimension.
-# distance: 0 Cosine, 1 Euclid, 2 Dot, 3 Manhattan. threads: at most this many, 0 = as many as the work is worth.
-# isa: None = the best one.
+# distance: 0 Cosine, 1 Euclid, 2 Dot, 3 Manhattan. isa: None = the best one.
+# threads: at most this many, 0 = as many as the work deserves.
 
 def scan_topk(
     queries: NDArray[Any],
@@ -85,8 +85,11 @@ def sparse_scores(
 ) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
     """Return (similarity, number of common indices) of every row; indices ascend within a row."""
 
+def streaming_read(data: NDArray[Any], threads: int = 0) -> int:
+    """Read all bytes once, in order: the floor for the time of a scan."""
+
 class Codes8:
-    """Byte codes of float32 rows with proven error bounds, for exact search (native/kernels/codes8/codes8.hpp).
+    """Byte codes of float32 rows with proven error bounds, for exact search (see native/kernels/codes8).
 
     Threads may search together; extend and update wait for them.
     """
@@ -132,6 +135,11 @@ def split_bytes(
     folding: bool = False,
 ) -> tuple[list[str], NDArray[np.uint32], NDArray[np.int64]]: ...
 def token_ids(tokens: list[str]) -> NDArray[np.uint32]: ...
+
+# --- convert
+
+def pack_vector(vector: object, finite: bool) -> bytes | tuple[bytes, int, int] | None: ...
+def encode_payload(payload: dict[str, object]) -> bytes: ...
 
 # --- id_tracker
 

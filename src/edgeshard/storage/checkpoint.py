@@ -82,6 +82,8 @@ class Checkpointer:
         if sum(view.nbytes for _, _, view in plan.fresh) <= INLINE_FRESH_BYTES:
             plan.changes[:0] = plan.fresh
         else:
+            if self._unsynced:  # replaying an earlier record must not bring back what these writes replace
+                self._checkpoint(-1)
             sync_files(write_ranges(plan.fresh))
         self._journal.append(plan)
         self._unsynced |= write_ranges(plan.changes)
