@@ -259,3 +259,66 @@ def pack_values(
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]: ...
 def lz4_compress(data: bytes) -> bytes: ...
 def lz4_decompress(data: bytes, size: int) -> bytes: ...
+
+# --- wal
+
+# data, payload: any contiguous bytes-like object.
+
+def crc32c(data: Any, crc: int = 0) -> int:
+    """Return the CRC-32C of `data`, continuing the finished checksum `crc`."""
+
+def crc32c_portable(data: Any, crc: int = 0) -> int: ...
+def wal_crc(data: Any, previous: int) -> int:
+    """Return the chained checksum of a record: the register starts as the bit-reversed `previous`."""
+
+def wal_record(payload: Any, previous: int) -> tuple[bytes, int]:
+    """Return (record, its checksum)."""
+
+def wal_frame(payload: Any, previous: int) -> tuple[bytes, bytes, int]:
+    """Return (what precedes the payload, what follows it, its checksum)."""
+
+def wal_scan(
+    data: Any, offset: int, previous: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], int, int, int]:
+    """Return (offsets, payload lengths, end, last checksum, stop).
+
+    stop: 0 the file is full, 1 zeroes follow, 2 a length that cannot be, 3 a wrong checksum.
+    """
+
+def wal_inspect(data: Any, offset: int, previous: int) -> tuple[int, int] | None:
+    """Return (offset, checksum) where the log goes on behind the invalid record at `offset`, or None."""
+
+def all_zero(data: Any) -> bool: ...
+def cbor_dumps(value: Any) -> bytes:
+    """Return `value` as CBOR; a memoryview is CBOR already, float32 and uint32 arrays become lists."""
+
+def cbor_loads(data: Any) -> Any:
+    """Return the value; "payload" maps come as JSON bytes, "payloads" as a list of them.
+
+    Raises ValueError for anything that is not one CBOR value this package can hold.
+    """
+
+def json_to_cbor(json: Any) -> bytes: ...
+def cbor_to_json(data: Any) -> bytes: ...
+def encode_upsert_raw(
+    ids: NDArray[np.uint64] | list[Any],
+    vectors: list[tuple[str, Any, NDArray[np.bool_] | None]],
+    payloads: list[bytes | None] | tuple[NDArray[np.uint8], NDArray[np.int64]] | None,
+) -> bytes:
+    """Return the operation upsert_points_raw.
+
+    vectors: (name, rows (n, dim) of stored elements | (data u8, bounds (n + 1,)), mask (n,) | None).
+    payloads: JSON texts, or (data u8, bounds) where an empty text is no payload.
+    """
+
+def decode_upsert_raw(
+    data: Any,
+) -> (
+    tuple[
+        NDArray[np.uint64] | list[Any],
+        dict[str, tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.bool_]]],
+        list[bytes | None],
+    ]
+    | None
+):
+    """Return (ids, {name: (data, bounds, present)}, payloads as JSON), None for another operation."""
