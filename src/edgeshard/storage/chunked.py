@@ -39,6 +39,7 @@ class ChunkedRows:
         directory: where the files are; made by :meth:`create`.
         dim: elements of a row.
         dtype: their type, as stored (little endian).
+        stored_dim: what ``config.json`` calls ``dim``, if it counts something else than elements.
         read_only: refuse changes.
 
     Attributes:
@@ -49,12 +50,18 @@ class ChunkedRows:
     """
 
     __slots__ = (
-        "_chunks", "_durable", "_read_only", "_status", "_views", "chunk_bytes", "count", "dim", "directory", "dtype",
-        "per_chunk", "row_bytes",
+        "_chunks", "_durable", "_read_only", "_status", "_views", "chunk_bytes", "count", "dim",
+        "directory", "dtype", "per_chunk", "row_bytes",
     )  # fmt: skip
 
     def __init__(
-        self, directory: files.PathLike, dim: int, dtype: npt.DTypeLike, *, read_only: bool = False
+        self,
+        directory: files.PathLike,
+        dim: int,
+        dtype: npt.DTypeLike,
+        *,
+        stored_dim: int | None = None,
+        read_only: bool = False,
     ) -> None:
         self.directory = Path(directory)
         self.dim = dim
@@ -62,25 +69,27 @@ class ChunkedRows:
         self.row_bytes = dim * self.dtype.itemsize
         self._read_only = read_only
         self._views: list[Rows] | None = None
-        self.per_chunk, self.chunk_bytes = self._read_config()
+        self.per_chunk, self.chunk_bytes = self._read_config(stored_dim or dim)
         self._status = self._open_status()
         self.count = self._durable = int(self._status.array[:STATUS_BYTES].view("<u8")[0])
         self._chunks: list[PrivateFile] = []
         self._open_chunks()
 
     @classmethod
-    def create(cls, directory: files.PathLike, dim: int, dtype: npt.DTypeLike) -> ChunkedRows:
+    def create(
+        cls, directory: files.PathLike, dim: int, dtype: npt.DTypeLike, *, stored_dim: int | None = None
+    ) -> ChunkedRows:
         """Make the directory with no rows."""
         path = Path(directory)
         files.disk.mkdir(path)
         per_chunk = max(1, CHUNK_BYTES // (dim * np.dtype(dtype).itemsize))
         size = per_chunk * dim * np.dtype(dtype).itemsize
-        config = {"chunk_size_bytes": size, "chunk_size_vectors": per_chunk, "dim": dim}
+        config = {"chunk_size_bytes": size, "chunk_size_vectors": per_chunk, "dim": stored_dim or dim}
         files.replace_file(path / "config.json", json.dumps(config, separators=(",", ":")).encode())
         files.create_file(path / "status.dat", STATUS_BYTES)
-        return cls(path, dim, dtype)
+        return cls(path, dim, dtype, stored_dim=stored_dim)
 
-    def _read_config(self) -> tuple[int, int]:
+    def _read_config(self, expected: int) -> tuple[int, int]:
         """``(rows per chunk, bytes per chunk)``."""
         path = self.directory / "config.json"
         try:
@@ -88,10 +97,10 @@ class ChunkedRows:
             dim, rows, size = (config[key] for key in ("dim", "chunk_size_vectors", "chunk_size_bytes"))
         except (ValueError, TypeError, KeyError) as error:
             raise CorruptedError(path, f"not the configuration of a chunked storage: {error!r}") from error
-        if dim != self.dim:
-            raise CorruptedError(path, f"expected rows of {self.dim} elements, got {dim}")
+        if dim != expected:
+            raise CorruptedError(path, f"expected rows of {expected} elements, got {dim}")
         if not isinstance(rows, int) or not isinstance(size, int) or rows < 1 or size < rows * self.row_bytes:
-            raise CorruptedError(path, f"{rows} rows of {self.row_bytes} bytes do not fit chunks of {size} bytes")
+            raise CorruptedError(path, f"{rows} rows of {self.row_bytes} bytes do not fit chunks of {size}")
         return rows, size
 
     def _open_status(self) -> PrivateFile:
@@ -157,7 +166,10 @@ class ChunkedRows:
         return spans
 
     def write_run(self, first: int, rows: Rows) -> None:
-        """Write ``(n, dim)`` rows at ``first``, at most ``count``; new rows extend the storage."""
+        """Write ``(n, dim)`` rows from ``first`` on, extending the storage.
+
+        Rows skipped between the end and ``first`` hold anything; nothing may refer to them.
+        """
         data = np.ascontiguousarray(rows, self.dtype).reshape(-1).view(np.uint8)
         count = len(rows)
         self.reserve(first + count)
@@ -179,12 +191,12 @@ class ChunkedRows:
         if settled < length:
             file.mark((row + settled) * width, (row + length) * width, fresh=True)
 
-    def write_rows(self, offsets: Offsets, rows: Rows) -> None:
+    def write_rows(self, offsets: npt.NDArray[Any], rows: Rows) -> None:
         """Overwrite rows at ``offsets``, all below ``count``; of equal offsets the last one counts."""
-        which = offsets // np.uint32(self.per_chunk)
+        which, place = np.divmod(offsets, self.per_chunk)
         for number in np.unique(which).tolist():
             here = which == number
-            local = offsets[here] - np.uint32(number * self.per_chunk)
+            local = place[here]
             self.chunks()[number][local] = rows[here]
             for row, length in consecutive(np.unique(local)):
                 self._mark(number, row, length)
@@ -255,7 +267,7 @@ class ChunkedRows:
         self._chunks, self._views, self.count = [], None, 0
 
 
-def consecutive(values: Offsets) -> list[tuple[int, int]]:
+def consecutive(values: npt.NDArray[Any]) -> list[tuple[int, int]]:
     """``(first, length)`` of every run of consecutive numbers in an ascending array."""
     starts = np.flatnonzero(np.diff(values.astype(np.int64), prepend=-2) != 1)
     lengths = np.diff(starts, append=len(values))

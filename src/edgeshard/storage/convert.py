@@ -1,4 +1,7 @@
-"""User vectors to stored elements and back, byte for byte as Qdrant Edge stores them (docs/format/dense-vectors.md)."""
+"""User vectors to stored elements and back, byte for byte as Qdrant Edge stores them.
+
+The rules are in docs/format/dense-vectors.md.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +24,8 @@ def to_stored(
 ) -> npt.NDArray[Any]:
     """The stored form of user vectors, same shape.
 
-    Cosine rows are divided by their length (not for uint8; not if they are of length zero or one already), float16
-    rounds to nearest even, uint8 truncates and clamps.
+    Cosine rows are divided by their length (not for uint8; not if they are of length zero or one already),
+    float16 rounds to nearest even, uint8 truncates and clamps.
 
     Args:
         rows: ``(n, dim)`` or ``(dim,)``.

@@ -1,9 +1,9 @@
 """Dense vectors by offset, in their stored element type.
 
-:class:`ChunkedDense` grows and is what appendable segments have; :class:`MatrixDense` is one file, written once.
-Both read the same way. A point without the vector has a placeholder row and a deleted flag. Rows are what
-:func:`edgeshard.storage.convert.to_stored` makes; for ``turbo`` types they are records of bytes (dtype uint8, ``dim`` =
-bytes of one record).
+:class:`ChunkedDense` grows and is what appendable segments have; :class:`MatrixDense` is one file, written
+once. Both read the same way. A point without the vector has a placeholder row and a deleted flag. Rows are
+what :func:`edgeshard.storage.convert.to_stored` makes; for ``turbo`` types they are records of bytes (dtype
+uint8, ``dim`` = bytes of one record).
 """
 
 from __future__ import annotations
@@ -18,15 +18,17 @@ import numpy.typing as npt
 
 from edgeshard.errors import CorruptedError, StorageError
 from edgeshard.storage import files
-from edgeshard.storage._bits import BitFile, FlagDirectory
+from edgeshard.storage.bitset_file import DROP, BitFile, pack_bits
 from edgeshard.storage.chunked import ChunkedRows, Offsets, Rows
+from edgeshard.storage.flags import FLAGS, MINIMUM_BYTES, STATUS, Flags
+from edgeshard.storage.id_tracker.writer import write_file
 from edgeshard.storage.overlay import PrivateFile
 
 if TYPE_CHECKING:
     from edgeshard.storage.flush import FlushPlan
 
 Mask = npt.NDArray[np.bool_]
-MATRIX_MAGIC, DELETED_HEADER = b"data", b"drop\0\0\0\0"
+MATRIX_MAGIC = b"data"
 
 
 class ChunkedDense:
@@ -58,7 +60,7 @@ class ChunkedDense:
     ) -> None:
         path = Path(directory)
         self._rows = ChunkedRows(path / rows_directory(turbo), dim, dtype, read_only=read_only)
-        self._flags = FlagDirectory(path / "deleted", read_only=read_only)
+        self._flags = Flags.open(path / "deleted", read_only=read_only)
         self._placeholder = np.ones(dim, dtype) if placeholder is None else placeholder
 
     @classmethod
@@ -88,7 +90,7 @@ class ChunkedDense:
         """A new, empty storage."""
         path = Path(directory)
         ChunkedRows.create(path / rows_directory(turbo), dim, dtype).close()
-        FlagDirectory.create(path / "deleted").close()
+        Flags.create(path / "deleted").close()
         return cls(path, dim, dtype, turbo=turbo, placeholder=placeholder)
 
     @property
@@ -126,7 +128,8 @@ class ChunkedDense:
     def put(self, offsets: Offsets, rows: Rows) -> None:
         """Store ``(n, dim)`` rows at distinct ``offsets`` and flag them present.
 
-        Offsets at and beyond :attr:`count` append; offsets left out on the way get placeholders and a deleted flag.
+        Offsets at and beyond :attr:`count` append; offsets left out on the way get placeholders and a
+        deleted flag.
 
         Raises:
             StorageError: a chunk file could not be made; nothing changed.
@@ -141,9 +144,8 @@ class ChunkedDense:
         else:
             self.ensure_count(top)
             self._rows.write_rows(offsets, np.asarray(rows, self.dtype))
-        known = offsets[offsets < self._flags.count]
-        if len(known) and self._flags.at(known).any():
-            self._flags.set(known, False)
+        if self._flags.mask(self.count)[offsets].any():
+            self._flags.set(offsets, False)
 
     def set_deleted(self, offsets: Offsets, deleted: bool = True) -> None:
         """Flag points as having no such vector, or as having it again."""
@@ -180,7 +182,9 @@ class ChunkedDense:
 
 
 class MatrixDense:
-    """Vectors of an immutable segment: ``matrix.dat`` and ``deleted.dat``, or ``tq_vectors.dat`` and ``deleted/``.
+    """Vectors of an immutable segment.
+
+    Files: ``matrix.dat`` and ``deleted.dat``, or ``tq_vectors.dat`` and ``deleted/``.
 
     Args:
         directory: ``vector_storage[-name]`` of the segment.
@@ -216,14 +220,12 @@ class MatrixDense:
             reason = f"{len(body)} bytes are no whole number of rows of {width} bytes"
             raise CorruptedError(self._file.path, reason, self._file.size)
         self._matrix: Rows = body.view(self.dtype).reshape(-1, dim)
-        self._flags: BitFile | FlagDirectory
+        self._flags: BitFile | Flags
         if turbo:
-            self._flags = FlagDirectory(path / "deleted", read_only=read_only)
+            self._flags = Flags.open(path / "deleted", read_only=read_only)
         else:
             deleted = path / "deleted.dat"
-            if not deleted.exists() and not read_only:
-                write_deleted(deleted, np.zeros(self.count, np.bool_))
-            self._flags = BitFile(deleted, self.count, DELETED_HEADER, read_only=read_only)
+            self._flags = BitFile.open(deleted, self.count, DROP, read_only=read_only, missing_ok=True)
 
     @classmethod
     def open(
@@ -276,7 +278,7 @@ class MatrixDense:
         if turbo:
             write_flags(path / "deleted", deleted)
         else:
-            write_deleted(path / "deleted.dat", deleted)
+            BitFile.create(path / "deleted.dat", deleted, DROP).close()
 
     @property
     def count(self) -> int:
@@ -298,7 +300,7 @@ class MatrixDense:
 
     def deleted_mask(self) -> Mask:
         """``(count,)``, True where the point has no such vector."""
-        return self._flags.mask(self.count) if isinstance(self._flags, FlagDirectory) else self._flags.mask()
+        return self._flags.mask(self.count) if isinstance(self._flags, Flags) else self._flags.mask
 
     def set_deleted(self, offsets: Offsets, deleted: bool = True) -> None:
         """Flag points as having no such vector."""
@@ -333,20 +335,10 @@ def rows_directory(turbo: bool) -> str:
     return "tq_vectors" if turbo else "vectors"
 
 
-def write_deleted(path: Path, deleted: Mask) -> None:
-    """Write a ``deleted.dat``; the caller syncs it."""
-    bits = np.packbits(deleted, bitorder="little").tobytes()
-    data = DELETED_HEADER + bits + b"\0" * (-len(bits) % 8)
-    try:
-        fd = files.disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        try:
-            files.disk.pwrite(fd, data, 0)
-        finally:
-            os.close(fd)
-    except OSError as error:
-        raise StorageError(error.errno, f"cannot write {path}: {error.strerror}") from error
-
-
 def write_flags(directory: Path, deleted: Mask) -> None:
-    """Write a ``deleted/`` directory holding ``deleted``; the caller syncs it."""
-    FlagDirectory.write(directory, deleted)
+    """Write a new ``deleted/`` directory holding ``deleted``; the caller syncs it."""
+    Flags.create(directory).close()
+    bits = pack_bits(deleted)
+    room = max(MINIMUM_BYTES, 1 << max(len(bits) - 1, 0).bit_length())
+    write_file(directory / FLAGS, bits.ljust(room, b"\0"))
+    write_file(directory / STATUS, len(deleted).to_bytes(16, "little"))

@@ -60,9 +60,11 @@ def test_half_precision_of_every_pattern(isa):
         "np.seterr(all='ignore'); half = np.arange(65536, dtype=np.uint16).view(np.float16)\n"
         "wide = from_stored(half); ok = ~np.isnan(half)\n"
         "assert (wide[ok] == half.astype(np.float32)[ok]).all() and np.isnan(wide[~ok]).all()\n"
-        "near = np.concatenate([np.nextafter(wide[ok], np.float32(s)) for s in (-np.inf, np.inf)] + [wide[ok]])\n"
+        "w = wide[ok]; ends = np.float32(-np.inf), np.float32(np.inf)\n"
+        "near = np.concatenate([np.nextafter(w, ends[0]), np.nextafter(w, ends[1]), w])\n"
         "near = np.concatenate([near, near * np.float32(1.00024414)])\n"
-        "assert (to_stored(near, 2, np.float16).view(np.uint16) == near.astype(np.float16).view(np.uint16)).all()\n"
+        "wanted = near.astype(np.float16).view(np.uint16)\n"
+        "assert (to_stored(near, 2, np.float16).view(np.uint16) == wanted).all()\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "EDGESHARD_CPU": isa})
 
@@ -82,7 +84,9 @@ def test_random_puts_agree_with_an_array(tmp_path, rng, flush, dtype, monkeypatc
     for step in range(80):
         count = int(rng.integers(1, 60))
         kind = rng.integers(3)
-        first = int(rng.integers(0, len(model) + 1)) if kind == 0 else len(model) + int(rng.integers(0, 3)) * (kind == 1)
+        first = len(model) + int(rng.integers(0, 3)) * int(kind == 1)
+        if kind == 0:
+            first = int(rng.integers(0, len(model) + 1))
         where = np.arange(first, first + count, dtype=np.uint32)
         if kind == 2:
             where = rng.permutation(len(model) + 5)[:count].astype(np.uint32)
@@ -120,7 +124,8 @@ def test_appended_rows_are_fresh_and_overwritten_ones_are_changes(tmp_path, flus
     plan = FlushPlan()
     storage.collect(plan)
     assert [(p.name, at, len(b)) for p, at, b in plan.fresh] == [("chunk_0.mmap", 32, 16)]
-    assert [(p.name, at, len(b)) for p, at, b in plan.changes] == [("chunk_0.mmap", 16, 16), ("status.dat", 0, 8)]
+    changes = [(p.name, at, len(b)) for p, at, b in plan.changes]
+    assert changes == [("chunk_0.mmap", 16, 16), ("status.dat", 0, 8)]
 
 
 def test_a_put_that_cannot_make_its_chunk_changes_nothing(tmp_path, monkeypatch, flush):
@@ -234,8 +239,9 @@ def test_damage_is_reported(tmp_path, flush):
     storage.put(offsets(0, 1), np.zeros((2, 4), np.float32))
     flush(storage)
     vectors, deleted = tmp_path / "vectors", tmp_path / "deleted"
+    too_small = b'{"chunk_size_bytes":8,"chunk_size_vectors":9,"dim":4}'
     damage = {
-        vectors / "config.json": [b"", b"{", b"[]", b'{"dim":4}', b'{"chunk_size_bytes":8,"chunk_size_vectors":9,"dim":4}'],
+        vectors / "config.json": [b"", b"{", b"[]", b'{"dim":4}', too_small],
         vectors / "status.dat": [b"", b"\1", (2**40).to_bytes(8, "little"), b"\xff" * 8],
         vectors / "chunk_0.mmap": [b"", b"data"],
         deleted / "status.dat": [b"", b"\xff" * 16, b"\xff" * 8 + bytes(8)],

@@ -50,7 +50,8 @@ def test_random_changes_agree_with_a_dict(tmp_path, rng, mixed_ids, flush):
     by_offset, versions = {}, []
     for step in range(1, 60):
         if rng.random() < 0.6:
-            new = [i for i in rng.choice(np.array(ids, object), 12, replace=False) if tracker.offset_of(i) is None]
+            drawn = rng.choice(np.array(ids, object), 12, replace=False)
+            new = [i for i in drawn if tracker.offset_of(i) is None]
             first = tracker.insert(new)
             tracker.set_versions(np.arange(first, first + len(new), dtype=np.uint32), step)
             by_offset.update(enumerate(new, first))
@@ -167,8 +168,8 @@ def test_repair_reports_versions_without_mapping(tmp_path):
 
 def test_ids_are_checked_before_anything_is_inserted(tmp_path):
     tracker = MutableIdTracker.create(tmp_path)
-    for bad, error in (([1, -1], ValueError), ([1, 2**64], ValueError), ([1, "2"], TypeError), ([None], TypeError)):
-        with pytest.raises(error):
+    for bad in ([1, -1], [1, 2**64], [1, "2"], [None]):
+        with pytest.raises((TypeError, ValueError)):
             tracker.insert(bad)
     assert tracker.total == 0
     with pytest.raises(IndexError):
@@ -263,7 +264,7 @@ def test_reads_what_the_oracle_optimised(make_shard, mixed_ids, memory):
     copy.mkdir()
     WRITERS[tracker_class](copy, lo, hi, is_uuid, tracker.versions)
     for file in copy.iterdir():
-        if file.suffix not in (".deleted", ".versions", ".is_uuid"):  # the last has several encodings
+        if file.suffix not in (".deleted", ".versions"):
             assert file.read_bytes() == (segments[0] / file.name).read_bytes(), file.name
 
 
@@ -314,3 +315,29 @@ def test_the_oracle_goes_on_from_our_mutable_tracker(make_shard, mixed_ids, flus
     assert loaded.info().points_count == 45
     assert shard.vectors([ids[4], ids[7]]) == {ids[7]: [7.0, 2.0, 3.0, 4.0]}
     loaded.close()
+
+
+def test_compact_versions_are_read_and_replaced(tmp_path, flush, mixed_ids):
+    zstandard = pytest.importorskip("zstandard", reason="an optional extra")
+    ids = sorted(mixed_ids(100), key=order_key)
+    versions = np.cumsum(np.arange(100) % 7 * 300 - 200).astype(np.uint64) + np.uint64(2**40)
+    write_disk_tracker(tmp_path, *_native.parse_ids(ids), versions)
+    (tmp_path / "id_tracker.versions").unlink()
+    deltas = np.diff(versions.astype(np.int64), prepend=0)
+    zigzag = ((deltas << 1) ^ (deltas >> 63)).astype("<u8")
+    planes = np.ascontiguousarray(zigzag.view(np.uint8).reshape(100, 8).T).tobytes()
+    frame = zstandard.compress(struct.pack("<Q", 100) + planes)
+    compact = tmp_path / "id_tracker.compact_versions"
+    compact.write_bytes(b"QDRANTCV" + struct.pack("<I", 1) + frame)
+    tracker = DiskIdTracker.open(tmp_path)
+    assert (tracker.versions == versions).all()
+    tracker.delete(u32(5), 2**41)
+    flush(tracker)
+    assert not compact.exists()
+    versions[5] = 2**41
+    assert (DiskIdTracker.open(tmp_path).versions == versions).all()
+    (tmp_path / "id_tracker.versions").unlink()
+    for bad in (b"", b"QDRANTCV", b"QDRANTCV" + struct.pack("<I", 1) + frame[:-9], frame):
+        compact.write_bytes(bad)
+        with pytest.raises(CorruptedError):
+            DiskIdTracker.open(tmp_path)

@@ -1,7 +1,7 @@
 """Which point is where: external ids to offsets and back, versions, deletions.
 
-In: ids (``int`` or ``uuid.UUID``) and operation numbers. Out: offsets, masks, orders. Files: ``mutable_id_tracker.*``
-and ``id_tracker.*`` of a segment (docs/format/id-tracker.md).
+In: ids (``int`` or ``uuid.UUID``) and operation numbers. Out: offsets, masks, orders. Files:
+``mutable_id_tracker.*`` and ``id_tracker.*`` of a segment (docs/format/id-tracker.md).
 """
 
 from edgeshard.storage.id_tracker.base import IdTracker

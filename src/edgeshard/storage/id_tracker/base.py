@@ -24,8 +24,8 @@ Ids: TypeAlias = "npt.NDArray[np.uint64] | Sequence[PointId]"
 class IdTracker(ABC):
     """The ids, versions and deletions of one segment's points.
 
-    Answers given as arrays are read-only and may be kept: a later change makes new ones. One writer at a time;
-    readers may look at any time.
+    Answers given as arrays are read-only and may be kept: a later change makes new ones. One writer at a
+    time; readers may look at any time.
     """
 
     __slots__ = ("_deleted_mask", "_sorted_offsets")
@@ -98,7 +98,7 @@ class IdTracker(ABC):
         return self._deleted_mask
 
     def sorted_offsets(self) -> Offsets:
-        """``(live,)`` offsets of the live points in id order: numbers ascending, then UUIDs by their bytes."""
+        """``(live,)`` offsets of the live points in id order: numbers, then UUIDs by their bytes."""
         if self._sorted_offsets is None:
             order = self._make_sorted_offsets()
             order.flags.writeable = False

@@ -1,7 +1,7 @@
 """The id tracker of immutable segments whose ids stay on disk (``id_tracker_memory`` ``cold`` or ``cached``).
 
-In memory it holds two bits of every point as bytes (deleted, is a UUID); ids are found by binary search in the mapped
-file.
+In memory it holds two bits of every point as bytes (deleted, is a UUID); ids are found by binary search in
+the mapped file.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from edgeshard import _native
 from edgeshard.errors import CorruptedError
-from edgeshard.storage.files import PathLike
+from edgeshard.storage.bitset_file import decode_stored_bitmask
+from edgeshard.storage.files import PathLike, read_file
 from edgeshard.storage.id_tracker.base import Ids, Mask, Offsets, PointId
-from edgeshard.storage.id_tracker.bitmask import read_bitmask
 from edgeshard.storage.id_tracker.fixed import FixedIdTracker
 from edgeshard.storage.overlay import PrivateFile
 
@@ -45,7 +45,8 @@ class DiskIdTracker(FixedIdTracker):
         super().__init__(directory, count, read_only=read_only)
         keys = self._i2e.array[I2E_HEADER.size : I2E_HEADER.size + 16 * count]
         self._halves = keys.view("<u8").reshape(count, 2)
-        self._is_uuid = read_bitmask(directory / IS_UUID_FILE, count)
+        path = directory / IS_UUID_FILE
+        self._is_uuid = np.ascontiguousarray(decode_stored_bitmask(read_file(path), count, path))
         self._e2i = PrivateFile(directory / E2I_FILE, read_only=True)
         self._map = _native.DiskIdMap(self._e2i.array, keys, self._is_uuid)
         reason, at = self._map.status

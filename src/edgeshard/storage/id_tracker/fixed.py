@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeshard.storage._bits import BitFile
+from edgeshard.storage.bitset_file import BitFile
 from edgeshard.storage.files import PathLike
 from edgeshard.storage.id_tracker.base import IdTracker, Mask, Offsets, Versions
 from edgeshard.storage.id_tracker.versions import CompactVersions, VersionFile
@@ -28,8 +28,8 @@ class FixedIdTracker(IdTracker):
     def __init__(self, directory: PathLike, count: int, *, read_only: bool = False) -> None:
         super().__init__()
         self._count = count
-        self._bits = BitFile(Path(directory) / DELETED_FILE, count, read_only=read_only)
-        self._live = count - int(np.count_nonzero(self._bits.mask()))
+        self._bits = BitFile.open(Path(directory) / DELETED_FILE, count, read_only=read_only)
+        self._live = count - int(np.count_nonzero(self._bits.mask))
         path = Path(directory) / VERSIONS_FILE
         compact = Path(directory) / COMPACT_FILE
         if not path.exists() and compact.exists():
@@ -55,7 +55,7 @@ class FixedIdTracker(IdTracker):
     def _bury(self, offsets: Offsets, version: int) -> Offsets:
         """Flag the live ones of ``offsets`` as deleted, version all of them, and return the flagged ones."""
         fresh = np.unique(offsets[~self.deleted_mask()[offsets]])
-        self._bits.set(fresh)
+        self._bits.set(fresh, True)
         self._live -= len(fresh)
         self._forget()
         self.set_versions(offsets, version)
@@ -66,7 +66,8 @@ class FixedIdTracker(IdTracker):
         self._version_source.set(offsets, version)
 
     def _make_deleted_mask(self) -> Mask:
-        return self._bits.mask()
+        mask: Mask = self._bits.mask.copy()
+        return mask
 
     @property
     def dirty_bytes(self) -> int:

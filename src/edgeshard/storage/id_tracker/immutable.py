@@ -1,4 +1,4 @@
-"""The id tracker of immutable segments whose ids are kept in memory (``id_tracker_memory`` unset or ``pinned``)."""
+"""The id tracker of immutable segments that keep their ids in memory (``id_tracker_memory`` not cold)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ImmutableIdTracker(FixedIdTracker):
             raise CorruptedError(path, f"{count} records announced in {len(data)} bytes", 0)
         super().__init__(directory, count, read_only=read_only)
         self._map = _native.IdMap()
-        reason, at = self._map.load_table(data, self._bits.bytes)
+        reason, at = self._map.load_table(data, np.packbits(self._bits.mask, bitorder="little"))
         if reason is not None:
             raise CorruptedError(path, reason, at)
 

@@ -1,7 +1,7 @@
 """The id tracker of appendable segments: a log of links and unlinks, and an array of versions.
 
-Everything is held in memory (17 bytes a number plus 8 for its version). Changes are kept as log records and a mask of
-changed versions until a flush takes them.
+Everything is held in memory (17 bytes a number plus 8 for its version). Changes are kept as log records and
+a mask of changed versions until a flush takes them.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class MutableIdTracker(IdTracker):
     """Ids of an appendable segment.
 
     Args:
-        directory: the segment. Missing files mean an empty tracker; they are created by the first flush with data.
+        directory: the segment. Missing files mean an empty tracker; the first flush with data makes them.
         read_only: leave a torn tail of the log where it is.
 
     Attributes:
@@ -56,7 +56,10 @@ class MutableIdTracker(IdTracker):
         CorruptedError: the log holds an unknown record or an impossible offset.
     """
 
-    __slots__ = ("_changed", "_changes", "_log_bytes", "_map", "_mappings", "_table", "_versions", "_written", "repair")
+    __slots__ = (
+        "_changed", "_changes", "_log_bytes", "_map", "_mappings", "_table", "_versions", "_written",
+        "repair",
+    )  # fmt: skip
 
     def __init__(self, directory: files.PathLike, *, read_only: bool = False) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Versions of an immutable segment's points: a plain array in a file, or the compressed form of some servers."""
+"""Versions of an immutable segment's points: a plain array, or the compressed form of some servers."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ class VersionFile:
 
 
 class CompactVersions:
-    """``id_tracker.compact_versions``: read whole; the first flush with a change writes the plain file instead.
+    """``id_tracker.compact_versions``: read whole; the first flush with a change writes the plain file.
 
-    Layout: ``QDRANTCV``, u32 1, then a zstd frame of u64 count and, byte plane by byte plane, the zigzag differences
-    of consecutive versions.
+    Layout: ``QDRANTCV``, u32 1, then a zstd frame of u64 count and, byte plane by byte plane, the zigzag
+    differences of consecutive versions.
     """
 
     __slots__ = ("_changed", "_compact", "_plain", "table")

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from edgeshard import _native
 from edgeshard.errors import StorageError
 from edgeshard.storage import files
+from edgeshard.storage.bitset_file import encode_stored_bitmask
 from edgeshard.storage.id_tracker.base import Mask, Versions
-from edgeshard.storage.id_tracker.bitmask import encode_bitmask
 from edgeshard.storage.id_tracker.disk import (
     E2I_FILE,
     E2I_MAGIC,
@@ -32,7 +32,9 @@ NUMBERS_PER_BLOCK, UUIDS_PER_BLOCK = 1365, 819
 U64s = npt.NDArray[np.uint64]
 
 
-def write_immutable_tracker(directory: files.PathLike, lo: U64s, hi: U64s, is_uuid: Mask, versions: Versions) -> None:
+def write_immutable_tracker(
+    directory: files.PathLike, lo: U64s, hi: U64s, is_uuid: Mask, versions: Versions
+) -> None:
     """Write the in-memory form.
 
     Args:
@@ -46,14 +48,16 @@ def write_immutable_tracker(directory: files.PathLike, lo: U64s, hi: U64s, is_uu
     _write_states(Path(directory), versions)
 
 
-def write_disk_tracker(directory: files.PathLike, lo: U64s, hi: U64s, is_uuid: Mask, versions: Versions) -> None:
+def write_disk_tracker(
+    directory: files.PathLike, lo: U64s, hi: U64s, is_uuid: Mask, versions: Versions
+) -> None:
     """Write the on-disk form; arguments as for :func:`write_immutable_tracker`."""
     directory = Path(directory)
     keys = np.empty((len(lo), 2), "<u8")
     keys[:, 0], keys[:, 1] = lo, np.where(is_uuid, hi, np.uint64(0))
     head = I2E_HEADER.pack(I2E_MAGIC, FORMAT_VERSION, 0, len(lo), 0)
     write_file(directory / I2E_FILE, head + keys.tobytes())
-    write_file(directory / IS_UUID_FILE, encode_bitmask(is_uuid))
+    write_file(directory / IS_UUID_FILE, encode_stored_bitmask(is_uuid))
     write_file(directory / E2I_FILE, encode_e2i(lo, hi, is_uuid))
     _write_states(directory, versions)
 
