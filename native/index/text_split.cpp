@@ -197,6 +197,16 @@ std::uint32_t Vocabulary::add(std::string_view token) {
     return number;
 }
 
+std::uint32_t Vocabulary::find(std::string_view token) const {
+    const std::uint32_t hash = token_hash(token);
+    std::size_t slot = hash & (slots_.size() - 1);
+    while (const std::uint32_t held = slots_[slot]) {
+        if (tokens_[held - 1].hash == hash && this->token(held - 1) == token) return held - 1;
+        slot = (slot + 1) & (slots_.size() - 1);
+    }
+    return UINT32_MAX;
+}
+
 void split_text(std::string_view text, const SplitOptions &options, Vocabulary &vocabulary,
                 std::vector<std::uint32_t> &numbers) {
     Sink sink(options, vocabulary, numbers);

@@ -26,6 +26,8 @@ public:
     Vocabulary();
     // The number of `token`, new or known.
     std::uint32_t add(std::string_view token);
+    // The number of `token`, UINT32_MAX if it is unknown.
+    std::uint32_t find(std::string_view token) const;
     std::size_t size() const { return tokens_.size(); }
     std::string_view token(std::size_t number) const {
         return std::string_view(arena_).substr(tokens_[number].start, tokens_[number].size);
