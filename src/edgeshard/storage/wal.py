@@ -292,6 +292,17 @@ class Wal:
         self._dirty.add(file)
         return file.start + file.count - 1
 
+    def drop_last(self, index: int) -> None:
+        """Take back the operation just logged, which could not be applied.
+
+        Args:
+            index: the number :meth:`append` gave it.
+        """
+        file = self._current
+        assert file is not None
+        assert file.start + file.count - 1 == index
+        file.drop_last()
+
     def _room_for(self, payload_bytes: int) -> WalFile:
         if self._current is None or self._current.count:
             self._roll()

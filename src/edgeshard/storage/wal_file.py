@@ -76,7 +76,9 @@ class WalFile:
         torn: whether bytes behind ``end`` look like a record that was not written completely.
     """
 
-    __slots__ = ("_fd", "_skip", "capacity", "count", "crc", "damage", "end", "path", "seed", "start", "torn")
+    __slots__ = (
+        "_before_last", "_fd", "_skip", "capacity", "count", "crc", "damage", "end", "path", "seed", "start", "torn",
+    )  # fmt: skip
 
     def __init__(self, path: Path, start: int = 0) -> None:
         self.path, self.start = path, start
@@ -85,6 +87,7 @@ class WalFile:
         self.torn = False
         self._skip: dict[int, tuple[int, int]] = {}
         self._fd = -1
+        self._before_last: tuple[int, int, int] | None = None
 
     @classmethod
     def create(cls, path: Path, capacity: int, start: int = 0) -> WalFile:
@@ -202,6 +205,7 @@ class WalFile:
             StorageError: the file system refused; the file is as it was.
         """
         n = len(payload)
+        self._before_last = (self.end, self.crc, self.count)
         try:
             if n <= _COPY_LIMIT_BYTES:
                 record, crc = _native.wal_record(payload, self.crc)
@@ -216,6 +220,17 @@ class WalFile:
         self.crc = crc
         self.end += record_bytes(n)
         self.count += 1
+
+    def drop_last(self) -> None:
+        """Take back the record just appended.
+
+        Raises:
+            StorageError: the file system refused.
+        """
+        assert self._before_last is not None
+        self.end, self.crc, self.count = self._before_last
+        self._before_last = None
+        self.cut_tail()
 
     def _withdraw(self, error: OSError) -> None:
         """Turn what a failed append wrote back into a hole, which needs no space, and raise."""

@@ -206,10 +206,16 @@ def put_column(storage: Any, offsets: npt.NDArray[np.uint32], column: Column) ->
         storage.put(offsets, column.rows)
         if column.present is not None:
             storage.set_deleted(offsets[~column.present], True)
-    elif isinstance(column, MultiColumn):
-        storage.put_batch(offsets, column.indptr, column.rows, column.present)
-    else:
-        storage.put_batch(offsets, column.indptr, column.indices, column.values, column.present)
+        return
+    if column.present is not None:
+        kept = np.flatnonzero(column.present)
+        storage.ensure_count(int(offsets[-1]) + 1)
+        storage.set_deleted(offsets[~column.present], True)
+        offsets, column = offsets[kept], column.take(kept)
+    if isinstance(column, MultiColumn):
+        storage.put_batch(offsets, column.indptr, column.rows)
+    elif isinstance(column, SparseColumn):
+        storage.put_batch(offsets, column.indptr, column.indices, column.values)
 
 
 def write_out(storage: Any) -> None:
