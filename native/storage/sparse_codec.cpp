@@ -15,8 +15,9 @@ uint64_t load_u64(const uint8_t *at) {
   return value;
 }
 
-void put_u64(std::vector<uint8_t> &out, uint64_t value) {
-  for (int i = 0; i < 8; ++i) out.push_back(static_cast<uint8_t>(value >> (8 * i)));
+uint8_t *put_u64(uint8_t *out, uint64_t value) {
+  for (int i = 0; i < 8; ++i) *out++ = static_cast<uint8_t>(value >> (8 * i));
+  return out;
 }
 
 unsigned width_of(std::span<const uint32_t> indices) {
@@ -33,20 +34,22 @@ unsigned width_of(std::span<const uint32_t> indices) {
 void pack_sparse(std::span<const uint32_t> indices, const float *values, std::vector<uint8_t> &out) {
   const unsigned width = width_of(indices);
   const size_t packed = indices.empty() ? 0 : (kHeadBits + indices.size() * width + 7) / 8;
-  put_u64(out, packed);
+  const size_t start = out.size();
+  out.resize(start + 16 + packed + 4 * indices.size());
+  uint8_t *at = put_u64(out.data() + start, packed);
   uint64_t bits = width - kLeastWidth;  // at most 7 + 32 bits wait at a time
   unsigned waiting = kHeadBits;
   uint32_t before = 0;
   for (const uint32_t index : indices) {
     bits |= static_cast<uint64_t>(index - before) << waiting;
     before = index;
-    for (waiting += width; waiting >= 8; waiting -= 8, bits >>= 8) out.push_back(static_cast<uint8_t>(bits));
+    for (waiting += width; waiting >= 8; waiting -= 8, bits >>= 8) *at++ = static_cast<uint8_t>(bits);
   }
-  if (!indices.empty() && waiting) out.push_back(static_cast<uint8_t>(bits));
-  put_u64(out, indices.size());
+  if (!indices.empty() && waiting) *at++ = static_cast<uint8_t>(bits);
+  at = put_u64(at, indices.size());
   for (size_t i = 0; i < indices.size(); ++i) {
     const uint32_t raw = std::bit_cast<uint32_t>(values[i]);
-    for (int shift = 0; shift < 32; shift += 8) out.push_back(static_cast<uint8_t>(raw >> shift));
+    for (int shift = 0; shift < 32; shift += 8) *at++ = static_cast<uint8_t>(raw >> shift);
   }
 }
 

@@ -156,17 +156,24 @@ class MultiDense:
         """Store the ``(n, dim)`` rows of one point; see :meth:`put_batch`."""
         self.put_batch(np.array([offset], np.uint32), np.array([0, len(rows)], np.int64), rows)
 
-    def put_batch(self, offsets: Offsets, indptr: Bounds, rows: Rows) -> None:
+    def put_batch(self, offsets: Offsets, indptr: Bounds, rows: Rows, present: Mask | None = None) -> None:
         """Store the rows of several points at distinct ``offsets`` and flag them present.
 
         Args:
             offsets: ``(n,)``; those left out before the last get a placeholder and a deleted flag.
             indptr: ``(n + 1,)`` where the rows of each point are in ``rows``.
             rows: ``(indptr[-1], dim)`` stored rows.
+            present: ``(n,)`` which points have the vector; the others lose it. None for all.
 
         Raises:
             StorageError: a chunk could not be made; nothing changed.
         """
+        if present is not None and not present.all():
+            chosen = np.flatnonzero(present)
+            bounds = bounds_of(np.diff(indptr)[chosen])
+            self.put_batch(offsets[chosen], bounds, rows[row_numbers(indptr[:-1][chosen], bounds)])
+            self.set_deleted(offsets[~present])
+            return
         if not len(offsets):
             return
         counts = np.diff(indptr)

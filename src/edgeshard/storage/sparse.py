@@ -118,7 +118,12 @@ class SparseStorage:
         self.put_batch(np.array([offset], np.uint32), indptr, indices, values)
 
     def put_batch(
-        self, offsets: Offsets, indptr: npt.NDArray[np.int64], indices: Indices, values: Values
+        self,
+        offsets: Offsets,
+        indptr: npt.NDArray[np.int64],
+        indices: Indices,
+        values: Values,
+        present: npt.NDArray[np.bool_] | None = None,
     ) -> None:
         """Store several vectors at distinct ``offsets`` and flag them present.
 
@@ -127,13 +132,25 @@ class SparseStorage:
             indptr: ``(n + 1,)`` where each vector is in the next two.
             indices: ``(indptr[-1],)``; sorted within a vector if they are not.
             values: ``(indptr[-1],)`` weights.
+            present: ``(n,)`` which points have the vector; the others lose it. None for all.
 
         Raises:
             StorageError: the store could not grow; nothing changed.
         """
         if not len(offsets):
             return
-        self._store.put_batch(offsets, _native.pack_sparse(indptr, indices, values))
+        data, ends = _native.pack_sparse(indptr, indices, values)
+        if present is not None and not present.all():
+            self.set_deleted(offsets[~present])
+            data, ends = chosen_values(data, ends, present)
+            offsets = offsets[present]
+        if len(offsets):
+            self._put_packed(offsets, data, ends)
+
+    def _put_packed(
+        self, offsets: Offsets, data: npt.NDArray[np.uint8], ends: npt.NDArray[np.int64]
+    ) -> None:
+        self._store.put_batch(offsets, (data, ends))
         before, top = self._flags.count, int(offsets.max()) + 1
         if top > before:
             self._flags.set(np.arange(before, top, dtype=np.uint32), True)
@@ -147,6 +164,10 @@ class SparseStorage:
             self.ensure_count(int(offsets.max()) + 1)
             self._store.remove_batch(offsets)
         self._flags.set(offsets, deleted)
+
+    def remove(self, offsets: Offsets) -> None:
+        """Remove the vectors at ``offsets``."""
+        self.set_deleted(offsets)
 
     def ensure_count(self, count: int) -> None:
         """Flag offsets up to ``count`` that are not known yet as having no vector."""
@@ -168,6 +189,16 @@ class SparseStorage:
         """Let go of the files. Unflushed changes are lost."""
         self._store.close()
         self._flags.close()
+
+
+def chosen_values(
+    data: npt.NDArray[np.uint8], bounds: npt.NDArray[np.int64], chosen: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """The packed values flagged in ``chosen``, back to back."""
+    sizes = np.diff(bounds)
+    kept = np.zeros(int(chosen.sum()) + 1, np.int64)
+    np.cumsum(sizes[chosen], out=kept[1:])
+    return data[np.repeat(chosen, sizes)], kept
 
 
 def without(csr: Csr, gone: npt.NDArray[np.bool_]) -> Csr:

@@ -11,6 +11,7 @@ from edgeshard.storage.id_tracker import (
     DiskIdTracker,
     ImmutableIdTracker,
     MutableIdTracker,
+    open_id_tracker,
     write_disk_tracker,
     write_immutable_tracker,
 )
@@ -151,6 +152,7 @@ def test_repair_drops_mappings_without_version_for_good(tmp_path, flush):
     tracker = MutableIdTracker.open(tmp_path)
     assert (tracker.repair.unversioned.tolist(), tracker.repair.unmapped.tolist()) == ([1], [])
     assert (tracker.offset_of(8), tracker.live, tracker.total) == (None, 1, 2)
+    assert tracker.orphans.tolist() == [1]
     tracker.insert([9])
     tracker.set_version(2, 5)
     flush(tracker)
@@ -254,7 +256,8 @@ def test_reads_what_the_oracle_optimised(make_shard, mixed_ids, memory):
     shard.shard.update(oracle.UpdateOperation.delete_points(ids[:100]))
     segments = shard.close()
     tracker_class = DiskIdTracker if memory else ImmutableIdTracker
-    tracker = tracker_class.open(segments[0])
+    tracker = open_id_tracker(segments[0], appendable=False)
+    assert type(tracker) is tracker_class
     assert tracker.total == 3000
     live = sorted(set(ids[100:]), key=order_key)
     assert tracker.ids_of(tracker.sorted_offsets()) == live

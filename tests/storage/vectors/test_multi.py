@@ -74,6 +74,13 @@ def test_rows_that_fit_are_replaced_in_place(tmp_path, rng):
     assert storage.row_count == 9
 
 
+def test_points_without_the_vector_lose_it(tmp_path, rng):
+    storage = MultiDense.create(tmp_path, 5, np.float32)
+    parts = [some_rows(rng, n) for n in (2, 3, 1)]
+    storage.put_batch(np.arange(3, dtype=np.uint32), *stack(parts), np.array([True, False, True]))
+    check(storage, [parts[0], None, parts[2]])
+
+
 def test_a_put_that_cannot_make_its_chunk_changes_nothing(tmp_path, rng, monkeypatch):
     monkeypatch.setattr("edgeshard.storage.chunked.CHUNK_BYTES", 20 * 4)
     storage = MultiDense.create(tmp_path, 5, np.float32)

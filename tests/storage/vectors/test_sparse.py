@@ -104,6 +104,17 @@ def test_random_changes_agree_with_a_list(tmp_path, rng, flush):
         check(storage, model)
 
 
+def test_points_without_the_vector_lose_it(tmp_path, rng):
+    storage = SparseStorage.create(tmp_path)
+    vectors = [some_vector(rng, n + 1, 500) for n in range(4)]
+    everyone = np.arange(4, dtype=np.uint32)
+    storage.put_batch(everyone, *stack(vectors))
+    storage.put_batch(everyone, *stack(vectors[::-1]), np.array([True, False, True, False]))
+    check(storage, [vectors[3], None, vectors[1], None])
+    storage.remove(everyone)
+    check(storage, [None] * 4)
+
+
 def test_oracle_both_ways(make_shard, rng, flush):
     shard = make_shard(sparse_vectors={"words": oracle.EdgeSparseVectorParams()})
     vectors = [some_vector(rng, n, 40000 if n % 2 else 90) for n in range(30)]

@@ -129,6 +129,11 @@ class IdTracker(ABC):
         self.collect_mappings(plan)
         self.collect_versions(plan)
 
+    @property
+    def orphans(self) -> Offsets:
+        """Offsets the load found incomplete after a crash; their payload is to be cleared."""
+        return np.zeros(0, np.uint32)
+
     @abstractmethod
     def close(self) -> None:
         """Let go of files. Unflushed changes are lost."""

@@ -119,6 +119,11 @@ class MutableIdTracker(IdTracker):
         return Repair(unversioned, np.concatenate([unmapped, beyond]))
 
     @property
+    def orphans(self) -> Offsets:
+        """Offsets the load found incomplete after a crash; their payload is to be cleared."""
+        return self.repair.offsets
+
+    @property
     def total(self) -> int:
         """The number of offsets, live and deleted."""
         return self._map.total
