@@ -34,6 +34,11 @@ class Field(Protocol):
     spec: VectorSchema
     writable: bool
     indexed_count: int
+    indexable: bool
+    """Whether an optimisation can build an index for it."""
+
+    def size_bytes(self, offsets: Offsets) -> int:
+        """Bytes of the vectors of some points."""
 
     def put(self, offsets: Offsets, column: Column) -> None:
         """Store one entry per offset; absent entries become missing vectors."""
@@ -80,6 +85,7 @@ class DenseField:
     __slots__ = ("flat", "spec", "storage", "writable")
 
     indexed_count = 0
+    indexable = False
 
     def __init__(self, storage: ChunkedDense | MatrixDense, spec: VectorSchema) -> None:
         self.storage = storage
@@ -95,6 +101,10 @@ class DenseField:
         self.flat.invalidate(offsets)
         if column.present is not None:
             self.storage.set_deleted(offsets[~column.present], True)
+
+    def size_bytes(self, offsets: Offsets) -> int:
+        """See :class:`Field`."""
+        return len(offsets) * self.spec.size * self.spec.dtype.itemsize
 
     def forget(self, offsets: Offsets) -> None:
         """See :class:`Field`."""
@@ -171,6 +181,7 @@ class MultiField:
     __slots__ = ("flat", "spec", "storage", "writable")
 
     indexed_count = 0
+    indexable = False
 
     def __init__(self, storage: MultiDense, spec: VectorSchema, writable: bool) -> None:
         self.storage = storage
@@ -188,6 +199,10 @@ class MultiField:
             some = column.take(kept)
             self.storage.put_batch(offsets[kept], some.indptr, some.rows)
             self.storage.set_deleted(offsets[~column.present], True)
+
+    def size_bytes(self, offsets: Offsets) -> int:
+        """See :class:`Field`."""
+        return len(offsets) * self.spec.size * self.spec.dtype.itemsize
 
     def forget(self, offsets: Offsets) -> None:
         """See :class:`Field`."""
@@ -290,6 +305,7 @@ class SparseField:
     __slots__ = ("_csr", "spec", "storage", "writable")
 
     indexed_count = 0
+    indexable = False
 
     def __init__(self, storage: SparseStorage, spec: VectorSchema, writable: bool) -> None:
         self.storage = storage
@@ -308,6 +324,11 @@ class SparseField:
             some = column.take(kept)
             self.storage.put_batch(offsets[kept], some.indptr, some.indices, some.values)
             self.storage.set_deleted(offsets[~column.present], True)
+
+    def size_bytes(self, offsets: Offsets) -> int:
+        """See :class:`Field`."""
+        indptr, _, _ = self.storage.csr(offsets)
+        return int(indptr[-1]) * 8
 
     def forget(self, offsets: Offsets) -> None:
         """See :class:`Field`."""
@@ -458,6 +479,7 @@ class AbsentField:
     __slots__ = ("spec", "writable")
 
     indexed_count = 0
+    indexable = False
 
     def __init__(self, spec: VectorSchema) -> None:
         self.spec = spec
@@ -466,6 +488,10 @@ class AbsentField:
     def put(self, offsets: Offsets, column: Column) -> None:
         """Never called: points move to an appendable segment first."""
         raise AssertionError("an immutable segment takes no vectors")
+
+    def size_bytes(self, offsets: Offsets) -> int:
+        """See :class:`Field`."""
+        return 0
 
     def forget(self, offsets: Offsets) -> None:
         """See :class:`Field`."""

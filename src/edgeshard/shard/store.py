@@ -246,7 +246,8 @@ class Store:
         if os.getpid() != self.pid:
             return
         try:
-            self.flush(checkpoint=True)
+            if self.path.is_dir():
+                self.flush(checkpoint=True)
         finally:
             self._checkpointer.close()
             for segment in self.segments:
