@@ -1,7 +1,7 @@
 """How fast is exact search, and how far from the memory's own speed?
 
 Prints, for n x dim float32 rows: a plain streaming read of the rows (the floor for any float scan), the float
-scan, the search through byte codes with a streaming read of as many bytes, batches, and a filtered search. The
+scan, the search through byte codes with a streaming read of as many bytes, batches, a filtered search. The
 answers are compared first. Standalone part: no shard, one matrix in memory.
 
     python benchmarks/exact_search.py [--n 30000] [--dim 384] [--vectors file.npy] [--json out.json]

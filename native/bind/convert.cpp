@@ -303,10 +303,31 @@ nb::bytes encode_payload(nb::handle payload) {
   return nb::bytes(writer.text().data(), writer.text().size());
 }
 
+// put_fields(object, /, **fields): set slots past a class's own __setattr__, which refuses. As a plain CPython function
+// because building a model object is mostly this call: no dictionary of keywords is made.
+PyObject *put_fields(PyObject *, PyObject *const *args, Py_ssize_t positional, PyObject *names) {
+  if (positional != 1) {
+    PyErr_SetString(PyExc_TypeError, "put_fields() takes one object and keywords");
+    return nullptr;
+  }
+  const Py_ssize_t count = names == nullptr ? 0 : PyTuple_GET_SIZE(names);
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    if (PyObject_GenericSetAttr(args[0], PyTuple_GET_ITEM(names, i), args[1 + i]) != 0) return nullptr;
+  }
+  Py_RETURN_NONE;
+}
+
+PyMethodDef put_fields_def = {
+    "put_fields", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&put_fields)),
+    METH_FASTCALL | METH_KEYWORDS, "Set attributes of an object, past its class's own __setattr__."};
+
 }  // namespace
 
 void register_convert(nb::module_ &m) {
   m.def("pack_vector", &pack_vector, nb::arg("vector"), nb::arg("finite"),
         "float32 bytes of a flat vector, (bytes, rows, columns) of a nested one, None for anything else.");
   m.def("encode_payload", &encode_payload, nb::arg("payload"), "The payload as compact JSON.");
+  nb::object function = nb::steal(PyCFunction_New(&put_fields_def, nullptr));
+  if (!function.is_valid()) rethrow();
+  m.attr("put_fields") = function;
 }

@@ -78,11 +78,11 @@ public:
   const char *scalar(Scanner &scan, const char *at) {
     switch (scan.kind(at)) {
     case Kind::null:
-      return tagged(tag_null);
+      return literal(scan, at, tag_null);
     case Kind::boolean_false:
-      return tagged(tag_false);
+      return literal(scan, at, tag_false);
     case Kind::boolean_true:
-      return tagged(tag_true);
+      return literal(scan, at, tag_true);
     case Kind::number:
       return number(scan, at);
     case Kind::string:
@@ -127,6 +127,11 @@ private:
   const char *tagged(Tag tag) {
     out_.tags.push_back(tag);
     return nullptr;
+  }
+
+  const char *literal(Scanner &scan, const char *at, Tag tag) {
+    tagged(tag);
+    return scan.value_end(at);
   }
 
   const char *number(Scanner &scan, const char *at) {
@@ -208,7 +213,7 @@ const char *record_count(Scanner &scan, const char *at, Recorder &recorder) {
   const Kind kind = scan.kind(at);
   if (kind != Kind::array) {
     recorder.integer(kind != Kind::null);
-    return nullptr;
+    return scan.value_end(at);
   }
   int64_t length = 0;
   const char *past = scan.each_element(at, [&](const char *) -> const char * {

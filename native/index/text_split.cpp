@@ -219,6 +219,8 @@ void split_text(std::string_view text, const SplitOptions &options, Vocabulary &
             return for_each_run(
                 text, [](std::uint32_t code) { return !unicode::has(unicode::white_space, code); },
                 [&](std::string_view run) { sink.add(run); });
+        case Splitter::whole:
+            return sink.add(text);
         case Splitter::code:
         case Splitter::code_parts:
             return for_each_run(

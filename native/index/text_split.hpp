@@ -12,6 +12,7 @@ enum class Splitter : int {
     whitespace = 1,  // maximal runs of anything but white space
     code = 2,        // identifiers, the words in them, and the camel-case parts of those words
     code_parts = 3,  // of these the smallest parts only: what phrase positions count
+    whole = 4,       // the text as one token
 };
 
 struct SplitOptions {

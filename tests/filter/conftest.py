@@ -1,9 +1,13 @@
 """Random payloads and filters in a neutral form, so that the same filter can be built for two engines."""
 
-import random
+import json
+import uuid
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+
+from edgeshard.filter.columns import PayloadColumns
 
 WORDS = [
     "red",
@@ -197,8 +201,11 @@ def random_condition(rng, depth=0, nested=False):
 
 
 def random_filter(rng, depth=0, nested=False):
-    """A filter without the two corners where 0.9.0 contradicts itself: an empty ``should`` in a nested filter,
-    and a ``min_should`` without conditions beside other clauses."""
+    """A filter without the two corners where 0.9.0 contradicts itself.
+
+    These are an empty ``should`` in a nested filter, and a ``min_should`` without conditions beside other
+    clauses.
+    """
     clauses = {}
     for name in ("must", "should", "must_not"):
         if rng.random() < 0.4:
@@ -210,15 +217,96 @@ def random_filter(rng, depth=0, nested=False):
     return Call("Filter", **clauses)
 
 
+def random_some(rng):
+    """A filter, often of one condition only."""
+    return random_filter(rng) if rng.random() < 0.5 else Call("Filter", [random_condition(rng)])
+
+
+def random_id(rng):
+    return rng.randrange(400) if rng.random() < 0.8 else uuid.UUID(int=rng.getrandbits(128))
+
+
+class Points:
+    """Points in memory: a `FilterContext`, a `PayloadSource`, and a `PointView` for each point."""
+
+    def __init__(self, points):
+        self.ids, self.payloads, self.vectors = [], [], []
+        self.raw = []
+        self.columns = PayloadColumns(self)
+        self.reads = 0
+        for point in points:
+            self.add(*point)
+
+    def add(self, id, payload, vectors=()):
+        self.ids.append(id)
+        self.vectors.append(vectors)
+        self.payloads.append(payload)
+        self.raw.append(self.encode(payload))
+        self.columns.extend(len(self.ids))
+
+    def change(self, offset, payload):
+        self.payloads[offset] = payload
+        self.raw[offset] = self.encode(payload)
+        self.columns.invalidate(np.array([offset], np.uint32))
+
+    @staticmethod
+    def encode(payload):
+        """Compact JSON, escaped or not; no bytes at all for an empty payload."""
+        text = json.dumps(payload, ensure_ascii=len(payload) % 2 == 1, separators=(",", ":"))
+        return text.encode() if payload else b""
+
+    @property
+    def count(self):
+        return len(self.ids)
+
+    def read_batch(self, offsets):
+        rows = self.raw if offsets is None else [self.raw[offset] for offset in offsets]
+        self.reads += len(rows)
+        bounds = np.zeros(len(rows) + 1, np.int64)
+        np.cumsum([len(row) for row in rows], out=bounds[1:])
+        return np.frombuffer(b"".join(rows), np.uint8), bounds
+
+    def offsets_of(self, ids):
+        return np.array([self.ids.index(id) for id in ids if id in self.ids], np.uint32)
+
+    def ids_arrays(self):
+        numbers = [id if isinstance(id, int) else id.int for id in self.ids]
+        low = np.array([number & (2**64 - 1) for number in numbers], np.uint64)
+        high = np.array([number >> 64 for number in numbers], np.uint64)
+        return low, high, np.array([isinstance(id, uuid.UUID) for id in self.ids], np.bool_)
+
+    def has_vector_mask(self, name):
+        if name not in ("v", "s"):
+            return None
+        return np.array([name in vectors for vectors in self.vectors], np.bool_)
+
+    def index(self, path):
+        return None
+
+    def payload(self, offset):
+        return self.payloads[offset]
+
+    def views(self):
+        return [
+            SimpleNamespace(id=id, payload=payload, has_vector=vectors.__contains__)
+            for id, payload, vectors in zip(self.ids, self.payloads, self.vectors, strict=True)
+        ]
+
+
+def random_points(rng, count):
+    ids = list(dict.fromkeys(random_id(rng) for _ in range(count)))
+    return [(id, random_payload(rng), {name for name in ("v", "s") if rng.random() < 0.7}) for id in ids]
+
+
 @pytest.fixture(scope="session")
 def neutral():
     """The generators above, each taking a `random.Random`, and `build`."""
     return SimpleNamespace(
         Call=Call,
+        Points=Points,
         build=build,
-        condition=random_condition,
-        filter=random_filter,
         path=random_path,
         payload=random_payload,
-        random=random.Random,
+        points=random_points,
+        some=random_some,
     )

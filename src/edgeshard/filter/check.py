@@ -14,6 +14,17 @@ from typing import Any, Protocol, TypeAlias
 
 from edgeshard._native import slice_hash
 from edgeshard.filter.values import count_test, is_empty, is_null, value_tests, values_count
+from edgeshard.models.filters import (
+    Condition,
+    FieldCondition,
+    Filter,
+    HasIdCondition,
+    HasVectorCondition,
+    IsEmptyCondition,
+    IsNullCondition,
+    NestedCondition,
+    SliceCondition,
+)
 from edgeshard.models.paths import parse_path
 
 __all__ = ["PointView", "Predicate", "compile_condition", "compile_filter", "matches"]
@@ -37,12 +48,12 @@ class PointView(Protocol):
 Predicate: TypeAlias = Callable[[PointView], bool]
 
 
-def matches(filter: Any, view: PointView) -> bool:
+def matches(filter: Filter | None, view: PointView) -> bool:
     """Whether the point passes `filter` (None passes everything)."""
     return filter is None or compile_filter(filter)(view)
 
 
-def compile_filter(filter: Any) -> Predicate:
+def compile_filter(filter: Filter) -> Predicate:
     """The predicate of a ``Filter``."""
     parts: list[Predicate] = []
     if filter.must:
@@ -57,12 +68,12 @@ def compile_filter(filter: Any) -> Predicate:
     return parts[0] if len(parts) == 1 else _all_of(parts)
 
 
-def compile_condition(condition: Any) -> Predicate:
+def compile_condition(condition: Condition) -> Predicate:
     """The predicate of any condition, a ``Filter`` included."""
-    return _COMPILERS[type(condition).__name__](condition)
+    return _COMPILERS[type(condition)](condition)
 
 
-def _compile_each(conditions: Sequence[Any]) -> list[Predicate]:
+def _compile_each(conditions: Sequence[Condition]) -> list[Predicate]:
     return [compile_condition(condition) for condition in conditions]
 
 
@@ -86,7 +97,7 @@ def _at_least(parts: list[Predicate], wanted: int) -> Predicate:
     return passes
 
 
-def _compile_field(condition: Any) -> Predicate:
+def _compile_field(condition: FieldCondition) -> Predicate:
     """A field condition: counts first, then emptiness, then null, else any clause for any value."""
     path = parse_path(condition.key)
     if condition.values_count is not None:
@@ -102,27 +113,27 @@ def _compile_field(condition: Any) -> Predicate:
     return lambda view: any(test(v) for v in path.lookup(view.payload) for test in tests)
 
 
-def _compile_is_empty(condition: Any) -> Predicate:
+def _compile_is_empty(condition: IsEmptyCondition) -> Predicate:
     path = parse_path(condition.key)
     return lambda view: all(is_empty(value) for value in path.lookup(view.payload))
 
 
-def _compile_is_null(condition: Any) -> Predicate:
+def _compile_is_null(condition: IsNullCondition) -> Predicate:
     path = parse_path(condition.key)
     return lambda view: any(is_null(value) for value in path.lookup(view.payload))
 
 
-def _compile_has_id(condition: Any) -> Predicate:
-    ids = frozenset(condition.point_ids)
+def _compile_has_id(condition: HasIdCondition) -> Predicate:
+    ids = condition._ids
     return lambda view: view.id in ids
 
 
-def _compile_has_vector(condition: Any) -> Predicate:
+def _compile_has_vector(condition: HasVectorCondition) -> Predicate:
     name = condition.vector
     return lambda view: view.has_vector(name)
 
 
-def _compile_slice(condition: Any) -> Predicate:
+def _compile_slice(condition: SliceCondition) -> Predicate:
     total, index = condition.total, condition.index
 
     def passes(view: PointView) -> bool:
@@ -148,7 +159,7 @@ class _ElementView:
         return False
 
 
-def _compile_nested(condition: Any) -> Predicate:
+def _compile_nested(condition: NestedCondition) -> Predicate:
     path = parse_path(condition.key).elements()
     inner = compile_filter(condition.filter)
 
@@ -159,13 +170,13 @@ def _compile_nested(condition: Any) -> Predicate:
     return passes
 
 
-_COMPILERS: dict[str, Callable[[Any], Predicate]] = {
-    "FieldCondition": _compile_field,
-    "IsEmptyCondition": _compile_is_empty,
-    "IsNullCondition": _compile_is_null,
-    "HasIdCondition": _compile_has_id,
-    "HasVectorCondition": _compile_has_vector,
-    "SliceCondition": _compile_slice,
-    "NestedCondition": _compile_nested,
-    "Filter": compile_filter,
+_COMPILERS: dict[type, Callable[[Any], Predicate]] = {
+    FieldCondition: _compile_field,
+    IsEmptyCondition: _compile_is_empty,
+    IsNullCondition: _compile_is_null,
+    HasIdCondition: _compile_has_id,
+    HasVectorCondition: _compile_has_vector,
+    SliceCondition: _compile_slice,
+    NestedCondition: _compile_nested,
+    Filter: compile_filter,
 }

@@ -17,6 +17,20 @@ from edgeshard.filter.column_store import TAG_INTEGER, Column
 from edgeshard.filter.columns import PayloadColumns
 from edgeshard.filter.geo import in_polygon, ring_of
 from edgeshard.filter.values import date_bounds, number_bounds
+from edgeshard.models.filters import FieldCondition
+from edgeshard.models.geo import GeoBoundingBox, GeoPolygon, GeoRadius
+from edgeshard.models.matches import (
+    MatchAny,
+    MatchExcept,
+    MatchPhrase,
+    MatchPrefix,
+    MatchSubstring,
+    MatchText,
+    MatchTextAny,
+    MatchValue,
+    RangeDateTime,
+    RangeFloat,
+)
 from edgeshard.models.paths import JsonPath, parse_path
 
 __all__ = ["field_mask", "is_empty_mask", "is_null_mask"]
@@ -34,7 +48,7 @@ _FEW = 8
 """Up to so many values are compared one after the other."""
 
 
-def field_mask(condition: Any, columns: PayloadColumns) -> Mask:
+def field_mask(condition: FieldCondition, columns: PayloadColumns) -> Mask:
     """The points that pass a ``FieldCondition``: counts first, then emptiness, then null, else any clause."""
     path = parse_path(condition.key)
     if condition.values_count is not None:
@@ -73,12 +87,12 @@ def _has(column: Column, fact: int) -> Mask:
     return mask
 
 
-def _any_clause(condition: Any, column: Column) -> Mask | None:
+def _any_clause(condition: FieldCondition, column: Column) -> Mask | None:
     """The entries that pass the match, range or geo clause; None stands for no entry here and below."""
     hits: Mask | None = None
     for name in ("match", "range", "geo_bounding_box", "geo_radius", "geo_polygon"):
         clause = getattr(condition, name)
-        more = None if clause is None else _CLAUSES[type(clause).__name__](clause, column)
+        more = None if clause is None else _CLAUSES[type(clause)](clause, column)
         hits = more if hits is None else hits if more is None else hits | more
     return hits
 
@@ -100,7 +114,7 @@ def _gather(column: Column, by_code: Mask) -> Mask | None:
     return None if column.codes is None else by_code.take(column.codes, mode="clip")
 
 
-def _match_value(match: Any, column: Column) -> Mask | None:
+def _match_value(match: MatchValue, column: Column) -> Mask | None:
     return _equal(match.value, column)
 
 
@@ -118,7 +132,7 @@ def _equal(wanted: str | int | bool, column: Column) -> Mask | None:
     return _both(hits, column.tags == TAG_INTEGER) if column.has_reals else hits
 
 
-def _match_any(match: Any, column: Column) -> Mask | None:
+def _match_any(match: MatchAny, column: Column) -> Mask | None:
     return _one_of(match.value, column)
 
 
@@ -152,7 +166,7 @@ def _one_of_many(wanted: list[Any], column: Column) -> Mask | None:
     return hits
 
 
-def _match_except(match: Any, column: Column) -> Mask | None:
+def _match_except(match: MatchExcept, column: Column) -> Mask | None:
     passing = column.tags > TAG_NULL
     unwanted = _one_of(match.value, column)
     return passing if unwanted is None else passing > unwanted
@@ -165,7 +179,7 @@ def _match_string(how: int, attribute: str) -> Callable[[Any, Column], Mask | No
     return clause
 
 
-def _range_float(bounds: Any, column: Column) -> Mask | None:
+def _range_float(bounds: RangeFloat, column: Column) -> Mask | None:
     limits = number_bounds(bounds)
     return None if limits is None else _within(column.numbers, limits)
 
@@ -182,14 +196,14 @@ def _within(numbers: NDArray[np.float64] | None, limits: tuple[Any, Any, Any, An
     return numbers == numbers if hits is None else hits
 
 
-def _range_date(bounds: Any, column: Column) -> Mask | None:
+def _range_date(bounds: RangeDateTime, column: Column) -> Mask | None:
     gte, gt, lte, lt = date_bounds(bounds)
     low = max(-(2**63) if gte is None else gte, -(2**63) if gt is None else gt + 1)
     high = min(2**63 - 1 if lte is None else lte, 2**63 - 1 if lt is None else lt - 1)
     return _gather(column, column.strings.dates_within(low, high))
 
 
-def _geo_box(box: Any, column: Column) -> Mask | None:
+def _geo_box(box: GeoBoundingBox, column: Column) -> Mask | None:
     if column.lons is None or column.lats is None:
         return None
     left, right = box.top_left.lon, box.bottom_right.lon
@@ -199,7 +213,7 @@ def _geo_box(box: Any, column: Column) -> Mask | None:
     return _both(hits, (column.lons > left) & (column.lons < right))
 
 
-def _geo_radius(circle: Any, column: Column) -> Mask | None:
+def _geo_radius(circle: GeoRadius, column: Column) -> Mask | None:
     if column.lons is None or column.lats is None:
         return None
     units = column.memo.get("units")
@@ -209,7 +223,7 @@ def _geo_radius(circle: Any, column: Column) -> Mask | None:
     return _native.geo_radius(column.lons, column.lats, units, centre.lon, centre.lat, circle.radius)
 
 
-def _geo_polygon(polygon: Any, column: Column) -> Mask | None:
+def _geo_polygon(polygon: GeoPolygon, column: Column) -> Mask | None:
     if column.lons is None or column.lats is None:
         return None
     rings = [ring_of(ring) for ring in (polygon.exterior, *(polygon.interiors or []))]
@@ -219,18 +233,18 @@ def _geo_polygon(polygon: Any, column: Column) -> Mask | None:
     return inside.view(np.bool_)
 
 
-_CLAUSES: dict[str, Callable[[Any, Column], Mask | None]] = {
-    "MatchValue": _match_value,
-    "MatchAny": _match_any,
-    "MatchExcept": _match_except,
-    "MatchText": _match_string(ALL_WORDS, "text"),
-    "MatchTextAny": _match_string(ANY_WORD, "text_any"),
-    "MatchPhrase": _match_string(PHRASE, "phrase"),
-    "MatchPrefix": _match_string(PREFIX, "prefix"),
-    "MatchSubstring": _match_string(SUBSTRING, "substring"),
-    "RangeFloat": _range_float,
-    "RangeDateTime": _range_date,
-    "GeoBoundingBox": _geo_box,
-    "GeoRadius": _geo_radius,
-    "GeoPolygon": _geo_polygon,
+_CLAUSES: dict[type, Callable[[Any, Column], Mask | None]] = {
+    MatchValue: _match_value,
+    MatchAny: _match_any,
+    MatchExcept: _match_except,
+    MatchText: _match_string(ALL_WORDS, "text"),
+    MatchTextAny: _match_string(ANY_WORD, "text_any"),
+    MatchPhrase: _match_string(PHRASE, "phrase"),
+    MatchPrefix: _match_string(PREFIX, "prefix"),
+    MatchSubstring: _match_string(SUBSTRING, "substring"),
+    RangeFloat: _range_float,
+    RangeDateTime: _range_date,
+    GeoBoundingBox: _geo_box,
+    GeoRadius: _geo_radius,
+    GeoPolygon: _geo_polygon,
 }

@@ -8,7 +8,7 @@ columns, which guard themselves: any number of threads may evaluate.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -18,6 +18,17 @@ from edgeshard import _native
 from edgeshard.filter.check import compile_condition, compile_filter
 from edgeshard.filter.column_masks import field_mask, is_empty_mask, is_null_mask
 from edgeshard.filter.columns import PayloadColumns
+from edgeshard.models.filters import (
+    Condition,
+    FieldCondition,
+    Filter,
+    HasIdCondition,
+    HasVectorCondition,
+    IsEmptyCondition,
+    IsNullCondition,
+    NestedCondition,
+    SliceCondition,
+)
 from edgeshard.models.paths import parse_path
 
 __all__ = ["FilterContext", "PayloadIndex", "evaluate", "evaluate_offsets"]
@@ -33,7 +44,7 @@ _FEW = 64
 class PayloadIndex(Protocol):
     """An index that can answer conditions on its path."""
 
-    def mask(self, condition: Any, count: int) -> Mask | None:
+    def mask(self, condition: Condition, count: int) -> Mask | None:
         """``(count,) bool`` of the points that pass `condition`, fresh; None if this index cannot tell."""
 
 
@@ -48,7 +59,7 @@ class FilterContext(Protocol):
     def columns(self) -> PayloadColumns:
         """The payloads."""
 
-    def offsets_of(self, ids: Iterable[Any]) -> Offsets:
+    def offsets_of(self, ids: list[int | uuid.UUID]) -> Offsets:
         """The offsets of those of `ids` that are here."""
 
     def ids_arrays(self) -> IdArrays:
@@ -64,7 +75,7 @@ class FilterContext(Protocol):
         """The decoded payload of one point."""
 
 
-def evaluate(filter: Any, ctx: FilterContext) -> Mask:
+def evaluate(filter: Filter | None, ctx: FilterContext) -> Mask:
     """``(count,) bool`` of the points that pass `filter` (None: all), a fresh array.
 
     Deleted points may be in it: the caller knows which are alive.
@@ -75,7 +86,7 @@ def evaluate(filter: Any, ctx: FilterContext) -> Mask:
     return np.ones(ctx.count, np.bool_) if filter is None else _filter(filter, ctx)
 
 
-def evaluate_offsets(filter: Any, ctx: FilterContext, offsets: Offsets) -> Mask:
+def evaluate_offsets(filter: Filter | None, ctx: FilterContext, offsets: Offsets) -> Mask:
     """``(len(offsets),) bool``: which of these points pass `filter`.
 
     Few points of fields that no column or index holds yet are checked one by one, others as in `evaluate`.
@@ -122,7 +133,7 @@ class _ElementContext:
         self.count = count
 
 
-def _filter(filter: Any, ctx: Any) -> Mask:
+def _filter(filter: Filter, ctx: Any) -> Mask:
     conjuncts = [(condition, True) for condition in filter.must or ()]
     conjuncts += [(condition, False) for condition in filter.must_not or ()]
     conjuncts.sort(key=lambda conjunct: _cost(conjunct[0], ctx))
@@ -138,7 +149,7 @@ def _filter(filter: Any, ctx: Any) -> Mask:
     return np.ones(ctx.count, np.bool_) if mask is None else mask
 
 
-def _conjoin(mask: Mask | None, condition: Any, wanted: bool, ctx: Any) -> Mask:
+def _conjoin(mask: Mask | None, condition: Condition, wanted: bool, ctx: Any) -> Mask:
     """`mask` and `condition` (or its negation); few candidates are checked one by one if that is cheaper."""
     if mask is not None and _few_are_cheaper(mask, condition, ctx):
         passes = compile_condition(condition)
@@ -151,7 +162,7 @@ def _conjoin(mask: Mask | None, condition: Any, wanted: bool, ctx: Any) -> Mask:
     return np.logical_and(mask, more, out=mask) if wanted else np.greater(mask, more, out=mask)
 
 
-def _few_are_cheaper(mask: Mask, condition: Any, ctx: Any) -> bool:
+def _few_are_cheaper(mask: Mask, condition: Condition, ctx: Any) -> bool:
     """Whether to check the candidates in `mask` one by one rather than to read a column for `condition`."""
     if isinstance(ctx, _ElementContext) or _cost(condition, ctx) < _COLD:
         return False
@@ -162,7 +173,7 @@ def _and(mask: Mask | None, more: Mask) -> Mask:
     return more if mask is None else np.logical_and(mask, more, out=mask)
 
 
-def _any_of(conditions: Sequence[Any], ctx: Any) -> Mask:
+def _any_of(conditions: Sequence[Condition], ctx: Any) -> Mask:
     mask: Mask | None = None
     for condition in sorted(conditions, key=lambda condition: _cost(condition, ctx)):
         more = _condition(condition, ctx)
@@ -170,7 +181,7 @@ def _any_of(conditions: Sequence[Any], ctx: Any) -> Mask:
     return np.zeros(ctx.count, np.bool_) if mask is None else mask
 
 
-def _at_least(conditions: Sequence[Any], wanted: int, ctx: Any) -> Mask:
+def _at_least(conditions: Sequence[Condition], wanted: int, ctx: Any) -> Mask:
     if wanted <= 0:
         return np.ones(ctx.count, np.bool_)
     if wanted > len(conditions):
@@ -185,31 +196,32 @@ _COLD = 100.0
 """What a condition costs whose column is not there yet; the unit is one comparison of all points."""
 
 
-def _cost(condition: Any, ctx: Any) -> float:
+def _cost(condition: Condition, ctx: Any) -> float:
     """How expensive a condition is, roughly."""
-    kind = type(condition).__name__
-    if kind == "Filter":
+    if isinstance(condition, Filter):
         return sum(_cost(inner, ctx) for inner in _conditions_of(condition))
-    if kind == "NestedCondition":
+    if isinstance(condition, NestedCondition):
         return 5.0 if ctx.columns.is_warm(parse_path(condition.key).elements(), None) else 2 * _COLD
-    if kind not in ("FieldCondition", "IsEmptyCondition", "IsNullCondition"):
-        return 0.0 if kind == "HasIdCondition" else 0.5
-    counts = kind == "FieldCondition" and condition.values_count is not None
+    if isinstance(condition, HasIdCondition):
+        return 0.0
+    if isinstance(condition, (HasVectorCondition, SliceCondition)):
+        return 0.5
     if _index(condition.key, ctx) is not None:
         return 1.0
+    counts = isinstance(condition, FieldCondition) and condition.values_count is not None
     return 1.0 if ctx.columns.is_warm(parse_path(condition.key), counts) else _COLD
 
 
-def _is_ready(filter: Any, ctx: FilterContext) -> bool:
+def _is_ready(filter: Filter, ctx: FilterContext) -> bool:
     """Whether to use masks: no payload need be read, or there are indexes, which have rules of their own."""
     return _cost(filter, ctx) < _COLD or any(
         _index(condition.key, ctx) is not None
         for condition in _conditions_of(filter)
-        if type(condition).__name__ == "FieldCondition"
+        if isinstance(condition, FieldCondition)
     )
 
 
-def _conditions_of(filter: Any) -> list[Any]:
+def _conditions_of(filter: Filter) -> list[Condition]:
     """All conditions directly in a filter."""
     several = [] if filter.min_should is None else filter.min_should.conditions
     return [*(filter.must or ()), *(filter.must_not or ()), *(filter.should or ()), *several]
@@ -219,64 +231,64 @@ def _index(key: str, ctx: Any) -> Any:
     return None if isinstance(ctx, _ElementContext) else ctx.index(parse_path(key).text)
 
 
-def _condition(condition: Any, ctx: Any) -> Mask:
-    return _CONDITIONS[type(condition).__name__](condition, ctx)
+def _condition(condition: Condition, ctx: Any) -> Mask:
+    return _CONDITIONS[type(condition)](condition, ctx)
 
 
-def _by_index(condition: Any, ctx: Any) -> Mask | None:
+def _by_index(condition: FieldCondition | IsEmptyCondition | IsNullCondition, ctx: Any) -> Mask | None:
     index = _index(condition.key, ctx)
     mask: Mask | None = None if index is None else index.mask(condition, ctx.count)
     return mask
 
 
-def _field(condition: Any, ctx: Any) -> Mask:
+def _field(condition: FieldCondition, ctx: Any) -> Mask:
     mask = _by_index(condition, ctx)
     return field_mask(condition, ctx.columns) if mask is None else mask
 
 
-def _is_empty(condition: Any, ctx: Any) -> Mask:
+def _is_empty(condition: IsEmptyCondition, ctx: Any) -> Mask:
     mask = _by_index(condition, ctx)
     return is_empty_mask(parse_path(condition.key), ctx.columns) if mask is None else mask
 
 
-def _is_null(condition: Any, ctx: Any) -> Mask:
+def _is_null(condition: IsNullCondition, ctx: Any) -> Mask:
     mask = _by_index(condition, ctx)
     return is_null_mask(parse_path(condition.key), ctx.columns) if mask is None else mask
 
 
-def _has_id(condition: Any, ctx: Any) -> Mask:
+def _has_id(condition: HasIdCondition, ctx: Any) -> Mask:
     mask = np.zeros(ctx.count, np.bool_)
     if not isinstance(ctx, _ElementContext):
-        mask[ctx.offsets_of(condition.point_ids)] = True
+        mask[ctx.offsets_of(list(condition._ids))] = True
     return mask
 
 
-def _has_vector(condition: Any, ctx: Any) -> Mask:
+def _has_vector(condition: HasVectorCondition, ctx: Any) -> Mask:
     mask = None if isinstance(ctx, _ElementContext) else ctx.has_vector_mask(condition.vector)
     return np.zeros(ctx.count, np.bool_) if mask is None else mask.copy()
 
 
-def _slice(condition: Any, ctx: Any) -> Mask:
+def _slice(condition: SliceCondition, ctx: Any) -> Mask:
     if isinstance(ctx, _ElementContext):
         return np.zeros(ctx.count, np.bool_)
     low, high, is_uuid = ctx.ids_arrays()
     return _native.slice_mask(low, high, is_uuid, condition.total, condition.index)
 
 
-def _nested(condition: Any, ctx: Any) -> Mask:
+def _nested(condition: NestedCondition, ctx: Any) -> Mask:
     """The points with an object that passes the inner filter, which runs over all objects of all points."""
     nested = ctx.columns.nested(parse_path(condition.key).elements())
     hits = _filter(condition.filter, _ElementContext(nested.columns, nested.objects))
     return _native.any_by_owner(hits, nested.owners, ctx.count)
 
 
-_CONDITIONS: dict[str, Callable[[Any, Any], Mask]] = {
-    "FieldCondition": _field,
-    "IsEmptyCondition": _is_empty,
-    "IsNullCondition": _is_null,
-    "HasIdCondition": _has_id,
-    "HasVectorCondition": _has_vector,
-    "SliceCondition": _slice,
-    "NestedCondition": _nested,
-    "Filter": _filter,
+_CONDITIONS: dict[type, Callable[[Any, Any], Mask]] = {
+    FieldCondition: _field,
+    IsEmptyCondition: _is_empty,
+    IsNullCondition: _is_null,
+    HasIdCondition: _has_id,
+    HasVectorCondition: _has_vector,
+    SliceCondition: _slice,
+    NestedCondition: _nested,
+    Filter: _filter,
 }

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, TypeAlias
 
-__all__ = ["EARTH_RADIUS_METRES", "Ring", "as_point", "haversine_metres", "in_polygon", "ring_of"]
+__all__ = ["EARTH_RADIUS_METRES", "Ring", "geo_point", "haversine", "in_polygon", "ring_of"]
 
 EARTH_RADIUS_METRES = 6371008.8
 """Mean radius (2a + b)/3 of the WGS 84 ellipsoid."""
@@ -21,7 +21,7 @@ Ring: TypeAlias = "list[tuple[float, float]]"
 _ORIENTATION_ERROR = (3.0 + 16.0 * 2.0**-53) * 2.0**-53
 
 
-def as_point(value: Any) -> tuple[float, float] | None:
+def geo_point(value: Any) -> tuple[float, float] | None:
     """(lon, lat) of a payload object with numeric ``lon`` and ``lat``, None for any other value."""
     if not isinstance(value, dict):
         return None
@@ -36,7 +36,7 @@ def ring_of(points: Sequence[Any]) -> Ring:
     return [(point.lon, point.lat) for point in points]
 
 
-def haversine_metres(lon1: float, lat1: float, lon2: float, lat2: float) -> float:
+def haversine(lon1: float, lat1: float, lon2: float, lat2: float) -> float:
     """Great-circle distance in metres; NaN where rounding leaves the domain of the arc sine."""
     half_lat = math.sin(math.radians(lat2 - lat1) / 2.0)
     half_lon = math.sin(math.radians(lon2 - lon1) / 2.0)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 from edgeshard._native import select_payload
 from edgeshard.models.paths import ELEMENTS, Step, parse_path
+from edgeshard.models.selectors import Include, PayloadSelector
 
-__all__ = ["compile_selector", "select_exclude", "select_include"]
+__all__ = ["Select", "compile_selector", "select_exclude", "select_include"]
+
+Select: TypeAlias = Callable[["bytes | None"], "bytes | None"]
+"""From a raw payload to what is wanted of it."""
 
 _Paths = list[tuple[Step, ...]]
 
@@ -58,7 +62,7 @@ def _exclude(value: Any, paths: _Paths) -> Any:
     return value
 
 
-def compile_selector(with_payload: Any) -> Callable[[bytes | None], bytes | None] | None:
+def compile_selector(with_payload: bool | Sequence[str] | PayloadSelector | None) -> Select | None:
     """What to do to raw payloads for `with_payload` of a request; None if payloads are not wanted.
 
     Args:
@@ -72,8 +76,8 @@ def compile_selector(with_payload: Any) -> Callable[[bytes | None], bytes | None
         return None
     if with_payload is True:
         return _identity
-    include = isinstance(with_payload, (list, tuple)) or type(with_payload).__name__.endswith("Include")
-    keys = list(with_payload) if isinstance(with_payload, (list, tuple)) else list(with_payload.keys)
+    selector = with_payload if isinstance(with_payload, PayloadSelector) else Include(with_payload)
+    include, keys = isinstance(selector, Include), selector.keys
     paths = [parse_path(key).steps for key in keys]
     return lambda raw: None if raw is None else select_payload(raw, paths, include)
 

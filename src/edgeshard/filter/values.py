@@ -12,14 +12,32 @@ from typing import Any, TypeAlias
 
 from edgeshard._native import split_text as words
 from edgeshard.errors import ValidationError
-from edgeshard.filter.geo import as_point, haversine_metres, in_polygon, ring_of
+from edgeshard.filter.geo import geo_point, haversine, in_polygon, ring_of
 from edgeshard.models.datetimes import parse_datetime
+from edgeshard.models.filters import FieldCondition
+from edgeshard.models.geo import GeoBoundingBox, GeoPolygon, GeoRadius
+from edgeshard.models.matches import (
+    Match,
+    MatchAny,
+    MatchExcept,
+    MatchPhrase,
+    MatchPrefix,
+    MatchSubstring,
+    MatchText,
+    MatchTextAny,
+    MatchValue,
+    Range,
+    RangeDateTime,
+    RangeFloat,
+    ValuesCount,
+)
 
 __all__ = [
     "Test",
     "contains_phrase",
     "count_test",
     "date_bounds",
+    "geo_point",
     "geo_test",
     "is_empty",
     "is_null",
@@ -60,7 +78,7 @@ def same(value: Any, wanted: str | int | bool) -> bool:
     return type(value) is type(wanted) and bool(value == wanted)
 
 
-def value_tests(condition: Any) -> list[Test]:
+def value_tests(condition: FieldCondition) -> list[Test]:
     """The match, range and geo clauses of a field condition, each as a test of one value or array."""
     tests: list[Test] = []
     if condition.match is not None:
@@ -76,22 +94,22 @@ def _any_element(test: Test) -> Test:
     return lambda value: any(map(test, value)) if isinstance(value, list) else test(value)
 
 
-def match_test(match: Any) -> Test:
+def match_test(match: Match) -> Test:
     """The test of a single value for any of the match conditions."""
-    return _MATCH_TESTS[type(match).__name__](match)
+    return _MATCH_TESTS[type(match)](match)
 
 
-def _match_value(match: Any) -> Test:
+def _match_value(match: MatchValue) -> Test:
     wanted = match.value
     return lambda value: same(value, wanted)
 
 
-def _match_any(match: Any) -> Test:
+def _match_any(match: MatchAny) -> Test:
     wanted = _by_type(match.value)
     return lambda value: type(value) in wanted and value in wanted[type(value)]
 
 
-def _match_except(match: Any) -> Test:
+def _match_except(match: MatchExcept) -> Test:
     unwanted = _by_type(match.value)
     return lambda value: (
         value is not None and not (type(value) in unwanted and value in unwanted[type(value)])
@@ -105,17 +123,17 @@ def _by_type(values: Iterable[Any]) -> dict[type, set[Any]]:
     return grouped
 
 
-def _match_text(match: Any) -> Test:
+def _match_text(match: MatchText) -> Test:
     wanted = set(words(match.text))
     return lambda value: isinstance(value, str) and bool(wanted) and wanted.issubset(words(value))
 
 
-def _match_text_any(match: Any) -> Test:
+def _match_text_any(match: MatchTextAny) -> Test:
     wanted = set(words(match.text_any))
     return lambda value: isinstance(value, str) and not wanted.isdisjoint(words(value))
 
 
-def _match_phrase(match: Any) -> Test:
+def _match_phrase(match: MatchPhrase) -> Test:
     phrase = words(match.phrase)
     return lambda value: isinstance(value, str) and contains_phrase(words(value), phrase)
 
@@ -128,31 +146,31 @@ def contains_phrase(tokens: list[str], phrase: list[str]) -> bool:
     return any(tokens[at : at + len(phrase)] == phrase for at in range(last + 1) if tokens[at] == phrase[0])
 
 
-def _match_prefix(match: Any) -> Test:
+def _match_prefix(match: MatchPrefix) -> Test:
     prefix = match.prefix
     return lambda value: isinstance(value, str) and value.startswith(prefix)
 
 
-def _match_substring(match: Any) -> Test:
+def _match_substring(match: MatchSubstring) -> Test:
     substring = match.substring
     return lambda value: isinstance(value, str) and substring in value
 
 
-_MATCH_TESTS: dict[str, Callable[[Any], Test]] = {
-    "MatchValue": _match_value,
-    "MatchAny": _match_any,
-    "MatchExcept": _match_except,
-    "MatchText": _match_text,
-    "MatchTextAny": _match_text_any,
-    "MatchPhrase": _match_phrase,
-    "MatchPrefix": _match_prefix,
-    "MatchSubstring": _match_substring,
+_MATCH_TESTS: dict[type, Callable[[Any], Test]] = {
+    MatchValue: _match_value,
+    MatchAny: _match_any,
+    MatchExcept: _match_except,
+    MatchText: _match_text,
+    MatchTextAny: _match_text_any,
+    MatchPhrase: _match_phrase,
+    MatchPrefix: _match_prefix,
+    MatchSubstring: _match_substring,
 }
 
 
-def range_test(bounds: Any) -> Test:
+def range_test(bounds: Range) -> Test:
     """The test of a single value for a number or a date range."""
-    if type(bounds).__name__ == "RangeDateTime":
+    if isinstance(bounds, RangeDateTime):
         return _date_test(date_bounds(bounds))
     limits = number_bounds(bounds)
     if limits is None:
@@ -160,19 +178,17 @@ def range_test(bounds: Any) -> Test:
     return lambda value: type(value) in (int, float) and _within(float(value), limits)
 
 
-def number_bounds(bounds: Any) -> Bounds | None:
+def number_bounds(bounds: RangeFloat) -> Bounds | None:
     """(gte, gt, lte, lt) of a number range, None if nothing can be inside. NaN sorts above all numbers."""
     if any(low is not None and math.isnan(low) for low in (bounds.gte, bounds.gt)):
         return None
-    highs = (None if high is None or math.isnan(high) else high for high in (bounds.lte, bounds.lt))
-    return (bounds.gte, bounds.gt, *highs)
+    lte, lt = (None if high is None or math.isnan(high) else high for high in (bounds.lte, bounds.lt))
+    return bounds.gte, bounds.gt, lte, lt
 
 
-def date_bounds(bounds: Any) -> Bounds:
+def date_bounds(bounds: RangeDateTime) -> Bounds:
     """(gte, gt, lte, lt) of a date range in microseconds since the epoch."""
-    texts = (bounds.gte, bounds.gt, bounds.lte, bounds.lt)
-    gte, gt, lte, lt = (None if text is None else parse_datetime(text) for text in texts)
-    return gte, gt, lte, lt
+    return bounds._gte, bounds._gt, bounds._lte, bounds._lt
 
 
 def _date_test(limits: Bounds) -> Test:
@@ -197,24 +213,24 @@ def _within(value: Any, limits: Bounds) -> bool:
     )
 
 
-def count_test(bounds: Any) -> Callable[[int], bool]:
+def count_test(bounds: ValuesCount) -> Callable[[int], bool]:
     """The test of a number of values for a ``ValuesCount``."""
     limits = (bounds.gte, bounds.gt, bounds.lte, bounds.lt)
     return lambda count: _within(count, limits)
 
 
-def geo_test(shape: Any) -> Test:
+def geo_test(shape: GeoBoundingBox | GeoRadius | GeoPolygon) -> Test:
     """The test of a single value for a bounding box, a radius or a polygon."""
-    inside = _GEO_TESTS[type(shape).__name__](shape)
+    inside = _GEO_TESTS[type(shape)](shape)
 
     def test(value: Any) -> bool:
-        point = as_point(value)
+        point = geo_point(value)
         return point is not None and inside(*point)
 
     return test
 
 
-def _box_test(box: Any) -> Callable[[float, float], bool]:
+def _box_test(box: GeoBoundingBox) -> Callable[[float, float], bool]:
     left, top = box.top_left.lon, box.top_left.lat
     right, bottom = box.bottom_right.lon, box.bottom_right.lat
     if left > right:  # the box crosses the antimeridian
@@ -222,19 +238,19 @@ def _box_test(box: Any) -> Callable[[float, float], bool]:
     return lambda lon, lat: bottom < lat < top and left < lon < right
 
 
-def _radius_test(circle: Any) -> Callable[[float, float], bool]:
+def _radius_test(circle: GeoRadius) -> Callable[[float, float], bool]:
     lon0, lat0, radius = circle.center.lon, circle.center.lat, circle.radius
-    return lambda lon, lat: haversine_metres(lon0, lat0, lon, lat) < radius
+    return lambda lon, lat: haversine(lon0, lat0, lon, lat) < radius
 
 
-def _polygon_test(polygon: Any) -> Callable[[float, float], bool]:
+def _polygon_test(polygon: GeoPolygon) -> Callable[[float, float], bool]:
     exterior = ring_of(polygon.exterior)
     interiors = [ring_of(ring) for ring in polygon.interiors or []]
     return lambda lon, lat: in_polygon(lon, lat, exterior, interiors)
 
 
-_GEO_TESTS: dict[str, Callable[[Any], Callable[[float, float], bool]]] = {
-    "GeoBoundingBox": _box_test,
-    "GeoRadius": _radius_test,
-    "GeoPolygon": _polygon_test,
+_GEO_TESTS: dict[type, Callable[[Any], Callable[[float, float], bool]]] = {
+    GeoBoundingBox: _box_test,
+    GeoRadius: _radius_test,
+    GeoPolygon: _polygon_test,
 }

@@ -17,6 +17,9 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
+from edgeshard._native import put_fields
+from edgeshard.models.paths import parse_path
+
 __all__ = [
     "Model",
     "boolean",
@@ -32,6 +35,7 @@ __all__ = [
     "opt_json_path",
     "opt_text",
     "opt_u64",
+    "put_fields",
     "restore",
     "sequence",
     "show",
@@ -44,7 +48,6 @@ __all__ = [
 T = TypeVar("T")
 C = TypeVar("C", bound="type[Model]")
 
-put = object.__setattr__
 _F32 = struct.Struct("f")
 _NAN = float("nan")
 _U64_MAX = 2**64 - 1
@@ -63,11 +66,6 @@ class Model:
             cls.__module__ = "edgeshard"
         own = cls.__dict__.get("__slots__", ())
         cls._slots = (*cls._slots, *([own] if isinstance(own, str) else own))
-
-    def _fill(self, **fields: object) -> None:
-        """Store the fields of a new object."""
-        for name, value in fields.items():
-            put(self, name, value)
 
     def _state(self) -> tuple[Any, ...]:
         """Hashable values that decide equality."""
@@ -114,8 +112,7 @@ class Model:
 def restore(cls: type[T], state: dict[str, Any]) -> T:
     """An object of `cls` with the fields of `state`, as pickled; nothing is checked again."""
     new = cls.__new__(cls)
-    for slot, value in state.items():
-        put(new, slot, value)
+    put_fields(new, **state)
     return new
 
 
@@ -298,8 +295,6 @@ def json_path(value: str, name: str) -> str:
     """
     if not isinstance(value, str):
         raise TypeError(f"{name}: expected a JSON path as a str, got {type(value).__name__}")
-    from edgeshard.models.paths import parse_path
-
     return parse_path(value).text
 
 

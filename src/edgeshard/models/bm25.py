@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgeshard.models.base import Model, f64, instance, opt_boolean, opt_instance, opt_text, opt_u64, text
+from edgeshard.models.base import (
+    Model,
+    f64,
+    instance,
+    opt_boolean,
+    opt_instance,
+    opt_text,
+    opt_u64,
+    put_fields,
+    text,
+)
 from edgeshard.models.enums import Language, TokenizerType
 from edgeshard.models.indexes import DisabledStemmer, SnowballParams, Stemmer, Stopwords, StopwordsSet
 from edgeshard.models.vectors import SparseVector
@@ -82,7 +92,8 @@ class Bm25Config(Model):
         min_token_len: int | None = None,
         max_token_len: int | None = None,
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             k=1.2 if k is None else f64(k, "k"),
             b=0.75 if b is None else f64(b, "b"),
             avg_len=256.0 if avg_len is None else f64(avg_len, "avg_len"),
@@ -117,7 +128,7 @@ class Bm25(Model):
         from edgeshard.text.bm25 import Bm25Model
 
         config = Bm25Config() if config is None else instance(config, Bm25Config, "config")
-        self._fill(config=config, _model=Bm25Model(config))
+        put_fields(self, config=config, _model=Bm25Model(config))
 
     def embed_query(self, text: str) -> SparseVector:
         """The query's distinct tokens, each with weight 1."""

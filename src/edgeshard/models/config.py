@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgeshard.errors import ValidationError
-from edgeshard.models.base import Model, instance, opt_boolean, opt_f64, opt_instance, opt_u64, text, u64
+from edgeshard.models.base import (
+    Model,
+    instance,
+    opt_boolean,
+    opt_f64,
+    opt_instance,
+    opt_u64,
+    put_fields,
+    text,
+    u64,
+)
 from edgeshard.models.enums import Distance, Memory, Modifier, MultiVectorComparator, VectorStorageDatatype
 from edgeshard.models.quantization import QUANTIZATION_CONFIGS, QuantizationConfig
 
@@ -82,7 +92,8 @@ class HnswIndexConfig(Model):
         inline_storage: bool | None = None,
         memory: Memory | None = None,
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             m=u64(m, "m"),
             ef_construct=u64(ef_construct, "ef_construct"),
             full_scan_threshold=u64(full_scan_threshold, "full_scan_threshold"),
@@ -107,7 +118,7 @@ class MultiVectorConfig(Model):
     comparator: MultiVectorComparator
 
     def __init__(self, comparator: MultiVectorComparator) -> None:
-        self._fill(comparator=instance(comparator, MultiVectorComparator, "comparator"))
+        put_fields(self, comparator=instance(comparator, MultiVectorComparator, "comparator"))
 
 
 class EdgeVectorParams(Model):
@@ -168,7 +179,8 @@ class EdgeVectorParams(Model):
         hnsw_config: HnswIndexConfig | None = None,
         memory: Memory | None = None,
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             size=vector_size(size),
             distance=instance(distance, Distance, "distance"),
             on_disk=opt_boolean(on_disk, "on_disk"),
@@ -210,7 +222,8 @@ class EdgeSparseVectorParams(Model):
         datatype: VectorStorageDatatype | None = None,
         memory: Memory | None = None,
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             full_scan_threshold=opt_u64(full_scan_threshold, "full_scan_threshold"),
             on_disk=opt_boolean(on_disk, "on_disk"),
             modifier=opt_instance(modifier, Modifier, "modifier"),
@@ -264,7 +277,8 @@ class EdgeOptimizersConfig(Model):
         indexing_threshold: int | None = None,
         prevent_unoptimized: bool | None = None,
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             deleted_threshold=opt_f64(deleted_threshold, "deleted_threshold"),
             vacuum_min_vector_number=opt_u64(vacuum_min_vector_number, "vacuum_min_vector_number"),
             default_segment_number=opt_u64(default_segment_number, "default_segment_number"),
@@ -359,7 +373,8 @@ class EdgeConfig(Model):
             raise ValidationError(
                 "EdgeConfig requires at least one of vectors or sparse_vectors to be non-empty"
             )
-        self._fill(
+        put_fields(
+            self,
             _vectors=dense,
             _sparse_vectors=sparse,
             on_disk_payload=opt_boolean(on_disk_payload, "on_disk_payload"),

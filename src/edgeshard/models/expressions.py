@@ -12,8 +12,7 @@ from edgeshard.models.base import (
     instance,
     instances,
     json_path,
-    opt_f32,
-    opt_instance,
+    put_fields,
     text,
     variant,
 )
@@ -91,7 +90,7 @@ class Constant(Expression):
     val: float
 
     def __init__(self, val: float) -> None:
-        self._fill(val=f32(val, "val"))
+        put_fields(self, val=f32(val, "val"))
 
 
 @variant
@@ -108,7 +107,7 @@ class Variable(Expression):
     var: str
 
     def __init__(self, var: str) -> None:
-        self._fill(var=text(var, "var"))
+        put_fields(self, var=text(var, "var"))
 
 
 @variant
@@ -125,7 +124,7 @@ class Condition(Expression):
     cond: FilterCondition
 
     def __init__(self, cond: FilterCondition) -> None:
-        self._fill(cond=instance(cond, CONDITIONS, "cond"))
+        put_fields(self, cond=instance(cond, CONDITIONS, "cond"))
 
 
 @variant
@@ -144,7 +143,7 @@ class GeoDistance(Expression):
     to: str
 
     def __init__(self, origin: GeoPoint, to: str) -> None:
-        self._fill(origin=instance(origin, GeoPoint, "origin"), to=json_path(to, "to"))
+        put_fields(self, origin=instance(origin, GeoPoint, "origin"), to=json_path(to, "to"))
 
 
 @variant
@@ -161,7 +160,7 @@ class Datetime(Expression):
     date_time: str
 
     def __init__(self, date_time: str) -> None:
-        self._fill(date_time=text(date_time, "date_time"))
+        put_fields(self, date_time=text(date_time, "date_time"))
 
 
 @variant
@@ -178,7 +177,7 @@ class DatetimeKey(Expression):
     path: str
 
     def __init__(self, path: str) -> None:
-        self._fill(path=json_path(path, "path"))
+        put_fields(self, path=json_path(path, "path"))
 
 
 @variant
@@ -195,7 +194,7 @@ class Mult(Expression):
     _exprs: tuple[Expression, ...]
 
     def __init__(self, exprs: Iterable[Expression]) -> None:
-        self._fill(_exprs=instances(exprs, Expression, "exprs"))
+        put_fields(self, _exprs=instances(exprs, Expression, "exprs"))
 
     @property
     def exprs(self) -> list[Expression]:
@@ -217,7 +216,7 @@ class Sum(Expression):
     _exprs: tuple[Expression, ...]
 
     def __init__(self, exprs: Iterable[Expression]) -> None:
-        self._fill(_exprs=instances(exprs, Expression, "exprs"))
+        put_fields(self, _exprs=instances(exprs, Expression, "exprs"))
 
     @property
     def exprs(self) -> list[Expression]:
@@ -239,7 +238,7 @@ class Max(Expression):
     _exprs: tuple[Expression, ...]
 
     def __init__(self, exprs: Iterable[Expression]) -> None:
-        self._fill(_exprs=instances(exprs, Expression, "exprs"))
+        put_fields(self, _exprs=instances(exprs, Expression, "exprs"))
 
     @property
     def exprs(self) -> list[Expression]:
@@ -261,7 +260,7 @@ class Min(Expression):
     _exprs: tuple[Expression, ...]
 
     def __init__(self, exprs: Iterable[Expression]) -> None:
-        self._fill(_exprs=instances(exprs, Expression, "exprs"))
+        put_fields(self, _exprs=instances(exprs, Expression, "exprs"))
 
     @property
     def exprs(self) -> list[Expression]:
@@ -283,7 +282,7 @@ class Neg(Expression):
     expr: Expression
 
     def __init__(self, expr: Expression) -> None:
-        self._fill(expr=instance(expr, Expression, "expr"))
+        put_fields(self, expr=instance(expr, Expression, "expr"))
 
 
 @variant
@@ -300,7 +299,7 @@ class Sqrt(Expression):
     expr: Expression
 
     def __init__(self, expr: Expression) -> None:
-        self._fill(expr=instance(expr, Expression, "expr"))
+        put_fields(self, expr=instance(expr, Expression, "expr"))
 
 
 @variant
@@ -317,7 +316,7 @@ class Exp(Expression):
     expr: Expression
 
     def __init__(self, expr: Expression) -> None:
-        self._fill(expr=instance(expr, Expression, "expr"))
+        put_fields(self, expr=instance(expr, Expression, "expr"))
 
 
 @variant
@@ -334,7 +333,7 @@ class Log10(Expression):
     expr: Expression
 
     def __init__(self, expr: Expression) -> None:
-        self._fill(expr=instance(expr, Expression, "expr"))
+        put_fields(self, expr=instance(expr, Expression, "expr"))
 
 
 @variant
@@ -351,7 +350,7 @@ class Ln(Expression):
     expr: Expression
 
     def __init__(self, expr: Expression) -> None:
-        self._fill(expr=instance(expr, Expression, "expr"))
+        put_fields(self, expr=instance(expr, Expression, "expr"))
 
 
 @variant
@@ -368,7 +367,7 @@ class Acosh(Expression):
     expr: Expression
 
     def __init__(self, expr: Expression) -> None:
-        self._fill(expr=instance(expr, Expression, "expr"))
+        put_fields(self, expr=instance(expr, Expression, "expr"))
 
 
 @variant
@@ -385,7 +384,7 @@ class Abs(Expression):
     expr: Expression
 
     def __init__(self, expr: Expression) -> None:
-        self._fill(expr=instance(expr, Expression, "expr"))
+        put_fields(self, expr=instance(expr, Expression, "expr"))
 
 
 @variant
@@ -406,10 +405,11 @@ class Div(Expression):
     by_zero_default: float | None
 
     def __init__(self, left: Expression, right: Expression, by_zero_default: float | None = None) -> None:
-        self._fill(
+        put_fields(
+            self,
             left=instance(left, Expression, "left"),
             right=instance(right, Expression, "right"),
-            by_zero_default=opt_f32(by_zero_default, "by_zero_default"),
+            by_zero_default=None if by_zero_default is None else f32(by_zero_default, "by_zero_default"),
         )
 
 
@@ -429,8 +429,8 @@ class Pow(Expression):
     exponent: Expression
 
     def __init__(self, base: Expression, exponent: Expression) -> None:
-        self._fill(
-            base=instance(base, Expression, "base"), exponent=instance(exponent, Expression, "exponent")
+        put_fields(
+            self, base=instance(base, Expression, "base"), exponent=instance(exponent, Expression, "exponent")
         )
 
 
@@ -463,10 +463,11 @@ class Decay(Expression):
         midpoint: float | None = None,
         scale: float | None = None,
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             kind=instance(kind, DecayKind, "kind"),
             x=instance(x, Expression, "x"),
-            target=opt_instance(target, Expression, "target"),
-            midpoint=opt_f32(midpoint, "midpoint"),
-            scale=opt_f32(scale, "scale"),
+            target=None if target is None else instance(target, Expression, "target"),
+            midpoint=None if midpoint is None else f32(midpoint, "midpoint"),
+            scale=None if scale is None else f32(scale, "scale"),
         )

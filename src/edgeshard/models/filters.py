@@ -6,16 +6,7 @@ from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from edgeshard.errors import ValidationError
-from edgeshard.models.base import (
-    Model,
-    instance,
-    instances,
-    json_path,
-    opt_boolean,
-    opt_instance,
-    text,
-    u64,
-)
+from edgeshard.models.base import Model, boolean, instance, instances, json_path, put_fields, text, u64
 from edgeshard.models.geo import GeoBoundingBox, GeoPolygon, GeoRadius
 from edgeshard.models.ids import ParsedId, PointId, parse_ids
 from edgeshard.models.matches import MATCHES, RANGES, Match, Range, ValuesCount
@@ -62,11 +53,12 @@ class Filter(Model):
         must_not: Iterable[Condition] | None = None,
         min_should: MinShould | None = None,
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             _must=_conditions(must, "must"),
             _should=_conditions(should, "should"),
             _must_not=_conditions(must_not, "must_not"),
-            min_should=opt_instance(min_should, MinShould, "min_should"),
+            min_should=None if min_should is None else instance(min_should, MinShould, "min_should"),
         )
 
     @property
@@ -100,8 +92,10 @@ class MinShould(Model):
     min_count: int
 
     def __init__(self, conditions: Iterable[Condition], min_count: int) -> None:
-        self._fill(
-            _conditions=instances(conditions, CONDITIONS, "conditions"), min_count=u64(min_count, "min_count")
+        put_fields(
+            self,
+            _conditions=instances(conditions, CONDITIONS, "conditions"),
+            min_count=u64(min_count, "min_count"),
         )
 
     @property
@@ -170,16 +164,21 @@ class FieldCondition(Model):
         is_empty: bool | None = None,
         is_null: bool | None = None,
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             key=json_path(key, "key"),
-            match=opt_instance(match, MATCHES, "match"),
-            range=opt_instance(range, RANGES, "range"),
-            geo_bounding_box=opt_instance(geo_bounding_box, GeoBoundingBox, "geo_bounding_box"),
-            geo_radius=opt_instance(geo_radius, GeoRadius, "geo_radius"),
-            geo_polygon=opt_instance(geo_polygon, GeoPolygon, "geo_polygon"),
-            values_count=opt_instance(values_count, ValuesCount, "values_count"),
-            is_empty=opt_boolean(is_empty, "is_empty"),
-            is_null=opt_boolean(is_null, "is_null"),
+            match=None if match is None else instance(match, MATCHES, "match"),
+            range=None if range is None else instance(range, RANGES, "range"),
+            geo_bounding_box=None
+            if geo_bounding_box is None
+            else instance(geo_bounding_box, GeoBoundingBox, "geo_bounding_box"),
+            geo_radius=None if geo_radius is None else instance(geo_radius, GeoRadius, "geo_radius"),
+            geo_polygon=None if geo_polygon is None else instance(geo_polygon, GeoPolygon, "geo_polygon"),
+            values_count=None
+            if values_count is None
+            else instance(values_count, ValuesCount, "values_count"),
+            is_empty=None if is_empty is None else boolean(is_empty, "is_empty"),
+            is_null=None if is_null is None else boolean(is_null, "is_null"),
         )
 
 
@@ -196,7 +195,7 @@ class IsEmptyCondition(Model):
     key: str
 
     def __init__(self, key: str) -> None:
-        self._fill(key=json_path(key, "key"))
+        put_fields(self, key=json_path(key, "key"))
 
 
 class IsNullCondition(Model):
@@ -212,7 +211,7 @@ class IsNullCondition(Model):
     key: str
 
     def __init__(self, key: str) -> None:
-        self._fill(key=json_path(key, "key"))
+        put_fields(self, key=json_path(key, "key"))
 
 
 class HasIdCondition(Model):
@@ -228,7 +227,7 @@ class HasIdCondition(Model):
     _ids: frozenset[ParsedId]
 
     def __init__(self, point_ids: Iterable[PointId]) -> None:
-        self._fill(_ids=frozenset(parse_ids(point_ids)))
+        put_fields(self, _ids=frozenset(parse_ids(point_ids)))
 
     @property
     def point_ids(self) -> set[ParsedId]:
@@ -249,7 +248,7 @@ class HasVectorCondition(Model):
     vector: str
 
     def __init__(self, vector: str) -> None:
-        self._fill(vector=text(vector, "vector"))
+        put_fields(self, vector=text(vector, "vector"))
 
 
 class SliceCondition(Model):
@@ -275,7 +274,7 @@ class SliceCondition(Model):
             raise ValidationError("total must be greater than 0")
         if index >= total:
             raise ValidationError(f"index must be less than total, got index {index} and total {total}")
-        self._fill(total=total, index=index)
+        put_fields(self, total=total, index=index)
 
 
 class NestedCondition(Model):
@@ -293,7 +292,7 @@ class NestedCondition(Model):
     filter: Filter
 
     def __init__(self, key: str, filter: Filter) -> None:
-        self._fill(key=json_path(key, "key"), filter=instance(filter, Filter, "filter"))
+        put_fields(self, key=json_path(key, "key"), filter=instance(filter, Filter, "filter"))
 
 
 Condition: TypeAlias = (

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgeshard.errors import ValidationError
-from edgeshard.models.base import Model, instance
+from edgeshard.models.base import Model, instance, put_fields
 from edgeshard.models.enums import DecayKind
 from edgeshard.models.expressions import Datetime, Decay, Expression, Max, Min, Variable
 from edgeshard.models.payload import decode_payload, encode_payload
@@ -42,7 +42,7 @@ class Formula(Model):
         if not isinstance(values, Mapping):
             raise TypeError(f"defaults: expected a dict, got {type(defaults).__name__}")
         encoded = encode_payload(dict(values))
-        self._fill(formula=formula, _defaults=encoded)
+        put_fields(self, formula=formula, _defaults=encoded)
         for name in values:
             _check_variable(name)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from edgeshard.errors import ValidationError
-from edgeshard.models.base import Model, f64, instance, instances, sequence
+from edgeshard.models.base import Model, f64, instance, instances, put_fields, sequence
 
 __all__ = ["GeoBoundingBox", "GeoPoint", "GeoPolygon", "GeoRadius"]
 
@@ -34,7 +34,7 @@ class GeoPoint(Model):
                 f"Wrong format of GeoPoint payload: expected `lat` = {lat} within [-90;90] and `lon` = {lon} "
                 "within [-180;180]"
             )
-        self._fill(lon=lon, lat=lat)
+        put_fields(self, lon=lon, lat=lat)
 
 
 class GeoBoundingBox(Model):
@@ -52,7 +52,8 @@ class GeoBoundingBox(Model):
     bottom_right: GeoPoint
 
     def __init__(self, top_left: GeoPoint, bottom_right: GeoPoint) -> None:
-        self._fill(
+        put_fields(
+            self,
             top_left=instance(top_left, GeoPoint, "top_left"),
             bottom_right=instance(bottom_right, GeoPoint, "bottom_right"),
         )
@@ -73,7 +74,7 @@ class GeoRadius(Model):
     radius: float
 
     def __init__(self, center: GeoPoint, radius: float) -> None:
-        self._fill(center=instance(center, GeoPoint, "center"), radius=f64(radius, "radius"))
+        put_fields(self, center=instance(center, GeoPoint, "center"), radius=f64(radius, "radius"))
 
 
 class GeoPolygon(Model):
@@ -96,7 +97,8 @@ class GeoPolygon(Model):
     def __init__(
         self, exterior: Iterable[GeoPoint], interiors: Iterable[Iterable[GeoPoint]] | None = None
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             _exterior=_ring(exterior, "exterior"),
             _interiors=None
             if interiors is None

@@ -13,6 +13,7 @@ from edgeshard.models.base import (
     opt_instance,
     opt_json_path,
     opt_u64,
+    put_fields,
     texts,
 )
 from edgeshard.models.enums import Language, Memory, SnowballLanguage, TextScoringType, TokenizerType
@@ -68,7 +69,8 @@ class KeywordIndexParams(Model):
         memory: Memory | None = None,
         nested: str | None = None,
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             is_tenant=opt_boolean(is_tenant, "is_tenant"),
             on_disk=opt_boolean(on_disk, "on_disk"),
             enable_hnsw=opt_boolean(enable_hnsw, "enable_hnsw"),
@@ -112,7 +114,8 @@ class IntegerIndexParams(Model):
         memory: Memory | None = None,
         nested: str | None = None,
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             lookup=opt_boolean(lookup, "lookup"),
             range=opt_boolean(range, "range"),
             is_principal=opt_boolean(is_principal, "is_principal"),
@@ -151,7 +154,8 @@ class FloatIndexParams(Model):
         memory: Memory | None = None,
         nested: str | None = None,
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             is_principal=opt_boolean(is_principal, "is_principal"),
             on_disk=opt_boolean(on_disk, "on_disk"),
             enable_hnsw=opt_boolean(enable_hnsw, "enable_hnsw"),
@@ -185,7 +189,8 @@ class GeoIndexParams(Model):
         memory: Memory | None = None,
         nested: str | None = None,
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             on_disk=opt_boolean(on_disk, "on_disk"),
             enable_hnsw=opt_boolean(enable_hnsw, "enable_hnsw"),
             memory=opt_instance(memory, Memory, "memory"),
@@ -218,7 +223,8 @@ class BoolIndexParams(Model):
         memory: Memory | None = None,
         nested: str | None = None,
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             on_disk=opt_boolean(on_disk, "on_disk"),
             enable_hnsw=opt_boolean(enable_hnsw, "enable_hnsw"),
             memory=opt_instance(memory, Memory, "memory"),
@@ -254,7 +260,8 @@ class DatetimeIndexParams(Model):
         memory: Memory | None = None,
         nested: str | None = None,
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             is_principal=opt_boolean(is_principal, "is_principal"),
             on_disk=opt_boolean(on_disk, "on_disk"),
             enable_hnsw=opt_boolean(enable_hnsw, "enable_hnsw"),
@@ -291,7 +298,8 @@ class UuidIndexParams(Model):
         memory: Memory | None = None,
         nested: str | None = None,
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             is_tenant=opt_boolean(is_tenant, "is_tenant"),
             on_disk=opt_boolean(on_disk, "on_disk"),
             enable_hnsw=opt_boolean(enable_hnsw, "enable_hnsw"),
@@ -313,7 +321,7 @@ class TextScoringParams(Model):
     type: TextScoringType
 
     def __init__(self, type: TextScoringType = TextScoringType.Bm25) -> None:
-        self._fill(type=instance(type, TextScoringType, "type"))
+        put_fields(self, type=instance(type, TextScoringType, "type"))
 
 
 class StopwordsSet(Model):
@@ -333,7 +341,8 @@ class StopwordsSet(Model):
     def __init__(
         self, languages: Iterable[Language] | None = None, custom: Iterable[str] | None = None
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             _languages=None if languages is None else frozenset(instances(languages, Language, "languages")),
             _custom=None if custom is None else frozenset(texts(custom, "custom")),
         )
@@ -362,7 +371,7 @@ class SnowballParams(Model):
     language: SnowballLanguage
 
     def __init__(self, language: SnowballLanguage) -> None:
-        self._fill(language=instance(language, SnowballLanguage, "language"))
+        put_fields(self, language=instance(language, SnowballLanguage, "language"))
 
 
 class DisabledStemmer(Model):
@@ -457,7 +466,8 @@ class TextIndexParams(Model):
     ) -> None:
         if isinstance(scoring, bool):
             scoring = TextScoringParams() if scoring else None
-        self._fill(
+        put_fields(
+            self,
             tokenizer=opt_instance(tokenizer, TokenizerType, "tokenizer") or TokenizerType.Word,
             min_token_len=opt_u64(min_token_len, "min_token_len"),
             max_token_len=opt_u64(max_token_len, "max_token_len"),

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from edgeshard.models.base import Model, opt_f64, opt_u64, sequence, show, text
+from edgeshard.models.base import Model, opt_f64, opt_u64, put_fields, sequence, show, text
 
 __all__ = [
     "MATCHES",
@@ -45,7 +45,7 @@ class MatchValue(Model):
     value: str | int | bool
 
     def __init__(self, value: str | int | bool) -> None:
-        self._fill(value=_scalar(value))
+        put_fields(self, value=_scalar(value))
 
     def _state(self) -> tuple[Any, ...]:
         return type(self.value) is bool, self.value
@@ -64,7 +64,7 @@ class MatchAny(Model):
     _values: tuple[str, ...] | tuple[int, ...]
 
     def __init__(self, any: Iterable[str] | Iterable[int]) -> None:
-        self._fill(_values=_one_type(any, "any"))
+        put_fields(self, _values=_one_type(any, "any"))
 
     @property
     def value(self) -> list[str] | list[int]:
@@ -93,7 +93,7 @@ class MatchExcept(Model):
             except_ = keywords.pop("except")
         if except_ is None or keywords:
             raise TypeError(f"MatchExcept() takes one argument, except_; got {sorted(keywords) or 'none'}")
-        self._fill(_values=_one_type(except_, "except_"))
+        put_fields(self, _values=_one_type(except_, "except_"))
 
     @property
     def value(self) -> list[str] | list[int]:
@@ -117,7 +117,7 @@ class MatchText(Model):
     text: str
 
     def __init__(self, text: str) -> None:
-        self._fill(text=_text(text, "text"))
+        put_fields(self, text=_text(text, "text"))
 
 
 class MatchTextAny(Model):
@@ -133,7 +133,7 @@ class MatchTextAny(Model):
     text_any: str
 
     def __init__(self, text_any: str) -> None:
-        self._fill(text_any=text(text_any, "text_any"))
+        put_fields(self, text_any=text(text_any, "text_any"))
 
 
 class MatchPhrase(Model):
@@ -149,7 +149,7 @@ class MatchPhrase(Model):
     phrase: str
 
     def __init__(self, phrase: str) -> None:
-        self._fill(phrase=text(phrase, "phrase"))
+        put_fields(self, phrase=text(phrase, "phrase"))
 
 
 class MatchPrefix(Model):
@@ -165,7 +165,7 @@ class MatchPrefix(Model):
     prefix: str
 
     def __init__(self, prefix: str) -> None:
-        self._fill(prefix=text(prefix, "prefix"))
+        put_fields(self, prefix=text(prefix, "prefix"))
 
 
 class MatchSubstring(Model):
@@ -181,7 +181,7 @@ class MatchSubstring(Model):
     substring: str
 
     def __init__(self, substring: str) -> None:
-        self._fill(substring=text(substring, "substring"))
+        put_fields(self, substring=text(substring, "substring"))
 
 
 class RangeFloat(Model):
@@ -209,8 +209,8 @@ class RangeFloat(Model):
         lte: float | None = None,
         lt: float | None = None,
     ) -> None:
-        self._fill(
-            gte=opt_f64(gte, "gte"), gt=opt_f64(gt, "gt"), lte=opt_f64(lte, "lte"), lt=opt_f64(lt, "lt")
+        put_fields(
+            self, gte=opt_f64(gte, "gte"), gt=opt_f64(gt, "gt"), lte=opt_f64(lte, "lte"), lt=opt_f64(lt, "lt")
         )
 
 
@@ -240,8 +240,12 @@ class RangeDateTime(Model):
     def __init__(
         self, gte: str | None = None, gt: str | None = None, lte: str | None = None, lt: str | None = None
     ) -> None:
-        self._fill(
-            _gte=_micros(gte, "gte"), _gt=_micros(gt, "gt"), _lte=_micros(lte, "lte"), _lt=_micros(lt, "lt")
+        put_fields(
+            self,
+            _gte=_micros(gte, "gte"),
+            _gt=_micros(gt, "gt"),
+            _lte=_micros(lte, "lte"),
+            _lt=_micros(lt, "lt"),
         )
 
     @property
@@ -286,8 +290,8 @@ class ValuesCount(Model):
     def __init__(
         self, lt: int | None = None, gt: int | None = None, lte: int | None = None, gte: int | None = None
     ) -> None:
-        self._fill(
-            lt=opt_u64(lt, "lt"), gt=opt_u64(gt, "gt"), lte=opt_u64(lte, "lte"), gte=opt_u64(gte, "gte")
+        put_fields(
+            self, lt=opt_u64(lt, "lt"), gt=opt_u64(gt, "gt"), lte=opt_u64(lte, "lte"), gte=opt_u64(gte, "gte")
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeshard.models.base import Model, show
+from edgeshard.models.base import Model, put_fields, show
 from edgeshard.models.config import MultiVectorConfig
 from edgeshard.models.enums import Distance, Modifier, PayloadSchemaType, UpdateMode, VectorStorageDatatype
 from edgeshard.models.filters import Filter
@@ -60,7 +60,7 @@ class UpsertPoints(UpdateOperation, public=False):
     def __init__(
         self, points: list[Point], condition: Filter | None = None, mode: UpdateMode | None = None
     ) -> None:
-        self._fill(points=points, condition=condition, mode=mode)
+        put_fields(self, points=points, condition=condition, mode=mode)
 
 
 class SparseBatch(Model, public=False):
@@ -76,7 +76,7 @@ class SparseBatch(Model, public=False):
     def __init__(
         self, indptr: npt.NDArray[np.int64], indices: npt.NDArray[np.uint32], values: npt.NDArray[np.float32]
     ) -> None:
-        self._fill(indptr=indptr, indices=indices, values=values)
+        put_fields(self, indptr=indptr, indices=indices, values=values)
 
     def __len__(self) -> int:
         return len(self.indptr) - 1
@@ -92,7 +92,7 @@ class MultiBatch(Model, public=False):
     rows: npt.NDArray[np.float32]
 
     def __init__(self, indptr: npt.NDArray[np.int64], rows: npt.NDArray[np.float32]) -> None:
-        self._fill(indptr=indptr, rows=rows)
+        put_fields(self, indptr=indptr, rows=rows)
 
     def __len__(self) -> int:
         return len(self.indptr) - 1
@@ -116,7 +116,7 @@ class UpsertBatch(UpdateOperation, public=False):
         vectors: dict[str, npt.NDArray[np.float32] | SparseBatch | MultiBatch],
         payloads: list[bytes | None] | None = None,
     ) -> None:
-        self._fill(ids=ids, vectors=vectors, payloads=payloads)
+        put_fields(self, ids=ids, vectors=vectors, payloads=payloads)
 
     def _shown(self) -> Iterable[str]:
         yield f"ids={show(list(self.ids) if isinstance(self.ids, list) else self.ids.tolist())}"
@@ -137,7 +137,7 @@ class DeletePoints(UpdateOperation, public=False):
     ids: list[ParsedId]
 
     def __init__(self, ids: list[ParsedId]) -> None:
-        self._fill(ids=ids)
+        put_fields(self, ids=ids)
 
 
 class DeletePointsByFilter(UpdateOperation, public=False):
@@ -151,7 +151,7 @@ class DeletePointsByFilter(UpdateOperation, public=False):
     filter: Filter
 
     def __init__(self, filter: Filter) -> None:
-        self._fill(filter=filter)
+        put_fields(self, filter=filter)
 
 
 class UpdateVectors(UpdateOperation, public=False):
@@ -166,7 +166,7 @@ class UpdateVectors(UpdateOperation, public=False):
     condition: Filter | None
 
     def __init__(self, points: list[PointVectors], condition: Filter | None = None) -> None:
-        self._fill(points=points, condition=condition)
+        put_fields(self, points=points, condition=condition)
 
 
 class DeleteVectors(UpdateOperation, public=False):
@@ -181,7 +181,7 @@ class DeleteVectors(UpdateOperation, public=False):
     names: list[str]
 
     def __init__(self, ids: list[ParsedId], names: list[str]) -> None:
-        self._fill(ids=ids, names=names)
+        put_fields(self, ids=ids, names=names)
 
 
 class DeleteVectorsByFilter(UpdateOperation, public=False):
@@ -196,7 +196,7 @@ class DeleteVectorsByFilter(UpdateOperation, public=False):
     names: list[str]
 
     def __init__(self, filter: Filter, names: list[str]) -> None:
-        self._fill(filter=filter, names=names)
+        put_fields(self, filter=filter, names=names)
 
 
 class _Selected(UpdateOperation, public=False):
@@ -225,7 +225,7 @@ class SetPayload(_Selected, public=False):
     def __init__(
         self, payload: bytes, ids: list[ParsedId] | None, filter: Filter | None = None, key: str | None = None
     ) -> None:
-        self._fill(payload=payload, ids=ids, filter=filter, key=key)
+        put_fields(self, payload=payload, ids=ids, filter=filter, key=key)
 
     def _shown(self) -> Iterable[str]:
         yield f"point_ids={show(self.ids)}" if self.filter is None else f"filter={self.filter!r}"
@@ -251,7 +251,7 @@ class DeletePayload(_Selected, public=False):
     keys: list[str]
 
     def __init__(self, keys: list[str], ids: list[ParsedId] | None, filter: Filter | None = None) -> None:
-        self._fill(keys=keys, ids=ids, filter=filter)
+        put_fields(self, keys=keys, ids=ids, filter=filter)
 
     def _shown(self) -> Iterable[str]:
         yield f"point_ids={show(self.ids)}" if self.filter is None else f"filter={self.filter!r}"
@@ -269,7 +269,7 @@ class ClearPayload(UpdateOperation, public=False):
     ids: list[ParsedId]
 
     def __init__(self, ids: list[ParsedId]) -> None:
-        self._fill(ids=ids)
+        put_fields(self, ids=ids)
 
 
 class ClearPayloadByFilter(UpdateOperation, public=False):
@@ -283,7 +283,7 @@ class ClearPayloadByFilter(UpdateOperation, public=False):
     filter: Filter
 
     def __init__(self, filter: Filter) -> None:
-        self._fill(filter=filter)
+        put_fields(self, filter=filter)
 
 
 class CreateFieldIndex(UpdateOperation, public=False):
@@ -298,7 +298,7 @@ class CreateFieldIndex(UpdateOperation, public=False):
     schema: PayloadSchemaType | IndexParams
 
     def __init__(self, field: str, schema: PayloadSchemaType | IndexParams) -> None:
-        self._fill(field=field, schema=schema)
+        put_fields(self, field=field, schema=schema)
 
 
 class DeleteFieldIndex(UpdateOperation, public=False):
@@ -312,7 +312,7 @@ class DeleteFieldIndex(UpdateOperation, public=False):
     field: str
 
     def __init__(self, field: str) -> None:
-        self._fill(field=field)
+        put_fields(self, field=field)
 
 
 class CreateDenseVector(UpdateOperation, public=False):
@@ -337,8 +337,13 @@ class CreateDenseVector(UpdateOperation, public=False):
         multivector_config: MultiVectorConfig | None = None,
         datatype: VectorStorageDatatype | None = None,
     ) -> None:
-        self._fill(
-            name=name, size=size, distance=distance, multivector_config=multivector_config, datatype=datatype
+        put_fields(
+            self,
+            name=name,
+            size=size,
+            distance=distance,
+            multivector_config=multivector_config,
+            datatype=datatype,
         )
 
 
@@ -357,7 +362,7 @@ class CreateSparseVector(UpdateOperation, public=False):
     def __init__(
         self, name: str, modifier: Modifier | None = None, datatype: VectorStorageDatatype | None = None
     ) -> None:
-        self._fill(name=name, modifier=modifier, datatype=datatype)
+        put_fields(self, name=name, modifier=modifier, datatype=datatype)
 
 
 class DeleteVectorName(UpdateOperation, public=False):
@@ -371,7 +376,7 @@ class DeleteVectorName(UpdateOperation, public=False):
     name: str
 
     def __init__(self, name: str) -> None:
-        self._fill(name=name)
+        put_fields(self, name=name)
 
 
 def _plain(batch: npt.NDArray[np.float32] | SparseBatch | MultiBatch) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgeshard.models.base import Model, boolean, opt_boolean, opt_f64, opt_instance, opt_u64
+from edgeshard.models.base import Model, boolean, opt_boolean, opt_f64, opt_instance, opt_u64, put_fields
 from edgeshard.models.filters import Filter
 
 __all__ = ["AcornSearchParams", "IdfParams", "QuantizationSearchParams", "SearchParams"]
@@ -23,8 +23,10 @@ class AcornSearchParams(Model):
     max_selectivity: float | None
 
     def __init__(self, enable: bool = False, max_selectivity: float | None = None) -> None:
-        self._fill(
-            enable=boolean(enable, "enable"), max_selectivity=opt_f64(max_selectivity, "max_selectivity")
+        put_fields(
+            self,
+            enable=boolean(enable, "enable"),
+            max_selectivity=opt_f64(max_selectivity, "max_selectivity"),
         )
 
 
@@ -47,7 +49,8 @@ class QuantizationSearchParams(Model):
     def __init__(
         self, ignore: bool = False, rescore: bool | None = None, oversampling: float | None = None
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             ignore=boolean(ignore, "ignore"),
             rescore=opt_boolean(rescore, "rescore"),
             oversampling=opt_f64(oversampling, "oversampling"),
@@ -67,7 +70,7 @@ class IdfParams(Model):
     corpus: Filter | None
 
     def __init__(self, corpus: Filter | None = None) -> None:
-        self._fill(corpus=opt_instance(corpus, Filter, "corpus"))
+        put_fields(self, corpus=opt_instance(corpus, Filter, "corpus"))
 
 
 class SearchParams(Model):
@@ -101,7 +104,8 @@ class SearchParams(Model):
         acorn: AcornSearchParams | None = None,
         idf: IdfParams | None = None,
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             hnsw_ef=opt_u64(hnsw_ef, "hnsw_ef"),
             exact=boolean(exact, "exact"),
             quantization=opt_instance(quantization, QuantizationSearchParams, "quantization"),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeshard.models.base import Model, put
+from edgeshard.models.base import Model, put_fields
 from edgeshard.models.ids import ParsedId, PointId, parse_id
 from edgeshard.models.payload import Payload, decode_payload, encode_payload
 from edgeshard.models.vectors import PackedVector, Vector, pack_vectors, unpack_vectors
@@ -30,8 +30,7 @@ class PointVectors(Model):
     _vectors: npt.NDArray[np.float32] | dict[str, PackedVector]
 
     def __init__(self, id: PointId, vector: Vector) -> None:
-        put(self, "_id", parse_id(id))
-        put(self, "_vectors", pack_vectors(vector))
+        put_fields(self, _id=parse_id(id), _vectors=pack_vectors(vector))
 
     @property
     def id(self) -> ParsedId:
@@ -68,9 +67,12 @@ class Point(PointVectors):
     _payload: bytes | None
 
     def __init__(self, id: PointId, vector: Vector, payload: Payload | None = None) -> None:
-        put(self, "_id", parse_id(id))
-        put(self, "_vectors", pack_vectors(vector))
-        put(self, "_payload", None if payload is None else encode_payload(payload))
+        put_fields(
+            self,
+            _id=parse_id(id),
+            _vectors=pack_vectors(vector),
+            _payload=None if payload is None else encode_payload(payload),
+        )
 
     @property
     def payload(self) -> Payload | None:
@@ -83,7 +85,5 @@ class Point(PointVectors):
     ) -> Point:
         """A point around packed parts that are known to be right."""
         new = cls.__new__(cls)
-        put(new, "_id", id)
-        put(new, "_vectors", vectors)
-        put(new, "_payload", payload)
+        put_fields(new, _id=id, _vectors=vectors, _payload=payload)
         return new

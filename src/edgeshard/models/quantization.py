@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from edgeshard.models.base import Model, instance, opt_boolean, opt_f32, opt_instance
+from edgeshard.models.base import Model, instance, opt_boolean, opt_f32, opt_instance, put_fields
 from edgeshard.models.enums import (
     BinaryQuantizationEncoding,
     BinaryQuantizationQueryEncoding,
@@ -49,7 +49,8 @@ class ScalarQuantizationConfig(Model):
         always_ram: bool | None = None,
         memory: Memory | None = None,
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             type=instance(type, ScalarType, "type"),
             quantile=opt_f32(quantile, "quantile"),
             always_ram=opt_boolean(always_ram, "always_ram"),
@@ -76,7 +77,8 @@ class ProductQuantizationConfig(Model):
     def __init__(
         self, compression: CompressionRatio, always_ram: bool | None = None, memory: Memory | None = None
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             compression=instance(compression, CompressionRatio, "compression"),
             always_ram=opt_boolean(always_ram, "always_ram"),
             memory=opt_instance(memory, Memory, "memory"),
@@ -108,7 +110,8 @@ class BinaryQuantizationConfig(Model):
         query_encoding: BinaryQuantizationQueryEncoding | None = None,
         memory: Memory | None = None,
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             always_ram=opt_boolean(always_ram, "always_ram"),
             encoding=opt_instance(encoding, BinaryQuantizationEncoding, "encoding"),
             query_encoding=opt_instance(query_encoding, BinaryQuantizationQueryEncoding, "query_encoding"),
@@ -138,7 +141,8 @@ class TurboQuantQuantizationConfig(Model):
         bits: TurboQuantBitSize | None = None,
         memory: Memory | None = None,
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             always_ram=opt_boolean(always_ram, "always_ram"),
             bits=opt_instance(bits, TurboQuantBitSize, "bits"),
             memory=opt_instance(memory, Memory, "memory"),

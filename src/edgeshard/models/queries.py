@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from edgeshard.models.base import Model, abstract, f32, instance, instances, opt_text, sequence, show, variant
+from edgeshard.models.base import (
+    Model,
+    abstract,
+    f32,
+    instance,
+    instances,
+    opt_text,
+    put_fields,
+    sequence,
+    show,
+    variant,
+)
 from edgeshard.models.vectors import NamedVector, PackedVector, pack_example, unpack
 
 __all__ = [
@@ -41,7 +52,9 @@ class RecommendQuery(Model):
     _negatives: list[PackedVector]
 
     def __init__(self, positives: Iterable[NamedVector], negatives: Iterable[NamedVector]) -> None:
-        self._fill(_positives=_examples(positives, "positives"), _negatives=_examples(negatives, "negatives"))
+        put_fields(
+            self, _positives=_examples(positives, "positives"), _negatives=_examples(negatives, "negatives")
+        )
 
     @property
     def positives(self) -> list[Any]:
@@ -69,7 +82,9 @@ class ContextPair(Model):
     _negative: PackedVector
 
     def __init__(self, positive: NamedVector, negative: NamedVector) -> None:
-        self._fill(_positive=pack_example(positive, "positive"), _negative=pack_example(negative, "negative"))
+        put_fields(
+            self, _positive=pack_example(positive, "positive"), _negative=pack_example(negative, "negative")
+        )
 
     @property
     def positive(self) -> Any:
@@ -97,7 +112,9 @@ class DiscoverQuery(Model):
     _pairs: tuple[ContextPair, ...]
 
     def __init__(self, target: NamedVector, pairs: Iterable[ContextPair]) -> None:
-        self._fill(_target=pack_example(target, "target"), _pairs=instances(pairs, ContextPair, "pairs"))
+        put_fields(
+            self, _target=pack_example(target, "target"), _pairs=instances(pairs, ContextPair, "pairs")
+        )
 
     @property
     def target(self) -> Any:
@@ -123,7 +140,7 @@ class ContextQuery(Model):
     _pairs: tuple[ContextPair, ...]
 
     def __init__(self, pairs: Iterable[ContextPair]) -> None:
-        self._fill(_pairs=instances(pairs, ContextPair, "pairs"))
+        put_fields(self, _pairs=instances(pairs, ContextPair, "pairs"))
 
     @property
     def pairs(self) -> list[ContextPair]:
@@ -146,7 +163,7 @@ class FeedbackItem(Model):
     score: float
 
     def __init__(self, vector: NamedVector, score: float) -> None:
-        self._fill(_vector=pack_example(vector, "vector"), score=f32(score, "score"))
+        put_fields(self, _vector=pack_example(vector, "vector"), score=f32(score, "score"))
 
     @property
     def vector(self) -> Any:
@@ -171,7 +188,7 @@ class NaiveFeedbackStrategy(Model):
     c: float
 
     def __init__(self, a: float, b: float, c: float) -> None:
-        self._fill(a=f32(a, "a"), b=f32(b, "b"), c=f32(c, "c"))
+        put_fields(self, a=f32(a, "a"), b=f32(b, "b"), c=f32(c, "c"))
 
 
 class FeedbackNaiveQuery(Model):
@@ -193,7 +210,8 @@ class FeedbackNaiveQuery(Model):
     def __init__(
         self, target: NamedVector, feedback: Iterable[FeedbackItem], strategy: NaiveFeedbackStrategy
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             _target=pack_example(target, "target"),
             _feedback=instances(feedback, FeedbackItem, "feedback"),
             coefficients=instance(strategy, NaiveFeedbackStrategy, "strategy"),
@@ -248,7 +266,7 @@ class Nearest(Query):
     _vector: PackedVector
 
     def __init__(self, query: NamedVector, using: str | None = None) -> None:
-        self._fill(_vector=pack_example(query), using=opt_text(using, "using"))
+        put_fields(self, _vector=pack_example(query), using=opt_text(using, "using"))
 
     @property
     def query(self) -> Any:
@@ -271,7 +289,7 @@ class RecommendBestScore(Query):
     query: RecommendQuery
 
     def __init__(self, query: RecommendQuery, using: str | None = None) -> None:
-        self._fill(query=instance(query, RecommendQuery, "query"), using=opt_text(using, "using"))
+        put_fields(self, query=instance(query, RecommendQuery, "query"), using=opt_text(using, "using"))
 
 
 @variant
@@ -289,7 +307,7 @@ class RecommendSumScores(Query):
     query: RecommendQuery
 
     def __init__(self, query: RecommendQuery, using: str | None = None) -> None:
-        self._fill(query=instance(query, RecommendQuery, "query"), using=opt_text(using, "using"))
+        put_fields(self, query=instance(query, RecommendQuery, "query"), using=opt_text(using, "using"))
 
 
 @variant
@@ -307,7 +325,7 @@ class Discover(Query):
     query: DiscoverQuery
 
     def __init__(self, query: DiscoverQuery, using: str | None = None) -> None:
-        self._fill(query=instance(query, DiscoverQuery, "query"), using=opt_text(using, "using"))
+        put_fields(self, query=instance(query, DiscoverQuery, "query"), using=opt_text(using, "using"))
 
 
 @variant
@@ -325,7 +343,7 @@ class Context(Query):
     query: ContextQuery
 
     def __init__(self, query: ContextQuery, using: str | None = None) -> None:
-        self._fill(query=instance(query, ContextQuery, "query"), using=opt_text(using, "using"))
+        put_fields(self, query=instance(query, ContextQuery, "query"), using=opt_text(using, "using"))
 
 
 @variant
@@ -343,7 +361,7 @@ class FeedbackNaive(Query):
     query: FeedbackNaiveQuery
 
     def __init__(self, query: FeedbackNaiveQuery, using: str | None = None) -> None:
-        self._fill(query=instance(query, FeedbackNaiveQuery, "query"), using=opt_text(using, "using"))
+        put_fields(self, query=instance(query, FeedbackNaiveQuery, "query"), using=opt_text(using, "using"))
 
 
 def _examples(vectors: Iterable[NamedVector], name: str) -> list[PackedVector]:

@@ -14,6 +14,7 @@ from edgeshard.models.base import (
     json_path,
     opt_instance,
     opt_text,
+    put_fields,
     sequence,
     text,
     u64,
@@ -54,7 +55,8 @@ class Rrf(Fusion):
     _weights: tuple[float, ...] | None
 
     def __init__(self, k: int, weights: Iterable[float] | None = None) -> None:
-        self._fill(
+        put_fields(
+            self,
             k=u64(k, "k"),
             _weights=None
             if weights is None
@@ -99,7 +101,8 @@ class OrderBy(Model):
         self, key: str, direction: Direction | None = None, start_from: int | float | str | None = None
     ) -> None:
         start, is_date = _start(start_from)
-        self._fill(
+        put_fields(
+            self,
             key=json_path(key, "key"),
             direction=opt_instance(direction, Direction, "direction"),
             _start=start,
@@ -141,7 +144,8 @@ class Mmr(Model):
     def __init__(
         self, vector: NamedVector, lambda_: float, candidates_limit: int, using: str | None = None
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             _vector=pack_example(vector, "vector"),
             lambda_=f32(lambda_, "lambda_"),
             candidates_limit=u64(candidates_limit, "candidates_limit"),
@@ -169,7 +173,7 @@ class Bm25Params(Model):
     b: float
 
     def __init__(self, k: float | None = None, b: float | None = None) -> None:
-        self._fill(k=f32(1.2 if k is None else k, "k"), b=f32(0.75 if b is None else b, "b"))
+        put_fields(self, k=f32(1.2 if k is None else k, "k"), b=f32(0.75 if b is None else b, "b"))
 
 
 class TextQuery(Model):
@@ -189,7 +193,8 @@ class TextQuery(Model):
     scoring: Bm25Params
 
     def __init__(self, field: str, query: str, scoring: Bm25Params | None = None) -> None:
-        self._fill(
+        put_fields(
+            self,
             field=json_path(field, "field"),
             query=text(query, "query"),
             scoring=Bm25Params() if scoring is None else instance(scoring, Bm25Params, "scoring"),

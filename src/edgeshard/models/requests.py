@@ -5,18 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from edgeshard.models.base import (
-    Model,
-    boolean,
-    instance,
-    instances,
-    json_path,
-    opt_f32,
-    opt_instance,
-    opt_u64,
-    put,
-    u64,
-)
+from edgeshard.models.base import Model, boolean, f32, instance, instances, json_path, put_fields, u64
 from edgeshard.models.enums import Sample
 from edgeshard.models.filters import Filter
 from edgeshard.models.formula import Formula
@@ -79,13 +68,14 @@ class Prefetch(Model):
         filter: Filter | None = None,
         score_threshold: float | None = None,
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             limit=u64(limit, "limit"),
-            query=opt_instance(query, _SCORING, "query"),
+            query=None if query is None else instance(query, _SCORING, "query"),
             _prefetches=() if prefetches is None else instances(prefetches, Prefetch, "prefetches"),
-            params=opt_instance(params, SearchParams, "params"),
-            filter=opt_instance(filter, Filter, "filter"),
-            score_threshold=opt_f32(score_threshold, "score_threshold"),
+            params=None if params is None else instance(params, SearchParams, "params"),
+            filter=None if filter is None else instance(filter, Filter, "filter"),
+            score_threshold=None if score_threshold is None else f32(score_threshold, "score_threshold"),
         )
 
     @property
@@ -154,15 +144,18 @@ class QueryRequest(Model):
         score_threshold: float | None = None,
         params: SearchParams | None = None,
     ) -> None:
-        put(self, "limit", u64(limit, "limit"))
-        put(self, "offset", 0 if offset is None else u64(offset, "offset"))
-        put(self, "query", opt_instance(query, _SCORING, "query"))
-        put(self, "_prefetches", () if prefetches is None else instances(prefetches, Prefetch, "prefetches"))
-        put(self, "_with_vector", False if with_vector is None else with_vector_of(with_vector))
-        put(self, "_with_payload", False if with_payload is None else with_payload_of(with_payload))
-        put(self, "filter", opt_instance(filter, Filter, "filter"))
-        put(self, "score_threshold", opt_f32(score_threshold, "score_threshold"))
-        put(self, "params", opt_instance(params, SearchParams, "params"))
+        put_fields(
+            self,
+            limit=u64(limit, "limit"),
+            offset=0 if offset is None else u64(offset, "offset"),
+            query=None if query is None else instance(query, _SCORING, "query"),
+            _prefetches=() if prefetches is None else instances(prefetches, Prefetch, "prefetches"),
+            _with_vector=False if with_vector is None else with_vector_of(with_vector),
+            _with_payload=False if with_payload is None else with_payload_of(with_payload),
+            filter=None if filter is None else instance(filter, Filter, "filter"),
+            score_threshold=None if score_threshold is None else f32(score_threshold, "score_threshold"),
+            params=None if params is None else instance(params, SearchParams, "params"),
+        )
 
     @property
     def prefetches(self) -> list[Prefetch]:
@@ -193,7 +186,7 @@ class QueryBatchRequest(Model):
     _queries: tuple[QueryRequest, ...]
 
     def __init__(self, queries: Iterable[QueryRequest]) -> None:
-        self._fill(_queries=instances(queries, QueryRequest, "queries"))
+        put_fields(self, _queries=instances(queries, QueryRequest, "queries"))
 
     @property
     def queries(self) -> list[QueryRequest]:
@@ -256,15 +249,16 @@ class SearchRequest(Model):
         with_payload: WithPayload | None = None,
         score_threshold: float | None = None,
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             query=instance(query, Query, "query"),
             limit=u64(limit, "limit"),
             offset=0 if offset is None else u64(offset, "offset"),
-            filter=opt_instance(filter, Filter, "filter"),
-            params=opt_instance(params, SearchParams, "params"),
+            filter=None if filter is None else instance(filter, Filter, "filter"),
+            params=None if params is None else instance(params, SearchParams, "params"),
             _with_vector=None if with_vector is None else with_vector_of(with_vector),
             _with_payload=None if with_payload is None else with_payload_of(with_payload),
-            score_threshold=opt_f32(score_threshold, "score_threshold"),
+            score_threshold=None if score_threshold is None else f32(score_threshold, "score_threshold"),
         )
 
     @property
@@ -309,13 +303,14 @@ class ScrollRequest(Model):
         with_vector: WithVector | None = None,
         order_by: OrderBy | None = None,
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             offset=None if offset is None else parse_id(offset),
-            limit=opt_u64(limit, "limit"),
-            filter=opt_instance(filter, Filter, "filter"),
+            limit=None if limit is None else u64(limit, "limit"),
+            filter=None if filter is None else instance(filter, Filter, "filter"),
             _with_payload=None if with_payload is None else with_payload_of(with_payload),
             _with_vector=False if with_vector is None else with_vector_of(with_vector),
-            order_by=opt_instance(order_by, OrderBy, "order_by"),
+            order_by=None if order_by is None else instance(order_by, OrderBy, "order_by"),
         )
 
     @property
@@ -344,7 +339,11 @@ class CountRequest(Model):
     filter: Filter | None
 
     def __init__(self, exact: bool = True, filter: Filter | None = None) -> None:
-        self._fill(exact=boolean(exact, "exact"), filter=opt_instance(filter, Filter, "filter"))
+        put_fields(
+            self,
+            exact=boolean(exact, "exact"),
+            filter=None if filter is None else instance(filter, Filter, "filter"),
+        )
 
 
 class FacetRequest(Model):
@@ -366,9 +365,10 @@ class FacetRequest(Model):
     filter: Filter | None
 
     def __init__(self, key: str, limit: int = 10, exact: bool = False, filter: Filter | None = None) -> None:
-        self._fill(
+        put_fields(
+            self,
             key=json_path(key, "key"),
             limit=u64(limit, "limit"),
             exact=boolean(exact, "exact"),
-            filter=opt_instance(filter, Filter, "filter"),
+            filter=None if filter is None else instance(filter, Filter, "filter"),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from edgeshard.models.base import Model, f32, f64, instance, instances, opt_instance, put, u64
+from edgeshard.models.base import Model, f32, f64, instance, instances, put_fields, u64
 from edgeshard.models.enums import PayloadSchemaType
 from edgeshard.models.ids import ParsedId, PointId, parse_id
 from edgeshard.models.indexes import INDEX_PARAMS, IndexParams
@@ -40,7 +40,8 @@ class Record(Model):
         vector: Vector | None = None,
         order_value: int | float | None = None,
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             id=parse_id(id),
             _payload=None if payload is None else encode_payload(payload),
             _vectors=_pack(vector),
@@ -68,10 +69,7 @@ class Record(Model):
     ) -> Record:
         """A record; `raw_payload` is JSON, `vector` packed or ready."""
         new = cls.__new__(cls)
-        put(new, "id", id)
-        put(new, "_payload", raw_payload)
-        put(new, "_vectors", vector)
-        put(new, "order_value", order_value)
+        put_fields(new, id=id, _payload=raw_payload, _vectors=vector, order_value=order_value)
         return new
 
 
@@ -106,7 +104,8 @@ class ScoredPoint(Model):
         vector: Vector | None = None,
         order_value: int | float | None = None,
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             id=parse_id(id),
             version=u64(version, "version"),
             score=f32(score, "score"),
@@ -142,12 +141,15 @@ class ScoredPoint(Model):
     ) -> ScoredPoint:
         """A result; `raw_payload` is JSON, `vector` packed or ready."""
         new = cls.__new__(cls)
-        put(new, "id", id)
-        put(new, "version", version)
-        put(new, "score", score)
-        put(new, "_payload", raw_payload)
-        put(new, "_vectors", vector)
-        put(new, "order_value", order_value)
+        put_fields(
+            new,
+            id=id,
+            version=version,
+            score=score,
+            _payload=raw_payload,
+            _vectors=vector,
+            order_value=order_value,
+        )
         return new
 
 
@@ -166,7 +168,7 @@ class FacetHit(Model):
     count: int
 
     def __init__(self, value: str | int | bool, count: int) -> None:
-        self._fill(value=instance(value, (str, int), "value"), count=u64(count, "count"))
+        put_fields(self, value=instance(value, (str, int), "value"), count=u64(count, "count"))
 
     def _state(self) -> tuple[Any, ...]:
         return type(self.value) is bool, self.value, self.count
@@ -185,7 +187,7 @@ class FacetResponse(Model):
     _hits: tuple[FacetHit, ...]
 
     def __init__(self, hits: Iterable[FacetHit]) -> None:
-        self._fill(_hits=instances(hits, FacetHit, "hits"))
+        put_fields(self, _hits=instances(hits, FacetHit, "hits"))
 
     @property
     def hits(self) -> list[FacetHit]:
@@ -221,11 +223,17 @@ class PayloadIndexInfo(Model):
     points: int
 
     def __init__(self, data_type: PayloadSchemaType, params: IndexParams | None, points: int) -> None:
-        self._fill(
+        put_fields(
+            self,
             data_type=instance(data_type, PayloadSchemaType, "data_type"),
-            params=opt_instance(params, INDEX_PARAMS, "params"),
+            params=None if params is None else instance(params, INDEX_PARAMS, "params"),
             points=u64(points, "points"),
         )
+
+    @classmethod
+    def _make(cls, data_type: PayloadSchemaType, params: IndexParams | None, points: int) -> PayloadIndexInfo:
+        """The same as the constructor."""
+        return cls(data_type, params, points)
 
 
 class ShardInfo(Model):
@@ -253,7 +261,8 @@ class ShardInfo(Model):
         indexed_vectors_count: int,
         payload_schema: Mapping[str, PayloadIndexInfo],
     ) -> None:
-        self._fill(
+        put_fields(
+            self,
             segments_count=u64(segments_count, "segments_count"),
             points_count=u64(points_count, "points_count"),
             indexed_vectors_count=u64(indexed_vectors_count, "indexed_vectors_count"),
@@ -262,6 +271,17 @@ class ShardInfo(Model):
                 for path, info in payload_schema.items()
             },
         )
+
+    @classmethod
+    def _make(
+        cls,
+        segments_count: int,
+        points_count: int,
+        indexed_vectors_count: int,
+        payload_schema: Mapping[str, PayloadIndexInfo],
+    ) -> ShardInfo:
+        """The same as the constructor."""
+        return cls(segments_count, points_count, indexed_vectors_count, payload_schema)
 
     @property
     def payload_schema(self) -> dict[str, PayloadIndexInfo]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, ClassVar, TypeAlias
 
-from edgeshard.models.base import Model, abstract, json_path, sequence, texts, variant
+from edgeshard.models.base import Model, abstract, json_path, put_fields, sequence, texts, variant
 
 __all__ = [
     "Exclude",
@@ -32,7 +32,7 @@ class PayloadSelector(Model):
     def __init__(self, keys: Iterable[str]) -> None:
         if type(self) is PayloadSelector:
             raise abstract(PayloadSelector)
-        self._fill(_keys=tuple([json_path(key, "keys") for key in sequence(keys, "keys")]))
+        put_fields(self, _keys=tuple([json_path(key, "keys") for key in sequence(keys, "keys")]))
 
     @property
     def keys(self) -> list[str]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from edgeshard import _native
 from edgeshard.errors import ValidationError
-from edgeshard.models.base import Model, sequence
+from edgeshard.models.base import Model, put_fields, sequence
 from edgeshard.models.options import options
 
 __all__ = [
@@ -67,7 +67,7 @@ class SparseVector(Model):
                 "Validation failed: a sparse vector needs as many values as indices, "
                 f"got {len(positions)} indices and {len(packed)} values"
             )
-        self._fill(_indices=positions, _values=packed)
+        put_fields(self, _indices=positions, _values=packed)
 
     @property
     def indices(self) -> list[int]:
@@ -83,7 +83,7 @@ class SparseVector(Model):
     def _make(cls, indices: npt.NDArray[np.uint32], values: npt.NDArray[np.float32]) -> SparseVector:
         """A vector around arrays that are known to be right."""
         new = cls.__new__(cls)
-        new._fill(_indices=indices, _values=values)
+        put_fields(new, _indices=indices, _values=values)
         return new
 
 

@@ -76,9 +76,7 @@ class WalFile:
         torn: whether bytes behind ``end`` look like a record that was not written completely.
     """
 
-    __slots__ = (
-        "_before_last", "_fd", "_skip", "capacity", "count", "crc", "damage", "end", "path", "seed", "start", "torn",
-    )  # fmt: skip
+    __slots__ = ("_fd", "_skip", "capacity", "count", "crc", "damage", "end", "path", "seed", "start", "torn")
 
     def __init__(self, path: Path, start: int = 0) -> None:
         self.path, self.start = path, start
@@ -87,7 +85,6 @@ class WalFile:
         self.torn = False
         self._skip: dict[int, tuple[int, int]] = {}
         self._fd = -1
-        self._before_last: tuple[int, int, int] | None = None
 
     @classmethod
     def create(cls, path: Path, capacity: int, start: int = 0) -> WalFile:
@@ -205,7 +202,6 @@ class WalFile:
             StorageError: the file system refused; the file is as it was.
         """
         n = len(payload)
-        self._before_last = (self.end, self.crc, self.count)
         try:
             if n <= _COPY_LIMIT_BYTES:
                 record, crc = _native.wal_record(payload, self.crc)
@@ -222,15 +218,26 @@ class WalFile:
         self.count += 1
 
     def drop_last(self) -> None:
-        """Take back the record just appended.
+        """Turn the last record back into a hole.
 
         Raises:
             StorageError: the file system refused.
         """
-        assert self._before_last is not None
-        self.end, self.crc, self.count = self._before_last
-        self._before_last = None
+        data = self._map()
+        position, crc = HEADER.size, self.seed
+        while True:
+            offsets, _, end, crc, _ = _native.wal_scan(data[: self.end], position, crc)
+            if end >= self.end:
+                break
+            position, crc = self._skip[end]
+        last = int(offsets[-1])
+        previous = _native.wal_scan(data[:last], position, self._skip_crc(position))[3]
+        self.end, self.crc, self.count = last, previous, self.count - 1
         self.cut_tail()
+
+    def _skip_crc(self, position: int) -> int:
+        """What the record at ``position`` is chained to: the seed, or the checksum of a damaged record."""
+        return next((crc for resume, crc in self._skip.values() if resume == position), self.seed)
 
     def _withdraw(self, error: OSError) -> None:
         """Turn what a failed append wrote back into a hole, which needs no space, and raise."""

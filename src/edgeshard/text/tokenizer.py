@@ -25,6 +25,8 @@ WORD, WHITESPACE, CODE, CODE_PARTS = range(4)
 
 _SPLITTERS = {"Word": WORD, "Prefix": WORD, "Whitespace": WHITESPACE, "Code": CODE, "Multilingual": WORD}
 _NO_LIMIT = 1 << 62
+_SEPARATOR = "\0"
+"""The token an index puts between the texts of one point; queries cannot ask for it."""
 _REMEMBERED = 1 << 16
 """Distinct tokens whose outcome a tokenizer remembers; with more it starts afresh."""
 
@@ -91,6 +93,8 @@ class Tokenizer:
 
     def tokens_query(self, text: str) -> list[str]:
         """The tokens a query text asks for, in order with repeats."""
+        if self.kind == "Whitespace" and _SEPARATOR in text:
+            return [token for token in self.tokens_document(text) if token != _SEPARATOR]
         if self.kind != "Prefix":
             return self.tokens_document(text)
         return _mapped(self._split(text, WORD), self._known_query, self._finish_prefix_query)
