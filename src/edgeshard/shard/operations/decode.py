@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from edgeshard import _native
 from edgeshard.errors import CorruptedError
+from edgeshard.models.base import put_fields
 from edgeshard.models.config import MultiVectorConfig
 from edgeshard.models.enums import (
     Distance,
@@ -222,7 +223,7 @@ def _update_vectors(arguments: Any) -> UpdateOperation:
     points = []
     for stored in arguments["points"]:
         point = PointVectors.__new__(PointVectors)
-        point._fill(_id=decode_id(stored["id"]), _vectors=_vectors(stored["vector"]))
+        put_fields(point, _id=decode_id(stored["id"]), _vectors=_vectors(stored["vector"]))
         points.append(point)
     return UpdateVectors(points, _opt_filter(arguments.get("update_filter")))
 

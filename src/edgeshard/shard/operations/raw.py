@@ -8,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from edgeshard.models.base import put_fields
 from edgeshard.models.ids import ParsedId
 from edgeshard.models.points import Point
 from edgeshard.models.updates import UpdateOperation
@@ -42,7 +43,7 @@ class UpsertRaw(UpdateOperation, public=False):
         vectors: dict[str, RawColumn],
         payloads: list[bytes | None],
     ) -> None:
-        self._fill(ids=ids, vectors=vectors, payloads=payloads)
+        put_fields(self, ids=ids, vectors=vectors, payloads=payloads)
 
 
 class SyncPoints(UpdateOperation, public=False):
@@ -64,7 +65,7 @@ class SyncPoints(UpdateOperation, public=False):
     points: list[Point]
 
     def __init__(self, from_id: ParsedId | None, to_id: ParsedId | None, points: list[Point]) -> None:
-        self._fill(from_id=from_id, to_id=to_id, points=points)
+        put_fields(self, from_id=from_id, to_id=to_id, points=points)
 
 
 class SyncPointsRaw(UpdateOperation, public=False):
@@ -80,4 +81,4 @@ class SyncPointsRaw(UpdateOperation, public=False):
     points: UpsertRaw
 
     def __init__(self, from_id: ParsedId | None, to_id: ParsedId | None, points: UpsertRaw) -> None:
-        self._fill(from_id=from_id, to_id=to_id, points=points)
+        put_fields(self, from_id=from_id, to_id=to_id, points=points)
