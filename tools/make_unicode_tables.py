@@ -1,9 +1,9 @@
 """Writes native/codec/unicode_tables.hpp: the Unicode properties the tokenizers need.
 
-Run it when the Unicode version moves, with the newest ``regex`` (its property data is newer than the
-interpreter's)::
+Run it when the Unicode version moves, with a ``regex`` of that version (its property data is newer than the
+interpreter's); 2025.11.3 has Unicode 17, which the reference implementation uses::
 
-    pip install regex && python tools/make_unicode_tables.py > native/codec/unicode_tables.hpp
+    pip install regex==2025.11.3 && python tools/make_unicode_tables.py > native/codec/unicode_tables.hpp
 
 Token characters are ``Alphabetic`` plus the general categories Nd, Nl and No. Lower-case mappings come from
 ``str.lower``; upper-case letters the interpreter does not know yet are paired by case-insensitive matching.
@@ -22,10 +22,9 @@ LIMIT = 0x110000
 EVERY = [chr(c) for c in range(LIMIT) if not 0xD800 <= c <= 0xDFFF]
 PROPERTIES = {
     "alphanumeric": r"[\p{Alphabetic}\p{Nd}\p{Nl}\p{No}]",
-    "alphabetic": r"\p{Alphabetic}",
     "white_space": r"\p{White_Space}",
     "uppercase": r"\p{Uppercase}",
-    "lowercase": r"\p{Lowercase}",
+    "numeric": r"[\p{Nd}\p{Nl}\p{No}]",
     "cased": r"\p{Cased}",
     "case_ignorable": r"\p{Case_Ignorable}",
 }

@@ -1,3 +1,312 @@
+// Payload columns: what filters read instead of payloads.
 #include "bind/register.hpp"
 
-void register_columns(nb::module_ &m) { (void)m; }
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+
+#include "codec/datetimes.hpp"
+#include "codec/json_select.hpp"
+#include "index/columns_extract.hpp"
+#include "index/columns_geo.hpp"
+#include "index/columns_masks.hpp"
+#include "index/columns_slice.hpp"
+
+namespace {
+
+using namespace edgeshard;
+using namespace edgeshard::columns;
+using edgeshard::json::Path;
+using edgeshard::json::Step;
+
+template <class T> using Array = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+// A numpy array that owns `values`, or None for no values.
+template <class T> nb::object owned(std::vector<T> &&values) {
+  if (values.empty())
+    return nb::none();
+  auto *kept = new std::vector<T>(std::move(values));
+  nb::capsule owner(kept, [](void *p) noexcept { delete static_cast<std::vector<T> *>(p); });
+  return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<1>>(kept->data(), {kept->size()}, owner));
+}
+
+// A fresh array of `count` items and where to write them.
+template <class T> struct Fresh {
+  explicit Fresh(size_t count) : Fresh(new T[count], count) {}
+  Fresh(T *data, size_t count) : data(data), count(count) {
+    owner = nb::capsule(data, [](void *p) noexcept { delete[] static_cast<T *>(p); });
+  }
+  nb::object array() { return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<1>>(data, {count}, owner)); }
+  T *data;
+  size_t count;
+  nb::capsule owner;
+};
+
+std::string_view view_of(const nb::bytes &bytes) {
+  return {static_cast<const char *>(bytes.data()), bytes.size()};
+}
+
+std::string_view utf8_of(const nb::str &text) {
+  Py_ssize_t size = 0;
+  const char *bytes = PyUnicode_AsUTF8AndSize(text.ptr(), &size);
+  if (bytes == nullptr)
+    throw nb::python_error();
+  return {bytes, size_t(size)};
+}
+
+// The steps of a path: str is a key, int a position, None is "[]".
+Path path_of(const nb::tuple &steps) {
+  Path path;
+  for (nb::handle step : steps) {
+    if (step.is_none())
+      path.push_back({Step::Kind::elements, {}, 0});
+    else if (nb::isinstance<nb::str>(step))
+      path.push_back({Step::Kind::key, nb::cast<std::string>(step), 0});
+    else
+      path.push_back({Step::Kind::position, {}, nb::cast<uint64_t>(step)});
+  }
+  return path;
+}
+
+Payloads payloads_of(const Array<uint8_t> &data, const Array<int64_t> &bounds) {
+  if (bounds.size() == 0 || bounds(0) < 0 || bounds(bounds.size() - 1) > int64_t(data.size()))
+    throw nb::value_error("bounds: expected count + 1 positions within data");
+  for (size_t i = 1; i < bounds.size(); ++i)
+    if (bounds(i) < bounds(i - 1))
+      throw nb::value_error("bounds: expected ascending positions");
+  return {reinterpret_cast<const char *>(data.data()), bounds.data(), bounds.size() - 1};
+}
+
+// (point, byte, reason) of what is wrong, or None.
+nb::object failure_of(const Failure &failure) {
+  if (failure.point < 0)
+    return nb::none();
+  return nb::make_tuple(failure.point, failure.byte, failure.reason);
+}
+
+nb::tuple extract_column(Array<uint8_t> data, Array<int64_t> bounds, nb::tuple steps, bool counts, Strings &strings) {
+  const Payloads payloads = payloads_of(data, bounds);
+  const Path path = path_of(steps);
+  Batch batch;
+  Failure failure;
+  {
+    nb::gil_scoped_release release;
+    const std::unique_lock lock(strings.mutex);
+    failure = extract(payloads, path, counts ? Mode::counts : Mode::entries, strings, batch);
+  }
+  return nb::make_tuple(failure_of(failure), owned(std::move(batch.entry_counts)), owned(std::move(batch.facts)),
+                        owned(std::move(batch.tags)), owned(std::move(batch.numbers)),
+                        owned(std::move(batch.integers)), owned(std::move(batch.strings)),
+                        owned(std::move(batch.lons)), owned(std::move(batch.lats)));
+}
+
+nb::tuple extract_objects(Array<uint8_t> data, Array<int64_t> bounds, nb::tuple steps) {
+  const Payloads payloads = payloads_of(data, bounds);
+  const Path path = path_of(steps);
+  Elements elements;
+  Failure failure;
+  {
+    nb::gil_scoped_release release;
+    failure = extract_elements(payloads, path, elements);
+  }
+  return nb::make_tuple(failure_of(failure), owned(std::move(elements.counts)), owned(std::move(elements.starts)),
+                        owned(std::move(elements.ends)));
+}
+
+// (data, bounds) of the slices [starts, ends) of `source` one after the other.
+nb::tuple gather_slices(Array<uint8_t> source, Array<int64_t> starts, Array<int64_t> ends) {
+  const size_t count = starts.size();
+  if (ends.size() != count)
+    throw nb::value_error("ends: expected as many as starts");
+  Fresh<int64_t> bounds(count + 1);
+  bounds.data[0] = 0;
+  for (size_t i = 0; i < count; ++i) {
+    if (starts(i) < 0 || ends(i) < starts(i) || ends(i) > int64_t(source.size()))
+      throw nb::value_error("starts, ends: expected slices within source");
+    bounds.data[i + 1] = bounds.data[i] + ends(i) - starts(i);
+  }
+  Fresh<uint8_t> data{size_t(bounds.data[count])};
+  {
+    nb::gil_scoped_release release;
+    for (size_t i = 0; i < count; ++i)
+      std::memcpy(data.data + bounds.data[i], source.data() + starts(i), size_t(ends(i) - starts(i)));
+  }
+  return nb::make_tuple(data.array(), bounds.array());
+}
+
+nb::object any_by_owner(Array<bool> hits, Array<uint32_t> owners, size_t count) {
+  if (hits.size() > owners.size())
+    throw nb::value_error("owners: expected one per hit");
+  Fresh<bool> mask(count);
+  {
+    nb::gil_scoped_release release;
+    spread_hits(hits.data(), owners.data(), hits.size(), mask.data, count);
+  }
+  return mask.array();
+}
+
+uint32_t strings_find(const Strings &strings, nb::str text) {
+  const std::shared_lock lock(strings.mutex);
+  return strings.find(utf8_of(text));
+}
+
+nb::object strings_match(Strings &strings, int how, nb::str text) {
+  if (how < 0 || how > int(TextMatch::substring))
+    throw nb::value_error("how: expected 0 (all words), 1 (any word), 2 (phrase), 3 (prefix) or 4 (substring)");
+  const std::string wanted(utf8_of(text));
+  if (TextMatch(how) < TextMatch::prefix) {
+    nb::gil_scoped_release release;
+    const std::unique_lock lock(strings.mutex);
+    strings.index_words();
+  }
+  std::unique_ptr<bool[]> hits;
+  size_t count = 0;
+  {
+    nb::gil_scoped_release release;
+    const std::shared_lock lock(strings.mutex);
+    count = strings.size() + 1;
+    hits.reset(new bool[count]);
+    strings.match(TextMatch(how), wanted, hits.get());
+  }
+  return Fresh<bool>(hits.release(), count).array();
+}
+
+nb::object strings_dates(Strings &strings, int64_t low, int64_t high) {
+  std::unique_ptr<bool[]> hits;
+  size_t count = 0;
+  {
+    nb::gil_scoped_release release;
+    const std::unique_lock lock(strings.mutex);
+    strings.index_dates();
+    count = strings.size() + 1;
+    hits.reset(new bool[count]);
+    strings.dates_within(low, high, hits.get());
+  }
+  return Fresh<bool>(hits.release(), count).array();
+}
+
+Coordinates places_of(const Array<double> &lons, const Array<double> &lats) {
+  if (lons.size() != lats.size())
+    throw nb::value_error("lats: expected as many as lons");
+  return {lons.data(), lats.data(), lons.size()};
+}
+
+nb::object geo_units(Array<double> lons, Array<double> lats) {
+  const Coordinates places = places_of(lons, lats);
+  Fresh<double> units(3 * places.count);
+  {
+    nb::gil_scoped_release release;
+    unit_vectors(places, units.data);
+  }
+  return units.array();
+}
+
+nb::object geo_radius(Array<double> lons, Array<double> lats, Array<double> units, double lon, double lat,
+                      double radius) {
+  const Coordinates places = places_of(lons, lats);
+  if (units.size() < 3 * places.count)
+    throw nb::value_error("units: expected three per place");
+  Fresh<bool> hits(places.count);
+  {
+    nb::gil_scoped_release release;
+    within_radius(places, units.data(), lon, lat, radius, hits.data);
+  }
+  return hits.array();
+}
+
+nb::object geo_polygon(Array<double> lons, Array<double> lats,
+                       std::vector<std::vector<std::pair<double, double>>> rings) {
+  const Coordinates places = places_of(lons, lats);
+  std::vector<Ring> given;
+  for (const auto &ring : rings) {
+    if (ring.empty())
+      throw nb::value_error("rings: expected points in every ring");
+    Ring &added = given.emplace_back();
+    for (const auto &[lon, lat] : ring) {
+      added.lons.push_back(lon);
+      added.lats.push_back(lat);
+    }
+  }
+  if (given.empty())
+    throw nb::value_error("rings: expected at least the exterior ring");
+  Fresh<uint8_t> inside(places.count);
+  {
+    nb::gil_scoped_release release;
+    within_polygon(places, given, inside.data);
+  }
+  return inside.array();
+}
+
+uint64_t slice_hash(nb::bytes data) {
+  const std::string_view bytes = view_of(data);
+  return siphash24(reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size());
+}
+
+nb::object slice_mask_of(Array<uint64_t> low, Array<uint64_t> high, Array<bool> is_uuid, uint64_t total,
+                         uint64_t index) {
+  if (high.size() != low.size() || is_uuid.size() != low.size() || total == 0)
+    throw nb::value_error("expected arrays of equal length and a total above 0");
+  Fresh<bool> mask(low.size());
+  {
+    nb::gil_scoped_release release;
+    slice_mask(low.data(), high.data(), is_uuid.data(), low.size(), total, index, mask.data);
+  }
+  return mask.array();
+}
+
+nb::object parse_datetime_of(nb::str text) {
+  const auto micros = parse_datetime(utf8_of(text));
+  return micros ? nb::cast(*micros) : nb::none();
+}
+
+nb::object select_payload(nb::bytes raw, std::vector<nb::tuple> paths, bool include) {
+  std::vector<Path> parsed;
+  for (const nb::tuple &steps : paths)
+    parsed.push_back(path_of(steps));
+  std::string out;
+  const char *reason = select_json(view_of(raw), parsed, include, out);
+  if (reason != nullptr)
+    throw nb::value_error(reason);
+  return nb::bytes(out.data(), out.size());
+}
+
+} // namespace
+
+void register_columns(nb::module_ &m) {
+  nb::class_<Strings>(m, "ColumnStrings")
+      .def(nb::init<>())
+      .def("__len__",
+           [](const Strings &self) {
+             const std::shared_lock lock(self.mutex);
+             return self.size();
+           })
+      .def_prop_ro("nbytes",
+                   [](const Strings &self) {
+                     const std::shared_lock lock(self.mutex);
+                     return self.bytes();
+                   })
+      .def("find", &strings_find, nb::arg("text"))
+      .def("match", &strings_match, nb::arg("how"), nb::arg("text"))
+      .def("dates_within", &strings_dates, nb::arg("low"), nb::arg("high"));
+  m.def("extract_column", &extract_column, nb::arg("data"), nb::arg("bounds"), nb::arg("steps"), nb::arg("counts"),
+        nb::arg("strings"));
+  m.def("extract_objects", &extract_objects, nb::arg("data"), nb::arg("bounds"), nb::arg("steps"));
+  m.def("gather_slices", &gather_slices, nb::arg("source"), nb::arg("starts"), nb::arg("ends"));
+  m.def("any_by_owner", &any_by_owner, nb::arg("hits"), nb::arg("owners"), nb::arg("count"));
+  m.def("geo_units", &geo_units, nb::arg("lons"), nb::arg("lats"));
+  m.def("geo_radius", &geo_radius, nb::arg("lons"), nb::arg("lats"), nb::arg("units"), nb::arg("lon"),
+        nb::arg("lat"), nb::arg("radius"));
+  m.def("geo_polygon", &geo_polygon, nb::arg("lons"), nb::arg("lats"), nb::arg("rings"));
+  m.def("slice_hash", &slice_hash, nb::arg("data"));
+  m.def("slice_mask", &slice_mask_of, nb::arg("low"), nb::arg("high"), nb::arg("is_uuid"), nb::arg("total"),
+        nb::arg("index"));
+  m.def("parse_datetime", &parse_datetime_of, nb::arg("text"));
+  m.def("select_payload", &select_payload, nb::arg("raw"), nb::arg("paths"), nb::arg("include"));
+}

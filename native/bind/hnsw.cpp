@@ -8,6 +8,7 @@
 
 #include <mutex>
 
+#include "bind/codes.hpp"
 #include "bind/scan_args.hpp"
 #include "index/hnsw/blocks.hpp"
 #include "index/hnsw/search.hpp"
@@ -26,47 +27,28 @@ RowsArgument rows_of(nb::list chunks) {
     return RowsArgument(chunks, first, first.shape(1));
 }
 
-struct PyCodes {
-    Int8Codes codes;
-
-    PyCodes(nb::list chunks, unsigned threads) : codes(make(rows_of(chunks), threads)) {}
-    static Int8Codes make(const RowsArgument& r, unsigned threads) {
-        nb::gil_scoped_release release;
-        return Int8Codes(r.rows, threads);
-    }
-    RowsArgument same_rows(nb::list chunks) const {
-        RowsArgument r = rows_of(chunks);
-        if (r.rows.dim() != codes.dim()) throw nb::value_error("chunks: dimension differs from the codes'");
-        return r;
-    }
-    void extend(nb::list chunks, unsigned threads) {
-        const RowsArgument r = same_rows(chunks);
-        nb::gil_scoped_release release;
-        codes.extend(r.rows, threads);
-    }
-    void update(nb::list chunks, nb::object offsets) {
-        const RowsArgument r = same_rows(chunks);
-        const Array o = checked_offsets(offsets, std::min(r.rows.count(), codes.count()));
-        nb::gil_scoped_release release;
-        codes.update(r.rows, o.data<uint32_t>(), o.shape(0));
-    }
-};
-
 struct PySpace {
     RowsArgument rows;
     std::optional<Array> first, count;
     Space space;
+    std::shared_mutex* codes_mutex = nullptr;
 
-    PySpace(nb::list chunks, int distance, nb::object first_rows, nb::object row_counts, PyCodes* codes)
+    PySpace(nb::list chunks, int distance, nb::object first_rows, nb::object row_counts, SharedCodes* codes)
         : rows(rows_of(chunks)), space{rows.rows, to_distance(distance), nullptr, {}} {
         if (codes) {
             if (codes->codes.dim() != rows.rows.dim() || codes->codes.count() < rows.rows.count())
                 throw nb::value_error("codes: they are of other rows; extend or rebuild them");
             space.codes = &codes->codes;
+            codes_mutex = &codes->mutex;
         }
         if (first_rows.is_none() != row_counts.is_none())
             throw nb::value_error("first, count: expected both or neither");
         if (!first_rows.is_none()) set_table(first_rows, row_counts);
+    }
+
+    // Holds changes of the codes off. Take it without the GIL.
+    std::shared_lock<std::shared_mutex> lock() const {
+        return codes_mutex ? std::shared_lock(*codes_mutex) : std::shared_lock<std::shared_mutex>();
     }
 
     void set_table(nb::object first_rows, nb::object row_counts) {
@@ -147,6 +129,7 @@ nb::object build_graph(const PySpace& s, nb::object offsets, size_t total, uint3
     auto out = std::make_unique<PyGraph>();
     {
         nb::gil_scoped_release release;
+        const auto lock = s.lock();
         const size_t count = points.size();
         Builder builder(s.space, std::move(points), options);
         for (size_t done = 0; done < count; done += kReportEvery) {
@@ -174,7 +157,7 @@ nb::object build_graph(const PySpace& s, nb::object offsets, size_t total, uint3
 // A graph, its vectors, and the scratch memory of searches that are over, for the next ones.
 class PySearcher {
 public:
-    PySearcher(PyGraph& graph, PySpace& space) : graph_(graph.graph), space_(space.space) {
+    PySearcher(PyGraph& graph, PySpace& space) : graph_(graph.graph), space_(space.space), owner_(space) {
         if (graph_.points > space_.points())
             throw nb::value_error(("graph: has " + std::to_string(graph_.points) + " points, the vectors " +
                                    std::to_string(space_.points()))
@@ -205,6 +188,7 @@ public:
         bool damaged = false;
         {
             nb::gil_scoped_release release;
+            const auto lock = owner_.lock();
             parallel_for(hits.size(), 1, threads, [&](size_t begin, size_t end) {
                 std::unique_ptr<Searcher> searcher = take(exact);
                 for (size_t i = begin; i < end; ++i)
@@ -238,6 +222,7 @@ private:
 
     const Graph& graph_;
     const Space& space_;
+    const PySpace& owner_;
     std::mutex mutex_;
     std::vector<std::unique_ptr<Searcher>> pool_[2];
 };
@@ -348,15 +333,8 @@ void register_graph(nb::module_& m) {
 }  // namespace
 
 void register_hnsw(nb::module_& m) {
-    nb::class_<PyCodes>(m, "Int8Codes", "One byte per element of a vector storage.")
-        .def(nb::init<nb::list, unsigned>(), nb::arg("chunks"), nb::arg("threads") = 0)
-        .def_prop_ro("count", [](const PyCodes& c) { return c.codes.count(); })
-        .def_prop_ro("scale", [](const PyCodes& c) { return c.codes.scale(); })
-        .def_prop_ro("size_bytes", [](const PyCodes& c) { return c.codes.size_bytes(); })
-        .def("extend", &PyCodes::extend, nb::arg("chunks"), nb::arg("threads") = 0)
-        .def("update", &PyCodes::update, nb::arg("chunks"), nb::arg("offsets"));
     nb::class_<PySpace>(m, "HnswSpace", "The vectors a graph is about.")
-        .def(nb::init<nb::list, int, nb::object, nb::object, PyCodes*>(), nb::arg("chunks"), nb::arg("distance"),
+        .def(nb::init<nb::list, int, nb::object, nb::object, SharedCodes*>(), nb::arg("chunks"), nb::arg("distance"),
              nb::arg("first") = nb::none(), nb::arg("count") = nb::none(), nb::arg("codes").none() = nb::none(),
              nb::keep_alive<1, 6>())
         .def_prop_ro("points", [](const PySpace& s) { return s.space.points(); })

@@ -1,3 +1,121 @@
-#include "bind/register.hpp"
+// Stored forms of vectors: element conversion of dense ones, packing of sparse ones.
+#include <nanobind/stl/tuple.h>
 
-void register_numeric_codec(nb::module_ &m) { (void)m; }
+#include <algorithm>
+#include <numeric>
+#include <string>
+
+#include "bind/point_id.hpp"
+#include "bind/register.hpp"
+#include "storage/convert.hpp"
+#include "storage/sparse_codec.hpp"
+
+namespace edgeshard::bind {
+namespace {
+
+Element element_of(int code) {
+  if (code < 0 || code > 2) throw nb::value_error("element type must be 0 (float32), 1 (float16) or 2 (uint8)");
+  return static_cast<Element>(code);
+}
+
+using AnyOutput = nb::ndarray<nb::c_contig, nb::device::cpu>;
+
+size_t element_bytes(Element type) { return type == Element::float32 ? 4 : type == Element::float16 ? 2 : 1; }
+
+void convert_to_stored(nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu> rows, bool normalise,
+                       int element, AnyOutput out) {
+  const Element type = element_of(element);
+  if (out.size() != rows.size() || out.itemsize() != element_bytes(type))
+    throw nb::value_error("the output does not have the shape and type of the result");
+  nb::gil_scoped_release release;
+  to_stored(rows.data(), rows.shape(0), rows.shape(1), normalise, type, out.data());
+}
+
+void convert_from_stored(nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu> rows, int element,
+                         nb::ndarray<float, nb::c_contig, nb::device::cpu> out) {
+  const Element type = element_of(element);
+  if (out.size() != rows.size() || rows.itemsize() != element_bytes(type))
+    throw nb::value_error("the rows do not have the stated type or the output another size");
+  nb::gil_scoped_release release;
+  from_stored(rows.data(), rows.size(), type, out.data());
+}
+
+void check_bounds(const Input<int64_t> &bounds, size_t size, const char *what) {
+  if (bounds.size() == 0 || bounds.data()[0] != 0) throw nb::value_error(what);
+  for (size_t i = 1; i < bounds.size(); ++i)
+    if (bounds.data()[i] < bounds.data()[i - 1] || static_cast<size_t>(bounds.data()[i]) > size)
+      throw nb::value_error(what);
+}
+
+nb::tuple pack(Input<int64_t> indptr, Input<uint32_t> indices, Input<float> values) {
+  if (values.size() != indices.size()) throw nb::value_error("as many values as indices are needed");
+  check_bounds(indptr, indices.size(), "indptr must ascend from 0 to the number of indices");
+  std::vector<uint8_t> data;
+  std::vector<int64_t> bounds(1, 0);
+  {
+    nb::gil_scoped_release release;
+    data.reserve(indices.size() * 8 + indptr.size() * 16);
+    std::vector<uint32_t> order, sorted;
+    std::vector<float> moved;
+    for (size_t i = 1; i < indptr.size(); ++i) {
+      const auto first = static_cast<size_t>(indptr.data()[i - 1]), count = static_cast<size_t>(indptr.data()[i]) - first;
+      std::span<const uint32_t> row(indices.data() + first, count);
+      const float *weights = values.data() + first;
+      if (!std::is_sorted(row.begin(), row.end())) {
+        order.resize(count), sorted.resize(count), moved.resize(count);
+        std::iota(order.begin(), order.end(), 0u);
+        std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return row[a] < row[b]; });
+        for (size_t j = 0; j < count; ++j) sorted[j] = row[order[j]], moved[j] = weights[order[j]];
+        row = sorted, weights = moved.data();
+      }
+      pack_sparse(row, weights, data);
+      bounds.push_back(static_cast<int64_t>(data.size()));
+    }
+  }
+  return nb::make_tuple(to_numpy(std::move(data)), to_numpy(std::move(bounds)));
+}
+
+// Values of no bytes are vectors that are not there; they give empty rows.
+nb::tuple unpack(Input<uint8_t> data, Input<int64_t> bounds) {
+  check_bounds(bounds, data.size(), "bounds must ascend from 0 within the data");
+  std::vector<int64_t> indptr(1, 0);
+  std::vector<uint32_t> indices;
+  std::vector<float> values;
+  const char *reason = nullptr;
+  size_t bad = 0;
+  {
+    nb::gil_scoped_release release;
+    const auto value_at = [&](size_t i) {
+      const auto first = static_cast<size_t>(bounds.data()[i - 1]);
+      return std::span<const uint8_t>(data.data() + first, static_cast<size_t>(bounds.data()[i]) - first);
+    };
+    for (size_t i = 1; i < bounds.size() && !reason; ++i) {
+      const auto value = value_at(i);
+      const int64_t count = value.empty() ? 0 : sparse_count(value, reason);
+      if (reason) bad = i - 1;
+      indptr.push_back(indptr.back() + std::max<int64_t>(count, 0));
+    }
+    indices.resize(static_cast<size_t>(indptr.back()));
+    values.resize(indices.size());
+    for (size_t i = 1; i < bounds.size() && !reason; ++i) {
+      const auto first = static_cast<size_t>(indptr[i - 1]), count = static_cast<size_t>(indptr[i]) - first;
+      if (count && !unpack_sparse(value_at(i), count, indices.data() + first, values.data() + first)) {
+        reason = "an index exceeds 32 bits";
+        bad = i - 1;
+      }
+    }
+  }
+  if (reason) throw nb::value_error(("vector " + std::to_string(bad) + ": " + reason).c_str());
+  return nb::make_tuple(to_numpy(std::move(indptr)), to_numpy(std::move(indices)), to_numpy(std::move(values)));
+}
+
+}  // namespace
+}  // namespace edgeshard::bind
+
+void register_numeric_codec(nb::module_ &m) {
+  using namespace edgeshard::bind;
+  m.def("to_stored", &convert_to_stored);
+  m.def("from_stored", &convert_from_stored);
+  m.def("pack_sparse", &pack);
+  m.def("unpack_sparse", &unpack);
+}

@@ -4,8 +4,10 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
+#include "bind/codes.hpp"
 #include "bind/scan_args.hpp"
 #include "kernels/sparse.hpp"
+#include "kernels/streaming_read.hpp"
 
 using namespace edgeshard;
 using IsaName = std::optional<std::string>;
@@ -150,9 +152,23 @@ nb::tuple py_sparse_scores(nb::object q_indices, nb::object q_values, nb::object
     return nb::make_tuple(sims.array, hits.array);
 }
 
+// Any contiguous buffer; benchmarks compare scans with it.
+uint64_t py_streaming_read(nb::object data, unsigned threads) {
+    Py_buffer view;
+    if (PyObject_GetBuffer(data.ptr(), &view, PyBUF_C_CONTIGUOUS) != 0) throw nb::python_error();
+    uint64_t out;
+    {
+        nb::gil_scoped_release release;
+        out = streaming_read(view.buf, static_cast<size_t>(view.len), threads);
+    }
+    PyBuffer_Release(&view);
+    return out;
+}
+
 }  // namespace
 
 void register_scan(nb::module_& m) {
+    register_codes8(m);
     const auto threads = nb::arg("threads") = 0;
     const auto isa = nb::arg("isa") = nb::none();
     m.def("scan_topk", &py_scan_topk, nb::arg("queries"), nb::arg("chunks"), nb::arg("mask").none(), nb::arg("k"),
@@ -170,4 +186,6 @@ void register_scan(nb::module_& m) {
           nb::arg("count"), nb::arg("offsets"), nb::arg("distance"), threads, isa, "MaxSim of the listed points.");
     m.def("sparse_scores", &py_sparse_scores, nb::arg("q_indices"), nb::arg("q_values"), nb::arg("indptr"),
           nb::arg("indices"), nb::arg("values"), threads, "(similarity, common indices) of every sparse row.");
+    m.def("streaming_read", &py_streaming_read, nb::arg("data"), threads,
+          "Reads all bytes once: the floor for the time of a scan.");
 }

@@ -22,8 +22,8 @@ struct Split {
 };
 
 SplitOptions options_of(int splitter, bool lowercase, bool folding) {
-    if (splitter < 0 || splitter > static_cast<int>(Splitter::code_parts))
-        throw nb::value_error("splitter: expected 0 (word), 1 (whitespace), 2 (code) or 3 (code parts)");
+    if (splitter < 0 || splitter > static_cast<int>(Splitter::whole))
+        throw nb::value_error("splitter: expected 0 (word), 1 (whitespace), 2 (code), 3 (code parts) or 4 (whole)");
     return {static_cast<Splitter>(splitter), lowercase, folding};
 }
 

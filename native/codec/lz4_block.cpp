@@ -116,9 +116,9 @@ void copy_match(uint8_t *out, size_t distance, size_t length, size_t room) {
 size_t lz4_compress(const uint8_t *source, size_t size, uint8_t *target) {
     if (size <= kMatchFreeTail) return size_t(put_literals(target, source, size, 0) - target);
     // Clearing the table costs as much as compressing when it is much larger than the input.
-    if (size < 512) return compress<uint16_t, 8>(source, size, target);
-    if (size < 4096) return compress<uint16_t, 10>(source, size, target);
-    if (size < 65536) return compress<uint16_t, 12>(source, size, target);
+    if (size < 512) return compress<uint16_t, 9>(source, size, target);
+    if (size < 4096) return compress<uint16_t, 11>(source, size, target);
+    if (size < 65536) return compress<uint16_t, 13>(source, size, target);
     return compress<uint32_t, 14>(source, size, target);
 }
 

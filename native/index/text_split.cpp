@@ -34,6 +34,8 @@ std::uint32_t token_hash(std::string_view token) {
 
 bool is_word_char(std::uint32_t code) { return unicode::has(unicode::alphanumeric, code); }
 bool is_upper(std::uint32_t code) { return unicode::has(unicode::uppercase, code); }
+// Of the characters of a word: neither a capital nor a number.
+bool is_lower(std::uint32_t code) { return !is_upper(code) && !unicode::has(unicode::numeric, code); }
 
 // Normalises tokens and hands their numbers on.
 class Sink {
@@ -115,8 +117,14 @@ void split_words(std::string_view text, Sink &sink) {
     finish(text.size());
 }
 
+// Whether the capitals before `at` go on as a plural ("IDs", "getURLsAnd"): an s that no lower-case letter follows.
+bool is_plural_s(std::string_view word, std::size_t at) {
+    if (word[at] != 's') return false;
+    return ++at == word.size() || !is_lower(unicode::decode(word, at));
+}
+
 // Cuts a word at every lower-case or digit -> upper-case step and before the last capital of a run of capitals
-// that a lower-case letter follows ("HTTPServer2Go" -> HTTP, Server2, Go).
+// that a lower-case letter follows ("HTTPServer2Go" -> HTTP, Server2, Go; but "getURLs" -> get, URLs).
 void camel_parts(std::string_view word, std::vector<std::string_view> &parts) {
     std::size_t start = 0, at = 0;
     std::uint32_t before = 0;
@@ -125,9 +133,9 @@ void camel_parts(std::string_view word, std::vector<std::string_view> &parts) {
         const std::uint32_t code = unicode::decode(word, at);
         if (here > start && is_upper(code)) {
             std::size_t next = at;
-            const bool lower_follows =
-                at < word.size() && unicode::has(unicode::lowercase, unicode::decode(word, next));
-            if (!is_upper(before) || lower_follows) {
+            const bool starts_word =
+                at < word.size() && is_lower(unicode::decode(word, next)) && !is_plural_s(word, at);
+            if (!is_upper(before) || starts_word) {
                 parts.push_back(word.substr(start, here - start));
                 start = here;
             }
@@ -189,9 +197,21 @@ std::uint32_t Vocabulary::add(std::string_view token) {
     return number;
 }
 
+std::uint32_t Vocabulary::find(std::string_view token) const {
+    const std::uint32_t hash = token_hash(token);
+    std::size_t slot = hash & (slots_.size() - 1);
+    while (const std::uint32_t held = slots_[slot]) {
+        if (tokens_[held - 1].hash == hash && this->token(held - 1) == token) return held - 1;
+        slot = (slot + 1) & (slots_.size() - 1);
+    }
+    return UINT32_MAX;
+}
+
 void split_text(std::string_view text, const SplitOptions &options, Vocabulary &vocabulary,
                 std::vector<std::uint32_t> &numbers) {
     Sink sink(options, vocabulary, numbers);
+    // Joined forms exist for case-insensitive search only.
+    const bool parts_only = options.splitter == Splitter::code_parts || !options.lowercase;
     switch (options.splitter) {
         case Splitter::word:
             return split_words(text, sink);
@@ -199,11 +219,13 @@ void split_text(std::string_view text, const SplitOptions &options, Vocabulary &
             return for_each_run(
                 text, [](std::uint32_t code) { return !unicode::has(unicode::white_space, code); },
                 [&](std::string_view run) { sink.add(run); });
+        case Splitter::whole:
+            return sink.add(text);
         case Splitter::code:
         case Splitter::code_parts:
             return for_each_run(
                 text, [](std::uint32_t code) { return code == '_' || is_word_char(code); },
-                [&](std::string_view run) { split_identifier(run, options.splitter == Splitter::code_parts, sink); });
+                [&](std::string_view run) { split_identifier(run, parts_only, sink); });
     }
 }
 

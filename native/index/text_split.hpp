@@ -12,6 +12,7 @@ enum class Splitter : int {
     whitespace = 1,  // maximal runs of anything but white space
     code = 2,        // identifiers, the words in them, and the camel-case parts of those words
     code_parts = 3,  // of these the smallest parts only: what phrase positions count
+    whole = 4,       // the text as one token
 };
 
 struct SplitOptions {
@@ -26,6 +27,8 @@ public:
     Vocabulary();
     // The number of `token`, new or known.
     std::uint32_t add(std::string_view token);
+    // The number of `token`, UINT32_MAX if it is unknown.
+    std::uint32_t find(std::string_view token) const;
     std::size_t size() const { return tokens_.size(); }
     std::string_view token(std::size_t number) const {
         return std::string_view(arena_).substr(tokens_[number].start, tokens_[number].size);

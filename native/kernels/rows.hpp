@@ -2,6 +2,8 @@
 #pragma once
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "kernels/distance.hpp"
@@ -67,6 +69,25 @@ inline std::vector<Block> make_blocks(const Rows& rows, size_t rows_per_block) {
             blocks.push_back({rows.chunk(c).data + at * rows.row_bytes(), rows.chunk_start(c) + at,
                               std::min(rows_per_block, rows.chunk(c).rows - at)});
     return blocks;
+}
+
+// Writes base + i for every i < n with mask[i] != 0 to `chosen` (room for n + 1) and returns how many there are.
+inline size_t choose_masked(const uint8_t* mask, size_t n, uint32_t base, uint32_t* chosen) {
+    size_t m = 0, i = 0;
+    for (; i + 8 <= n; i += 8) {
+        uint64_t eight;
+        std::memcpy(&eight, mask + i, 8);
+        if (eight == 0) continue;  // filters leave long gaps
+        for (size_t j = i; j < i + 8; ++j) {
+            chosen[m] = base + static_cast<uint32_t>(j);
+            m += mask[j] != 0;
+        }
+    }
+    for (; i < n; ++i) {
+        chosen[m] = base + static_cast<uint32_t>(i);
+        m += mask[i] != 0;
+    }
+    return m;
 }
 
 }  // namespace edgeshard

@@ -1,6 +1,7 @@
 #include "kernels/scan.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "kernels/prefetch.hpp"
 #include "support/thread_pool.hpp"
@@ -24,12 +25,19 @@ uint64_t estimate_ns(const Rows& rows, size_t row_count, size_t query_count) {
     return std::max<uint64_t>(elements * element_size(rows.type()) / 8, elements * query_count / 16);
 }
 
+// The queries of a scan, copied to cache line boundaries (a load that crosses a line costs two), and their kernels.
 struct Kernel {
     Kernel(const Rows& rows, Queries queries, const ScanOptions& options)
-        : queries(static_cast<const char*>(queries.data)), query_count(queries.count), dim(rows.dim()),
-          row_bytes(rows.row_bytes()), fn(distance_kernels(options.distance, rows.type(), options.isa)) {}
+        : query_count(queries.count), dim(rows.dim()), row_bytes(rows.row_bytes()),
+          query_stride((row_bytes + kCacheLine - 1) / kCacheLine * kCacheLine),
+          lines(std::max<size_t>(query_count * query_stride / kCacheLine, 1)),
+          fn(distance_kernels(options.distance, rows.type(), options.isa)) {
+        for (size_t q = 0; q < query_count && row_bytes; ++q)
+            std::memcpy(reinterpret_cast<char*>(lines.data()) + q * query_stride,
+                        static_cast<const char*>(queries.data) + q * row_bytes, row_bytes);
+    }
 
-    const char* query(size_t q) const { return queries + q * row_bytes; }
+    const char* query(size_t q) const { return reinterpret_cast<const char*>(lines.data()) + q * query_stride; }
 
     // sims[i] = query q with row_at(i), for i < n; the next rows are prefetched if they are scattered.
     template <bool scattered, class RowAt>
@@ -46,7 +54,7 @@ struct Kernel {
         for (size_t i = 0; i < n; ++i) {
             float out[kTile];
             if (scattered && i + kPrefetchRows < n) prefetch_row(row_at(i + kPrefetchRows), row_bytes);
-            fn.tile(query(q), row_bytes, row_at(i), dim, out);
+            fn.tile(query(q), query_stride, row_at(i), dim, out);
             for (size_t j = 0; j < kTile; ++j) sims[j][i] = out[j];
         }
     }
@@ -66,22 +74,19 @@ struct Kernel {
         }
     }
 
-    const char* queries;
-    size_t query_count, dim, row_bytes;
+    struct alignas(kCacheLine) Line {
+        char bytes[kCacheLine];
+    };
+    size_t query_count, dim, row_bytes, query_stride;
+    std::vector<Line> lines;
     DistanceKernels fn;
 };
 
 // Offers the rows of one block to the heap of every query.
 void scan_block(const Kernel& kernel, const Block& block, const uint8_t* mask, TopK* tops) {
-    uint32_t chosen[kBlockRows];
-    size_t n = block.rows;
-    if (mask) {
-        n = 0;
-        for (size_t i = 0; i < block.rows; ++i) {
-            chosen[n] = static_cast<uint32_t>(i);
-            n += mask[block.first + i] != 0;
-        }
-    }
+    uint32_t chosen[kBlockRows + 1];
+    const size_t n = mask ? choose_masked(mask + block.first, block.rows, 0, chosen) : block.rows;
+    if (n == 0) return;
     const auto offer = [&](auto&& offset_of) {
         return [&](size_t q, const float* sims) {
             TopK& top = tops[q];
@@ -121,7 +126,7 @@ float maxsim(const Kernel& kernel, const Rows& rows, const Points& points, size_
         const char* row = rows.row(size_t{points.first[point]} + i);
         size_t q = 0;
         for (float sims[kTile]; q + kTile <= kernel.query_count; q += kTile) {
-            kernel.fn.tile(kernel.query(q), kernel.row_bytes, row, kernel.dim, sims);
+            kernel.fn.tile(kernel.query(q), kernel.query_stride, row, kernel.dim, sims);
             for (size_t j = 0; j < kTile; ++j) take(q + j, sims[j]);
         }
         for (; q < kernel.query_count; ++q) take(q, kernel.fn.pair(kernel.query(q), row, kernel.dim));

@@ -36,7 +36,7 @@ struct Job {
     unsigned helpers_wanted = 0;  // more threads that may join
     unsigned joined = 1;          // workers so far, the caller is number 0
     unsigned active = 0;          // helpers inside work()
-    std::exception_ptr error;
+    std::exception_ptr error = nullptr;
 
     std::exception_ptr work(unsigned worker) noexcept {
         try {

@@ -1,1 +1,310 @@
-"""edgeshard."""
+"""An embedded vector search engine: Qdrant Edge's API and on-disk format, inside your Python process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgeshard.errors import (
+    CancelledError,
+    ClosedError,
+    CorruptedError,
+    DivergedError,
+    EdgeShardError,
+    ForkedShardError,
+    IndexNotFoundError,
+    LockedError,
+    NotFoundError,
+    PointNotFoundError,
+    ReadOnlyError,
+    SnapshotError,
+    StorageError,
+    ValidationError,
+    VectorDimensionError,
+    VectorNameNotFoundError,
+    WrongVectorKindError,
+)
+from edgeshard.models.bm25 import (
+    Bm25,
+    Bm25Config,
+)
+from edgeshard.models.config import (
+    EdgeConfig,
+    EdgeOptimizersConfig,
+    EdgeSparseVectorParams,
+    EdgeVectorParams,
+    HnswIndexConfig,
+    MultiVectorConfig,
+    PlainIndexConfig,
+)
+from edgeshard.models.enums import (
+    BinaryQuantizationEncoding,
+    BinaryQuantizationQueryEncoding,
+    CompressionRatio,
+    DecayKind,
+    Direction,
+    Distance,
+    Language,
+    Memory,
+    Modifier,
+    MultiVectorComparator,
+    PayloadSchemaType,
+    Sample,
+    ScalarType,
+    SnowballLanguage,
+    TextScoringType,
+    TokenizerType,
+    TurboQuantBitSize,
+    UpdateMode,
+    VectorStorageDatatype,
+)
+from edgeshard.models.expressions import (
+    Expression,
+)
+from edgeshard.models.filters import (
+    FieldCondition,
+    Filter,
+    HasIdCondition,
+    HasVectorCondition,
+    IsEmptyCondition,
+    IsNullCondition,
+    MinShould,
+    NestedCondition,
+    SliceCondition,
+)
+from edgeshard.models.formula import (
+    Formula,
+)
+from edgeshard.models.geo import (
+    GeoBoundingBox,
+    GeoPoint,
+    GeoPolygon,
+    GeoRadius,
+)
+from edgeshard.models.indexes import (
+    BoolIndexParams,
+    DatetimeIndexParams,
+    DisabledStemmer,
+    FloatIndexParams,
+    GeoIndexParams,
+    IntegerIndexParams,
+    KeywordIndexParams,
+    SnowballParams,
+    StopwordsSet,
+    TextIndexParams,
+    TextScoringParams,
+    UuidIndexParams,
+)
+from edgeshard.models.matches import (
+    MatchAny,
+    MatchExcept,
+    MatchPhrase,
+    MatchPrefix,
+    MatchSubstring,
+    MatchText,
+    MatchTextAny,
+    MatchValue,
+    RangeDateTime,
+    RangeFloat,
+    ValuesCount,
+)
+from edgeshard.models.options import (
+    options,
+)
+from edgeshard.models.params import (
+    AcornSearchParams,
+    IdfParams,
+    QuantizationSearchParams,
+    SearchParams,
+)
+from edgeshard.models.points import (
+    Point,
+    PointVectors,
+)
+from edgeshard.models.quantization import (
+    BinaryQuantizationConfig,
+    ProductQuantizationConfig,
+    ScalarQuantizationConfig,
+    TurboQuantQuantizationConfig,
+)
+from edgeshard.models.queries import (
+    ContextPair,
+    ContextQuery,
+    DiscoverQuery,
+    FeedbackItem,
+    FeedbackNaiveQuery,
+    NaiveFeedbackStrategy,
+    Query,
+    RecommendQuery,
+)
+from edgeshard.models.ranking import (
+    Bm25Params,
+    Fusion,
+    Mmr,
+    OrderBy,
+    TextQuery,
+)
+from edgeshard.models.requests import (
+    CountRequest,
+    FacetRequest,
+    Prefetch,
+    QueryBatchRequest,
+    QueryRequest,
+    ScrollRequest,
+    SearchRequest,
+)
+from edgeshard.models.results import (
+    FacetHit,
+    FacetResponse,
+    PayloadIndexInfo,
+    Record,
+    ScoredPoint,
+    ShardInfo,
+)
+from edgeshard.models.selectors import (
+    PayloadSelector,
+)
+from edgeshard.models.updates import (
+    UpdateOperation,
+)
+from edgeshard.models.vectors import (
+    SparseVector,
+)
+
+__all__ = [
+    "AcornSearchParams",
+    "BinaryQuantizationConfig",
+    "BinaryQuantizationEncoding",
+    "BinaryQuantizationQueryEncoding",
+    "Bm25",
+    "Bm25Config",
+    "Bm25Params",
+    "BoolIndexParams",
+    "CancelledError",
+    "ClosedError",
+    "CompressionRatio",
+    "ContextPair",
+    "ContextQuery",
+    "CorruptedError",
+    "CountRequest",
+    "DatetimeIndexParams",
+    "DecayKind",
+    "Direction",
+    "DisabledStemmer",
+    "DiscoverQuery",
+    "Distance",
+    "DivergedError",
+    "EdgeConfig",
+    "EdgeOptimizersConfig",
+    "EdgeShard",
+    "EdgeShardError",
+    "EdgeSparseVectorParams",
+    "EdgeVectorParams",
+    "Expression",
+    "FacetHit",
+    "FacetRequest",
+    "FacetResponse",
+    "FeedbackItem",
+    "FeedbackNaiveQuery",
+    "FieldCondition",
+    "Filter",
+    "FloatIndexParams",
+    "ForkedShardError",
+    "Formula",
+    "Fusion",
+    "GeoBoundingBox",
+    "GeoIndexParams",
+    "GeoPoint",
+    "GeoPolygon",
+    "GeoRadius",
+    "HasIdCondition",
+    "HasVectorCondition",
+    "HnswIndexConfig",
+    "IdfParams",
+    "IndexNotFoundError",
+    "IntegerIndexParams",
+    "IsEmptyCondition",
+    "IsNullCondition",
+    "KeywordIndexParams",
+    "Language",
+    "LockedError",
+    "MatchAny",
+    "MatchExcept",
+    "MatchPhrase",
+    "MatchPrefix",
+    "MatchSubstring",
+    "MatchText",
+    "MatchTextAny",
+    "MatchValue",
+    "Memory",
+    "MinShould",
+    "Mmr",
+    "Modifier",
+    "MultiVectorComparator",
+    "MultiVectorConfig",
+    "NaiveFeedbackStrategy",
+    "NestedCondition",
+    "NotFoundError",
+    "OrderBy",
+    "PayloadIndexInfo",
+    "PayloadSchemaType",
+    "PayloadSelector",
+    "PlainIndexConfig",
+    "Point",
+    "PointNotFoundError",
+    "PointVectors",
+    "Prefetch",
+    "ProductQuantizationConfig",
+    "QuantizationSearchParams",
+    "Query",
+    "QueryBatchRequest",
+    "QueryRequest",
+    "RangeDateTime",
+    "RangeFloat",
+    "ReadOnlyError",
+    "RecommendQuery",
+    "Record",
+    "Sample",
+    "ScalarQuantizationConfig",
+    "ScalarType",
+    "ScoredPoint",
+    "ScrollRequest",
+    "SearchParams",
+    "SearchRequest",
+    "ShardInfo",
+    "SliceCondition",
+    "SnapshotError",
+    "SnowballLanguage",
+    "SnowballParams",
+    "SparseVector",
+    "StopwordsSet",
+    "StorageError",
+    "TextIndexParams",
+    "TextQuery",
+    "TextScoringParams",
+    "TextScoringType",
+    "TokenizerType",
+    "TurboQuantBitSize",
+    "TurboQuantQuantizationConfig",
+    "UpdateMode",
+    "UpdateOperation",
+    "UuidIndexParams",
+    "ValidationError",
+    "ValuesCount",
+    "VectorDimensionError",
+    "VectorNameNotFoundError",
+    "VectorStorageDatatype",
+    "WrongVectorKindError",
+    "options",
+]
+
+_LAZY = {"EdgeShard": "edgeshard.shard"}
+"""Names whose modules are imported when they are first used."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'edgeshard' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(_LAZY[name]), name)
+    return value

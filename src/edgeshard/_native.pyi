@@ -1,6 +1,7 @@
 """Typed view of the native module, one section per register_* family of native/bind."""
 
 from typing import Any, overload
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,8 @@ def default_threads() -> int:
 # --- scan
 
 # Vectors are float32, float16 or uint8, C-contiguous; queries and chunks have one dtype and dimension.
-# distance: 0 Cosine, 1 Euclid, 2 Dot, 3 Manhattan. threads: at most this many, 0 = as many as the work deserves.
-# isa: None = the best one.
+# distance: 0 Cosine, 1 Euclid, 2 Dot, 3 Manhattan. isa: None = the best one.
+# threads: at most this many, 0 = as many as the work deserves.
 
 def scan_topk(
     queries: NDArray[Any],
@@ -84,6 +85,42 @@ def sparse_scores(
 ) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
     """Return (similarity, number of common indices) of every row; indices ascend within a row."""
 
+def streaming_read(data: NDArray[Any], threads: int = 0) -> int:
+    """Read all bytes once, in order: the floor for the time of a scan."""
+
+class Codes8:
+    """Byte codes of float32 rows with proven error bounds, for exact search (see native/kernels/codes8).
+
+    Threads may search together; extend and update wait for them.
+    """
+
+    def __init__(self, dim: int, isa: str | None = None) -> None: ...
+    def extend(self, rows: NDArray[np.float32], threads: int = 0) -> None:
+        """Append the codes of (n, dim) rows."""
+
+    def update(self, offsets: NDArray[np.uint32], rows: NDArray[np.float32]) -> None:
+        """Encode the rows at these offsets again."""
+
+    def search(
+        self,
+        queries: NDArray[np.float32],
+        chunks: list[NDArray[np.float32]],
+        mask: NDArray[np.bool_] | None,
+        offsets: NDArray[np.uint32] | None,
+        k: int,
+        distance: int,
+        threads: int = 0,
+        isa: str | None = None,
+    ) -> tuple[NDArray[np.uint32], NDArray[np.float32], NDArray[np.int64]]:
+        """Return what scan_topk returns for the rows of a mask, or of distinct offsets; not for Manhattan."""
+
+    @property
+    def count(self) -> int: ...
+    @property
+    def dim(self) -> int: ...
+    @property
+    def size_bytes(self) -> int: ...
+
 # --- text
 
 def split_text(text: str, splitter: int = 0, lowercase: bool = True, folding: bool = False) -> list[str]: ...
@@ -98,6 +135,112 @@ def split_bytes(
     folding: bool = False,
 ) -> tuple[list[str], NDArray[np.uint32], NDArray[np.int64]]: ...
 def token_ids(tokens: list[str]) -> NDArray[np.uint32]: ...
+
+# --- columns
+
+class ColumnStrings:
+    def __init__(self) -> None: ...
+    def __len__(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+    def find(self, text: str) -> int: ...
+    def match(self, how: int, text: str) -> NDArray[np.bool_]: ...
+    def dates_within(self, low: int, high: int) -> NDArray[np.bool_]: ...
+
+def extract_column(
+    data: NDArray[np.uint8],
+    bounds: NDArray[np.int64],
+    steps: tuple[str | int | None, ...],
+    counts: bool,
+    strings: ColumnStrings,
+) -> tuple[Any, ...]: ...
+def extract_objects(
+    data: NDArray[np.uint8], bounds: NDArray[np.int64], steps: tuple[str | int | None, ...]
+) -> tuple[Any, Any, Any, Any]: ...
+def gather_slices(
+    source: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]: ...
+def any_by_owner(hits: NDArray[np.bool_], owners: NDArray[np.uint32], count: int) -> NDArray[np.bool_]: ...
+def geo_units(lons: NDArray[np.float64], lats: NDArray[np.float64]) -> NDArray[np.float64]: ...
+def geo_radius(
+    lons: NDArray[np.float64],
+    lats: NDArray[np.float64],
+    units: NDArray[np.float64],
+    lon: float,
+    lat: float,
+    radius: float,
+) -> NDArray[np.bool_]: ...
+def geo_polygon(
+    lons: NDArray[np.float64], lats: NDArray[np.float64], rings: list[list[tuple[float, float]]]
+) -> NDArray[np.uint8]: ...
+def slice_hash(data: bytes) -> int: ...
+def slice_mask(
+    low: NDArray[np.uint64], high: NDArray[np.uint64], is_uuid: NDArray[np.bool_], total: int, index: int
+) -> NDArray[np.bool_]: ...
+def parse_datetime(text: str) -> int | None: ...
+def select_payload(raw: bytes, paths: list[tuple[str | int | None, ...]], include: bool) -> bytes: ...
+# --- convert
+
+def pack_vector(vector: object, finite: bool) -> bytes | tuple[bytes, int, int] | None: ...
+def encode_payload(payload: dict[str, object]) -> bytes: ...
+def put_fields(target: object, /, **fields: object) -> None: ...
+
+# --- id_tracker
+
+class IdMap:
+    """Ids (int, UUID) to offsets and back; ``keep_log`` records every change in the format of the mappings log."""
+
+    def __init__(self, *, keep_log: bool = False) -> None: ...
+    def insert(self, ids: object, /) -> int: ...
+    def insert_one(self, id: int | UUID, /) -> int: ...
+    def find(self, id: int | UUID, /) -> int | None: ...
+    def find_many(self, ids: object, /) -> NDArray[np.int64]: ...
+    def remove(self, offsets: NDArray[np.uint32], /) -> int: ...
+    def id_at(self, offset: int, /) -> int | UUID: ...
+    def ids_of(self, offsets: NDArray[np.uint32], /) -> list[int | UUID]: ...
+    def extend(self, count: int, /) -> None: ...
+    @property
+    def total(self) -> int: ...
+    @property
+    def live(self) -> int: ...
+    def deleted_mask(self) -> NDArray[np.bool_]: ...
+    def sorted_offsets(self) -> NDArray[np.uint32]: ...
+    def arrays(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_]]: ...
+    def load_log(self, data: NDArray[np.uint8], /) -> tuple[str | None, int, int]: ...
+    def load_table(self, data: NDArray[np.uint8], deleted: NDArray[np.uint8], /) -> tuple[str | None, int]: ...
+    def pending(self) -> bytes: ...
+    @property
+    def pending_bytes(self) -> int: ...
+    def drop_pending(self, count: int, /) -> None: ...
+
+class DiskIdMap:
+    """Binary search in an ``id_tracker.e2i``; -1 is not found, -2 a contradiction with the ids by offset."""
+
+    def __init__(
+        self, e2i: NDArray[np.uint8], i2e_keys: NDArray[np.uint8], is_uuid: NDArray[np.bool_], /
+    ) -> None: ...
+    @property
+    def status(self) -> tuple[str | None, int]: ...
+    def find(self, id: int | UUID, /) -> int: ...
+    def find_many(self, ids: object, /) -> NDArray[np.int64]: ...
+    def sorted_offsets(self) -> NDArray[np.uint32]: ...
+
+def make_ids(lo: NDArray[np.uint64], hi: NDArray[np.uint64], is_uuid: NDArray[np.bool_], /) -> list[int | UUID]: ...
+def parse_ids(ids: object, /) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_]]: ...
+def encode_id_table(
+    lo: NDArray[np.uint64], hi: NDArray[np.uint64], is_uuid: NDArray[np.bool_], /
+) -> NDArray[np.uint8]: ...
+
+# --- numeric_codec
+
+def to_stored(rows: NDArray[np.float32], normalise: bool, element: int, out: NDArray[Any], /) -> None: ...
+def from_stored(rows: NDArray[Any], element: int, out: NDArray[np.float32], /) -> None: ...
+def pack_sparse(
+    indptr: NDArray[np.int64], indices: NDArray[np.uint32], values: NDArray[np.float32], /
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]: ...
+def unpack_sparse(
+    data: NDArray[np.uint8], bounds: NDArray[np.int64], /
+) -> tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.float32]]: ...
 
 # --- gridstore
 
@@ -163,22 +306,6 @@ def lz4_decompress(data: bytes, size: int) -> bytes: ...
 
 # --- hnsw
 
-class Int8Codes:
-    """One byte per element of a vector storage, with one scale."""
-
-    def __init__(self, chunks: list[NDArray[Any]], threads: int = 0) -> None: ...
-    @property
-    def count(self) -> int: ...
-    @property
-    def scale(self) -> float: ...
-    @property
-    def size_bytes(self) -> int: ...
-    def extend(self, chunks: list[NDArray[Any]], threads: int = 0) -> None:
-        """Encode the rows behind the first `count`."""
-
-    def update(self, chunks: list[NDArray[Any]], offsets: NDArray[np.uint32]) -> None:
-        """Encode the listed rows again."""
-
 class HnswSpace:
     def __init__(
         self,
@@ -186,7 +313,7 @@ class HnswSpace:
         distance: int,
         first: NDArray[np.uint32] | None = None,
         count: NDArray[np.uint32] | None = None,
-        codes: Int8Codes | None = None,
+        codes: Codes8 | None = None,
     ) -> None: ...
     @property
     def points(self) -> int: ...
@@ -265,3 +392,65 @@ def hnsw_build(
     progress: object,
     cancel: object,
 ) -> HnswLinks | None: ...
+# --- wal
+
+# data, payload: any contiguous bytes-like object.
+
+def crc32c(data: Any, crc: int = 0) -> int:
+    """Return the CRC-32C of `data`, continuing the finished checksum `crc`."""
+
+def crc32c_portable(data: Any, crc: int = 0) -> int: ...
+def wal_crc(data: Any, previous: int) -> int:
+    """Return the chained checksum of a record: the register starts as the bit-reversed `previous`."""
+
+def wal_record(payload: Any, previous: int) -> tuple[bytes, int]:
+    """Return (record, its checksum)."""
+
+def wal_frame(payload: Any, previous: int) -> tuple[bytes, bytes, int]:
+    """Return (what precedes the payload, what follows it, its checksum)."""
+
+def wal_scan(
+    data: Any, offset: int, previous: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], int, int, int]:
+    """Return (offsets, payload lengths, end, last checksum, stop).
+
+    stop: 0 the file is full, 1 zeroes follow, 2 a length that cannot be, 3 a wrong checksum.
+    """
+
+def wal_inspect(data: Any, offset: int, previous: int) -> tuple[int, int] | None:
+    """Return (offset, checksum) where the log goes on behind the invalid record at `offset`, or None."""
+
+def all_zero(data: Any) -> bool: ...
+def cbor_dumps(value: Any) -> bytes:
+    """Return `value` as CBOR; a memoryview is CBOR already, float32 and uint32 arrays become lists."""
+
+def cbor_loads(data: Any) -> Any:
+    """Return the value; "payload" maps come as JSON bytes, "payloads" as a list of them.
+
+    Raises ValueError for anything that is not one CBOR value this package can hold.
+    """
+
+def json_to_cbor(json: Any) -> bytes: ...
+def cbor_to_json(data: Any) -> bytes: ...
+def encode_upsert_raw(
+    ids: NDArray[np.uint64] | list[Any],
+    vectors: list[tuple[str, Any, NDArray[np.bool_] | None]],
+    payloads: list[bytes | None] | tuple[NDArray[np.uint8], NDArray[np.int64]] | None,
+) -> bytes:
+    """Return the operation upsert_points_raw.
+
+    vectors: (name, rows (n, dim) of stored elements | (data u8, bounds (n + 1,)), mask (n,) | None).
+    payloads: JSON texts, or (data u8, bounds) where an empty text is no payload.
+    """
+
+def decode_upsert_raw(
+    data: Any,
+) -> (
+    tuple[
+        NDArray[np.uint64] | list[Any],
+        dict[str, tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.bool_]]],
+        list[bytes | None],
+    ]
+    | None
+):
+    """Return (ids, {name: (data, bounds, present)}, payloads as JSON), None for another operation."""

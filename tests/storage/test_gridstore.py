@@ -13,23 +13,6 @@ from edgeshard.storage.gridstore import Gridstore
 from edgeshard.storage.gridstore_config import GridConfig
 
 
-def execute(plan):
-    """Put a plan's writes into the files, as a shard's flush does."""
-    for path, offset, data in plan.fresh + plan.changes:
-        with open(path, "r+b") as file:
-            file.seek(offset)
-            file.write(data)
-    for path in plan.removals:
-        path.unlink()
-    plan.done()
-
-
-def flush(store):
-    plan = FlushPlan()
-    store.collect(plan)
-    execute(plan)
-
-
 def content(store):
     data, bounds = store.get_batch()
     present = store.present()
@@ -52,7 +35,9 @@ SIZES = [
 
 @pytest.mark.parametrize("compression", ["LZ4", "None"])
 @pytest.mark.parametrize(("sizes", "largest"), SIZES)
-def test_agrees_with_a_dict_through_updates_flushes_and_reopening(tmp_path, sizes, largest, compression):
+def test_agrees_with_a_dict_through_updates_flushes_and_reopening(
+    tmp_path, sizes, largest, compression, flush
+):
     rng, model, durable = random.Random(7), {}, {}
     page, block, region = sizes
     store = Gridstore.create(tmp_path, page, block, compression, region)
@@ -97,7 +82,7 @@ def test_packed_batches_and_subsets(tmp_path):
     assert (store.count, store.live) == (10, 3)
 
 
-def test_tracker_grows_and_keeps_what_was_not_flushed(tmp_path):
+def test_tracker_grows_and_keeps_what_was_not_flushed(tmp_path, flush):
     store = Gridstore.create(tmp_path)
     store.put(3, b"three")
     store.put(65535, b"first past one mebibyte")
@@ -108,7 +93,7 @@ def test_tracker_grows_and_keeps_what_was_not_flushed(tmp_path):
     assert content(Gridstore.open(tmp_path, read_only=True)) == want
 
 
-def test_blocks_are_reused_only_after_the_flush(tmp_path):
+def test_blocks_are_reused_only_after_the_flush(tmp_path, flush):
     store = Gridstore.create(tmp_path, 1 << 16, 16, "None", 512)
     for round_number in range(50):
         for slot in range(20):
@@ -127,7 +112,7 @@ def test_blocks_are_reused_only_after_the_flush(tmp_path):
     assert before != (tmp_path / "page_0.dat").read_bytes()
 
 
-def test_a_failed_flush_loses_nothing(tmp_path):
+def test_a_failed_flush_loses_nothing(tmp_path, flush):
     store = Gridstore.create(tmp_path)
     store.put_batch(np.arange(100, dtype=np.uint32), [b"%d" % i for i in range(100)])
     store.collect(FlushPlan())  # never executed: the disk was full
@@ -142,7 +127,7 @@ class NoNewPages(files.Disk):
         raise OSError(28, "No space left on device")
 
 
-def test_a_batch_that_finds_no_room_changes_nothing(tmp_path):
+def test_a_batch_that_finds_no_room_changes_nothing(tmp_path, flush):
     store = Gridstore.create(tmp_path, 4096, 16, "None", 32)
     store.put_batch(np.array([0, 1], np.uint32), [b"zero", b"one"])
     flush(store)
@@ -164,7 +149,7 @@ def test_a_batch_that_finds_no_room_changes_nothing(tmp_path):
     assert content(Gridstore.open(tmp_path)) == {1: b"new", 2: b"two", 7: b"x" * 9000}
 
 
-def test_packed_store_is_like_one_that_was_put(tmp_path):
+def test_packed_store_is_like_one_that_was_put(tmp_path, flush):
     values = [None if i % 5 == 0 else b"value %d " % i * (i % 40 + 1) for i in range(9000)]
     config = GridConfig(1 << 17, 16, 512)
     batches = [values[:6000], [], values[6000:8000]]
@@ -183,7 +168,7 @@ def test_packed_store_is_like_one_that_was_put(tmp_path):
     assert Gridstore.open(tmp_path, read_only=True).get(0) == b"zero"
 
 
-def test_refusals(tmp_path):
+def test_refusals(tmp_path, flush):
     store = Gridstore.create(tmp_path)
     store.put(0, b"zero")
     flush(store)
@@ -207,7 +192,7 @@ def test_refusals(tmp_path):
         GridConfig(region_size_blocks=65536)
 
 
-def test_readers_beside_a_writer(tmp_path):
+def test_readers_beside_a_writer(tmp_path, flush):
     store = Gridstore.create(tmp_path, 1 << 18, 128, "LZ4", 512)
     slots = np.arange(64, dtype=np.uint32)
     store.put_batch(slots, [b"0" * 500] * 64)

@@ -3,7 +3,7 @@
 
 namespace edgeshard {
 
-void code_dot_scalar(const uint8_t* codes, size_t stride, CodeQuery query, const uint32_t* ids, size_t n,
+void listed_dots_scalar(const uint8_t* codes, size_t stride, DotQuery query, const uint32_t* ids, size_t n,
                      int32_t* out) {
     for (size_t i = 0; i < n; ++i) {
         const uint8_t* row = codes + ids[i] * stride;
@@ -13,15 +13,15 @@ void code_dot_scalar(const uint8_t* codes, size_t stride, CodeQuery query, const
     }
 }
 
-CodeDotFn code_dot_fn(Isa isa) {
+ListedDotsFn listed_dots_fn(Isa isa) {
     switch (isa) {
 #if defined(__x86_64__)
-        case Isa::avx2: return code_dot_avx2;
-        case Isa::avx512: return code_dot_avx512;
+        case Isa::avx2: return listed_dots_avx2;
+        case Isa::avx512: return listed_dots_avx512;
 #elif defined(__aarch64__)
-        case Isa::neon: return code_dot_neon;
+        case Isa::neon: return listed_dots_neon;
 #endif
-        default: return code_dot_scalar;
+        default: return listed_dots_scalar;
     }
 }
 

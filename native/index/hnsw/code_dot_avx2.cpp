@@ -15,7 +15,7 @@ inline int32_t sum_lanes(__m256i v) {
 
 }  // namespace
 
-void code_dot_avx2(const uint8_t* codes, size_t stride, CodeQuery query, const uint32_t* ids, size_t n, int32_t* out) {
+void listed_dots_avx2(const uint8_t* codes, size_t stride, DotQuery query, const uint32_t* ids, size_t n, int32_t* out) {
     for (size_t i = 0; i < n; ++i) {
         const uint8_t* row = codes + ids[i] * stride;
         if (i + 3 < n)
@@ -26,7 +26,7 @@ void code_dot_avx2(const uint8_t* codes, size_t stride, CodeQuery query, const u
             for (int h = 0; h < 2; ++h) {
                 const auto* q = reinterpret_cast<const __m128i*>(query.values + j + 16 * h);
                 const auto* r = reinterpret_cast<const __m128i*>(row + j + 16 * h);
-                sum[h] = _mm256_add_epi32(sum[h], _mm256_madd_epi16(_mm256_cvtepu8_epi16(_mm_load_si128(r)),
+                sum[h] = _mm256_add_epi32(sum[h], _mm256_madd_epi16(_mm256_cvtepu8_epi16(_mm_loadu_si128(r)),
                                                                     _mm256_cvtepi8_epi16(_mm_loadu_si128(q))));
             }
         out[i] = sum_lanes(_mm256_add_epi32(sum[0], sum[1])) - 128 * query.sum;

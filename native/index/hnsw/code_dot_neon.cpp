@@ -5,7 +5,7 @@
 
 namespace edgeshard {
 
-void code_dot_neon(const uint8_t* codes, size_t stride, CodeQuery query, const uint32_t* ids, size_t n, int32_t* out) {
+void listed_dots_neon(const uint8_t* codes, size_t stride, DotQuery query, const uint32_t* ids, size_t n, int32_t* out) {
     const uint8x16_t flip = vdupq_n_u8(0x80);
     for (size_t i = 0; i < n; ++i) {
         const uint8_t* row = codes + ids[i] * stride;

@@ -1,9 +1,12 @@
 #include "index/hnsw/scorer.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
 
+#include "index/hnsw/code_dot.hpp"
+#include "kernels/half.hpp"
 #include "kernels/prefetch.hpp"
 
 namespace edgeshard {
@@ -38,69 +41,95 @@ private:
     const char* query_ = nullptr;
 };
 
-// int8 codes. Cosine and dot: the scaled integer dot product. Euclid: 2 <q, x> - |x|^2 - |q|^2 with the norms of the
-// originals.
+void to_floats(const char* row, ElementType type, size_t dim, float* out) {
+    if (type == ElementType::f32) {
+        std::memcpy(out, row, dim * sizeof(float));
+        return;
+    }
+    uint16_t half;
+    for (size_t i = 0; i < dim; ++i) {
+        std::memcpy(&half, row + 2 * i, 2);
+        out[i] = half_to_float(half);
+    }
+}
+
+// A query, or a row taken as one, against the byte codes of all rows. Every row has its own scale. Cosine and dot: the
+// scaled integer dot product. Euclid: 2 <q, x> - |x|^2 - |q|^2, all of the coded vectors.
 class CodeScorer final : public Scorer {
 public:
     explicit CodeScorer(const Space& space)
         : codes_(*space.codes), type_(space.rows.type()), euclid_(space.distance == Distance::euclid),
-          cosine_bytes_(space.distance == Distance::cosine && type_ == ElementType::u8), dot_(code_dot_fn()),
-          floats_(codes_.dim()), values_(codes_.stride()) {}
+          dots_(listed_dots_fn()), floats_(codes_.dim()), values_(code_stride(codes_.dim())) {}
 
     void use_point(uint32_t point) override {
-        const uint8_t* row = codes_.row(point);
+        rows_ = codes_.rows();
+        const uint8_t* row = rows_.codes + point * rows_.stride;
         int32_t sum = 0;
         for (size_t i = 0; i < values_.size(); ++i) {
             values_[i] = static_cast<int8_t>(row[i] ^ 0x80);
             sum += values_[i];
         }
-        begin(sum, codes_.scale(), codes_.squared_norm(point));
+        begin(sum, rows_.scale[point], rows_.norm[point] * rows_.norm[point]);
     }
 
     void use_query(const char* query, size_t) override {
+        rows_ = codes_.rows();
         to_floats(query, type_, codes_.dim(), floats_.data());
-        int32_t sum;
-        const float scale = encode_query(floats_.data(), codes_.dim(), codes_.stride(), values_.data(), &sum);
-        float norm = 0;
-        for (float x : floats_) norm += x * x;
-        begin(sum, scale, norm);
+        float largest = 0, squares = 0;
+        for (float& x : floats_) {
+            x = std::isfinite(x) ? x : 0;
+            largest = std::max(largest, std::fabs(x));
+            squares += x * x;
+        }
+        const float scale = largest > 1e-30f ? largest / 127 : 1, inverse = 1 / scale;
+        int32_t sum = 0;
+        for (size_t i = 0; i < floats_.size(); ++i) {
+            const float x = std::clamp(floats_[i] * inverse, -127.f, 127.f);
+            const auto value = static_cast<int32_t>(x + 128.5f) - 128;
+            values_[i] = static_cast<int8_t>(value);
+            sum += value;
+        }
+        std::fill(values_.begin() + static_cast<std::ptrdiff_t>(floats_.size()), values_.end(), int8_t{0});
+        begin(sum, scale, squares);
     }
 
     void score(const uint32_t* ids, size_t n, float* sims) override {
         int32_t dots[kBatch];
         for (size_t at = 0; at < n; at += kBatch) {
             const size_t batch = std::min(kBatch, n - at);
-            dot_(codes_.data(), codes_.stride(), {values_.data(), sum_}, ids + at, batch, dots);
-            for (size_t i = 0; i < batch; ++i) sims[at + i] = factor_ * static_cast<float>(dots[i]);
-            if (euclid_)
-                for (size_t i = 0; i < batch; ++i) sims[at + i] -= codes_.squared_norm(ids[at + i]) + norm_;
-            if (cosine_bytes_)
-                for (size_t i = 0; i < batch; ++i) sims[at + i] *= inverse_norm(codes_.squared_norm(ids[at + i]));
+            dots_(rows_.codes, rows_.stride, {values_.data(), sum_}, ids + at, batch, dots);
+            for (size_t i = 0; i < batch; ++i)
+                sims[at + i] = static_cast<float>(dots[i]) * (factor_ * rows_.scale[ids[at + i]]);
+            if (!euclid_) continue;
+            for (size_t i = 0; i < batch; ++i) {
+                const float norm = rows_.norm[ids[at + i]];
+                sims[at + i] = 2 * sims[at + i] - norm * norm - squares_;
+            }
         }
     }
 
-    void prefetch(uint32_t point) const override { prefetch_row(codes_.row(point), codes_.stride(), 1024); }
+    void prefetch(uint32_t point) const override {
+        prefetch_row(rows_.codes + point * rows_.stride, rows_.stride, 1024);
+    }
 
 private:
     static constexpr size_t kBatch = 64;
 
-    static float inverse_norm(float squared) { return squared > 0 ? 1 / std::sqrt(squared) : 0; }
-
-    void begin(int32_t sum, float scale, float norm) {
+    void begin(int32_t sum, float scale, float squares) {
         sum_ = sum;
-        norm_ = norm;
-        factor_ = scale * codes_.scale() * (euclid_ ? 2 : 1);
-        if (cosine_bytes_) factor_ *= inverse_norm(norm);
+        factor_ = scale;
+        squares_ = squares;
     }
 
-    const Int8Codes& codes_;
+    const Codes8& codes_;
+    CodeRows rows_{};
     const ElementType type_;
-    const bool euclid_, cosine_bytes_;
-    const CodeDotFn dot_;
+    const bool euclid_;
+    const ListedDotsFn dots_;
     std::vector<float> floats_;
     std::vector<int8_t> values_;
     int32_t sum_ = 0;
-    float norm_ = 0, factor_ = 1;
+    float factor_ = 1, squares_ = 0;
 };
 
 // MaxSim over the rows of each point: the sum over the query's rows of the best similarity with any of the point's.

@@ -5,9 +5,9 @@
 #include <memory>
 #include <vector>
 
-#include "index/hnsw/codes.hpp"
 #include "kernels/distance.hpp"
 #include "kernels/rows.hpp"
+#include "kernels/scan_codes.hpp"
 
 namespace edgeshard {
 
@@ -34,13 +34,16 @@ struct RowTable {
 struct Space {
     Rows rows;
     Distance distance;
-    const Int8Codes* codes = nullptr;  // of the rows, at least as many
+    const Codes8* codes = nullptr;  // of the rows, at least as many
     RowTable table;                    // empty: one row per point
 
     bool multi() const { return table.first != nullptr; }
     size_t points() const { return multi() ? table.points : rows.count(); }
-    // Whether the codes can stand for the rows: not for sums of absolute differences.
-    bool walks_on_codes() const { return codes && distance != Distance::manhattan; }
+    // Whether the codes can stand for the rows: not for sums of absolute differences, nor for cosine of bytes, which
+    // are not normalised.
+    bool walks_on_codes() const {
+        return codes && distance != Distance::manhattan && rows.type() != ElementType::u8;
+    }
 
     // With `on_codes` an approximate scorer (walks_on_codes() must hold), else the exact one.
     std::unique_ptr<Scorer> scorer(bool on_codes) const;

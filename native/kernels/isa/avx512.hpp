@@ -50,7 +50,8 @@ struct L1 {
     static float finish(float sum) { return -sum; }
 };
 
-// Q queries against one row: the row is loaded once, every query has its own four accumulators.
+// Q queries against one row: the row is loaded once, every query has its own four accumulators. Every loop over them
+// is unrolled, or the compiler would keep the accumulators in memory.
 template <class Op, class E, int Q>
 inline void many(const void* queries, size_t stride_bytes, const void* row, size_t dim, float* sims) {
     const auto* y = static_cast<const typename E::T*>(row);
@@ -58,7 +59,9 @@ inline void many(const void* queries, size_t stride_bytes, const void* row, size
         return reinterpret_cast<const typename E::T*>(static_cast<const char*>(queries) + q * stride_bytes);
     };
     __m512 sum[Q][4];
+#pragma GCC unroll 4
     for (int q = 0; q < Q; ++q)
+#pragma GCC unroll 4
         for (int j = 0; j < 4; ++j) sum[q][j] = _mm512_setzero_ps();
     size_t i = 0;
     for (; i + 64 <= dim; i += 64)
@@ -70,12 +73,15 @@ inline void many(const void* queries, size_t stride_bytes, const void* row, size
         }
     for (; i + 16 <= dim; i += 16) {
         const __m512 b = E::load(y + i);
+#pragma GCC unroll 4
         for (int q = 0; q < Q; ++q) sum[q][0] = Op::step(sum[q][0], E::load(x(q) + i), b);
     }
     if (i < dim) {
         const __m512 b = E::load_tail(y + i, dim - i);
+#pragma GCC unroll 4
         for (int q = 0; q < Q; ++q) sum[q][1] = Op::step(sum[q][1], E::load_tail(x(q) + i, dim - i), b);
     }
+#pragma GCC unroll 4
     for (int q = 0; q < Q; ++q)
         sims[q] = Op::finish(_mm512_reduce_add_ps(
             _mm512_add_ps(_mm512_add_ps(sum[q][0], sum[q][1]), _mm512_add_ps(sum[q][2], sum[q][3]))));

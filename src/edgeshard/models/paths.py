@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+from edgeshard._native import split_text
 from edgeshard.errors import ValidationError
 
 __all__ = ["ELEMENTS", "JsonPath", "Step", "parse_path"]
@@ -156,11 +157,8 @@ def _parse_position(text: str, at: int) -> tuple[int | None, int]:
 def _is_raw(char: str) -> bool:
     if char.isalnum() or char in "_-":
         return True
-    if char.isascii():
-        return False
-    from edgeshard.models.alphabetic import is_alphanumeric
-
-    return is_alphanumeric(char)
+    # Vowel signs, circled letters and the letters newer than Python's own tables are words to the tokenizer.
+    return not char.isascii() and bool(split_text(char))
 
 
 def _spell(steps: tuple[Step, ...]) -> str:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 Bytes = npt.NDArray[np.uint8]
 
+_MANY_RANGES = 64
+"""Ranges from which telling the kernel about each costs more than about the whole span."""
+
 
 class PrivateFile:
     """A file mapped copy-on-write, with its changed ranges.
@@ -137,7 +140,10 @@ class PrivateFile:
         """Forget the changed ranges and give their private pages back to the page cache."""
         if self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
             page = mmap.PAGESIZE
-            for start, stop, _ in merge_ranges(self._dirty):
+            ranges = merge_ranges(self._dirty)
+            if len(ranges) > _MANY_RANGES:  # one call; clean pages in between are only mapped again
+                ranges = [(ranges[0][0], ranges[-1][1], False)]
+            for start, stop, _ in ranges:
                 first = start // page * page
                 self._map.madvise(mmap.MADV_DONTNEED, first, min(stop, self.size) - first)
         self._dirty = []

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from edgeshard.text.stem_rules import STEM_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,4 +38,5 @@ def stemmer_of(setting: Any) -> Callable[[str], str] | None:
     import Stemmer  # loaded with the first stemmer: it costs more than the rest of this package
 
     stem: Callable[[str], str] = Stemmer.Stemmer(name, 0).stemWord
-    return stem
+    rule = STEM_RULES.get(name)
+    return stem if rule is None else partial(rule, stem)

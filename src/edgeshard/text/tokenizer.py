@@ -6,7 +6,7 @@ folding and lower-casing run natively; the rest is decided once per distinct tok
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,8 +16,6 @@ from edgeshard.text.stemmer import stemmer_of
 from edgeshard.text.stopwords import stop_words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
 __all__ = ["TokenBatch", "Tokenizer", "default_tokens"]
@@ -25,8 +23,12 @@ __all__ = ["TokenBatch", "Tokenizer", "default_tokens"]
 WORD, WHITESPACE, CODE, CODE_PARTS = range(4)
 """Splitters of the native module."""
 
+_SPLITTERS = {"Word": WORD, "Prefix": WORD, "Whitespace": WHITESPACE, "Code": CODE, "Multilingual": WORD}
+_NO_LIMIT = 1 << 62
+_SEPARATOR = "\0"
+"""The token an index puts between the texts of one point; queries cannot ask for it."""
 _REMEMBERED = 1 << 16
-"""Distinct tokens whose outcome a tokenizer remembers; more and it starts afresh."""
+"""Distinct tokens whose outcome a tokenizer remembers; with more it starts afresh."""
 
 
 class TokenBatch(NamedTuple):
@@ -57,6 +59,7 @@ class Tokenizer:
     __slots__ = (
         "_folding",
         "_known",
+        "_known_query",
         "_lowercase",
         "_max_len",
         "_min_len",
@@ -73,65 +76,113 @@ class Tokenizer:
 
         tokenizer = given("tokenizer", "Word")
         self.kind: str = getattr(tokenizer, "name", str(tokenizer)).capitalize()
-        self._splitter = {"Whitespace": WHITESPACE, "Code": CODE}.get(self.kind, WORD)
+        self._splitter = _SPLITTERS[self.kind]
         self._lowercase = bool(given("lowercase", True))
         self._folding = bool(given("ascii_folding", False))
         self._stop_words = stop_words_of(given("stopwords", None), self._lowercase)
         self._stem: Callable[[str], str] | None = stemmer_of(given("stemmer", None))
-        self._min_len = int(given("min_token_len", 0))
-        self._max_len = int(given("max_token_len", 1 << 62))
-        self._known: dict[str, str | None] = {}
+        self._min_len = int(given("min_token_len", 1 if self.kind == "Prefix" else 0))
+        self._max_len = int(given("max_token_len", _NO_LIMIT))
+        self._known: dict[str, Sequence[str]] = {}
+        self._known_query: dict[str, Sequence[str]] = {} if self.kind == "Prefix" else self._known
 
     def tokens_document(self, text: str) -> list[str]:
         """The tokens a stored text has, in order with repeats."""
-        return self._finished(_native.split_text(text, self._splitter, self._lowercase, self._folding))
+        split = self._split(text, self._splitter)
+        return split if self._is_plain() else _mapped(split, self._known, self._finish)
 
     def tokens_query(self, text: str) -> list[str]:
         """The tokens a query text asks for, in order with repeats."""
-        return self._finished(_native.split_text(text, self._splitter, self._lowercase, self._folding))
+        if self.kind == "Whitespace" and _SEPARATOR in text:
+            return [token for token in self.tokens_document(text) if token != _SEPARATOR]
+        if self.kind != "Prefix":
+            return self.tokens_document(text)
+        return _mapped(self._split(text, WORD), self._known_query, self._finish_prefix_query)
+
+    def tokens_phrase(self, text: str) -> list[str]:
+        """The tokens whose order a phrase compares: the document's, of code the smallest parts only."""
+        if self.kind != "Code":
+            return self.tokens_document(text)
+        return _mapped(self._split(text, CODE_PARTS), self._known, self._finish)
 
     def batch(self, texts: Sequence[str]) -> TokenBatch:
         """``tokens_document`` of many texts at once."""
-        split = _native.split_texts(list(texts), self._splitter, self._lowercase, self._folding)
-        return self._finished_batch(TokenBatch(*split))
+        if self.kind == "Multilingual":
+            return _numbered([self._split(text, WORD) for text in texts], self._finish)
+        split = TokenBatch(
+            *_native.split_texts(list(texts), self._splitter, self._lowercase, self._folding)
+        )
+        return split if self._is_plain() else _finished(split, self._finish)
 
-    def _finished(self, tokens: list[str]) -> list[str]:
-        if self._is_plain():
-            return tokens
-        known = self._known
-        if len(known) > _REMEMBERED:
-            known.clear()
-        finished = []
-        for token in tokens:
-            if token in known:
-                kept = known[token]
-            else:
-                kept = known[token] = self._finish(token)
-            if kept is not None:
-                finished.append(kept)
-        return finished
+    def _split(self, text: str, splitter: int) -> list[str]:
+        if self.kind == "Multilingual":
+            from edgeshard.text.multilingual import split_multilingual
+
+            return split_multilingual(text, self._lowercase, self._folding)
+        return _native.split_text(text, splitter, self._lowercase, self._folding)
 
     def _is_plain(self) -> bool:
-        return not (self._stop_words or self._stem or self._min_len > 1 or self._max_len < 1 << 62)
+        """Whether every split token stays as it is."""
+        unlimited = self._min_len <= 1 and self._max_len == _NO_LIMIT and self.kind != "Prefix"
+        return unlimited and not self._stop_words and self._stem is None
 
-    def _finish(self, token: str) -> str | None:
-        """What a split, folded and lower-cased token becomes; None if it is dropped."""
+    def _finish(self, token: str) -> Sequence[str]:
+        """What a split, folded and lower-cased token of a stored text becomes."""
         if token in self._stop_words:
-            return None
+            return ()
         if self._stem is not None:
             token = self._stem(token)
-        return token if self._min_len <= len(token) <= self._max_len else None
+        if self.kind == "Prefix":
+            longest = min(self._max_len, len(token))
+            return [token[:size] for size in range(self._min_len, longest + 1)]
+        return (token,) if self._min_len <= len(token) <= self._max_len else ()
 
-    def _finished_batch(self, split: TokenBatch) -> TokenBatch:
-        if self._is_plain():
-            return split
-        vocabulary: dict[str, int] = {}
-        becomes = np.full(len(split.vocabulary), -1, np.int64)
-        for number, token in enumerate(split.vocabulary):
-            finished = self._finish(token)
-            if finished is not None:
-                becomes[number] = vocabulary.setdefault(finished, len(vocabulary))
-        numbers = becomes[split.numbers]
-        kept_before = np.concatenate([[0], np.cumsum(numbers >= 0)])
-        kept = numbers[numbers >= 0].astype(np.uint32)
-        return TokenBatch(list(vocabulary), kept, kept_before[split.bounds].astype(np.int64))
+    def _finish_prefix_query(self, token: str) -> Sequence[str]:
+        """What a token of a query becomes under the prefix tokenizer, which keeps stop words there."""
+        if self._stem is not None:
+            token = self._stem(token)
+        return (token[: self._max_len],) if len(token) >= self._min_len else ()
+
+
+def _mapped(
+    tokens: list[str], known: dict[str, Sequence[str]], finish: Callable[[str], Sequence[str]]
+) -> list[str]:
+    """The finished forms of the tokens in order; outcomes are remembered in ``known``."""
+    if len(known) > _REMEMBERED:
+        known.clear()
+    result: list[str] = []
+    for token in tokens:
+        finished = known.get(token)
+        if finished is None:
+            finished = known[token] = finish(token)
+        result.extend(finished)
+    return result
+
+
+def _finished(split: TokenBatch, finish: Callable[[str], Sequence[str]]) -> TokenBatch:
+    """The batch with every token replaced by its finished forms."""
+    vocabulary: dict[str, int] = {}
+    forms: list[int] = []  # of all tokens of the split vocabulary, one after the other
+    starts = [0]
+    for token in split.vocabulary:
+        forms.extend(vocabulary.setdefault(form, len(vocabulary)) for form in finish(token))
+        starts.append(len(forms))
+    first = np.array(starts[:-1], np.int64)
+    ends = np.array(starts[1:], np.int64)
+    counts = (ends - first)[split.numbers]
+    before = np.concatenate([[0], np.cumsum(counts)])
+    places = np.arange(before[-1]) + np.repeat(first[split.numbers] - before[:-1], counts)
+    numbers = np.array(forms, np.uint32)[places]
+    return TokenBatch(list(vocabulary), numbers, before[split.bounds].astype(np.int64))
+
+
+def _numbered(texts: list[list[str]], finish: Callable[[str], Sequence[str]]) -> TokenBatch:
+    """The batch of texts that are split already."""
+    vocabulary: dict[str, int] = {}
+    numbers: list[int] = []
+    bounds = [0]
+    for tokens in texts:
+        numbers.extend(vocabulary.setdefault(token, len(vocabulary)) for token in tokens)
+        bounds.append(len(numbers))
+    split = TokenBatch(list(vocabulary), np.array(numbers, np.uint32), np.array(bounds, np.int64))
+    return _finished(split, finish)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeshard import _native
-from edgeshard._native import HnswLinks, HnswSearcher, HnswSpace, Int8Codes
+from edgeshard._native import Codes8, HnswLinks, HnswSearcher, HnswSpace
 from edgeshard.errors import CancelledError, CorruptedError
 from edgeshard.index.hnsw import files
 
@@ -59,7 +59,7 @@ class HnswGraph:
         ef_construct: int = 100,
         seed: int = 42,
         threads: int = 0,
-        codes: Int8Codes | None = None,
+        codes: Codes8 | None = None,
         deleted: Mask | None = None,
         row_table: RowTable | None = None,
         blocks: Sequence[Offsets] = (),
@@ -72,8 +72,8 @@ class HnswGraph:
         With one thread it depends on the arguments only.
 
         Args:
-            chunks: stored rows in offset order, ``(rows, dim)`` float32, float16 or uint8; at least one, maybe
-                empty.
+            chunks: stored rows in offset order, ``(rows, dim)`` float32, float16 or uint8; at least one,
+                maybe empty.
             distance: 0 Cosine, 1 Euclid, 2 Dot, 3 Manhattan.
             offsets: points to link, in the order of insertion; all by default.
             m: links of a point above level 0 (M); 0 = links inside blocks only.
@@ -81,7 +81,8 @@ class HnswGraph:
             ef_construct: beam while building (efConstruction).
             seed: of the levels.
             threads: 0 = as many as there are processors.
-            codes: build on them and walk on them: less than half the time at the same recall.
+            codes: build on them and walk on them (:func:`make_codes`): less than half the time at the same
+                recall. Manhattan and uint8 rows are used as they are.
             deleted: ``(n,)`` True = leave out; ``n`` is the number of points of the graph.
             row_table: for multi-vectors ``(first row, number of rows)`` of each point.
             blocks: sets of points that filters are expected to select; each gets links of its own.
@@ -126,7 +127,7 @@ class HnswGraph:
         chunks: Sequence[npt.NDArray[Any]],
         distance: int,
         *,
-        codes: Int8Codes | None = None,
+        codes: Codes8 | None = None,
         row_table: RowTable | None = None,
         in_memory: bool = False,
     ) -> HnswGraph:
@@ -156,7 +157,7 @@ class HnswGraph:
         self,
         chunks: Sequence[npt.NDArray[Any]],
         distance: int,
-        codes: Int8Codes | None = None,
+        codes: Codes8 | None = None,
         row_table: RowTable | None = None,
     ) -> HnswGraph:
         """The same links over other chunks holding (at least) the same points."""
@@ -273,8 +274,17 @@ def check(links: HnswLinks, path: Path) -> None:
         raise CorruptedError(path, reason)
 
 
+def make_codes(chunks: Sequence[npt.NDArray[Any]], threads: int = 0) -> Codes8:
+    """Byte codes of float32 or float16 rows, for :meth:`HnswGraph.build` and exact search alike."""
+    codes = Codes8(chunks[0].shape[1])
+    for chunk in chunks:
+        for start in range(0, len(chunk), 8192):
+            codes.extend(np.ascontiguousarray(chunk[start : start + 8192], np.float32), threads)
+    return codes
+
+
 def make_space(
-    chunks: Sequence[npt.NDArray[Any]], distance: int, codes: Int8Codes | None, row_table: RowTable | None
+    chunks: Sequence[npt.NDArray[Any]], distance: int, codes: Codes8 | None, row_table: RowTable | None
 ) -> HnswSpace:
     """The native view of vectors."""
     first, count = row_table if row_table is not None else (None, None)

@@ -1,0 +1,206 @@
+"""Ingest, single updates, flush, exact search, reads and load, beside qdrant-edge-py.
+
+What it does not show: approximate search (graph.py), recovery times, or anything on disks slower than this machine's.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import qdrant_edge
+from harness import Table, load_pypi, median_ms, paired_ms, scratch
+
+import edgeshard
+
+BATCH = 1000
+
+
+def config(mod: Any, size: int) -> Any:
+    return mod.EdgeConfig(vectors=mod.EdgeVectorParams(size=size, distance=mod.Distance.Cosine))
+
+
+def ingest_points(mod: Any, path: Path, rows: list[list[float]], payloads: list[dict[str, Any]]) -> tuple[Any, float]:
+    """Write everything as Point objects; the shard and points per second."""
+    shard = mod.EdgeShard.create(str(path), config(mod, len(rows[0])))
+    started = time.perf_counter()
+    for start in range(0, len(rows), BATCH):
+        points = [
+            mod.Point(int(p["id"]), rows[i], p)
+            for i, p in enumerate(payloads[start : start + BATCH], start)
+        ]
+        shard.update(mod.UpdateOperation.upsert_points(points))
+    return shard, len(rows) / (time.perf_counter() - started)
+
+
+def ingest_columns(path: Path, vectors: np.ndarray, payloads: list[dict[str, Any]]) -> float:
+    """Write everything by columns; points per second."""
+    shard = edgeshard.EdgeShard.create(path, config(edgeshard, vectors.shape[1]))
+    ids = np.array([p["id"] for p in payloads], np.uint64)
+    started = time.perf_counter()
+    for start in range(0, len(vectors), BATCH):
+        chosen = slice(start, start + BATCH)
+        shard.update(edgeshard.UpdateOperation.upsert_batch(ids[chosen], vectors[chosen], payloads[chosen]))
+    rate = len(vectors) / (time.perf_counter() - started)
+    shard.close()
+    return rate
+
+
+def measure_writes(table: Table, root: Path, vectors: np.ndarray, payloads: list[dict[str, Any]]) -> dict[Any, Any]:
+    """Ingest, single upserts and flushes."""
+    for what, rows in (("numpy rows", list(vectors)), ("lists", vectors.tolist())):
+        shards, rates = {}, {}
+        for mod in (edgeshard, qdrant_edge):
+            shards[mod], rates[mod] = ingest_points(mod, root / f"{mod.__name__}-{what}", rows, payloads)
+        table.row(
+            f"ingest as Point objects, {what}", rates[edgeshard], rates[qdrant_edge], "p/s", ">= 3x", more_is_better=True
+        )
+    columns = ingest_columns(root / "columns", vectors, payloads)
+    table.row("ingest by columns (oracle: Points)", columns, rates[qdrant_edge], "p/s", ">= 8x", more_is_better=True)
+
+    def single(mod: Any) -> Any:
+        point = mod.Point(7, rows[7], payloads[7])
+        return lambda: shards[mod].update(mod.UpdateOperation.upsert_points([point]))
+
+    ours, theirs = paired_ms(single(edgeshard), single(qdrant_edge), 400)
+    table.row("single upsert", ours * 1e3, theirs * 1e3, "us", ">= 1.43x")
+
+    def write_and_flush(mod: Any) -> float:
+        single(mod)()
+        started = time.perf_counter()
+        shards[mod].flush()
+        return time.perf_counter() - started
+
+    for mod in (edgeshard, qdrant_edge):
+        shards[mod].flush()
+    times = [(write_and_flush(edgeshard), write_and_flush(qdrant_edge)) for _ in range(40)]
+    table.row(
+        "flush after one write",
+        float(np.median([t[0] for t in times])) * 1e3,
+        float(np.median([t[1] for t in times])) * 1e3,
+        "ms",
+        ">= 2x",
+    )
+    return shards
+
+
+def measure_search(table: Table, shards: dict[Any, Any], vectors: np.ndarray, queries: np.ndarray) -> None:
+    """Exact top-10, and how much two threads give."""
+    position = {mod: 0 for mod in shards}
+
+    def search(mod: Any) -> Any:
+        position[mod] += 1
+        request = mod.QueryRequest(
+            query=mod.Query.Nearest(queries[position[mod] % len(queries)]),
+            limit=10,
+            params=mod.SearchParams(exact=True),
+        )
+        return shards[mod].query(request)
+
+    ours, theirs = paired_ms(lambda: search(edgeshard), lambda: search(qdrant_edge), 100)
+    table.row("exact top-10", ours, theirs, "ms", ">= 1.5x")
+    stream = median_ms(lambda: float(vectors.sum()), 20)
+    print(f"  reading the same {vectors.nbytes >> 20} MiB with numpy.sum: {stream:.3f} ms")
+
+    def throughput(mod: Any, threads: int) -> float:
+        count = 60
+        workers = [threading.Thread(target=lambda: [search(mod) for _ in range(count)]) for _ in range(threads)]
+        started = time.perf_counter()
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        return threads * count / (time.perf_counter() - started)
+
+    gains = {mod: throughput(mod, 2) / throughput(mod, 1) for mod in (edgeshard, qdrant_edge)}
+    table.row(
+        "2 threads over 1, exact search", gains[edgeshard], gains[qdrant_edge], "x", ">= 1.7", more_is_better=True
+    )
+
+
+def measure_reads(table: Table, shards: dict[Any, Any]) -> None:
+    """retrieve, scroll, count."""
+    hundred = list(range(0, 10_000, 100))[:100]
+
+    def compare(what: str, call: Any, target: str, repeat: int = 200) -> None:
+        ours, theirs = paired_ms(lambda: call(edgeshard), lambda: call(qdrant_edge), repeat)
+        table.row(what, ours * 1e3, theirs * 1e3, "us", target)
+
+    compare("retrieve one, payload", lambda mod: shards[mod].retrieve([7], True, False), ">= 0.67x", 1000)
+    compare("retrieve 100, payload", lambda mod: shards[mod].retrieve(hundred, True, False), ">= 2x")
+    compare(
+        "retrieve 100, payload read",
+        lambda mod: [record.payload for record in shards[mod].retrieve(hundred, True, False)],
+        ">= 2x",
+    )
+    compare(
+        "scroll 100, payload", lambda mod: shards[mod].scroll(mod.ScrollRequest(limit=100, with_payload=True)), ">= 2x"
+    )
+    compare("count all", lambda mod: shards[mod].count(mod.CountRequest()), ">= 50x")
+
+    def filtered(mod: Any) -> int:
+        condition = mod.Filter(must=[mod.FieldCondition(key="bucket", range=mod.RangeFloat(lt=10))])
+        return shards[mod].count(mod.CountRequest(filter=condition))
+
+    compare("count, range without index", filtered, ">= 2x", 10)
+
+
+def measure_start(table: Table, root: Path, shards: dict[Any, Any]) -> None:
+    """load, memory after it, import time."""
+    paths = {mod: str(root / f"{mod.__name__}-lists") for mod in shards}
+    for shard in shards.values():
+        shard.close()
+
+    def load(mod: Any) -> None:
+        mod.EdgeShard.load(paths[mod])
+
+    times = {mod: [] for mod in shards}
+    for _ in range(7):
+        for mod in shards:
+            started = time.perf_counter()
+            shard = mod.EdgeShard.load(paths[mod])
+            times[mod].append(time.perf_counter() - started)
+            shard.close()
+    ours, theirs = (float(np.median(times[mod])) * 1e3 for mod in (edgeshard, qdrant_edge))
+    table.row("load", ours, theirs, "ms", ">= 5x")
+    code = (
+        "import sys, numpy, {m} as m\n"
+        "s = m.EdgeShard.load(sys.argv[1])\n"
+        "print(next(int(l.split()[1]) for l in open('/proc/self/status') if l.startswith('VmRSS')))"
+    )
+    rss = {
+        mod: int(subprocess.check_output([sys.executable, "-c", code.format(m=mod.__name__), paths[mod]]))
+        for mod in shards
+    }
+    table.row("RSS after load", rss[edgeshard] / 1024, rss[qdrant_edge] / 1024, "MiB", ">= 1x")
+    code = "import numpy, time; t = time.perf_counter(); import {m}; print((time.perf_counter() - t) * 1e3)"
+    start = {
+        mod: float(
+            np.median(
+                [float(subprocess.check_output([sys.executable, "-c", code.format(m=mod.__name__)])) for _ in range(7)]
+            )
+        )
+        for mod in shards
+    }
+    table.row("import beyond numpy", start[edgeshard], start[qdrant_edge], "ms", "< 25 ms")
+
+
+def main() -> None:
+    vectors, payloads, queries = load_pypi()
+    table = Table("engine")
+    with scratch() as folder:
+        root = Path(folder)
+        shards = measure_writes(table, root, vectors, payloads)
+        measure_search(table, shards, vectors, queries)
+        measure_reads(table, shards)
+        measure_start(table, root, shards)
+    table.save()
+
+
+if __name__ == "__main__":
+    main()

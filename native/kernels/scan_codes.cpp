@@ -1,0 +1,252 @@
+#include "kernels/scan_codes.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "kernels/prefetch.hpp"
+#include "support/thread_pool.hpp"
+
+namespace edgeshard {
+namespace {
+
+constexpr size_t kBlockRows = 512;
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+// A query in the form of codes8.hpp, with its memory.
+class PreparedQuery {
+public:
+    PreparedQuery(const float* query, size_t dim, Distance distance) : codes_(code_stride(dim) / kCodePadding) {
+        int8_t* codes = reinterpret_cast<int8_t*>(codes_.data());
+        double length2 = 0, largest = 0;
+        for (size_t i = 0; i < dim; ++i) {
+            length2 += static_cast<double>(query[i]) * query[i];
+            largest = std::max(largest, std::fabs(static_cast<double>(query[i])));
+        }
+        usable_ = length2 < double{kLargestNorm} * kLargestNorm;  // false for NaN, too
+        if (!usable_) return;
+        const float step = largest < 1e-30 ? 0.0f : static_cast<float>(largest / 127);
+        double missing2 = 0, coded2 = 0;
+        for (size_t i = 0; i < dim; ++i) {
+            const double w = step > 0 ? std::clamp(std::nearbyint(query[i] / double{step}), -127.0, 127.0) : 0.0;
+            codes[i] = static_cast<int8_t>(w);
+            form_.sum += codes[i];
+            missing2 += (query[i] - step * w) * (query[i] - step * w);
+            coded2 += w * w;
+        }
+        form_.codes = codes;
+        form_.step = step;
+        set_bounds(dim, distance, std::sqrt(length2), std::sqrt(missing2), step * std::sqrt(coded2));
+    }
+
+    bool usable() const { return usable_; }
+    const CodeQuery& form() const { return form_; }
+
+private:
+    // The coefficients of codes8.hpp. Each factor 1 + 2^-18 or summand 2^-20 covers the float arithmetic of the
+    // interval itself, which takes fewer than 16 roundings of 2^-24.
+    void set_bounds(size_t dim, Distance distance, double length, double missing, double coded) {
+        const double n = static_cast<double>(dim), u = 0x1p-24, wider = 1 + 0x1p-18;
+        const double gamma = (2 * n + 16) * u / (1 - (2 * n + 16) * u);
+        form_.euclid = distance == Distance::euclid;
+        form_.length = static_cast<float>(length);
+        form_.length2 = static_cast<float>(length * length);
+        form_.slack = static_cast<float>((n + 16) * 0x1p-133);
+        form_.by_error = static_cast<float>(length * (1 + gamma) * wider + 0x1p-120);
+        form_.by_norm = static_cast<float>(form_.euclid ? 2 * missing * wider
+                                                        : (missing + gamma * length + 0x1p-20 * coded) * wider);
+        form_.gamma = static_cast<float>(gamma + 0x1p-20);
+    }
+
+    struct alignas(kCodePadding) Line {
+        int8_t bytes[kCodePadding] = {};
+    };
+    std::vector<Line> codes_;
+    CodeQuery form_{};
+    bool usable_ = false;
+};
+
+struct Candidate {
+    float upper;
+    uint32_t offset;
+};
+
+// What one thread knows about one query.
+struct State {
+    explicit State(size_t k) : lower_bounds(k) {}
+
+    TopK lower_bounds;
+    std::vector<Candidate> candidates;
+    size_t compact_at = 4096;
+
+    void drop_below(float floor) {
+        std::erase_if(candidates, [floor](const Candidate& c) { return c.upper < floor; });
+        compact_at = std::max<size_t>(4096, 2 * candidates.size());
+    }
+};
+
+// The best floor any thread has found for a query; every thread's floor holds for all.
+class SharedFloor {
+public:
+    float get() const { return value_.load(std::memory_order_relaxed); }
+    void raise(float floor) {
+        float seen = get();
+        while (floor > seen && !value_.compare_exchange_weak(seen, floor, std::memory_order_relaxed)) {
+        }
+    }
+
+private:
+    std::atomic<float> value_{-kInfinity};
+};
+
+class CodeScan {
+public:
+    CodeScan(const Codes8& codes, const std::vector<PreparedQuery>& queries, const Selection& selection, size_t k)
+        : codes_(codes), queries_(queries), selection_(selection), k_(k), floors_(queries.size()) {}
+
+    // The candidates of every query, all with upper bounds that reach the query's floor.
+    std::vector<State> run(unsigned threads) {
+        const size_t n = selection_.listed ? selection_.n : codes_.count();
+        const size_t q = queries_.size();
+        std::vector<State> states(q * threads, State(k_));
+        parallel_for((n + kBlockRows - 1) / kBlockRows, 1, threads, [&](size_t begin, size_t end, unsigned worker) {
+            for (size_t at = begin * kBlockRows; at < std::min(end * kBlockRows, n); at += kBlockRows)
+                scan_block(at, std::min(kBlockRows, n - at), states.data() + worker * q);
+        });
+        for (size_t i = q; i < states.size(); ++i) {
+            State& first = states[i % q];
+            first.lower_bounds.offer_all(states[i].lower_bounds);
+            first.candidates.insert(first.candidates.end(), states[i].candidates.begin(), states[i].candidates.end());
+        }
+        states.erase(states.begin() + static_cast<std::ptrdiff_t>(q), states.end());
+        for (State& state : states) state.drop_below(state.lower_bounds.floor());
+        return states;
+    }
+
+private:
+    void scan_block(size_t at, size_t rows, State* states) {
+        uint32_t chosen[kBlockRows + 1];
+        const uint32_t* listed = selection_.listed ? selection_.listed + at : nullptr;
+        if (selection_.mask) {
+            const size_t n = choose_masked(selection_.mask + at, rows, static_cast<uint32_t>(at), chosen);
+            if (n == 0) return;
+            if (n < rows) listed = chosen;
+            rows = n;
+        }
+        for (size_t q = 0; q < queries_.size(); ++q) {
+            float lower[kBlockRows], upper[kBlockRows];
+            codes_.kernels().bounds(queries_[q].form(), codes_.rows(), at, listed, rows, lower, upper);
+            take(states[q], floors_[q], rows, lower, upper,
+                 [&](size_t i) { return listed ? listed[i] : static_cast<uint32_t>(at + i); });
+        }
+    }
+
+    template <class OffsetOf>
+    void take(State& state, SharedFloor& shared, size_t n, const float* lower, const float* upper, OffsetOf&& offset_of) {
+        float floor = std::max(state.lower_bounds.floor(), shared.get());
+        for (size_t i = 0; i < n; ++i) {
+            if (upper[i] < floor) continue;  // not for NaN, which bounds nothing
+            const float reach = upper[i] == upper[i] ? upper[i] : kInfinity;
+            state.candidates.push_back({reach, offset_of(i)});
+            state.lower_bounds.offer(lower[i], offset_of(i));
+            floor = std::max(floor, state.lower_bounds.floor());
+        }
+        shared.raise(floor);
+        if (state.candidates.size() > state.compact_at) state.drop_below(floor);
+    }
+
+    const Codes8& codes_;
+    const std::vector<PreparedQuery>& queries_;
+    const Selection selection_;
+    const size_t k_;
+    std::vector<SharedFloor> floors_;
+};
+
+// Compares the candidates as floats, best upper bound first, while one can still be among the k best.
+std::vector<Hit> rescore(const Rows& rows, const void* query, std::vector<Candidate>& candidates, size_t k,
+                         const ScanOptions& options, size_t& rescored) {
+    const DistanceFn fn = distance_fn(options.distance, rows.type(), options.isa);
+    std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+        return a.upper > b.upper || (a.upper == b.upper && a.offset < b.offset);
+    });
+    TopK top(k);
+    const size_t n = candidates.size();
+    const auto prefetch = [&](size_t i) {
+        if (i < n) prefetch_row(rows.row(candidates[i].offset), rows.row_bytes());
+    };
+    for (size_t i = 0; i < kPrefetchRows; ++i) prefetch(i);
+    size_t i = 0;
+    for (; i < n && !(candidates[i].upper < top.floor()); ++i) {
+        prefetch(i + kPrefetchRows);
+        top.offer(fn(query, rows.row(candidates[i].offset), rows.dim()), candidates[i].offset);
+    }
+    rescored += i;
+    return top.sorted();
+}
+
+// The float scan over a selection, where codes do not help.
+std::vector<Hit> scan_floats(const Rows& rows, const void* query, const Selection& selection, size_t k,
+                             const ScanOptions& options) {
+    if (!selection.listed) return scan_topk(rows, {query, 1}, selection.mask, k, options)[0];
+    std::vector<float> sims(selection.n);
+    score_offsets(rows, {query, 1}, selection.listed, selection.n, sims.data(), options);
+    TopK top(std::min(k, selection.n));
+    for (size_t i = 0; i < selection.n; ++i) top.offer(sims[i], selection.listed[i]);
+    return top.sorted();
+}
+
+}  // namespace
+
+void Codes8::encode(const char* row, size_t offset) {
+    kernels_.encode(reinterpret_cast<const float*>(row), dim_, codes_.data() + offset * stride_, stride_,
+                    scale_.data() + offset, error_.data() + offset, norm_.data() + offset);
+}
+
+void Codes8::extend(Chunk rows, unsigned threads) {
+    const size_t total = count_ + rows.rows;
+    codes_.reserve(total * stride_);
+    for (HugeBuffer<float>* numbers : {&scale_, &error_, &norm_}) numbers->reserve(total);
+    parallel_for(rows.rows, 1024, threads_for(rows.rows * dim_ / 4, threads), [&](size_t begin, size_t end) {
+        for (size_t i = begin; i < end; ++i) encode(rows.data + i * dim_ * sizeof(float), count_ + i);
+    });
+    count_ = total;
+}
+
+void Codes8::update(const uint32_t* offsets, const char* rows, size_t n) {
+    for (size_t i = 0; i < n; ++i) encode(rows + i * dim_ * sizeof(float), offsets[i]);
+}
+
+std::vector<std::vector<Hit>> scan_topk_codes(const Codes8& codes, const Rows& rows, Queries queries,
+                                              const Selection& selection, size_t k, const ScanOptions& options,
+                                              size_t* rescored) {
+    const size_t selected = selection.listed ? selection.n : rows.count();
+    k = std::min(k, selected);
+    const auto query = [&](size_t q) { return static_cast<const char*>(queries.data) + q * rows.row_bytes(); };
+    std::vector<PreparedQuery> prepared;
+    prepared.reserve(queries.count);
+    bool usable = k > 0;
+    for (size_t q = 0; q < queries.count; ++q) {
+        prepared.emplace_back(reinterpret_cast<const float*>(query(q)), rows.dim(), options.distance);
+        usable = usable && prepared.back().usable();
+    }
+    std::vector<std::vector<Hit>> out(queries.count);
+    std::vector<State> states;
+    const uint64_t estimated_ns = static_cast<uint64_t>(selected) * std::max<size_t>(rows.dim(), 64) *
+                                  std::max<size_t>(queries.count, 2) / 64;
+    if (usable) states = CodeScan(codes, prepared, selection, k).run(threads_for(estimated_ns, options.threads));
+    size_t compared = 0;
+    for (size_t q = 0; q < queries.count; ++q) {
+        if (usable && states[q].candidates.size() <= selected / 4 + k) {
+            out[q] = rescore(rows, query(q), states[q].candidates, k, options, compared);
+        } else {
+            out[q] = scan_floats(rows, query(q), selection, k, options);
+            compared += selected;
+        }
+    }
+    if (rescored) *rescored = compared;
+    return out;
+}
+
+}  // namespace edgeshard

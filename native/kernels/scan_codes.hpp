@@ -1,0 +1,58 @@
+// Exact search through byte codes: one pass over a quarter of the bytes finds the few rows worth looking at.
+//
+// The pass keeps, per query, the k-th best lower bound on the similarity (codes8.hpp). A row whose upper bound does not
+// reach it cannot be among the k best. The other rows are compared as floats, best upper bound first, until the next
+// upper bound is below the k-th best similarity found. The answer is the one of scan_topk: the same offsets, the same
+// floats, the same order of ties.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "kernels/codes8/codes8.hpp"
+#include "kernels/scan.hpp"
+#include "support/huge_buffer.hpp"
+
+namespace edgeshard {
+
+// The codes of f32 rows, in offset order. Costs stride + 12 bytes per row. Not to be changed while it is read.
+class Codes8 {
+public:
+    explicit Codes8(size_t dim, Isa isa = best_isa()) : dim_(dim), stride_(code_stride(dim)), kernels_(code_kernels(isa)) {}
+
+    size_t dim() const { return dim_; }
+    size_t count() const { return count_; }
+    size_t size_bytes() const { return codes_.capacity() + 3 * sizeof(float) * scale_.capacity(); }
+    CodeRows rows() const { return {codes_.data(), stride_, scale_.data(), error_.data(), norm_.data()}; }
+    const CodeKernels& kernels() const { return kernels_; }
+
+    // Appends the codes of `rows.rows` rows of dim() floats.
+    void extend(Chunk rows, unsigned threads = 0);
+
+    // Encodes again the rows at `offsets` (below count()) from `rows`, in the same order.
+    void update(const uint32_t* offsets, const char* rows, size_t n);
+
+private:
+    void encode(const char* row, size_t offset);
+
+    size_t dim_, stride_, count_ = 0;
+    CodeKernels kernels_;
+    HugeBuffer<uint8_t> codes_;
+    HugeBuffer<float> scale_, error_, norm_;
+};
+
+// The rows a search looks at: all, those with mask[offset] != 0, or the n distinct listed ones.
+struct Selection {
+    const uint8_t* mask = nullptr;
+    const uint32_t* listed = nullptr;
+    size_t n = 0;
+};
+
+// What scan_topk returns for the same arguments. The rows are f32, the codes are theirs (same count and dimension), the
+// distance is cosine, dot or euclid. `rescored`, if not null, receives the number of rows compared as floats, summed
+// over the queries.
+std::vector<std::vector<Hit>> scan_topk_codes(const Codes8& codes, const Rows& rows, Queries queries,
+                                              const Selection& selection, size_t k, const ScanOptions& options,
+                                              size_t* rescored = nullptr);
+
+}  // namespace edgeshard

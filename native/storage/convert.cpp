@@ -1,0 +1,164 @@
+#include "storage/convert.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "support/cpu.hpp"
+
+namespace edgeshard {
+namespace {
+
+#if defined(__x86_64__) || defined(_M_X64)
+#define EDGESHARD_X86 1
+#else
+#define EDGESHARD_X86 0
+#endif
+
+bool use_avx2() { return EDGESHARD_X86 && best_isa() >= Isa::avx2; }
+
+// 16 lanes in the order of the 128-bit kernels. Arm fuses, x86 (before AVX) does not.
+float squared_length_16(const float *row, size_t blocks) {
+  float lane[16] = {};
+  for (size_t block = 0; block < blocks; ++block)
+    for (size_t i = 0; i < 16; ++i) {
+      const float x = row[16 * block + i];
+#if EDGESHARD_X86
+      lane[i] += x * x;
+#else
+      lane[i] = std::fma(x, x, lane[i]);
+#endif
+    }
+  float total = 0;
+  for (size_t a = 0; a < 4; ++a) {
+    const float *l = lane + 4 * a;
+#if EDGESHARD_X86
+    const float sum = (l[0] + l[2]) + (l[1] + l[3]);
+#else
+    const float sum = (l[0] + l[1]) + (l[2] + l[3]);
+#endif
+    total = a == 0 ? sum : total + sum;
+  }
+  return total;
+}
+
+float squared_length(const float *row, size_t dim) {
+  float total = 0;
+  size_t done = 0;
+#if EDGESHARD_X86
+  if (dim >= 32 && use_avx2()) {
+    done = dim / 32 * 32;
+    total = avx2::squared_length(row, dim / 32);
+  } else
+#endif
+  if (dim >= 16) {
+    done = dim / 16 * 16;
+    total = squared_length_16(row, dim / 16);
+  }
+  for (; done < dim; ++done) {
+    const float square = row[done] * row[done];
+    total += square;
+  }
+  return total;
+}
+
+bool kept_unchanged(float squared) {
+  return squared < std::numeric_limits<float>::epsilon() || std::fabs(squared - 1.0f) <= 1.0e-6f;
+}
+
+uint8_t byte_from_float(float value) {
+  if (!(value > 0)) return 0;  // negatives and NaN
+  return value >= 255 ? 255 : static_cast<uint8_t>(value);
+}
+
+void divide(const float *in, size_t dim, float length, float *out) {
+#if EDGESHARD_X86
+  if (dim >= 32 && use_avx2()) return avx2::scale(in, dim, 1.0f / length, out);
+#endif
+  for (size_t i = 0; i < dim; ++i) out[i] = in[i] / length;
+}
+
+void narrow(const float *in, size_t count, Element type, void *out) {
+  if (type == Element::float32) {
+    if (out != in) std::memcpy(out, in, count * sizeof(float));
+    return;
+  }
+#if EDGESHARD_X86
+  if (use_avx2()) {
+    if (type == Element::float16) return avx2::to_half(in, count, static_cast<uint16_t *>(out));
+    return avx2::to_byte(in, count, static_cast<uint8_t *>(out));
+  }
+#endif
+  if (type == Element::float16) {
+    auto *half = static_cast<uint16_t *>(out);
+    for (size_t i = 0; i < count; ++i) half[i] = half_from_float(in[i]);
+  } else {
+    auto *byte = static_cast<uint8_t *>(out);
+    for (size_t i = 0; i < count; ++i) byte[i] = byte_from_float(in[i]);
+  }
+}
+
+}  // namespace
+
+uint16_t half_from_float(float value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  const uint32_t sign = bits >> 16 & 0x8000u;
+  const uint32_t magnitude = bits & 0x7FFFFFFFu;
+  if (magnitude > 0x7F800000u)  // NaN: keep the top of its payload, make it quiet
+    return static_cast<uint16_t>(sign | 0x7E00u | (magnitude >> 13 & 0x3FFu));
+  if (magnitude >= 0x477FF000u) return static_cast<uint16_t>(sign | 0x7C00u);  // 65520 and more round to infinity
+  if (magnitude < 0x38800000u) {  // below 2^-14: adding 0.5 lets the FPU round to a multiple of 2^-24
+    const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
+    return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(shifted) - 0x3F000000u));
+  }
+  const uint32_t odd = magnitude >> 13 & 1;
+  return static_cast<uint16_t>(sign | (magnitude - 0x38000000u + 0xFFFu + odd) >> 13);
+}
+
+float float_from_half(uint16_t bits) {
+  const uint32_t sign = static_cast<uint32_t>(bits & 0x8000u) << 16;
+  const uint32_t magnitude = bits & 0x7FFFu;
+  if (magnitude >= 0x7C00u) return std::bit_cast<float>(sign | 0x7F800000u | (magnitude & 0x3FFu) << 13);
+  if (magnitude < 0x400u) {
+    const float value = static_cast<float>(magnitude) * 0x1p-24f;
+    return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(value));
+  }
+  return std::bit_cast<float>(sign | (magnitude << 13) + 0x38000000u);
+}
+
+void to_stored(const float *in, size_t count, size_t dim, bool normalise, Element type, void *out) {
+  if (!normalise || type == Element::uint8) return narrow(in, count * dim, type, out);
+  const size_t width = type == Element::float16 ? 2 : 4;
+  std::vector<float> scratch(type == Element::float32 ? 0 : dim);
+  for (size_t row = 0; row < count; ++row, in += dim) {
+    auto *target = static_cast<uint8_t *>(out) + row * dim * width;
+    const float squared = squared_length(in, dim);
+    if (kept_unchanged(squared)) {
+      narrow(in, dim, type, target);
+    } else if (type == Element::float32) {
+      divide(in, dim, std::sqrt(squared), reinterpret_cast<float *>(target));
+    } else {
+      divide(in, dim, std::sqrt(squared), scratch.data());
+      narrow(scratch.data(), dim, type, target);
+    }
+  }
+}
+
+void from_stored(const void *in, size_t elements, Element type, float *out) {
+  if (type == Element::float32) {
+    std::memcpy(out, in, elements * sizeof(float));
+  } else if (type == Element::uint8) {
+    std::copy_n(static_cast<const uint8_t *>(in), elements, out);
+  } else {
+    const auto *half = static_cast<const uint16_t *>(in);
+#if EDGESHARD_X86
+    if (use_avx2()) return avx2::from_half(half, elements, out);
+#endif
+    for (size_t i = 0; i < elements; ++i) out[i] = float_from_half(half[i]);
+  }
+}
+
+}  // namespace edgeshard

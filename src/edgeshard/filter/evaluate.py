@@ -1,0 +1,294 @@
+"""The points of a segment that pass a filter, all at once.
+
+Same answers as `edgeshard.filter.check`, from columns instead of payloads. Cheap conditions go first, and a
+conjunction that has no candidate left is not continued. Nothing here changes shared state except through the
+columns, which guard themselves: any number of threads may evaluate.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeshard import _native
+from edgeshard.filter.check import compile_condition, compile_filter
+from edgeshard.filter.column_masks import field_mask, is_empty_mask, is_null_mask
+from edgeshard.filter.columns import PayloadColumns
+from edgeshard.models.filters import (
+    Condition,
+    FieldCondition,
+    Filter,
+    HasIdCondition,
+    HasVectorCondition,
+    IsEmptyCondition,
+    IsNullCondition,
+    NestedCondition,
+    SliceCondition,
+)
+from edgeshard.models.paths import parse_path
+
+__all__ = ["FilterContext", "PayloadIndex", "evaluate", "evaluate_offsets"]
+
+Mask: TypeAlias = "NDArray[np.bool_]"
+Offsets: TypeAlias = "NDArray[np.uint32]"
+IdArrays: TypeAlias = "tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_]]"
+
+_FEW = 64
+"""So few candidates are rather checked one by one than by reading a column of all points."""
+
+
+class PayloadIndex(Protocol):
+    """An index that can answer conditions on its path."""
+
+    def mask(self, condition: Condition, count: int) -> Mask | None:
+        """``(count,) bool`` of the points that pass `condition`, fresh; None if this index cannot tell."""
+
+
+class FilterContext(Protocol):
+    """What the filter asks a segment."""
+
+    @property
+    def count(self) -> int:
+        """Number of offsets."""
+
+    @property
+    def columns(self) -> PayloadColumns:
+        """The payloads."""
+
+    def offsets_of(self, ids: list[int | uuid.UUID]) -> Offsets:
+        """The offsets of those of `ids` that are here."""
+
+    def ids_arrays(self) -> IdArrays:
+        """(low u64, high u64, is UUID) by offset; an int id is in low, a UUID is the number high:low."""
+
+    def has_vector_mask(self, name: str) -> Mask | None:
+        """Which points have the vector `name`; None if there is no such vector."""
+
+    def index(self, path: str) -> PayloadIndex | None:
+        """The payload index of exactly this path (canonical spelling), if there is one."""
+
+    def payload(self, offset: int) -> dict[str, Any]:
+        """The decoded payload of one point."""
+
+
+def evaluate(filter: Filter | None, ctx: FilterContext) -> Mask:
+    """``(count,) bool`` of the points that pass `filter` (None: all), a fresh array.
+
+    Deleted points may be in it: the caller knows which are alive.
+
+    Raises:
+        CorruptedError: a payload is not valid JSON.
+    """
+    return np.ones(ctx.count, np.bool_) if filter is None else _filter(filter, ctx)
+
+
+def evaluate_offsets(filter: Filter | None, ctx: FilterContext, offsets: Offsets) -> Mask:
+    """``(len(offsets),) bool``: which of these points pass `filter`.
+
+    Few points of fields that no column or index holds yet are checked one by one, others as in `evaluate`.
+    """
+    if filter is None:
+        return np.ones(len(offsets), np.bool_)
+    if len(offsets) > _FEW or _is_ready(filter, ctx):
+        return _filter(filter, ctx).take(offsets)
+    passes = compile_filter(filter)
+    return np.fromiter((passes(_OffsetView(ctx, int(at))) for at in offsets), np.bool_, len(offsets))
+
+
+class _OffsetView:
+    """One point as `edgeshard.filter.check` wants it."""
+
+    __slots__ = ("_ctx", "_offset")
+
+    def __init__(self, ctx: FilterContext, offset: int) -> None:
+        self._ctx = ctx
+        self._offset = offset
+
+    @property
+    def id(self) -> Any:
+        low, high, is_uuid = self._ctx.ids_arrays()
+        number = int(low[self._offset])
+        return uuid.UUID(int=int(high[self._offset]) << 64 | number) if is_uuid[self._offset] else number
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        return self._ctx.payload(self._offset)
+
+    def has_vector(self, name: str) -> bool:
+        mask = self._ctx.has_vector_mask(name)
+        return mask is not None and bool(mask[self._offset])
+
+
+class _ElementContext:
+    """The objects of an array as a segment of their own, without ids, vectors and indexes."""
+
+    __slots__ = ("columns", "count")
+
+    def __init__(self, columns: PayloadColumns, count: int) -> None:
+        self.columns = columns
+        self.count = count
+
+
+def _filter(filter: Filter, ctx: Any) -> Mask:
+    conjuncts = [(condition, True) for condition in filter.must or ()]
+    conjuncts += [(condition, False) for condition in filter.must_not or ()]
+    conjuncts.sort(key=lambda conjunct: _cost(conjunct[0], ctx))
+    mask: Mask | None = None
+    for condition, wanted in conjuncts:
+        mask = _conjoin(mask, condition, wanted, ctx)
+        if not mask.any():
+            return mask
+    if filter.should:
+        mask = _and(mask, _any_of(filter.should, ctx))
+    if filter.min_should is not None:
+        mask = _and(mask, _at_least(filter.min_should.conditions, filter.min_should.min_count, ctx))
+    return np.ones(ctx.count, np.bool_) if mask is None else mask
+
+
+def _conjoin(mask: Mask | None, condition: Condition, wanted: bool, ctx: Any) -> Mask:
+    """`mask` and `condition` (or its negation); few candidates are checked one by one if that is cheaper."""
+    if mask is not None and _few_are_cheaper(mask, condition, ctx):
+        passes = compile_condition(condition)
+        for at in np.flatnonzero(mask):
+            mask[at] = passes(_OffsetView(ctx, int(at))) == wanted
+        return mask
+    more = _condition(condition, ctx)
+    if mask is None:
+        return more if wanted else np.logical_not(more, out=more)
+    return np.logical_and(mask, more, out=mask) if wanted else np.greater(mask, more, out=mask)
+
+
+def _few_are_cheaper(mask: Mask, condition: Condition, ctx: Any) -> bool:
+    """Whether to check the candidates in `mask` one by one rather than to read a column for `condition`."""
+    if isinstance(ctx, _ElementContext) or _cost(condition, ctx) < _COLD:
+        return False
+    return int(np.count_nonzero(mask)) <= _FEW
+
+
+def _and(mask: Mask | None, more: Mask) -> Mask:
+    return more if mask is None else np.logical_and(mask, more, out=mask)
+
+
+def _any_of(conditions: Sequence[Condition], ctx: Any) -> Mask:
+    mask: Mask | None = None
+    for condition in sorted(conditions, key=lambda condition: _cost(condition, ctx)):
+        more = _condition(condition, ctx)
+        mask = more if mask is None else np.logical_or(mask, more, out=mask)
+    return np.zeros(ctx.count, np.bool_) if mask is None else mask
+
+
+def _at_least(conditions: Sequence[Condition], wanted: int, ctx: Any) -> Mask:
+    if wanted <= 0:
+        return np.ones(ctx.count, np.bool_)
+    if wanted > len(conditions):
+        return np.zeros(ctx.count, np.bool_)
+    passed = np.zeros(ctx.count, np.uint32)
+    for condition in conditions:
+        passed += _condition(condition, ctx)
+    return passed >= wanted
+
+
+_COLD = 100.0
+"""What a condition costs whose column is not there yet; the unit is one comparison of all points."""
+
+
+def _cost(condition: Condition, ctx: Any) -> float:
+    """How expensive a condition is, roughly."""
+    if isinstance(condition, Filter):
+        return sum(_cost(inner, ctx) for inner in _conditions_of(condition))
+    if isinstance(condition, NestedCondition):
+        return 5.0 if ctx.columns.is_warm(parse_path(condition.key).elements(), None) else 2 * _COLD
+    if isinstance(condition, HasIdCondition):
+        return 0.0
+    if isinstance(condition, (HasVectorCondition, SliceCondition)):
+        return 0.5
+    if _index(condition.key, ctx) is not None:
+        return 1.0
+    counts = isinstance(condition, FieldCondition) and condition.values_count is not None
+    return 1.0 if ctx.columns.is_warm(parse_path(condition.key), counts) else _COLD
+
+
+def _is_ready(filter: Filter, ctx: FilterContext) -> bool:
+    """Whether to use masks: no payload need be read, or there are indexes, which have rules of their own."""
+    return _cost(filter, ctx) < _COLD or any(
+        _index(condition.key, ctx) is not None
+        for condition in _conditions_of(filter)
+        if isinstance(condition, FieldCondition)
+    )
+
+
+def _conditions_of(filter: Filter) -> list[Condition]:
+    """All conditions directly in a filter."""
+    several = [] if filter.min_should is None else filter.min_should.conditions
+    return [*(filter.must or ()), *(filter.must_not or ()), *(filter.should or ()), *several]
+
+
+def _index(key: str, ctx: Any) -> Any:
+    return None if isinstance(ctx, _ElementContext) else ctx.index(parse_path(key).text)
+
+
+def _condition(condition: Condition, ctx: Any) -> Mask:
+    return _CONDITIONS[type(condition)](condition, ctx)
+
+
+def _by_index(condition: FieldCondition | IsEmptyCondition | IsNullCondition, ctx: Any) -> Mask | None:
+    index = _index(condition.key, ctx)
+    mask: Mask | None = None if index is None else index.mask(condition, ctx.count)
+    return mask
+
+
+def _field(condition: FieldCondition, ctx: Any) -> Mask:
+    mask = _by_index(condition, ctx)
+    return field_mask(condition, ctx.columns) if mask is None else mask
+
+
+def _is_empty(condition: IsEmptyCondition, ctx: Any) -> Mask:
+    mask = _by_index(condition, ctx)
+    return is_empty_mask(parse_path(condition.key), ctx.columns) if mask is None else mask
+
+
+def _is_null(condition: IsNullCondition, ctx: Any) -> Mask:
+    mask = _by_index(condition, ctx)
+    return is_null_mask(parse_path(condition.key), ctx.columns) if mask is None else mask
+
+
+def _has_id(condition: HasIdCondition, ctx: Any) -> Mask:
+    mask = np.zeros(ctx.count, np.bool_)
+    if not isinstance(ctx, _ElementContext):
+        mask[ctx.offsets_of(list(condition._ids))] = True
+    return mask
+
+
+def _has_vector(condition: HasVectorCondition, ctx: Any) -> Mask:
+    mask = None if isinstance(ctx, _ElementContext) else ctx.has_vector_mask(condition.vector)
+    return np.zeros(ctx.count, np.bool_) if mask is None else mask.copy()
+
+
+def _slice(condition: SliceCondition, ctx: Any) -> Mask:
+    if isinstance(ctx, _ElementContext):
+        return np.zeros(ctx.count, np.bool_)
+    low, high, is_uuid = ctx.ids_arrays()
+    return _native.slice_mask(low, high, is_uuid, condition.total, condition.index)
+
+
+def _nested(condition: NestedCondition, ctx: Any) -> Mask:
+    """The points with an object that passes the inner filter, which runs over all objects of all points."""
+    nested = ctx.columns.nested(parse_path(condition.key).elements())
+    hits = _filter(condition.filter, _ElementContext(nested.columns, nested.objects))
+    return _native.any_by_owner(hits, nested.owners, ctx.count)
+
+
+_CONDITIONS: dict[type, Callable[[Any, Any], Mask]] = {
+    FieldCondition: _field,
+    IsEmptyCondition: _is_empty,
+    IsNullCondition: _is_null,
+    HasIdCondition: _has_id,
+    HasVectorCondition: _has_vector,
+    SliceCondition: _slice,
+    NestedCondition: _nested,
+    Filter: _filter,
+}

@@ -1,0 +1,212 @@
+"""Exact search: every row of a vector storage compared with the query, by native scans.
+
+:class:`FlatIndex` serves one vector per point, :class:`MultiFlatIndex` several (MaxSim). Both hold no data of
+their own but byte codes, which :class:`FlatIndex` derives from float32 rows when searching has cost more than
+deriving them would have; a search through codes reads a quarter of the bytes and gives the same answer
+(native/kernels/scan_codes.hpp).
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeshard import _native
+
+Offsets: TypeAlias = NDArray[np.uint32]
+Sims: TypeAlias = NDArray[np.float32]
+Mask: TypeAlias = NDArray[np.bool_]
+
+MANHATTAN = 3
+CODES_MIN_ROWS = 2048
+"""Fewer rows are scanned as floats: that takes less than 0.1 ms."""
+CODES_AFTER_SCANS = 8
+"""Codes are built once this many times the rows have been scanned: about what building them costs."""
+
+
+class RowSource(Protocol):
+    """What the scans need of a vector storage."""
+
+    def chunks(self) -> list[NDArray[Any]]:
+        """Return ``(rows, dim)`` views in offset order, float32, float16 or uint8."""
+        ...
+
+
+class PointRows(RowSource, Protocol):
+    """What the scans need of a multi-vector storage."""
+
+    def row_table(self) -> tuple[Offsets, Offsets]:
+        """Return ``(first, count)``: the rows of each point."""
+        ...
+
+
+class FlatIndex:
+    """Exact nearest neighbours over one storage.
+
+    Reading is safe from several threads; rows must not change during a call. Whoever changes stored rows
+    calls :meth:`invalidate`; rows appended at the end are noticed.
+
+    Args:
+        source: the storage.
+        distance: ``int(Distance.X)``.
+        use_codes: whether byte codes may be derived (a quarter of the vectors' size in memory); never for
+            Manhattan or for storages that are not float32.
+        threads: at most this many, 0 = as many as the work deserves.
+    """
+
+    __slots__ = ("_codes", "_distance", "_lock", "_scanned", "_source", "_stale", "_threads", "_use_codes")
+
+    def __init__(self, source: RowSource, distance: int, *, use_codes: bool = True, threads: int = 0) -> None:
+        self._source = source
+        self._distance = distance
+        self._use_codes = use_codes and distance != MANHATTAN
+        self._threads = threads
+        self._codes: _native.Codes8 | None = None
+        self._stale: list[Offsets] = []
+        self._scanned = 0
+        self._lock = threading.Lock()
+
+    def search(
+        self, queries: NDArray[Any], k: int, *, mask: Mask | None = None, offsets: Offsets | None = None
+    ) -> list[tuple[Offsets, Sims]]:
+        """Return the at most ``k`` most similar points of each query, best first, ties by offset.
+
+        Args:
+            queries: ``(q, dim)`` in the storage's dtype, normalised for Cosine (not for uint8).
+            k: how many per query.
+            mask: ``(n,)``, True = may be returned.
+            offsets: distinct candidates instead of a mask.
+
+        Returns:
+            Per query ``(offsets, sims)``; points whose similarity is NaN are left out.
+        """
+        chunks = self._source.chunks()
+        n = sum(map(len, chunks)) if offsets is None else len(offsets)
+        codes = self._codes_for(chunks, n * len(queries))
+        if codes is not None:
+            found = codes.search(queries, chunks, mask, offsets, k, self._distance, self._threads)
+        elif offsets is None:
+            found = _native.scan_topk(queries, chunks, mask, k, self._distance, self._threads)
+        else:
+            sims = _native.score_matrix(queries, chunks, offsets, self._distance, self._threads)
+            return [best_of(row, offsets, k) for row in sims]
+        return [(o[:c], s[:c]) for o, s, c in zip(*found, strict=True)]
+
+    def score(self, query: NDArray[Any], offsets: Offsets | None = None) -> Sims:
+        """Return the similarity of ``query`` ``(dim,)`` with the points at ``offsets``, or with all."""
+        chunks = self._source.chunks()
+        if offsets is None:
+            return _native.scan_all(query, chunks, self._distance, self._threads)
+        return _native.score_offsets(query, chunks, offsets, self._distance, self._threads)
+
+    def score_matrix(self, queries: NDArray[Any], offsets: Offsets | None = None) -> Sims:
+        """Return the ``(q, m)`` similarities of every query with the points at ``offsets``, or with all."""
+        return _native.score_matrix(queries, self._source.chunks(), offsets, self._distance, self._threads)
+
+    def invalidate(self, offsets: Offsets) -> None:
+        """Take note that the rows at ``offsets`` have changed."""
+        with self._lock:
+            if self._codes is not None:
+                self._stale.append(offsets.astype(np.uint32, copy=True))
+
+    def drop_codes(self) -> None:
+        """Give back the memory of the codes; they are built again when searches pay for it."""
+        with self._lock:
+            self._codes, self._stale, self._scanned = None, [], 0
+
+    @property
+    def codes_bytes(self) -> int:
+        """Memory held by codes."""
+        codes = self._codes
+        return 0 if codes is None else codes.size_bytes
+
+    def _codes_for(self, chunks: list[NDArray[Any]], scanning: int) -> _native.Codes8 | None:
+        """Return codes that describe ``chunks``, if there are any or it is time to build them."""
+        if not self._use_codes or not chunks or chunks[0].dtype != np.float32:
+            return None
+        rows = sum(map(len, chunks))
+        with self._lock:
+            if self._codes is None:
+                self._scanned += scanning
+                if rows < CODES_MIN_ROWS or self._scanned < CODES_AFTER_SCANS * rows:
+                    return None
+                self._codes = _native.Codes8(chunks[0].shape[1])
+            self._catch_up(self._codes, chunks)
+            return self._codes
+
+    def _catch_up(self, codes: _native.Codes8, chunks: list[NDArray[Any]]) -> None:
+        known, start = codes.count, 0
+        for chunk in chunks:
+            if start + len(chunk) > codes.count:
+                codes.extend(chunk[codes.count - start :], self._threads)
+            start += len(chunk)
+        if self._stale:
+            changed = np.unique(np.concatenate(self._stale))
+            changed = changed[changed < known]
+            if len(changed):
+                codes.update(changed, take_rows(chunks, changed))
+            self._stale = []
+
+
+class MultiFlatIndex:
+    """Exact MaxSim over the multi-vectors of one storage.
+
+    Args:
+        source: the storage.
+        distance: ``int(Distance.X)``.
+        threads: at most this many, 0 = as many as the work deserves.
+    """
+
+    __slots__ = ("_distance", "_source", "_threads")
+
+    def __init__(self, source: PointRows, distance: int, *, threads: int = 0) -> None:
+        self._source = source
+        self._distance = distance
+        self._threads = threads
+
+    def search(
+        self, query: NDArray[Any], k: int, *, mask: Mask | None = None, offsets: Offsets | None = None
+    ) -> tuple[Offsets, Sims]:
+        """Return ``(offsets, sims)`` of the at most ``k`` best points for a query of ``(rows, dim)``.
+
+        Args:
+            query: rows in the storage's dtype, normalised for Cosine (not for uint8).
+            k: how many.
+            mask: ``(points,)``, True = may be returned.
+            offsets: distinct candidates instead of a mask.
+        """
+        if offsets is not None:
+            return best_of(self.score(query, offsets), offsets, k)
+        first, count = self._source.row_table()
+        chunks = self._source.chunks()
+        return _native.maxsim_topk(query, chunks, first, count, mask, k, self._distance, self._threads)
+
+    def score(self, query: NDArray[Any], offsets: Offsets | None = None) -> Sims:
+        """Return MaxSim of ``query`` ``(rows, dim)`` per offset (all points if None); NaN without rows."""
+        first, count = self._source.row_table()
+        if offsets is None:
+            offsets = np.arange(len(first), dtype=np.uint32)
+        chunks = self._source.chunks()
+        return _native.maxsim_offsets(query, chunks, first, count, offsets, self._distance, self._threads)
+
+
+def best_of(sims: Sims, offsets: Offsets, k: int) -> tuple[Offsets, Sims]:
+    """Return the at most ``k`` best ``(offsets, sims)``: by similarity, then by offset, without NaN."""
+    keep = np.flatnonzero(sims == sims)
+    order = keep[np.lexsort((offsets[keep], -sims[keep]))][:k]
+    return offsets[order], sims[order]
+
+
+def take_rows(chunks: list[NDArray[Any]], offsets: Offsets) -> NDArray[Any]:
+    """Return ``(len(offsets), dim)``, the rows at ascending ``offsets`` of consecutive chunks."""
+    ends = np.cumsum([len(chunk) for chunk in chunks])
+    cuts = np.searchsorted(offsets, ends)
+    starts = np.concatenate(([0], cuts[:-1]))
+    parts = [
+        chunk[offsets[a:b] - (end - len(chunk))]
+        for chunk, end, a, b in zip(chunks, ends, starts, cuts, strict=True)
+    ]
+    return np.ascontiguousarray(np.concatenate(parts))

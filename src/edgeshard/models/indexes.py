@@ -1,0 +1,506 @@
+"""Parameters of payload indexes and of text analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeAlias
+
+from edgeshard.models.base import (
+    Model,
+    instance,
+    instances,
+    opt_boolean,
+    opt_instance,
+    opt_json_path,
+    opt_u64,
+    put_fields,
+    texts,
+)
+from edgeshard.models.enums import Language, Memory, SnowballLanguage, TextScoringType, TokenizerType
+
+__all__ = [
+    "INDEX_PARAMS",
+    "BoolIndexParams",
+    "DatetimeIndexParams",
+    "DisabledStemmer",
+    "FloatIndexParams",
+    "GeoIndexParams",
+    "IndexParams",
+    "IntegerIndexParams",
+    "KeywordIndexParams",
+    "SnowballParams",
+    "Stemmer",
+    "Stopwords",
+    "StopwordsSet",
+    "TextIndexParams",
+    "TextScoringParams",
+    "UuidIndexParams",
+]
+
+
+class KeywordIndexParams(Model):
+    """An index of strings.
+
+    Args:
+        is_tenant: the field separates tenants.
+        on_disk: read the index from disk. `memory` overrides it.
+        enable_hnsw: build extra HNSW links for this field.
+        prefix: support `MatchPrefix`.
+        memory: where the index lives.
+        nested: path of an array around the field; each of its objects is indexed by itself.
+    """
+
+    __slots__ = ("enable_hnsw", "is_tenant", "memory", "nested", "on_disk", "prefix")
+    __match_args__ = ("is_tenant", "on_disk", "enable_hnsw", "prefix", "memory", "nested")
+
+    is_tenant: bool | None
+    on_disk: bool | None
+    enable_hnsw: bool | None
+    prefix: bool | None
+    memory: Memory | None
+    nested: str | None
+
+    def __init__(
+        self,
+        is_tenant: bool | None = None,
+        on_disk: bool | None = None,
+        enable_hnsw: bool | None = None,
+        prefix: bool | None = None,
+        memory: Memory | None = None,
+        nested: str | None = None,
+    ) -> None:
+        put_fields(
+            self,
+            is_tenant=opt_boolean(is_tenant, "is_tenant"),
+            on_disk=opt_boolean(on_disk, "on_disk"),
+            enable_hnsw=opt_boolean(enable_hnsw, "enable_hnsw"),
+            prefix=opt_boolean(prefix, "prefix"),
+            memory=opt_instance(memory, Memory, "memory"),
+            nested=opt_json_path(nested, "nested"),
+        )
+
+
+class IntegerIndexParams(Model):
+    """An index of integers.
+
+    Args:
+        lookup: support equality, yes if None.
+        range: support ranges and ordering, yes if None.
+        is_principal: most queries filter by this field.
+        on_disk: read the index from disk. `memory` overrides it.
+        enable_hnsw: build extra HNSW links for this field.
+        memory: where the index lives.
+        nested: path of an array around the field; each of its objects is indexed by itself.
+    """
+
+    __slots__ = ("enable_hnsw", "is_principal", "lookup", "memory", "nested", "on_disk", "range")
+    __match_args__ = ("lookup", "range", "is_principal", "on_disk", "enable_hnsw", "memory", "nested")
+
+    lookup: bool | None
+    range: bool | None
+    is_principal: bool | None
+    on_disk: bool | None
+    enable_hnsw: bool | None
+    memory: Memory | None
+    nested: str | None
+
+    def __init__(
+        self,
+        lookup: bool | None = None,
+        range: bool | None = None,
+        is_principal: bool | None = None,
+        on_disk: bool | None = None,
+        enable_hnsw: bool | None = None,
+        memory: Memory | None = None,
+        nested: str | None = None,
+    ) -> None:
+        put_fields(
+            self,
+            lookup=opt_boolean(lookup, "lookup"),
+            range=opt_boolean(range, "range"),
+            is_principal=opt_boolean(is_principal, "is_principal"),
+            on_disk=opt_boolean(on_disk, "on_disk"),
+            enable_hnsw=opt_boolean(enable_hnsw, "enable_hnsw"),
+            memory=opt_instance(memory, Memory, "memory"),
+            nested=opt_json_path(nested, "nested"),
+        )
+
+
+class FloatIndexParams(Model):
+    """An index of numbers.
+
+    Args:
+        is_principal: most queries filter by this field.
+        on_disk: read the index from disk. `memory` overrides it.
+        enable_hnsw: build extra HNSW links for this field.
+        memory: where the index lives.
+        nested: path of an array around the field; each of its objects is indexed by itself.
+    """
+
+    __slots__ = ("enable_hnsw", "is_principal", "memory", "nested", "on_disk")
+    __match_args__ = ("is_principal", "on_disk", "enable_hnsw", "memory", "nested")
+
+    is_principal: bool | None
+    on_disk: bool | None
+    enable_hnsw: bool | None
+    memory: Memory | None
+    nested: str | None
+
+    def __init__(
+        self,
+        is_principal: bool | None = None,
+        on_disk: bool | None = None,
+        enable_hnsw: bool | None = None,
+        memory: Memory | None = None,
+        nested: str | None = None,
+    ) -> None:
+        put_fields(
+            self,
+            is_principal=opt_boolean(is_principal, "is_principal"),
+            on_disk=opt_boolean(on_disk, "on_disk"),
+            enable_hnsw=opt_boolean(enable_hnsw, "enable_hnsw"),
+            memory=opt_instance(memory, Memory, "memory"),
+            nested=opt_json_path(nested, "nested"),
+        )
+
+
+class GeoIndexParams(Model):
+    """An index of places (objects with ``lon`` and ``lat``).
+
+    Args:
+        on_disk: read the index from disk. `memory` overrides it.
+        enable_hnsw: build extra HNSW links for this field.
+        memory: where the index lives.
+        nested: path of an array around the field; each of its objects is indexed by itself.
+    """
+
+    __slots__ = ("enable_hnsw", "memory", "nested", "on_disk")
+    __match_args__ = ("on_disk", "enable_hnsw", "memory", "nested")
+
+    on_disk: bool | None
+    enable_hnsw: bool | None
+    memory: Memory | None
+    nested: str | None
+
+    def __init__(
+        self,
+        on_disk: bool | None = None,
+        enable_hnsw: bool | None = None,
+        memory: Memory | None = None,
+        nested: str | None = None,
+    ) -> None:
+        put_fields(
+            self,
+            on_disk=opt_boolean(on_disk, "on_disk"),
+            enable_hnsw=opt_boolean(enable_hnsw, "enable_hnsw"),
+            memory=opt_instance(memory, Memory, "memory"),
+            nested=opt_json_path(nested, "nested"),
+        )
+
+
+class BoolIndexParams(Model):
+    """An index of booleans.
+
+    Args:
+        on_disk: read the index from disk. `memory` overrides it.
+        enable_hnsw: build extra HNSW links for this field.
+        memory: where the index lives.
+        nested: path of an array around the field; each of its objects is indexed by itself.
+    """
+
+    __slots__ = ("enable_hnsw", "memory", "nested", "on_disk")
+    __match_args__ = ("on_disk", "enable_hnsw", "memory", "nested")
+
+    on_disk: bool | None
+    enable_hnsw: bool | None
+    memory: Memory | None
+    nested: str | None
+
+    def __init__(
+        self,
+        on_disk: bool | None = None,
+        enable_hnsw: bool | None = None,
+        memory: Memory | None = None,
+        nested: str | None = None,
+    ) -> None:
+        put_fields(
+            self,
+            on_disk=opt_boolean(on_disk, "on_disk"),
+            enable_hnsw=opt_boolean(enable_hnsw, "enable_hnsw"),
+            memory=opt_instance(memory, Memory, "memory"),
+            nested=opt_json_path(nested, "nested"),
+        )
+
+
+class DatetimeIndexParams(Model):
+    """An index of dates.
+
+    Args:
+        is_principal: most queries filter by this field.
+        on_disk: read the index from disk. `memory` overrides it.
+        enable_hnsw: build extra HNSW links for this field.
+        memory: where the index lives.
+        nested: path of an array around the field; each of its objects is indexed by itself.
+    """
+
+    __slots__ = ("enable_hnsw", "is_principal", "memory", "nested", "on_disk")
+    __match_args__ = ("is_principal", "on_disk", "enable_hnsw", "memory", "nested")
+
+    is_principal: bool | None
+    on_disk: bool | None
+    enable_hnsw: bool | None
+    memory: Memory | None
+    nested: str | None
+
+    def __init__(
+        self,
+        is_principal: bool | None = None,
+        on_disk: bool | None = None,
+        enable_hnsw: bool | None = None,
+        memory: Memory | None = None,
+        nested: str | None = None,
+    ) -> None:
+        put_fields(
+            self,
+            is_principal=opt_boolean(is_principal, "is_principal"),
+            on_disk=opt_boolean(on_disk, "on_disk"),
+            enable_hnsw=opt_boolean(enable_hnsw, "enable_hnsw"),
+            memory=opt_instance(memory, Memory, "memory"),
+            nested=opt_json_path(nested, "nested"),
+        )
+
+
+class UuidIndexParams(Model):
+    """An index of UUIDs written as strings.
+
+    Args:
+        is_tenant: the field separates tenants.
+        on_disk: read the index from disk. `memory` overrides it.
+        enable_hnsw: build extra HNSW links for this field.
+        memory: where the index lives.
+        nested: path of an array around the field; each of its objects is indexed by itself.
+    """
+
+    __slots__ = ("enable_hnsw", "is_tenant", "memory", "nested", "on_disk")
+    __match_args__ = ("is_tenant", "on_disk", "enable_hnsw", "memory", "nested")
+
+    is_tenant: bool | None
+    on_disk: bool | None
+    enable_hnsw: bool | None
+    memory: Memory | None
+    nested: str | None
+
+    def __init__(
+        self,
+        is_tenant: bool | None = None,
+        on_disk: bool | None = None,
+        enable_hnsw: bool | None = None,
+        memory: Memory | None = None,
+        nested: str | None = None,
+    ) -> None:
+        put_fields(
+            self,
+            is_tenant=opt_boolean(is_tenant, "is_tenant"),
+            on_disk=opt_boolean(on_disk, "on_disk"),
+            enable_hnsw=opt_boolean(enable_hnsw, "enable_hnsw"),
+            memory=opt_instance(memory, Memory, "memory"),
+            nested=opt_json_path(nested, "nested"),
+        )
+
+
+class TextScoringParams(Model):
+    """How a text index ranks documents.
+
+    Args:
+        type: the formula.
+    """
+
+    __slots__ = ("type",)
+    __match_args__ = ("type",)
+
+    type: TextScoringType
+
+    def __init__(self, type: TextScoringType = TextScoringType.Bm25) -> None:
+        put_fields(self, type=instance(type, TextScoringType, "type"))
+
+
+class StopwordsSet(Model):
+    """Words that are left out.
+
+    Args:
+        languages: languages whose lists are used.
+        custom: further words.
+    """
+
+    __slots__ = ("_custom", "_languages")
+    __match_args__ = ("languages", "custom")
+
+    _languages: frozenset[Language] | None
+    _custom: frozenset[str] | None
+
+    def __init__(
+        self, languages: Iterable[Language] | None = None, custom: Iterable[str] | None = None
+    ) -> None:
+        put_fields(
+            self,
+            _languages=None if languages is None else frozenset(instances(languages, Language, "languages")),
+            _custom=None if custom is None else frozenset(texts(custom, "custom")),
+        )
+
+    @property
+    def languages(self) -> set[Language] | None:
+        """Languages whose lists are used; a fresh set."""
+        return None if self._languages is None else set(self._languages)
+
+    @property
+    def custom(self) -> set[str] | None:
+        """Further words; a fresh set."""
+        return None if self._custom is None else set(self._custom)
+
+
+class SnowballParams(Model):
+    """Stemming by a Snowball algorithm.
+
+    Args:
+        language: whose.
+    """
+
+    __slots__ = ("language",)
+    __match_args__ = ("language",)
+
+    language: SnowballLanguage
+
+    def __init__(self, language: SnowballLanguage) -> None:
+        put_fields(self, language=instance(language, SnowballLanguage, "language"))
+
+
+class DisabledStemmer(Model):
+    """No stemming, even where a language has a stemmer."""
+
+    __slots__ = ()
+
+
+Stopwords: TypeAlias = Language | StopwordsSet
+Stemmer: TypeAlias = SnowballParams | DisabledStemmer
+
+
+class TextIndexParams(Model):
+    """A full-text index.
+
+    Args:
+        tokenizer: how text is split, by words if None.
+        min_token_len: shortest token kept, in characters.
+        max_token_len: longest token kept, in characters.
+        lowercase: ignore case, yes if None.
+        ascii_folding: ignore accents.
+        phrase_matching: keep positions, for `MatchPhrase`.
+        stopwords: words left out.
+        on_disk: read the index from disk. `memory` overrides it.
+        stemmer: how words are reduced to stems.
+        enable_hnsw: build extra HNSW links for this field.
+        memory: where the index lives.
+        scoring: keep what ranking needs: True or `TextScoringParams`.
+        nested: path of an array around the field; each of its objects is a document by itself.
+    """
+
+    __slots__ = (
+        "ascii_folding",
+        "enable_hnsw",
+        "lowercase",
+        "max_token_len",
+        "memory",
+        "min_token_len",
+        "nested",
+        "on_disk",
+        "phrase_matching",
+        "scoring",
+        "stemmer",
+        "stopwords",
+        "tokenizer",
+    )
+    __match_args__ = (
+        "tokenizer",
+        "min_token_len",
+        "max_token_len",
+        "lowercase",
+        "ascii_folding",
+        "phrase_matching",
+        "stopwords",
+        "on_disk",
+        "stemmer",
+        "enable_hnsw",
+        "memory",
+        "scoring",
+        "nested",
+    )
+
+    tokenizer: TokenizerType
+    min_token_len: int | None
+    max_token_len: int | None
+    lowercase: bool | None
+    ascii_folding: bool | None
+    phrase_matching: bool | None
+    stopwords: Stopwords | None
+    on_disk: bool | None
+    stemmer: Stemmer | None
+    enable_hnsw: bool | None
+    memory: Memory | None
+    scoring: TextScoringParams | None
+    nested: str | None
+
+    def __init__(
+        self,
+        tokenizer: TokenizerType | None = None,
+        min_token_len: int | None = None,
+        max_token_len: int | None = None,
+        lowercase: bool | None = None,
+        ascii_folding: bool | None = None,
+        phrase_matching: bool | None = None,
+        stopwords: Stopwords | None = None,
+        on_disk: bool | None = None,
+        stemmer: Stemmer | None = None,
+        enable_hnsw: bool | None = None,
+        memory: Memory | None = None,
+        scoring: bool | TextScoringParams | None = None,
+        nested: str | None = None,
+    ) -> None:
+        if isinstance(scoring, bool):
+            scoring = TextScoringParams() if scoring else None
+        put_fields(
+            self,
+            tokenizer=opt_instance(tokenizer, TokenizerType, "tokenizer") or TokenizerType.Word,
+            min_token_len=opt_u64(min_token_len, "min_token_len"),
+            max_token_len=opt_u64(max_token_len, "max_token_len"),
+            lowercase=opt_boolean(lowercase, "lowercase"),
+            ascii_folding=opt_boolean(ascii_folding, "ascii_folding"),
+            phrase_matching=opt_boolean(phrase_matching, "phrase_matching"),
+            stopwords=opt_instance(stopwords, (Language, StopwordsSet), "stopwords"),
+            on_disk=opt_boolean(on_disk, "on_disk"),
+            stemmer=opt_instance(stemmer, (SnowballParams, DisabledStemmer), "stemmer"),
+            enable_hnsw=opt_boolean(enable_hnsw, "enable_hnsw"),
+            memory=opt_instance(memory, Memory, "memory"),
+            scoring=opt_instance(scoring, TextScoringParams, "scoring"),
+            nested=opt_json_path(nested, "nested"),
+        )
+
+
+IndexParams: TypeAlias = (
+    KeywordIndexParams
+    | IntegerIndexParams
+    | FloatIndexParams
+    | GeoIndexParams
+    | TextIndexParams
+    | BoolIndexParams
+    | DatetimeIndexParams
+    | UuidIndexParams
+)
+INDEX_PARAMS = (
+    KeywordIndexParams,
+    IntegerIndexParams,
+    FloatIndexParams,
+    GeoIndexParams,
+    TextIndexParams,
+    BoolIndexParams,
+    DatetimeIndexParams,
+    UuidIndexParams,
+)

@@ -1,0 +1,29 @@
+"""Payloads as the storage holds them: compact JSON text, encoded and checked natively."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from edgeshard._native import encode_payload
+
+__all__ = ["Payload", "decode_json", "decode_payload", "encode_payload"]
+
+Payload: TypeAlias = "dict[str, Any]"
+
+_decoder: Callable[[bytes], Any] | None = None
+
+
+def decode_json(raw: bytes) -> Any:
+    """The Python value of JSON text; every float is read exactly."""
+    global _decoder
+    if _decoder is None:
+        from msgspec.json import decode  # takes 10 ms to import and many programs never look at a payload
+
+        _decoder = decode
+    return _decoder(raw)
+
+
+def decode_payload(raw: bytes) -> Payload:
+    """A fresh dict of the payload whose JSON is `raw`."""
+    return decode_json(raw)  # type: ignore[no-any-return]

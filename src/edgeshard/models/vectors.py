@@ -1,0 +1,221 @@
+"""Vectors as callers give them, and their packed form.
+
+Packed, a dense vector is a read-only ``(dim,) float32`` array, a multi-vector a ``(rows, dim) float32``
+array and a sparse vector a `SparseVector`. Packing copies: later changes of the caller's list or array
+have no effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeshard import _native
+from edgeshard.errors import ValidationError
+from edgeshard.models.base import Model, put_fields, sequence
+from edgeshard.models.options import options
+
+__all__ = [
+    "NamedVector",
+    "PackedVector",
+    "SparseVector",
+    "Vector",
+    "check_stored_sparse",
+    "pack_example",
+    "pack_vectors",
+    "unpack",
+    "unpack_vectors",
+]
+
+F32 = np.float32
+_native_pack = _native.pack_vector
+_from_buffer = np.frombuffer
+
+
+class SparseVector(Model):
+    """A vector given by its non-zero components.
+
+    Args:
+        indices: positions, each from 0 to 2^32 - 1, in any order.
+        values: as many float32 values.
+
+    Raises:
+        OverflowError: an index out of range.
+        ValidationError: different numbers of indices and values.
+    """
+
+    __slots__ = ("_indices", "_values")
+    __match_args__ = ("indices", "values")
+
+    _indices: npt.NDArray[np.uint32]
+    _values: npt.NDArray[np.float32]
+
+    def __init__(
+        self,
+        indices: Sequence[int] | npt.NDArray[np.integer[Any]],
+        values: Sequence[float] | npt.NDArray[np.floating[Any]],
+    ) -> None:
+        packed = pack_dense(values, finite=False, name="values")
+        if packed.ndim != 1:
+            raise TypeError("values: expected a flat list of numbers")
+        positions = _pack_indices(indices)
+        if len(positions) != len(packed):
+            raise ValidationError(
+                "Validation failed: a sparse vector needs as many values as indices, "
+                f"got {len(positions)} indices and {len(packed)} values"
+            )
+        put_fields(self, _indices=positions, _values=packed)
+
+    @property
+    def indices(self) -> list[int]:
+        """Positions of the non-zero components, in the order given."""
+        return self._indices.tolist()  # type: ignore[no-any-return]
+
+    @property
+    def values(self) -> list[float]:
+        """The components at `indices`."""
+        return self._values.tolist()  # type: ignore[no-any-return]
+
+    @classmethod
+    def _make(cls, indices: npt.NDArray[np.uint32], values: npt.NDArray[np.float32]) -> SparseVector:
+        """A vector around arrays that are known to be right."""
+        new = cls.__new__(cls)
+        put_fields(new, _indices=indices, _values=values)
+        return new
+
+
+NamedVector: TypeAlias = (
+    Sequence[float]
+    | Sequence[Sequence[float]]
+    | SparseVector
+    | npt.NDArray[np.floating[Any]]
+    | npt.NDArray[np.integer[Any]]
+)
+"""One vector: dense, multi (rows) or sparse."""
+
+Vector: TypeAlias = (
+    Sequence[float]
+    | Sequence[Sequence[float]]
+    | npt.NDArray[np.floating[Any]]
+    | npt.NDArray[np.integer[Any]]
+    | Mapping[str, NamedVector]
+)
+"""The vectors of a point: one unnamed dense or multi-vector, or a dict by name."""
+
+PackedVector: TypeAlias = npt.NDArray[np.float32] | SparseVector
+
+
+def pack_vectors(vector: Vector) -> npt.NDArray[np.float32] | dict[str, PackedVector]:
+    """The vectors of a point, packed and fit to be stored.
+
+    Raises:
+        TypeError: no numbers where numbers belong, or an unnamed sparse vector.
+        ValidationError: NaN or infinity, rows of different lengths or without components, a sparse index
+            twice.
+    """
+    finite = not options.allow_nonfinite_vectors
+    packed = _native_pack(vector, finite)
+    if type(packed) is bytes and packed:  # by far the most frequent case
+        return _from_buffer(packed, F32)
+    if isinstance(vector, Mapping):
+        return {_name(name): pack_stored(value) for name, value in vector.items()}
+    if isinstance(vector, SparseVector):
+        raise TypeError('a sparse vector needs a name: pass {"name": SparseVector(...)}')
+    return pack_dense(vector, finite=finite)
+
+
+def pack_stored(vector: NamedVector) -> PackedVector:
+    """One vector, packed and fit to be stored."""
+    if isinstance(vector, SparseVector):
+        check_stored_sparse(vector._indices, vector._values)
+        return vector
+    return pack_dense(vector, finite=not options.allow_nonfinite_vectors)
+
+
+def pack_example(vector: NamedVector, name: str = "query") -> PackedVector:
+    """A query or example vector, packed. NaN and repeated sparse indices are allowed here."""
+    if isinstance(vector, SparseVector):
+        return vector
+    return pack_dense(vector, finite=False, name=name)
+
+
+def pack_dense(vector: Any, *, finite: bool, name: str = "vector") -> npt.NDArray[np.float32]:
+    """A dense or multi-vector as a new read-only array: ``(dim,)`` or ``(rows, dim)`` float32."""
+    packed = _native_pack(vector, finite)
+    if isinstance(packed, bytes):
+        return _from_buffer(packed, F32) if packed else np.empty(0, F32)
+    if packed is None:
+        return pack_dense(_as_plain(vector, name), finite=finite, name=name)
+    data, rows, columns = packed
+    if rows == 0 or columns == 0:
+        raise ValidationError(f"{name}: a multi-vector needs at least one row of at least one component")
+    return _from_buffer(data, F32).reshape(rows, columns)
+
+
+def check_stored_sparse(indices: npt.NDArray[np.uint32], values: npt.NDArray[np.float32]) -> None:
+    """Raise ValidationError unless a sparse vector is fit to be stored: finite, no index twice."""
+    if len(indices) > 1 and not bool((indices[1:] > indices[:-1]).all()):
+        ordered = np.sort(indices)
+        twice = ordered[1:][ordered[1:] == ordered[:-1]]
+        if len(twice):
+            raise ValidationError(
+                f"Validation failed: a stored sparse vector cannot hold index {twice[0]} twice"
+            )
+    if not options.allow_nonfinite_vectors and not bool(np.isfinite(values).all()):
+        raise ValidationError(
+            "Validation failed: a sparse vector holds NaN or infinity; set "
+            "edgeshard.options.allow_nonfinite_vectors to store such vectors"
+        )
+
+
+def unpack(packed: PackedVector) -> Any:
+    """The public form of a packed vector: a list, a list of lists, or the `SparseVector`."""
+    return packed if isinstance(packed, SparseVector) else packed.tolist()
+
+
+def unpack_vectors(packed: Any) -> Any:
+    """The public form of packed vectors; what is already public is returned as it is."""
+    if isinstance(packed, np.ndarray):
+        return packed.tolist()
+    if isinstance(packed, dict):
+        return {name: unpack_vectors(vector) for name, vector in packed.items()}
+    return packed
+
+
+def _name(name: object) -> str:
+    if isinstance(name, str):
+        return name
+    raise TypeError(f"vector names must be strings, got {type(name).__name__}")
+
+
+def _as_plain(vector: Any, name: str) -> Any:
+    """A list or array of native floats from what the native code does not read itself."""
+    if hasattr(vector, "__array__"):  # tensors, series, half-precision and byte-swapped arrays
+        array = np.asarray(vector)
+        if array.dtype.kind not in "fiub" or not 1 <= array.ndim <= 2:
+            raise TypeError(
+                f"{name}: expected one or two dimensions of numbers, got {array.ndim} of {array.dtype}"
+            )
+        with np.errstate(over="ignore"):
+            return np.ascontiguousarray(array, F32)
+    if isinstance(vector, (str, bytes, Mapping)) or not hasattr(vector, "__iter__"):
+        raise TypeError(f"{name}: expected a list of numbers, got {type(vector).__name__}")
+    return list(vector)
+
+
+def _pack_indices(indices: Any) -> npt.NDArray[np.uint32]:
+    array = np.asarray(indices if isinstance(indices, np.ndarray) else sequence(indices, "indices"))
+    if array.size == 0:
+        return np.empty(0, np.uint32)
+    if array.ndim != 1 or array.dtype.kind not in "iub":
+        if all(isinstance(index, int) for index in indices):  # too large even for NumPy
+            raise OverflowError("indices: expected integers from 0 to 2**32 - 1")
+        raise TypeError("indices: expected a flat list of integers")
+    if int(array.min()) < 0 or int(array.max()) > 0xFFFFFFFF:
+        raise OverflowError("indices: expected integers from 0 to 2**32 - 1")
+    packed = array.astype(np.uint32)
+    packed.flags.writeable = False
+    return packed

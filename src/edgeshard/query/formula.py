@@ -1,0 +1,292 @@
+"""Ranking by a formula over scores and payload values.
+
+An expression is evaluated for all points at once, in float64, on the subset of points that need it: an operand that
+a short circuit skips for a point is not looked at for that point, so it cannot fail there. Rules: docs/reference/queries.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeshard.errors import ValidationError
+from edgeshard.filter.geo import haversine
+from edgeshard.filter.values import geo_point
+from edgeshard.models.datetimes import parse_datetime
+from edgeshard.models.enums import DecayKind
+from edgeshard.models.expressions import Expression, Formula
+from edgeshard.models.filters import Filter
+from edgeshard.models.paths import JsonPath
+from edgeshard.models.payload import decode_payload
+from edgeshard.query.hits import Hits, Keys, best, union
+from edgeshard.query.scope import Scope
+
+Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
+MISSING = object()
+"""Default of a variable that has none."""
+
+
+def rank(scope: Scope, formula: Formula, parts: list[Hits], limit: int) -> Hits:
+    """Points of all parts by the value of a formula, highest first.
+
+    Raises:
+        ValidationError: the formula cannot be evaluated for a point; the message says which and why.
+    """
+    keys = union(parts)
+    values = Evaluation(scope, formula, parts, keys).run()
+    return Hits(*best(keys, values, limit))
+
+
+class Evaluation:
+    """One formula over one set of points.
+
+    Args:
+        scope: the segments, for payloads and conditions.
+        formula: expression and defaults.
+        parts: results of the prefetches, for ``$score``.
+        keys: the points, ascending.
+    """
+
+    __slots__ = ("_payloads", "_scope", "defaults", "formula", "keys", "parts")
+
+    def __init__(self, scope: Scope, formula: Formula, parts: list[Hits], keys: Keys) -> None:
+        self._scope = scope
+        self.formula = formula
+        self.defaults: dict[str, Any] = formula._defaults
+        self.parts = parts
+        self.keys = keys
+        self._payloads: list[dict[str, Any]] | None = None
+
+    def run(self) -> npt.NDArray[np.float32]:
+        """``(len(keys),) float32`` values, all finite."""
+        with np.errstate(all="ignore"):
+            places = np.arange(len(self.keys))
+            values = self.value(self.formula._expression, places).astype(np.float32)
+        self.require_finite(values.astype(np.float64), places, "the formula")
+        return values
+
+    def value(self, expression: Any, places: Places) -> Floats:
+        """Value of an expression for some of the points."""
+        return _RULES[type(expression)](self, expression, places)
+
+    def payload(self, place: int) -> dict[str, Any]:
+        """Decoded payload of a point, read once for all."""
+        if self._payloads is None:
+            self._payloads = [decode_payload(raw) for raw in self._scope.payloads(self.keys)]
+        return self._payloads[place]
+
+    def id_at(self, place: int) -> Any:
+        """Id of a point, for messages."""
+        key = int(self.keys[place])
+        offsets = np.array([key & 0xFFFFFFFF], np.uint32)
+        return self._scope.segments[key >> 32].ids.ids_of(offsets)[0]
+
+    def fail(self, place: int, why: str) -> ValidationError:
+        """What went wrong for a point."""
+        return ValidationError(f"cannot evaluate the formula for point {self.id_at(int(place))}: {why}")
+
+    def require_finite(self, values: Floats, places: Places, what: str) -> Floats:
+        """The values, all finite.
+
+        Raises:
+            ValidationError: one is not.
+        """
+        wrong = np.flatnonzero(~np.isfinite(values))
+        if len(wrong):
+            raise self.fail(places[wrong[0]], f"{what} gives {values[wrong[0]]}, which is not a finite number")
+        return values
+
+    def lookup(self, path: str, places: Places, convert: Callable[[Any, str], float]) -> Floats:
+        """One number per point from its payload, or from the defaults."""
+        parsed = JsonPath.parse(path)
+        default = self.defaults.get(str(parsed), self.defaults.get(path, MISSING))
+        result = np.empty(len(places), np.float64)
+        for index, place in enumerate(places.tolist()):
+            found = parsed.lookup(self.payload(place))
+            if len(found) == 1 and isinstance(found[0], list):
+                found = found[0]
+            if len(found) > 1:
+                raise self.fail(place, f"{path} has {len(found)} values, one is needed")
+            value = found[0] if found else default
+            if value is MISSING:
+                raise self.fail(place, f"{path} has no value and the formula no default for it")
+            try:
+                result[index] = convert(value, path)
+            except ValueError as error:
+                raise self.fail(place, str(error)) from error
+        return result
+
+    def condition(self, condition: Any, places: Places) -> Floats:
+        """1.0 where a condition matches, else 0.0."""
+        wrapped = condition if isinstance(condition, Filter) else Filter(must=[condition])
+        return self._scope.condition(self.keys[places], wrapped).astype(np.float64)
+
+    def score(self, number: int, name: str, places: Places) -> Floats:
+        """Score of points in one prefetch; the default, or 0, where a point is not in it."""
+        default = self.defaults.get(name, 0.0)
+        if isinstance(default, bool) or not isinstance(default, (int, float)):
+            default = 0.0
+        result = np.full(len(places), float(default))
+        if number < len(self.parts):
+            part = self.parts[number]
+            order = np.argsort(part.keys)
+            wanted = self.keys[places]
+            at = np.searchsorted(part.keys, wanted, sorter=order)
+            inside = at < len(order)
+            at[~inside] = 0
+            if len(order):
+                hit = inside & (part.keys[order[at]] == wanted)
+                result[hit] = part.scores[order[at[hit]]]
+        return result
+
+
+def _number(value: Any, path: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"{path} is {value!r}, a number is needed")
+    return float(value)
+
+
+def _seconds(value: Any, path: str) -> float:
+    if not isinstance(value, str):
+        raise ValueError(f"{path} is {value!r}, a date as text is needed")
+    return parse_datetime(value) / 1e6
+
+
+def _constant(run: Evaluation, expression: Any, places: Places) -> Floats:
+    return np.full(len(places), float(expression.val))
+
+
+def _variable(run: Evaluation, expression: Any, places: Places) -> Floats:
+    name: str = expression.var
+    if name.startswith("$score"):
+        number = int(name[len("$score[") : -1]) if name != "$score" else 0
+        return run.score(number, name, places)
+    return run.lookup(name, places, _number)
+
+
+def _condition(run: Evaluation, expression: Any, places: Places) -> Floats:
+    return run.condition(expression.cond, places)
+
+
+def _geo_distance(run: Evaluation, expression: Any, places: Places) -> Floats:
+    origin = expression.origin
+
+    def distance(value: Any, path: str) -> float:
+        point = geo_point(value)
+        if point is None or not (-180 <= point[0] <= 180 and -90 <= point[1] <= 90):
+            raise ValueError(f"{path} is {value!r}, an object with numbers lon and lat in range is needed")
+        return haversine(origin.lon, origin.lat, point[0], point[1])
+
+    return run.lookup(expression.to, places, distance)
+
+
+def _datetime(run: Evaluation, expression: Any, places: Places) -> Floats:
+    return np.full(len(places), parse_datetime(expression.date_time) / 1e6)
+
+
+def _datetime_key(run: Evaluation, expression: Any, places: Places) -> Floats:
+    return run.lookup(expression.path, places, _seconds)
+
+
+def _mult(run: Evaluation, expression: Any, places: Places) -> Floats:
+    result = np.ones(len(places))
+    active = np.arange(len(places))
+    for operand in expression.exprs:
+        result[active] *= run.value(operand, places[active])
+        active = active[result[active] != 0.0]
+        if not len(active):
+            break
+    return result
+
+
+def _sum(run: Evaluation, expression: Any, places: Places) -> Floats:
+    result = np.zeros(len(places))
+    for operand in expression.exprs:
+        result += run.value(operand, places)
+    return result
+
+
+def _maximum(run: Evaluation, expression: Any, places: Places) -> Floats:
+    result: Floats = np.fmax.reduce([run.value(operand, places) for operand in expression.exprs])
+    return result
+
+
+def _minimum(run: Evaluation, expression: Any, places: Places) -> Floats:
+    result: Floats = np.fmin.reduce([run.value(operand, places) for operand in expression.exprs])
+    return result
+
+
+def _negative(run: Evaluation, expression: Any, places: Places) -> Floats:
+    return -run.value(expression.expr, places)
+
+
+def _absolute(run: Evaluation, expression: Any, places: Places) -> Floats:
+    return np.abs(run.value(expression.expr, places))
+
+
+def _divide(run: Evaluation, expression: Any, places: Places) -> Floats:
+    left = run.value(expression.left, places)
+    result = np.zeros(len(places))
+    active = np.flatnonzero(left != 0.0)
+    right = run.value(expression.right, places[active]) if len(active) else np.zeros(0)
+    zero = right == 0.0
+    if bool(zero.any()):
+        if expression.by_zero_default is None:
+            raise run.fail(places[active[np.flatnonzero(zero)[0]]], "division by zero without by_zero_default")
+        result[active[zero]] = expression.by_zero_default
+    quotient = left[active[~zero]] / right[~zero]
+    result[active[~zero]] = run.require_finite(quotient, places[active[~zero]], "a division")
+    return result
+
+
+def _unary(function: Callable[[Floats], Floats], name: str) -> Callable[[Evaluation, Any, Places], Floats]:
+    def rule(run: Evaluation, expression: Any, places: Places) -> Floats:
+        return run.require_finite(function(run.value(expression.expr, places)), places, name)
+
+    return rule
+
+
+def _power(run: Evaluation, expression: Any, places: Places) -> Floats:
+    base = run.value(expression.base, places)
+    return run.require_finite(np.power(base, run.value(expression.exponent, places)), places, "Pow")
+
+
+def _decay(run: Evaluation, expression: Any, places: Places) -> Floats:
+    x = run.value(expression.x, places)
+    target = run.value(expression.target, places) if expression.target is not None else np.zeros(len(places))
+    midpoint = float(np.float32(0.5 if expression.midpoint is None else expression.midpoint))
+    scale = float(np.float32(1.0 if expression.scale is None else expression.scale))
+    distance = np.abs(x - target)
+    if expression.kind == DecayKind.Lin:
+        return np.maximum(0.0, 1.0 - distance * (1.0 - midpoint) / scale)
+    if expression.kind == DecayKind.Exp:
+        return np.asarray(midpoint ** (distance / scale))
+    return np.asarray(midpoint ** (distance * distance / (scale * scale)))
+
+
+_RULES: dict[type, Callable[[Evaluation, Any, Places], Floats]] = {
+    Expression.Constant: _constant,
+    Expression.Variable: _variable,
+    Expression.Condition: _condition,
+    Expression.GeoDistance: _geo_distance,
+    Expression.Datetime: _datetime,
+    Expression.DatetimeKey: _datetime_key,
+    Expression.Mult: _mult,
+    Expression.Sum: _sum,
+    Expression.Max: _maximum,
+    Expression.Min: _minimum,
+    Expression.Neg: _negative,
+    Expression.Abs: _absolute,
+    Expression.Div: _divide,
+    Expression.Sqrt: _unary(np.sqrt, "Sqrt"),
+    Expression.Pow: _power,
+    Expression.Exp: _unary(np.exp, "Exp"),
+    Expression.Log10: _unary(np.log10, "Log10"),
+    Expression.Ln: _unary(np.log, "Ln"),
+    Expression.Acosh: _unary(np.arccosh, "Acosh"),
+    Expression.Decay: _decay,
+}

@@ -1,0 +1,101 @@
+"""Scored points on their way through a query.
+
+A point is known by its key: segment number in the high 32 bits, offset in the low ones. An id lives in one segment,
+so equal keys are equal points and no ids are looked at before the result is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Keys = npt.NDArray[np.uint64]
+Scores = npt.NDArray[np.float32]
+Offsets = npt.NDArray[np.uint32]
+
+
+class Hits:
+    """Points in rank order.
+
+    Args:
+        keys: ``(n,) uint64``.
+        scores: ``(n,) float32`` as shown to the caller.
+        order_values: for results of an ordering, the value each was ordered by.
+        versioned: whether results show the points' versions (scored stages) or 0 (listing stages).
+        vectors: the vector name whose vectors the result carries unasked (MMR), None for none.
+    """
+
+    __slots__ = ("keys", "order_values", "scores", "vectors", "versioned")
+
+    def __init__(
+        self,
+        keys: Keys,
+        scores: Scores,
+        order_values: list[Any] | None = None,
+        *,
+        versioned: bool = True,
+        vectors: str | None = None,
+    ) -> None:
+        self.keys = keys
+        self.scores = scores
+        self.order_values = order_values
+        self.versioned = versioned
+        self.vectors = vectors
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def take(self, chosen: slice | npt.NDArray[Any]) -> Hits:
+        """Some of the points, in the order given."""
+        values = self.order_values
+        if values is not None:
+            values = values[chosen] if isinstance(chosen, slice) else [values[i] for i in chosen.tolist()]
+        return Hits(
+            self.keys[chosen], self.scores[chosen], values, versioned=self.versioned, vectors=self.vectors
+        )
+
+
+def empty() -> Hits:
+    """No points."""
+    return Hits(np.zeros(0, np.uint64), np.zeros(0, np.float32))
+
+
+def make_keys(segment: int, offsets: npt.NDArray[Any]) -> Keys:
+    """Keys of points of one segment."""
+    return offsets.astype(np.uint64) | np.uint64(segment << 32)
+
+
+def by_segment(keys: Keys) -> Iterator[tuple[int, npt.NDArray[np.int64], Offsets]]:
+    """``(segment number, places in keys, offsets)`` for each segment that occurs."""
+    if not len(keys):
+        return
+    numbers = (keys >> np.uint64(32)).astype(np.int64)
+    offsets = keys.astype(np.uint32)
+    first = int(numbers[0])
+    if bool((numbers == first).all()):
+        yield first, np.arange(len(keys)), offsets
+        return
+    for number in np.unique(numbers).tolist():
+        places = np.flatnonzero(numbers == number)
+        yield number, places, offsets[places]
+
+
+def union(parts: list[Hits]) -> Keys:
+    """Keys of all points of several results, each once, ascending."""
+    return np.unique(np.concatenate([part.keys for part in parts])) if parts else np.zeros(0, np.uint64)
+
+
+def best(keys: Keys, scores: Scores, limit: int) -> tuple[Keys, Scores]:
+    """The ``limit`` highest scores in descending order; equal scores by key; NaN scores are left out."""
+    valid = ~np.isnan(scores)
+    if not bool(valid.all()):
+        keys, scores = keys[valid], scores[valid]
+    if limit < len(scores):
+        bar = np.partition(scores, len(scores) - limit)[len(scores) - limit]
+        kept = np.flatnonzero(scores >= bar)
+        keys, scores = keys[kept], scores[kept]
+    order = np.lexsort((keys, -scores))[:limit]
+    return keys[order], scores[order]

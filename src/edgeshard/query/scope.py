@@ -1,0 +1,112 @@
+"""What one query runs over: the segments, and masks of its filters computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeshard.errors import VectorNameNotFoundError
+from edgeshard.filter.evaluate import evaluate, evaluate_offsets
+from edgeshard.models.filters import Filter
+from edgeshard.query.hits import Keys, by_segment
+from edgeshard.segment.batch import Mask, Offsets
+from edgeshard.segment.fields import SparseField, SparseQuery
+from edgeshard.segment.schema import Schema, VectorSchema
+from edgeshard.segment.segment import Segment, SegmentContext
+
+Filters = tuple[Filter, ...]
+"""Filters that all apply; a prefetch adds its own to those around it."""
+
+
+class Scope:
+    """The segments one request sees.
+
+    Args:
+        segments: all segments of the shard.
+        schema: its vectors.
+    """
+
+    __slots__ = ("_masks", "schema", "segments")
+
+    def __init__(self, segments: Sequence[Segment], schema: Schema) -> None:
+        self.segments = segments
+        self.schema = schema
+        self._masks: dict[tuple[int, tuple[int, ...]], Mask] = {}
+
+    def spec(self, name: str) -> VectorSchema:
+        """The vectors of a name.
+
+        Raises:
+            VectorNameNotFoundError: the shard has none of that name.
+        """
+        try:
+            return self.schema[name]
+        except KeyError:
+            known = ", ".join(repr(known or "(unnamed)") for known in self.schema)
+            raise VectorNameNotFoundError(
+                f"Not existing vector name error: {name}. This shard has: {known}"
+            ) from None
+
+    def mask(self, number: int, filters: Filters) -> Mask:
+        """``(count,)`` which offsets of a segment hold a point that all filters match. Do not change it."""
+        key = (number, tuple(map(id, filters)))
+        mask = self._masks.get(key)
+        if mask is None:
+            segment = self.segments[number]
+            mask = segment.live_mask()
+            for condition in filters:
+                mask &= evaluate(condition, SegmentContext(segment))
+            self._masks[key] = mask
+        return mask
+
+    def condition(self, keys: Keys, condition: Filter) -> Mask:
+        """Which of some points a filter matches."""
+        result = np.zeros(len(keys), np.bool_)
+        for number, places, offsets in by_segment(keys):
+            result[places] = evaluate_offsets(condition, SegmentContext(self.segments[number]), offsets)
+        return result
+
+    def payloads(self, keys: Keys) -> list[bytes]:
+        """Raw payloads of points."""
+        result: list[bytes] = [b"{}"] * len(keys)
+        for number, places, offsets in by_segment(keys):
+            for place, raw in zip(places.tolist(), self.segments[number].payloads(offsets), strict=True):
+                result[place] = raw
+        return result
+
+    def queries(self, name: str, examples: Sequence[Any], corpus: Filter | None, params: Any) -> list[Any]:
+        """Query vectors checked and converted; sparse ones weighted by inverse document frequency if configured."""
+        field = self.segments[0].fields[name]
+        queries = [field.query(example) for example in examples]
+        if self.schema[name].idf:
+            return [self._weighted(name, query, corpus) for query in queries]
+        return queries
+
+    def _weighted(self, name: str, query: SparseQuery, corpus: Filter | None) -> SparseQuery:
+        """A sparse query with each weight times ``ln(1 + (N - df + 0.5) / (df + 0.5))``."""
+        total, frequency = 0, np.zeros(len(query.indices), np.int64)
+        for number, segment in enumerate(self.segments):
+            field = segment.fields[name]
+            if not isinstance(field, SparseField):
+                continue
+            chosen: Offsets | None = None
+            if corpus is not None:
+                chosen = np.flatnonzero(self.mask(number, (corpus,)) & field.presence(segment.count)).astype(
+                    np.uint32
+                )
+            points, counts = field.frequencies(query.indices, segment.count, chosen)
+            total += points
+            frequency += counts
+        weights = np.log1p((total - frequency + 0.5) / (frequency + 0.5)).astype(np.float32)
+        return SparseQuery(query.indices, query.values * weights)
+
+
+def all_offsets(mask: Mask) -> Offsets:
+    """Offsets a mask marks."""
+    return np.flatnonzero(mask).astype(np.uint32)
+
+
+Array = npt.NDArray[Any]

@@ -1,0 +1,155 @@
+"""A request as a tree of stages: leaves search the segments, inner stages re-score or fuse what they returned.
+
+A filter applies to every leaf below it and is not applied again to what the leaves return.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from edgeshard.errors import ValidationError
+from edgeshard.models.queries import Fusion, Mmr, OrderBy, Query, Sample, TextQuery
+from edgeshard.models.expressions import Formula
+from edgeshard.query import fusion
+from edgeshard.query.hits import Hits, union
+from edgeshard.query.scope import Filters, Scope
+from edgeshard.query.vector_search import diversify, rescore, search
+
+MAX_DEPTH = 64
+"""Deepest nesting of prefetches, as in Qdrant."""
+
+
+def run(
+    scope: Scope,
+    stage: Any,
+    filters: Filters,
+    limit: int,
+) -> Hits:
+    """The result of one stage.
+
+    Args:
+        scope: the segments.
+        stage: a QueryRequest or a Prefetch.
+        filters: those of the stages around it.
+        limit: how many points at most.
+
+    Raises:
+        ValidationError: the stage contradicts itself.
+    """
+    if stage.filter is not None:
+        filters = (*filters, stage.filter)
+    query, threshold, params = stage.query, stage.score_threshold, stage.params
+    if not stage.prefetches:
+        return _leaf(scope, query, filters, limit, threshold, params)
+    if query is None:
+        raise ValidationError("Validation failed: cannot have prefetches without a query")
+    parts = [run(scope, prefetch, filters, prefetch.limit) for prefetch in stage.prefetches]
+    if isinstance(query, Fusion):
+        return at_least(_fuse(query, parts, limit), threshold)
+    if isinstance(query, Formula):
+        from edgeshard.query.formula import rank
+
+        return at_least(rank(scope, query, parts, limit), threshold)
+    if isinstance(query, TextQuery):
+        raise ValidationError("Validation failed: a text query cannot re-score prefetches: make it a prefetch itself")
+    keys = union(parts)
+    if isinstance(query, Mmr):
+        return diversify(scope, query, keys, filters, limit, threshold, params)
+    if isinstance(query, OrderBy):
+        from edgeshard.query.order import order_keys
+
+        return order_keys(scope, query, keys, limit)
+    if isinstance(query, Sample):
+        return sample(keys, limit)
+    return rescore(scope, query, keys, limit, threshold, params)
+
+
+def check_depth(stage: Any) -> None:
+    """Refuse prefetches nested too deep.
+
+    Raises:
+        ValidationError: they are nested deeper than :data:`MAX_DEPTH`.
+    """
+    depth, level = 0, list(stage.prefetches)
+    while level:
+        depth += 1
+        level = [inner for prefetch in level for inner in prefetch.prefetches]
+    if depth > MAX_DEPTH:
+        raise ValidationError(f"Validation failed: prefetches depth {depth} exceeds max depth {MAX_DEPTH}")
+
+
+def _leaf(
+    scope: Scope, query: Any, filters: Filters, limit: int, threshold: float | None, params: Any
+) -> Hits:
+    if query is None:
+        return first(scope, filters, limit)
+    if isinstance(query, Fusion):
+        raise ValidationError("Validation failed: cannot apply Fusion without prefetches")
+    if isinstance(query, Formula):
+        raise ValidationError("Validation failed: cannot apply Formula without prefetches")
+    if isinstance(query, Mmr):
+        return diversify(scope, query, None, filters, limit, threshold, params)
+    if isinstance(query, OrderBy):
+        from edgeshard.query.order import order_all
+
+        return order_all(scope, query, filters, limit)
+    if isinstance(query, Sample):
+        return sample(everything(scope, filters), limit)
+    if isinstance(query, TextQuery):
+        from edgeshard.query.text_search import text_search
+
+        return text_search(scope, query, filters, limit, threshold)
+    if not isinstance(query, Query):
+        raise TypeError(f"not a query: {query!r}")
+    return search(scope, query, filters, limit, threshold, params)
+
+
+def _fuse(query: Any, parts: list[Hits], limit: int) -> Hits:
+    if isinstance(query, Fusion.Rrf):
+        return fusion.reciprocal_rank(parts, query.k, query.weights, limit)
+    return fusion.distribution_based(parts, limit)
+
+
+def at_least(hits: Hits, threshold: float | None) -> Hits:
+    """Hits whose score reaches a threshold (fusion and formula keep equal scores)."""
+    return hits if threshold is None else hits.take(hits.scores >= np.float32(threshold))
+
+
+def everything(scope: Scope, filters: Filters) -> Any:
+    """Keys of all points the filters match."""
+    from edgeshard.query.hits import make_keys
+
+    found = [make_keys(n, np.flatnonzero(scope.mask(n, filters))) for n in range(len(scope.segments))]
+    return np.concatenate(found) if found else np.zeros(0, np.uint64)
+
+
+def sample(keys: Any, limit: int) -> Hits:
+    """Random points in random order."""
+    chosen = np.random.default_rng().permutation(keys)[:limit]
+    return Hits(chosen, np.ones(len(chosen), np.float32), versioned=False)
+
+
+def first(scope: Scope, filters: Filters, limit: int) -> Hits:
+    """The first points in id order."""
+    from edgeshard.query.hits import make_keys
+    from edgeshard.models.ids import id_sort_key
+
+    pages = []
+    for number, segment in enumerate(scope.segments):
+        offsets = segment.ids.sorted_offsets()
+        pages.append(offsets[np.flatnonzero(scope.mask(number, filters)[offsets])[: min(limit, len(offsets))]])
+    if len(pages) == 1:
+        keys = make_keys(0, pages[0])
+    else:
+        ranked = [
+            (id_sort_key(point_id), key)
+            for number, page in enumerate(pages)
+            for point_id, key in zip(
+                scope.segments[number].ids.ids_of(page), make_keys(number, page).tolist(), strict=True
+            )
+        ]
+        ranked.sort()
+        keys = np.array([key for _, key in ranked[:limit]], np.uint64)
+    return Hits(keys, np.ones(len(keys), np.float32), versioned=False)

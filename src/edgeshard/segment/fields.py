@@ -1,0 +1,488 @@
+"""The vectors of one name inside one segment: their storage, and exact scoring over it.
+
+A field takes and gives vectors in stored form (:mod:`edgeshard.segment.batch`) and scores with similarities, larger
+is better. Offsets it is given lie inside the segment; the segment sees to that.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeshard.errors import VectorDimensionError, WrongVectorKindError
+from edgeshard.index import flat
+from edgeshard.segment.batch import Column, DenseColumn, Mask, MultiColumn, Offsets, SparseColumn
+from edgeshard.segment.schema import VectorSchema
+from edgeshard.storage.convert import from_stored, to_stored
+from edgeshard.storage.dense import ChunkedDense, MatrixDense
+from edgeshard.storage.flush import FlushPlan
+from edgeshard.storage.multi import MultiDense
+from edgeshard.storage.sparse import SparseStorage
+
+Scores = npt.NDArray[np.float32]
+Hits: TypeAlias = "tuple[Offsets, Scores]"
+"""Offsets and similarities of one query, best first."""
+
+
+class Field(Protocol):
+    """What a segment asks of the vectors of one name."""
+
+    spec: VectorSchema
+    writable: bool
+
+    def put(self, offsets: Offsets, column: Column) -> None:
+        """Store one entry per offset; absent entries become missing vectors."""
+
+    def forget(self, offsets: Offsets) -> None:
+        """Mark vectors as missing."""
+
+    def presence(self, total: int) -> Mask:
+        """Which of the first ``total`` offsets have this vector."""
+
+    def stored(self, offsets: Offsets) -> Column:
+        """Entries in stored form, for moving points between segments."""
+
+    def read(self, offsets: Offsets) -> list[Any]:
+        """Vectors for a result: 1-d array, 2-d array or ``(indices, values)``; None where missing."""
+
+    def query(self, vector: Any) -> Any:
+        """A query vector checked and converted once, for :meth:`topk` and :meth:`sims`."""
+
+    def topk(self, queries: list[Any], mask: Mask, k: int) -> list[Hits]:
+        """The best ``k`` of the offsets in ``mask`` for each query, ties by offset."""
+
+    def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
+        """Similarities ``(len(queries), len(offsets))``."""
+
+    def ensure_count(self, total: int) -> None:
+        """Give every offset of the segment an entry: a crash can leave fewer than there are ids."""
+
+    def collect(self, plan: FlushPlan) -> None:
+        """Hand unflushed changes to a flush."""
+
+    def close(self) -> None:
+        """Release files."""
+
+
+class DenseField:
+    """One dense vector per point.
+
+    Args:
+        storage: the rows.
+        spec: their size, distance and type.
+    """
+
+    __slots__ = ("spec", "storage", "writable")
+
+    def __init__(self, storage: ChunkedDense | MatrixDense, spec: VectorSchema) -> None:
+        self.storage = storage
+        self.spec = spec
+        self.writable = isinstance(storage, ChunkedDense)
+
+    def put(self, offsets: Offsets, column: Column) -> None:
+        """See :class:`Field`."""
+        assert isinstance(column, DenseColumn)
+        assert isinstance(self.storage, ChunkedDense)
+        self.storage.put(offsets, column.rows)
+        if column.present is None:
+            self.storage.set_deleted(offsets, False)
+        else:
+            self.storage.set_deleted(offsets[column.present], False)
+            self.storage.set_deleted(offsets[~column.present], True)
+
+    def forget(self, offsets: Offsets) -> None:
+        """See :class:`Field`."""
+        self.storage.set_deleted(offsets, True)
+
+    def presence(self, total: int) -> Mask:
+        """See :class:`Field`."""
+        mask = np.zeros(total, np.bool_)
+        count = min(total, self.storage.count)
+        np.logical_not(self.storage.deleted_mask()[:count], out=mask[:count])
+        return mask
+
+    def stored(self, offsets: Offsets) -> DenseColumn:
+        """See :class:`Field`."""
+        present = ~self.storage.deleted_mask()[offsets]
+        return DenseColumn(self.storage.get(offsets), None if bool(present.all()) else present)
+
+    def read(self, offsets: Offsets) -> list[Any]:
+        """See :class:`Field`."""
+        rows = from_stored(self.storage.get(offsets), self.spec.dtype)
+        missing = self.storage.deleted_mask()[offsets]
+        return [None if gone else row for row, gone in zip(rows, missing.tolist(), strict=True)]
+
+    def query(self, vector: Any) -> npt.NDArray[np.generic]:
+        """See :class:`Field`."""
+        if not isinstance(vector, np.ndarray):
+            raise WrongVectorKindError("Wrong usage of sparse vectors: a dense field needs a dense query")
+        if vector.ndim != 1:
+            raise WrongVectorKindError("Wrong usage of multi vectors: a dense field needs a dense query")
+        if len(vector) != self.spec.size:
+            raise VectorDimensionError(self.spec.size, len(vector))
+        return to_stored(vector.reshape(1, -1), self.spec.distance, self.spec.dtype)
+
+    def topk(self, queries: list[Any], mask: Mask, k: int) -> list[Hits]:
+        """See :class:`Field`."""
+        return flat.topk(np.concatenate(queries), self.storage.chunks(), mask, k, self.spec.distance)
+
+    def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
+        """See :class:`Field`."""
+        return flat.sims(np.concatenate(queries), self.storage.chunks(), offsets, self.spec.distance)
+
+    def as_queries(self, offsets: Offsets) -> list[Any]:
+        """Stored vectors in the form :meth:`sims` takes."""
+        return list(self.storage.get(offsets)[:, None, :])
+
+    def pairwise(self, left: list[Any], right: list[Any]) -> Scores:
+        """Similarities ``(len(left), len(right))`` of vectors in query form."""
+        rows = np.ascontiguousarray(np.concatenate(right))
+        everything = np.arange(len(rows), dtype=np.uint32)
+        return flat.sims(np.ascontiguousarray(np.concatenate(left)), [rows], everything, self.spec.distance)
+
+    def ensure_count(self, total: int) -> None:
+        """See :class:`Field`."""
+        if self.writable:
+            self.storage.ensure_count(total)
+
+    def collect(self, plan: FlushPlan) -> None:
+        """See :class:`Field`."""
+        self.storage.collect(plan)
+
+    def close(self) -> None:
+        """See :class:`Field`."""
+        self.storage.close()
+
+
+class MultiField:
+    """A multi-vector per point, compared by MaxSim.
+
+    Args:
+        storage: rows and the table that says which belong to a point.
+        spec: their size, distance and type.
+        writable: whether the segment is appendable.
+    """
+
+    __slots__ = ("spec", "storage", "writable")
+
+    def __init__(self, storage: MultiDense, spec: VectorSchema, writable: bool) -> None:
+        self.storage = storage
+        self.spec = spec
+        self.writable = writable
+
+    def put(self, offsets: Offsets, column: Column) -> None:
+        """See :class:`Field`."""
+        assert isinstance(column, MultiColumn)
+        self.storage.put_batch(offsets, column.indptr, column.rows, column.present)
+
+    def forget(self, offsets: Offsets) -> None:
+        """See :class:`Field`."""
+        self.storage.set_deleted(offsets, True)
+
+    def presence(self, total: int) -> Mask:
+        """See :class:`Field`."""
+        mask = np.zeros(total, np.bool_)
+        count = min(total, self.storage.count)
+        np.logical_not(self.storage.deleted_mask()[:count], out=mask[:count])
+        return mask
+
+    def stored(self, offsets: Offsets) -> MultiColumn:
+        """See :class:`Field`."""
+        indptr, rows = self.storage.get_batch(offsets)
+        present = ~self.storage.deleted_mask()[offsets]
+        return MultiColumn(indptr, rows, None if bool(present.all()) else present)
+
+    def read(self, offsets: Offsets) -> list[Any]:
+        """See :class:`Field`."""
+        indptr, rows = self.storage.get_batch(offsets)
+        vectors = from_stored(rows, self.spec.dtype)
+        missing = self.storage.deleted_mask()[offsets].tolist()
+        return [
+            None if gone else vectors[indptr[place] : indptr[place + 1]] for place, gone in enumerate(missing)
+        ]
+
+    def query(self, vector: Any) -> npt.NDArray[np.generic]:
+        """See :class:`Field`."""
+        if not isinstance(vector, np.ndarray):
+            raise WrongVectorKindError("Wrong usage of sparse vectors: a multi-vector field needs dense rows")
+        rows = vector.reshape(1, -1) if vector.ndim == 1 else vector
+        if rows.shape[1] != self.spec.size:
+            raise VectorDimensionError(self.spec.size, rows.shape[1])
+        return to_stored(rows, self.spec.distance, self.spec.dtype)
+
+    def topk(self, queries: list[Any], mask: Mask, k: int) -> list[Hits]:
+        """See :class:`Field`."""
+        first, count = self.storage.row_table()
+        chunks = self.storage.chunks()
+        return [flat.maxsim_topk(q, chunks, first, count, mask, k, self.spec.distance) for q in queries]
+
+    def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
+        """See :class:`Field`."""
+        first, count = self.storage.row_table()
+        chunks = self.storage.chunks()
+        scores = np.empty((len(queries), len(offsets)), np.float32)
+        for place, query in enumerate(queries):
+            scores[place] = flat.maxsim_offsets(query, chunks, first, count, offsets, self.spec.distance)
+        return scores
+
+    def as_queries(self, offsets: Offsets) -> list[Any]:
+        """Stored multi-vectors in the form :meth:`sims` takes."""
+        indptr, rows = self.storage.get_batch(offsets)
+        return [rows[start:stop] for start, stop in zip(indptr, indptr[1:], strict=False)]
+
+    def pairwise(self, left: list[Any], right: list[Any]) -> Scores:
+        """Similarities ``(len(left), len(right))`` of multi-vectors in query form."""
+        counts = np.array([len(rows) for rows in right], np.uint32)
+        first = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.uint32)
+        rows = np.ascontiguousarray(np.concatenate(right))
+        everything = np.arange(len(right), dtype=np.uint32)
+        distance = self.spec.distance
+        return np.stack(
+            [flat.maxsim_offsets(query, [rows], first, counts, everything, distance) for query in left]
+        )
+
+    def ensure_count(self, total: int) -> None:
+        """See :class:`Field`."""
+        if self.writable:
+            self.storage.ensure_count(total)
+
+    def collect(self, plan: FlushPlan) -> None:
+        """See :class:`Field`."""
+        self.storage.collect(plan)
+
+    def close(self) -> None:
+        """See :class:`Field`."""
+        self.storage.close()
+
+
+class SparseQuery:
+    """A sparse query with its indices in ascending order; equal indices add up.
+
+    Args:
+        indices: ``(m,) uint32``.
+        values: ``(m,) float32``.
+    """
+
+    __slots__ = ("indices", "values")
+
+    def __init__(self, indices: npt.NDArray[np.uint32], values: npt.NDArray[np.float32]) -> None:
+        order = np.argsort(indices, kind="stable")
+        self.indices = np.ascontiguousarray(indices[order], np.uint32)
+        self.values = np.ascontiguousarray(values[order], np.float32)
+
+
+class SparseField:
+    """A sparse vector per point, scored by its dot product with the query.
+
+    Args:
+        storage: the vectors.
+        spec: whether queries are weighted by inverse document frequency.
+        writable: whether the segment is appendable.
+    """
+
+    __slots__ = ("_csr", "spec", "storage", "writable")
+
+    def __init__(self, storage: SparseStorage, spec: VectorSchema, writable: bool) -> None:
+        self.storage = storage
+        self.spec = spec
+        self.writable = writable
+        self._csr: tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32], Scores] | None = None
+
+    def put(self, offsets: Offsets, column: Column) -> None:
+        """See :class:`Field`."""
+        assert isinstance(column, SparseColumn)
+        self._csr = None
+        self.storage.put_batch(offsets, column.indptr, column.indices, column.values, column.present)
+
+    def forget(self, offsets: Offsets) -> None:
+        """See :class:`Field`."""
+        self._csr = None
+        self.storage.remove(offsets)
+
+    def presence(self, total: int) -> Mask:
+        """See :class:`Field`."""
+        mask = np.zeros(total, np.bool_)
+        count = min(total, self.storage.count)
+        np.logical_not(self.storage.deleted_mask()[:count], out=mask[:count])
+        return mask
+
+    def stored(self, offsets: Offsets) -> SparseColumn:
+        """See :class:`Field`."""
+        indptr, indices, values = self.storage.csr(offsets)
+        present = ~self.storage.deleted_mask()[offsets]
+        return SparseColumn(indptr, indices, values, None if bool(present.all()) else present)
+
+    def read(self, offsets: Offsets) -> list[Any]:
+        """See :class:`Field`."""
+        indptr, indices, values = self.storage.csr(offsets)
+        missing = self.storage.deleted_mask()[offsets].tolist()
+        bounds = indptr.tolist()
+        return [
+            None if gone else (indices[bounds[i] : bounds[i + 1]], values[bounds[i] : bounds[i + 1]])
+            for i, gone in enumerate(missing)
+        ]
+
+    def query(self, vector: Any) -> SparseQuery:
+        """See :class:`Field`."""
+        if isinstance(vector, np.ndarray):
+            raise WrongVectorKindError("Wrong usage of sparse vectors: a sparse field needs a SparseVector query")
+        return SparseQuery(vector._indices, vector._values)
+
+    def topk(self, queries: list[Any], mask: Mask, k: int) -> list[Hits]:
+        """See :class:`Field`. Only points that share an index with the query count."""
+        return [flat.sparse_topk(q.indices, q.values, *self.csr(len(mask)), mask, k) for q in queries]
+
+    def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
+        """See :class:`Field`."""
+        indptr, indices, values = self.storage.csr(offsets)
+        scores = np.empty((len(queries), len(offsets)), np.float32)
+        for place, query in enumerate(queries):
+            scores[place] = flat.sparse_sims(query.indices, query.values, indptr, indices, values)[0]
+        return scores
+
+    def shares_index(self, query: SparseQuery, offsets: Offsets) -> Mask:
+        """Which points have an index of the query."""
+        indptr, indices, _ = self.storage.csr(offsets)
+        rows = np.repeat(np.arange(len(offsets)), np.diff(indptr))
+        shared = np.zeros(len(offsets), np.bool_)
+        shared[rows[np.isin(indices, query.indices)]] = True
+        return shared
+
+    def frequencies(
+        self, wanted: npt.NDArray[np.uint32], total: int, offsets: Offsets | None
+    ) -> tuple[int, npt.NDArray[np.int64]]:
+        """Numbers for inverse document frequency: points with a non-empty vector, and with each wanted index.
+
+        Args:
+            wanted: ``(m,)`` indices.
+            total: offsets of the segment.
+            offsets: only these points; all that were ever stored for None (deleted ones count until the segment
+                is rebuilt, as in Qdrant).
+        """
+        indptr, indices, _ = self.csr(total) if offsets is None else self.storage.csr(offsets)
+        points = len(indptr) - 1 if offsets is not None else int(np.count_nonzero(np.diff(indptr)))
+        unique, counts = np.unique(indices[np.isin(indices, wanted)], return_counts=True)
+        at = np.searchsorted(unique, wanted)
+        found = np.zeros(len(wanted), np.int64)
+        inside = at < len(unique)
+        hit = inside.copy()
+        hit[inside] = unique[at[inside]] == wanted[inside]
+        found[hit] = counts[at[hit]]
+        return points, found
+
+    def csr(self, total: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32], Scores]:
+        """All vectors of the first ``total`` offsets, read once and kept until the next change."""
+        if self._csr is None or len(self._csr[0]) != total + 1:
+            self._csr = self.storage.csr(np.arange(total, dtype=np.uint32))
+        return self._csr
+
+    def ensure_count(self, total: int) -> None:
+        """See :class:`Field`."""
+        if self.writable:
+            self.storage.ensure_count(total)
+
+    def collect(self, plan: FlushPlan) -> None:
+        """See :class:`Field`."""
+        self.storage.collect(plan)
+
+    def close(self) -> None:
+        """See :class:`Field`."""
+        self._csr = None
+        self.storage.close()
+
+
+def open_field(
+    path: Path, name: str, spec: VectorSchema, *, storage_type: str, appendable: bool, read_only: bool
+) -> Field:
+    """The field of a vector name in a segment directory.
+
+    Raises:
+        CorruptedError: its files are missing or damaged.
+    """
+    directory = vector_directory(path, name)
+    if spec.kind == "sparse":
+        return SparseField(SparseStorage.open(directory, read_only=read_only), spec, appendable)
+    if spec.kind == "multi":
+        multi = MultiDense.open(directory, spec.size, spec.dtype, read_only=read_only)
+        return MultiField(multi, spec, appendable)
+    if storage_type in ("ChunkedMmap", "InRamChunkedMmap"):
+        return DenseField(ChunkedDense.open(directory, spec.size, spec.dtype, read_only=read_only), spec)
+    return DenseField(MatrixDense.open(directory, spec.size, spec.dtype, read_only=read_only), spec)
+
+
+def create_field(path: Path, name: str, spec: VectorSchema) -> Field:
+    """A new, empty, appendable field."""
+    directory = vector_directory(path, name)
+    if spec.kind == "sparse":
+        return SparseField(SparseStorage.create(directory), spec, True)
+    if spec.kind == "multi":
+        return MultiField(MultiDense.create(directory, spec.size, spec.dtype), spec, True)
+    return DenseField(ChunkedDense.create(directory, spec.size, spec.dtype), spec)
+
+
+def vector_directory(segment: Path, name: str) -> Path:
+    """Where the vectors of a name are; the unnamed vector has no suffix."""
+    return segment / (f"vector_storage-{name}" if name else "vector_storage")
+
+
+class AbsentField:
+    """A vector name that no point of an immutable segment has: it was added after the segment was built.
+
+    Args:
+        spec: what the name stores elsewhere.
+    """
+
+    __slots__ = ("spec", "writable")
+
+    def __init__(self, spec: VectorSchema) -> None:
+        self.spec = spec
+        self.writable = False
+
+    def put(self, offsets: Offsets, column: Column) -> None:
+        """Never called: points move to an appendable segment first."""
+        raise AssertionError("an immutable segment takes no vectors")
+
+    def forget(self, offsets: Offsets) -> None:
+        """See :class:`Field`."""
+
+    def presence(self, total: int) -> Mask:
+        """See :class:`Field`."""
+        return np.zeros(total, np.bool_)
+
+    def stored(self, offsets: Offsets) -> Column:
+        """See :class:`Field`."""
+        none = np.zeros(len(offsets), np.bool_)
+        indptr = np.zeros(len(offsets) + 1, np.int64)
+        if self.spec.kind == "sparse":
+            return SparseColumn(indptr, np.zeros(0, np.uint32), np.zeros(0, np.float32), none)
+        if self.spec.kind == "multi":
+            return MultiColumn(indptr, np.zeros((0, self.spec.size), self.spec.dtype), none)
+        return DenseColumn(np.zeros((len(offsets), self.spec.size), self.spec.dtype), none)
+
+    def read(self, offsets: Offsets) -> list[Any]:
+        """See :class:`Field`."""
+        return [None] * len(offsets)
+
+    def query(self, vector: Any) -> Any:
+        """See :class:`Field`; other segments check it."""
+        return vector
+
+    def topk(self, queries: list[Any], mask: Mask, k: int) -> list[Hits]:
+        """See :class:`Field`."""
+        return [(np.zeros(0, np.uint32), np.zeros(0, np.float32)) for _ in queries]
+
+    def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
+        """See :class:`Field`."""
+        return np.full((len(queries), len(offsets)), np.nan, np.float32)
+
+    def ensure_count(self, total: int) -> None:
+        """Nothing to do: there are no files."""
+
+    def collect(self, plan: FlushPlan) -> None:
+        """See :class:`Field`."""
+
+    def close(self) -> None:
+        """See :class:`Field`."""

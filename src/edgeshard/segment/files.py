@@ -1,0 +1,142 @@
+"""Opening and creating segment directories.
+
+``version.info`` is written last and makes a segment complete; a directory without it is one whose creation was cut
+short. Nothing here deletes a segment that holds data.
+"""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeshard.errors import CorruptedError, StorageError
+from edgeshard.segment.config import SegmentConfig, read_segment_config, write_version
+from edgeshard.segment.fields import AbsentField, Field, create_field, open_field, vector_directory
+from edgeshard.segment.payload_indexes import PayloadIndexes
+from edgeshard.segment.schema import Schema, VectorSchema
+from edgeshard.segment.segment import Segment
+from edgeshard.storage import files
+from edgeshard.storage.gridstore import Gridstore
+from edgeshard.storage.id_tracker import MutableIdTracker, open_id_tracker
+
+PAYLOAD = "payload_storage"
+PAYLOAD_PAGE_BYTES = 32 << 20
+PAYLOAD_BLOCK_BYTES = 128
+
+
+def open_segment(path: Path, *, read_only: bool = False) -> Segment:
+    """An existing segment, repaired as far as a crash between two files requires.
+
+    Raises:
+        CorruptedError: a file is missing or damaged.
+        StorageError: the segment was written by a newer version.
+    """
+    config = read_segment_config(path)
+    appendable = config.appendable
+    schema = schema_of(config)
+    if not (path / PAYLOAD).is_dir():
+        raise CorruptedError(path / PAYLOAD, "the payload storage is missing")
+    payload = Gridstore.open(path / PAYLOAD, read_only=read_only)
+    ids = open_id_tracker(path, appendable=appendable, read_only=read_only)
+    fields = {
+        name: _open_field(path, name, spec, config, read_only=read_only) for name, spec in schema.items()
+    }
+    segment = Segment(path, config, ids, payload, fields, PayloadIndexes.open(path))
+    if not read_only:
+        _repair(segment)
+    return segment
+
+
+def create_segment(parent: Path, config: SegmentConfig, index_schema: dict[str, Any]) -> Segment:
+    """A new, empty, appendable segment, durable when this returns.
+
+    Args:
+        parent: the ``segments`` directory.
+        config: what ``segment.json`` will say.
+        index_schema: payload indexes to start with, by field path.
+    """
+    path = parent / str(uuid.uuid4())
+    try:
+        files.disk.mkdir(path)
+        payload = Gridstore.create(
+            path / PAYLOAD, page_size_bytes=PAYLOAD_PAGE_BYTES, block_size_bytes=PAYLOAD_BLOCK_BYTES, compression="LZ4"
+        )
+        fields = {name: create_field(path, name, spec) for name, spec in schema_of(config).items()}
+        indexes = PayloadIndexes.create(path, index_schema)
+        files.replace_file(path / "segment.json", config.to_json())
+        sync_tree(path)
+        write_version(path)
+        files.disk.sync_directory(parent)
+    except OSError as error:
+        files.disk.remove_tree(path)
+        if isinstance(error, StorageError):
+            raise
+        raise StorageError(error.errno, f"cannot create segment {path}: {error.strerror}") from error
+    return Segment(path, config, MutableIdTracker.create(path), payload, fields, indexes)
+
+
+def schema_of(config: SegmentConfig) -> Schema:
+    """The vectors a segment stores."""
+    schema: Schema = {}
+    for name, dense in config.vector_data.items():
+        kind = "dense" if dense.multivector_config is None else "multi"
+        schema[name] = VectorSchema(kind, dense.size, dense.distance, dense.datatype or "float32")
+    for name, sparse in config.sparse_vector_data.items():
+        schema[name] = VectorSchema("sparse", idf=sparse.modifier == "idf")
+    return schema
+
+
+def sync_tree(path: Path) -> None:
+    """Make every file and name below a directory durable."""
+    for directory, _, names in path.walk() if hasattr(path, "walk") else _walk(path):
+        for name in names:
+            fd = files.disk.open(directory / name, 0)
+            try:
+                files.disk.sync(fd)
+            finally:
+                files.disk.close(fd)
+        files.disk.sync_directory(directory)
+
+
+def _open_field(
+    path: Path, name: str, spec: VectorSchema, config: SegmentConfig, *, read_only: bool
+) -> Field:
+    directory = vector_directory(path, name)
+    if name in config.sparse_vector_data:
+        if config.sparse_vector_data[name].storage_type == "empty":
+            return AbsentField(spec)
+        storage_type = "mmap"
+    else:
+        storage_type = config.vector_data[name].storage_type
+        if storage_type == "Empty":
+            return AbsentField(spec)
+    if not directory.is_dir():
+        if not config.appendable:
+            return AbsentField(spec)
+        raise CorruptedError(directory, "the vector storage is missing")
+    return open_field(
+        path, name, spec, storage_type=storage_type, appendable=config.appendable, read_only=read_only
+    )
+
+
+def _repair(segment: Segment) -> None:
+    """Clear what points without an id left behind, and give every field one entry per offset."""
+    orphans = segment.ids.orphans
+    if len(orphans):
+        segment.payload.remove_batch(orphans)
+    for field in segment.fields.values():
+        field.ensure_count(segment.count)
+
+
+def _walk(path: Path) -> Any:
+    import os
+
+    return ((Path(directory), names, found) for directory, names, found in os.walk(path))
+
+
+def offsets_range(count: int) -> np.ndarray[Any, np.dtype[np.uint32]]:
+    """All offsets of a segment."""
+    return np.arange(count, dtype=np.uint32)

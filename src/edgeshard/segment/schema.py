@@ -1,0 +1,68 @@
+"""What vectors a shard stores: kind, size, distance and element type by name."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+Kind: TypeAlias = Literal["dense", "multi", "sparse"]
+
+COSINE, EUCLID, DOT, MANHATTAN = range(4)
+"""Codes of the distances, equal to ``int(Distance.X)``; the kernels use the same."""
+
+TURBO_BITS = {"turbo4": 4, "turbo8": 8, "turbo16": 16}
+"""Bits per element of the compressed element types."""
+
+_NUMPY = {
+    "float32": np.dtype(np.float32),
+    "float16": np.dtype(np.float16),
+    "uint8": np.dtype(np.uint8),
+}
+
+
+class VectorSchema:
+    """One vector name.
+
+    Args:
+        kind: dense, multi or sparse.
+        size: dimension; 0 for sparse.
+        distance: distance code; Dot for sparse.
+        datatype: ``float32``, ``float16``, ``uint8`` or ``turbo4|8|16``.
+        idf: whether queries are weighted by inverse document frequency (sparse only).
+    """
+
+    __slots__ = ("datatype", "distance", "idf", "kind", "size")
+
+    def __init__(
+        self, kind: Kind, size: int = 0, distance: int = DOT, datatype: str = "float32", idf: bool = False
+    ) -> None:
+        self.kind = kind
+        self.size = size
+        self.distance = distance
+        self.datatype = datatype
+        self.idf = idf
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, VectorSchema) and all(
+            getattr(self, field) == getattr(other, field) for field in self.__slots__
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{field}={getattr(self, field)!r}" for field in self.__slots__)
+        return f"VectorSchema({values})"
+
+    @property
+    def turbo_bits(self) -> int | None:
+        """Bits per element if vectors are stored compressed, else None."""
+        return TURBO_BITS.get(self.datatype)
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """The NumPy type of a stored element (bytes of a record for compressed vectors)."""
+        return _NUMPY.get(self.datatype, np.dtype(np.uint8))
+
+
+Schema: TypeAlias = "dict[str, VectorSchema]"

@@ -1,0 +1,243 @@
+"""One part of a shard's data: ids, vectors, payloads and payload indexes under one directory.
+
+A segment knows offsets and versions, not operations: the shard decides which points an operation touches and in which
+segment they live. An appendable segment takes new points and changes in place; from an immutable one points can only
+be deleted, and the shard moves a point to an appendable segment before changing it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeshard.filter.columns import PayloadColumns
+from edgeshard.models.payload import decode_payload
+from edgeshard.segment.batch import Batch, Column, Ids, Mask, Offsets
+from edgeshard.segment.config import SegmentConfig
+from edgeshard.segment.fields import Field
+from edgeshard.segment.payload_indexes import PayloadIndexes
+from edgeshard.storage.flush import FlushPlan
+from edgeshard.storage.gridstore import Gridstore
+from edgeshard.storage.id_tracker import IdTracker, MutableIdTracker
+
+
+class Segment:
+    """An open segment. Build one with :func:`edgeshard.segment.files.open_segment` or ``create_segment``.
+
+    Args:
+        path: its directory.
+        config: what ``segment.json`` says.
+        ids: which points live at which offsets, with their versions.
+        payload: payloads by offset.
+        fields: vectors by name.
+        indexes: payload indexes by field path.
+    """
+
+    __slots__ = ("_batch_bounds", "appendable", "columns", "config", "fields", "ids", "indexes", "path", "payload", "version")
+
+    def __init__(
+        self,
+        path: Path,
+        config: SegmentConfig,
+        ids: IdTracker,
+        payload: Gridstore,
+        fields: dict[str, Field],
+        indexes: PayloadIndexes,
+    ) -> None:
+        self.path = path
+        self.config = config
+        self.appendable = config.appendable
+        self.ids = ids
+        self.payload = payload
+        self.fields = fields
+        self.indexes = indexes
+        self.version = -1 if config.version is None else config.version
+        self.columns = PayloadColumns(self)
+
+    @property
+    def name(self) -> str:
+        """The segment's directory name."""
+        return self.path.name
+
+    @property
+    def count(self) -> int:
+        """Number of offsets, deleted ones included (also what columns and masks are as long as)."""
+        return self.ids.total
+
+    @property
+    def live(self) -> int:
+        """Number of points."""
+        return self.ids.live
+
+    def live_mask(self) -> Mask:
+        """``(count,)`` which offsets hold a point."""
+        return np.logical_not(self.ids.deleted_mask())
+
+    # --- reading ---------------------------------------------------------------------------------------
+
+    def read_batch(self, offsets: Offsets | None) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+        """Raw payloads as one buffer and bounds ``(n + 1,)``; all offsets of the segment for None."""
+        if offsets is None:
+            offsets = np.arange(self.count, dtype=np.uint32)
+        return self.payload.get_batch(offsets)
+
+    def payloads(self, offsets: Offsets) -> list[bytes]:
+        """Raw payloads, ``{}`` where there is none."""
+        if len(offsets) == 1:
+            return [self.payload.get(int(offsets[0])) or b"{}"]
+        data, bounds = self.payload.get_batch(offsets)
+        raw, edges = data.tobytes(), bounds.tolist()
+        return [raw[start:stop] or b"{}" for start, stop in zip(edges, edges[1:], strict=False)]
+
+    def payload_of(self, offset: int) -> dict[str, Any]:
+        """The decoded payload of one point."""
+        raw = self.payload.get(offset)
+        return decode_payload(raw) if raw else {}
+
+    def extract(self, offsets: Offsets) -> Batch:
+        """Whole points in stored form, for moving them to another segment."""
+        columns: dict[str, Column] = {}
+        for name, field in self.fields.items():
+            column = field.stored(offsets)
+            if column.present is None or bool(column.present.any()):
+                columns[name] = column
+        payloads: list[bytes | None] = list(self.payloads(offsets))
+        return Batch(self.ids.ids_of(offsets), columns, payloads)
+
+    # --- changing --------------------------------------------------------------------------------------
+
+    def insert(self, op_number: int, batch: Batch) -> None:
+        """Add points that are not in this (appendable) segment."""
+        assert isinstance(self.ids, MutableIdTracker)
+        offsets = self.ids.insert(batch.ids)
+        self._write_points(op_number, offsets, batch)
+
+    def replace(self, op_number: int, offsets: Offsets, batch: Batch) -> None:
+        """Overwrite whole points in place: vectors not in the batch are forgotten."""
+        self._write_points(op_number, offsets, batch)
+
+    def put_vectors(self, op_number: int, offsets: Offsets, columns: dict[str, Column]) -> None:
+        """Replace the named vectors of points; absent entries of a column keep what is there."""
+        for name, column in columns.items():
+            if column.present is None:
+                self.fields[name].put(offsets, column)
+            elif bool(column.present.any()):
+                chosen = np.flatnonzero(column.present)
+                self.fields[name].put(offsets[chosen], column.take(chosen))
+        self._stamp(op_number, offsets)
+
+    def forget_vectors(self, op_number: int, offsets: Offsets, names: Sequence[str]) -> None:
+        """Remove named vectors from points."""
+        for name in names:
+            self.fields[name].forget(offsets)
+        self._stamp(op_number, offsets)
+
+    def put_payloads(self, op_number: int, offsets: Offsets, payloads: list[bytes | None]) -> None:
+        """Replace whole payloads; None removes one."""
+        self._write_payloads(offsets, payloads)
+        self._stamp(op_number, offsets)
+
+    def delete(self, op_number: int, offsets: Offsets) -> None:
+        """Delete points. In an appendable segment their payload goes with them."""
+        if self.appendable:
+            self.payload.remove_batch(offsets)
+            self.indexes.remove(offsets)
+            self.columns.invalidate(offsets)
+        self.ids.delete(offsets, op_number)
+        self.version = max(self.version, op_number)
+
+    def _write_points(self, op_number: int, offsets: Offsets, batch: Batch) -> None:
+        for name, field in self.fields.items():
+            column = batch.columns.get(name)
+            if column is None:
+                field.forget(offsets)
+            else:
+                field.put(offsets, column)
+        if batch.payloads is not None:
+            self._write_payloads(offsets, batch.payloads)
+        self._stamp(op_number, offsets)
+
+    def _write_payloads(self, offsets: Offsets, payloads: list[bytes | None]) -> None:
+        self.payload.put_batch(offsets, payloads)
+        self.indexes.update(offsets, payloads)
+        self.columns.invalidate(offsets)
+
+    def _stamp(self, op_number: int, offsets: Offsets) -> None:
+        self.ids.set_versions(offsets, op_number)
+        self.version = max(self.version, op_number)
+
+    # --- flushing --------------------------------------------------------------------------------------
+
+    @property
+    def dirty(self) -> bool:
+        """Whether a flush would write anything."""
+        return self.version > (-1 if self.config.version is None else self.config.version)
+
+    def collect(self, plan: FlushPlan) -> None:
+        """Hand everything unflushed to a plan, versions and ``segment.json`` last."""
+        self.payload.collect(plan)
+        self.indexes.collect(plan)
+        for field in self.fields.values():
+            field.collect(plan)
+        self.ids.collect(plan)
+        if self.dirty:
+            self.config.version = self.version
+            plan.replace(self.path / "segment.json", self.config.to_json())
+
+    def close(self) -> None:
+        """Release files; unflushed changes are lost."""
+        self.columns.drop()
+        for field in self.fields.values():
+            field.close()
+        self.payload.close()
+        self.indexes.close()
+        self.ids.close()
+
+
+class SegmentContext:
+    """What a filter needs of a segment (the ``FilterContext`` of :mod:`edgeshard.filter`).
+
+    Args:
+        segment: where the points are.
+    """
+
+    __slots__ = ("segment",)
+
+    def __init__(self, segment: Segment) -> None:
+        self.segment = segment
+
+    @property
+    def count(self) -> int:
+        """Number of offsets."""
+        return self.segment.count
+
+    @property
+    def columns(self) -> PayloadColumns:
+        """Payload columns of the segment."""
+        return self.segment.columns
+
+    def offsets_of(self, ids: Ids) -> Offsets:
+        """Offsets of those ids which live here."""
+        found = self.segment.ids.offsets_of(ids)
+        return found[found >= 0].astype(np.uint32)
+
+    def ids_arrays(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], Mask]:
+        """Low words, high words and is-UUID flags by offset."""
+        return self.segment.ids.ids_arrays()
+
+    def has_vector_mask(self, name: str) -> Mask | None:
+        """Which offsets have a vector of that name; None if there is no such name."""
+        field = self.segment.fields.get(name)
+        return None if field is None else field.presence(self.segment.count)
+
+    def index(self, path: str) -> Any:
+        """The payload index of a field path, None if there is none."""
+        return self.segment.indexes.get(path)
+
+    def payload(self, offset: int) -> dict[str, Any]:
+        """The decoded payload of a point."""
+        return self.segment.payload_of(offset)

@@ -1,0 +1,156 @@
+"""Applying a logged operation to the segments.
+
+Every function takes the operation's number and touches only points whose stored version is lower, so replaying an
+operation whose effect is already there changes nothing. An id lives in one segment at a time: a point of an immutable
+segment is written to an appendable one before it is deleted where it was (copy-on-write).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeshard.filter import mutate
+from edgeshard.models.payload import decode_payload, encode_payload
+from edgeshard.segment.batch import Batch, Ids, Offsets
+from edgeshard.segment.segment import Segment
+
+Positions = npt.NDArray[np.int64]
+Located = tuple[Segment, Positions, Offsets]
+"""A segment, positions in the operation's list of ids, and the offsets of those points in the segment."""
+
+
+def locate(segments: Sequence[Segment], ids: Ids, before: int | None = None) -> tuple[list[Located], Positions]:
+    """Where points live.
+
+    Args:
+        segments: all segments of the shard.
+        ids: the points.
+        before: leave out points whose version is not lower than this operation number.
+
+    Returns:
+        The points found, by segment, and the positions of the ids that live nowhere.
+    """
+    located: list[Located] = []
+    missing: Positions = np.arange(len(ids), dtype=np.int64)
+    for segment in segments:
+        if not len(missing):
+            break
+        found = segment.ids.offsets_of(ids)
+        places = np.flatnonzero(found >= 0)
+        if not len(places):
+            continue
+        missing = missing[found[missing] < 0]
+        offsets = found[places].astype(np.uint32)
+        if before is not None:
+            older = segment.ids.versions[offsets] < before
+            if not bool(older.all()):
+                places, offsets = places[older], offsets[older]
+        if len(places):
+            located.append((segment, places, offsets))
+    return located, missing
+
+
+def upsert(segments: Sequence[Segment], op_number: int, batch: Batch) -> None:
+    """Insert points, replacing those that exist."""
+    located, new = locate(segments, batch.ids, op_number)
+    moved: list[Located] = []
+    for segment, places, offsets in located:
+        if segment.appendable:
+            segment.replace(op_number, offsets, batch.take(places))
+        else:
+            moved.append((segment, places, offsets))
+    if moved:
+        new = np.sort(np.concatenate([new, *(places for _, places, _ in moved)]))
+    if len(new):
+        target(segments).insert(op_number, batch.take(new))
+    for segment, _, offsets in moved:
+        segment.delete(op_number, offsets)
+
+
+def delete_points(segments: Sequence[Segment], op_number: int, ids: Ids) -> None:
+    """Delete points; unknown ids are passed over."""
+    for segment, _, offsets in locate(segments, ids, op_number)[0]:
+        segment.delete(op_number, offsets)
+
+
+def update_vectors(segments: Sequence[Segment], op_number: int, batch: Batch) -> None:
+    """Replace the named vectors of existing points."""
+    for segment, places, offsets in writable(segments, op_number, batch.ids):
+        segment.put_vectors(op_number, offsets, batch.take(places).columns)
+
+
+def delete_vectors(segments: Sequence[Segment], op_number: int, ids: Ids, names: Sequence[str]) -> None:
+    """Remove named vectors from existing points."""
+    for segment, _, offsets in writable(segments, op_number, ids):
+        segment.forget_vectors(op_number, offsets, [name for name in names if name in segment.fields])
+
+
+def set_payload(
+    segments: Sequence[Segment], op_number: int, ids: Ids, payload: bytes, key: str | None
+) -> None:
+    """Merge a payload into those of existing points."""
+    new = decode_payload(payload)
+    if new:
+        change_payloads(segments, op_number, ids, lambda current: mutate.set_payload(current, new, key))
+
+
+def overwrite_payload(segments: Sequence[Segment], op_number: int, ids: Ids, payload: bytes) -> None:
+    """Replace the payloads of existing points."""
+    for segment, _, offsets in writable(segments, op_number, ids):
+        segment.put_payloads(op_number, offsets, [payload] * len(offsets))
+
+
+def delete_payload(segments: Sequence[Segment], op_number: int, ids: Ids, keys: Sequence[str]) -> None:
+    """Delete keys from the payloads of existing points."""
+    change_payloads(segments, op_number, ids, lambda current: mutate.delete_keys(current, list(keys)))
+
+
+def clear_payload(segments: Sequence[Segment], op_number: int, ids: Ids) -> None:
+    """Remove the payloads of existing points."""
+    for segment, _, offsets in writable(segments, op_number, ids):
+        segment.put_payloads(op_number, offsets, [None] * len(offsets))
+
+
+def change_payloads(
+    segments: Sequence[Segment],
+    op_number: int,
+    ids: Ids,
+    change: Callable[[dict[str, Any]], dict[str, Any]],
+) -> None:
+    """Replace payloads by what a function makes of them."""
+    for segment, _, offsets in writable(segments, op_number, ids):
+        changed: list[bytes | None] = [
+            encode_payload(change(decode_payload(raw))) for raw in segment.payloads(offsets)
+        ]
+        segment.put_payloads(op_number, offsets, changed)
+
+
+def writable(segments: Sequence[Segment], op_number: int, ids: Ids) -> Iterator[Located]:
+    """The points where they can be changed; those in immutable segments are moved first."""
+    for segment, places, offsets in locate(segments, ids, op_number)[0]:
+        if segment.appendable:
+            yield segment, places, offsets
+            continue
+        moved = segment.extract(offsets)
+        home = target(segments)
+        home.insert(op_number, moved)
+        segment.delete(op_number, offsets)
+        yield home, places, home.ids.offsets_of(moved.ids).astype(np.uint32)
+
+
+def target(segments: Sequence[Segment]) -> Segment:
+    """The smallest appendable segment: where new points go."""
+    return min((segment for segment in segments if segment.appendable), key=lambda segment: segment.count)
+
+
+def known_ids(segments: Sequence[Segment], ids: Sequence[int | UUID]) -> list[bool]:
+    """Which of the ids exist."""
+    known = np.zeros(len(ids), np.bool_)
+    for segment in segments:
+        known |= segment.ids.offsets_of(list(ids)) >= 0
+    return list(map(bool, known))

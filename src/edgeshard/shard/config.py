@@ -1,0 +1,372 @@
+"""``edge_config.json``, and how a configuration is put together when a shard is loaded.
+
+Per setting the first that says something wins: the argument of ``load``, the stored file, what the segments imply.
+``vectors`` and ``sparse_vectors`` are taken whole. The result must fit the segments. Format: docs/format/config.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edgeshard.errors import CorruptedError, ValidationError
+from edgeshard.models.config import (
+    EdgeConfig,
+    EdgeOptimizersConfig,
+    EdgeSparseVectorParams,
+    EdgeVectorParams,
+    HnswIndexConfig,
+    MultiVectorConfig,
+)
+from edgeshard.models.enums import (
+    BinaryQuantizationEncoding,
+    BinaryQuantizationQueryEncoding,
+    CompressionRatio,
+    Distance,
+    Memory,
+    Modifier,
+    MultiVectorComparator,
+    ScalarType,
+    TurboQuantBitSize,
+    VectorStorageDatatype,
+)
+from edgeshard.models.quantization import (
+    BinaryQuantizationConfig,
+    ProductQuantizationConfig,
+    ScalarQuantizationConfig,
+    TurboQuantQuantizationConfig,
+)
+from edgeshard.models.wire import from_wire, to_wire
+from edgeshard.segment.config import DISTANCES, DenseConfig, SegmentConfig, SparseConfig
+from edgeshard.storage import files
+
+FILE = "edge_config.json"
+PLAIN_FIELDS = ("on_disk_payload", "max_search_threads", "search_pool_core")
+OPTIMIZER_FIELDS = (
+    "deleted_threshold", "vacuum_min_vector_number", "default_segment_number", "max_segment_size",
+    "indexing_threshold", "prevent_unoptimized",
+)  # fmt: skip
+HNSW_FIELDS = ("m", "ef_construct", "full_scan_threshold", "max_indexing_threads", "on_disk", "payload_m", "inline_storage")
+
+
+def read_config(path: Path) -> EdgeConfig | None:
+    """The stored configuration of a shard, None if there is none.
+
+    Raises:
+        CorruptedError: the file cannot be read.
+    """
+    file = path / FILE
+    if not file.exists():
+        return None
+    try:
+        return from_object(msgspec.json.decode(files.read_file(file, 64 << 20)))
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise CorruptedError(file, f"Failed to deserialize {file}: {error}") from error
+
+
+def write_config(path: Path, config: EdgeConfig) -> None:
+    """Store a configuration, replacing the file atomically; settings of other engines in it are kept."""
+    file = path / FILE
+    kept: dict[str, Any] = {}
+    if file.exists():
+        try:
+            stored = msgspec.json.decode(file.read_bytes())
+            kept = {key: stored[key] for key in ("wal_options",) if key in stored}
+        except (msgspec.DecodeError, TypeError):
+            kept = {}
+    files.replace_file(file, msgspec.json.encode({**to_object(config), **kept}))
+
+
+def wal_options(path: Path) -> dict[str, int]:
+    """Sizes of the log that another engine configured, empty if none."""
+    file = path / FILE
+    if not file.exists():
+        return {}
+    options = msgspec.json.decode(files.read_file(file, 64 << 20)).get("wal_options") or {}
+    return {key: value for key, value in options.items() if isinstance(value, int) and value > 0}
+
+
+def wal_enabled(given: EdgeConfig | None, stored: EdgeConfig | None) -> bool:
+    """Whether a shard has a log, which is fixed when it is created.
+
+    Raises:
+        ValidationError: the argument of ``load`` says otherwise than the file.
+    """
+    if stored is None:
+        return given is None or given.wal_enabled is not False
+    if given is not None and given.wal_enabled is not None and given.wal_enabled != (stored.wal_enabled is not False):
+        raise ValidationError(
+            f"wal_enabled cannot be changed after the shard is created (it is {stored.wal_enabled is not False})"
+        )
+    return stored.wal_enabled is not False
+
+
+def merge_config(
+    given: EdgeConfig | None, stored: EdgeConfig | None, segments: Sequence[SegmentConfig]
+) -> EdgeConfig:
+    """The configuration in force.
+
+    Raises:
+        ValidationError: it does not fit the segments.
+    """
+    layers = [layer for layer in (given, stored, derive(segments)) if layer is not None]
+    fields: dict[str, Any] = {}
+    for field in EdgeConfig.__match_args__:
+        empty = {} if field in ("vectors", "sparse_vectors") else None
+        fields[field] = next((getattr(layer, field) for layer in layers if getattr(layer, field) != empty), empty)
+    if given is not None and given.on_disk_payload is not None and given.payload_memory is None:
+        fields["payload_memory"] = None
+    config = EdgeConfig(**fields)
+    for segment in segments:
+        check_fits(config, segment)
+    return config
+
+
+def check_fits(config: EdgeConfig, segment: SegmentConfig) -> None:
+    """Refuse a configuration whose vectors are not those of a segment.
+
+    Raises:
+        ValidationError: they differ.
+    """
+    prefix = "config is incompatible with existing segments: "
+    for what, wanted, found in (
+        ("vectors", config.vectors, segment.vector_data),
+        ("sparse vectors", config.sparse_vectors, segment.sparse_vector_data),
+    ):
+        if set(wanted) != set(found):
+            raise ValidationError(f"{prefix}{what} {sorted(wanted)} were given, the segments have {sorted(found)}")
+    for name, dense in config.vectors.items():
+        wanted_traits = (dense.size, int(dense.distance), datatype_name(dense.datatype), dense.multivector_config is not None)
+        stored = segment.vector_data[name]
+        found_traits = (stored.size, stored.distance, stored.datatype or "float32", stored.multi)
+        if wanted_traits != found_traits:
+            raise ValidationError(
+                f"{prefix}vector {name!r} is (size, distance, datatype, multi) = {found_traits}, not {wanted_traits}"
+            )
+    for name, sparse in config.sparse_vectors.items():
+        wanted_idf, found_idf = sparse.modifier == Modifier.Idf, segment.sparse_vector_data[name].modifier == "idf"
+        if wanted_idf != found_idf:
+            raise ValidationError(f"{prefix}the idf modifier of sparse vector {name!r} is {found_idf}, not {wanted_idf}")
+
+
+def datatype_name(datatype: VectorStorageDatatype | None) -> str:
+    """How an element type is spelled in files; None is float32."""
+    return "float32" if datatype is None else to_wire(datatype)
+
+
+# --- JSON ----------------------------------------------------------------------------------------------
+
+
+def to_object(config: EdgeConfig) -> dict[str, Any]:
+    """A configuration as ``edge_config.json`` has it: what was not specified is left out."""
+    result: dict[str, Any] = {
+        "vectors": {name: _dense_object(params) for name, params in config.vectors.items()},
+        "sparse_vectors": {name: _sparse_object(params) for name, params in config.sparse_vectors.items()},
+    }
+    for field in PLAIN_FIELDS:
+        _put(result, field, getattr(config, field))
+    for field in ("payload_memory", "id_tracker_memory"):
+        _put(result, field, _memory(getattr(config, field)))
+    if config.hnsw_config is not None:
+        result["hnsw_config"] = hnsw_object(config.hnsw_config)
+    if config.quantization_config is not None:
+        result["quantization_config"] = quantization_object(config.quantization_config)
+    if config.optimizers is not None:
+        result["optimizers"] = {field: getattr(config.optimizers, field) for field in OPTIMIZER_FIELDS}
+    if config.wal_enabled is False:
+        result["wal_enabled"] = False
+    return result
+
+
+def from_object(stored: dict[str, Any]) -> EdgeConfig:
+    """A configuration from the content of ``edge_config.json``; unknown keys are ignored."""
+    optimizers = stored.get("optimizers")
+    if optimizers is not None:
+        renamed = {key.removesuffix("_kb"): value for key, value in optimizers.items()}
+        optimizers = EdgeOptimizersConfig(**{field: renamed.get(field) for field in OPTIMIZER_FIELDS})
+    return EdgeConfig(
+        vectors={name: _dense_params(params) for name, params in stored.get("vectors", {}).items()},
+        sparse_vectors={name: _sparse_params(params) for name, params in stored.get("sparse_vectors", {}).items()},
+        hnsw_config=hnsw_config(stored.get("hnsw_config")),
+        quantization_config=quantization_config(stored.get("quantization_config")),
+        optimizers=optimizers,
+        payload_memory=_memory_of(stored.get("payload_memory")),
+        id_tracker_memory=_memory_of(stored.get("id_tracker_memory")),
+        wal_enabled=stored.get("wal_enabled"),
+        **{field: stored.get(field) for field in PLAIN_FIELDS},
+    )
+
+
+def _dense_object(params: EdgeVectorParams) -> dict[str, Any]:
+    result: dict[str, Any] = {"size": params.size, "distance": DISTANCES[int(params.distance)]}
+    _put(result, "on_disk", params.on_disk)
+    if params.multivector_config is not None:
+        result["multivector_config"] = {"comparator": to_wire(params.multivector_config.comparator)}
+    _put(result, "datatype", None if params.datatype is None else to_wire(params.datatype))
+    if params.quantization_config is not None:
+        result["quantization_config"] = quantization_object(params.quantization_config)
+    if params.hnsw_config is not None:
+        result["hnsw_config"] = hnsw_object(params.hnsw_config)
+    _put(result, "memory", _memory(params.memory))
+    return result
+
+
+def _dense_params(stored: dict[str, Any]) -> EdgeVectorParams:
+    datatype = stored.get("datatype")
+    multi = stored.get("multivector_config")
+    return EdgeVectorParams(
+        size=stored["size"],
+        distance=from_wire(Distance, stored["distance"]),
+        on_disk=stored.get("on_disk"),
+        multivector_config=None if multi is None else MultiVectorConfig(MultiVectorComparator.MaxSim),
+        datatype=None if datatype is None else from_wire(VectorStorageDatatype, datatype),
+        quantization_config=quantization_config(stored.get("quantization_config")),
+        hnsw_config=hnsw_config(stored.get("hnsw_config")),
+        memory=_memory_of(stored.get("memory")),
+    )
+
+
+def _sparse_object(params: EdgeSparseVectorParams) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    _put(result, "full_scan_threshold", params.full_scan_threshold)
+    _put(result, "on_disk", params.on_disk)
+    _put(result, "modifier", None if params.modifier is None else to_wire(params.modifier))
+    _put(result, "datatype", None if params.datatype is None else to_wire(params.datatype))
+    _put(result, "memory", _memory(params.memory))
+    return result
+
+
+def _sparse_params(stored: dict[str, Any]) -> EdgeSparseVectorParams:
+    modifier, datatype = stored.get("modifier"), stored.get("datatype")
+    return EdgeSparseVectorParams(
+        full_scan_threshold=stored.get("full_scan_threshold"),
+        on_disk=stored.get("on_disk"),
+        modifier=None if modifier is None else from_wire(Modifier, modifier),
+        datatype=None if datatype is None else from_wire(VectorStorageDatatype, datatype),
+        memory=_memory_of(stored.get("memory")),
+    )
+
+
+def hnsw_object(config: HnswIndexConfig) -> dict[str, Any]:
+    """Graph parameters as JSON."""
+    result = {field: getattr(config, field) for field in HNSW_FIELDS if getattr(config, field) is not None}
+    _put(result, "memory", _memory(config.memory))
+    return result
+
+
+def hnsw_config(stored: dict[str, Any] | None) -> HnswIndexConfig | None:
+    """Graph parameters from JSON."""
+    if stored is None:
+        return None
+    fields = {field: stored[field] for field in HNSW_FIELDS if field in stored}
+    return HnswIndexConfig(**fields, memory=_memory_of(stored.get("memory")))
+
+
+_QUANTIZATION: dict[str, tuple[type, dict[str, type]]] = {
+    "scalar": (ScalarQuantizationConfig, {"type": ScalarType}),
+    "product": (ProductQuantizationConfig, {"compression": CompressionRatio}),
+    "binary": (
+        BinaryQuantizationConfig,
+        {"encoding": BinaryQuantizationEncoding, "query_encoding": BinaryQuantizationQueryEncoding},
+    ),
+    "turbo": (TurboQuantQuantizationConfig, {"bits": TurboQuantBitSize}),
+}
+
+
+def quantization_object(config: Any) -> dict[str, Any]:
+    """A quantization setting as JSON: ``{kind: {..}}`` with what was specified."""
+    for kind, (cls, enums) in _QUANTIZATION.items():
+        if isinstance(config, cls):
+            inner: dict[str, Any] = {}
+            for field in cls.__match_args__:  # type: ignore[attr-defined]
+                value = getattr(config, field)
+                if value is not None and (field in enums or field == "memory"):
+                    value = to_wire(value)
+                _put(inner, field, value)
+            return {kind: inner}
+    raise TypeError(f"not a quantization setting: {config!r}")
+
+
+def quantization_config(stored: dict[str, Any] | None) -> Any:
+    """A quantization setting from JSON."""
+    if stored is None:
+        return None
+    ((kind, inner),) = stored.items()
+    cls, enums = _QUANTIZATION[kind]
+    fields: dict[str, Any] = {}
+    for field in cls.__match_args__:  # type: ignore[attr-defined]
+        value = inner.get(field)
+        if value is not None and field in enums:
+            value = from_wire(enums[field], value)  # type: ignore[type-var]
+        fields[field] = _memory_of(value) if field == "memory" else value
+    return cls(**fields)
+
+
+def _memory(memory: Memory | None) -> str | None:
+    return None if memory is None else to_wire(memory)
+
+
+def _memory_of(stored: str | None) -> Memory | None:
+    return None if stored is None else from_wire(Memory, stored)
+
+
+def _put(target: dict[str, Any], key: str, value: Any) -> None:
+    if value is not None:
+        target[key] = value
+
+
+# --- derivation from segments --------------------------------------------------------------------------
+
+
+def derive(segments: Sequence[SegmentConfig]) -> EdgeConfig | None:
+    """What the segments imply, the first that says something winning; None without segments."""
+    if not segments:
+        return None
+    first = segments[0]
+    in_ram = first.payload_storage_type == "in_ram_mmap"
+    return EdgeConfig(
+        vectors={name: _derived_dense(name, segments) for name in first.vector_data},
+        sparse_vectors={name: _derived_sparse(config) for name, config in first.sparse_vector_data.items()},
+        on_disk_payload=not in_ram,
+        payload_memory=Memory.Cached if in_ram else Memory.Cold,
+        hnsw_config=_derived_hnsw(segments),
+        id_tracker_memory=_memory_of(first.id_tracker_memory),
+    )
+
+
+def _derived_dense(name: str, segments: Sequence[SegmentConfig]) -> EdgeVectorParams:
+    configs = [segment.vector_data[name] for segment in segments if name in segment.vector_data]
+    first: DenseConfig = configs[0]
+    graphs = [config.index["options"] for config in configs if not config.is_plain]
+    quantized = [config.quantization for config in configs if config.quantization is not None]
+    return EdgeVectorParams(
+        size=first.size,
+        distance=Distance(first.distance),
+        on_disk=first.storage_type in ("ChunkedMmap", "Mmap"),
+        multivector_config=MultiVectorConfig(MultiVectorComparator.MaxSim) if first.multi else None,
+        datatype=None if first.datatype is None else from_wire(VectorStorageDatatype, first.datatype),
+        quantization_config=quantization_config(quantized[0]) if quantized else None,
+        hnsw_config=hnsw_config(graphs[0]) if graphs else None,
+    )
+
+
+def _derived_sparse(config: SparseConfig) -> EdgeSparseVectorParams:
+    datatype = config.index.get("datatype")
+    return EdgeSparseVectorParams(
+        full_scan_threshold=config.index.get("full_scan_threshold"),
+        on_disk=config.index["index_type"] == "Mmap",
+        modifier=None if config.modifier is None else from_wire(Modifier, config.modifier),
+        datatype=None if datatype is None else from_wire(VectorStorageDatatype, datatype),
+        memory=_memory_of(config.index.get("memory")),
+    )
+
+
+def _derived_hnsw(segments: Sequence[SegmentConfig]) -> HnswIndexConfig | None:
+    for segment in segments:
+        graphs = [dense.index["options"] for dense in segment.vector_data.values() if not dense.is_plain]
+        if graphs and all(graph == graphs[0] for graph in graphs):
+            return hnsw_config(graphs[0])
+    return None

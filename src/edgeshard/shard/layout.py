@@ -1,0 +1,107 @@
+"""From a shard's configuration to what its segments are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from edgeshard.models.config import EdgeConfig, EdgeSparseVectorParams, EdgeVectorParams
+from edgeshard.models.enums import Memory, Modifier
+from edgeshard.models.wire import to_wire
+from edgeshard.segment.config import DenseConfig, SegmentConfig, SparseConfig
+from edgeshard.segment.schema import Schema, VectorSchema
+from edgeshard.segment.segment import Segment
+from edgeshard.shard import config as configs
+
+
+def schema_of_config(config: EdgeConfig) -> Schema:
+    """The vectors a shard stores."""
+    schema: Schema = {}
+    for name, dense in config.vectors.items():
+        kind = "dense" if dense.multivector_config is None else "multi"
+        schema[name] = VectorSchema(kind, dense.size, int(dense.distance), configs.datatype_name(dense.datatype))  # type: ignore[arg-type]
+    for name, sparse in config.sparse_vectors.items():
+        schema[name] = VectorSchema("sparse", idf=sparse.modifier == Modifier.Idf)
+    return schema
+
+
+def new_segment_config(config: EdgeConfig) -> SegmentConfig:
+    """What a new, appendable segment is made of."""
+    return SegmentConfig(
+        {name: dense_config(config, params) for name, params in config.vectors.items()},
+        {name: sparse_config(params) for name, params in config.sparse_vectors.items()},
+        "in_ram_mmap" if payload_in_ram(config) else "mmap",
+        None if config.id_tracker_memory is None else to_wire(config.id_tracker_memory),
+    )
+
+
+def dense_config(config: EdgeConfig, params: EdgeVectorParams) -> DenseConfig:
+    """A vector name in an appendable segment; only binary and turbo codes are kept while it grows."""
+    quantization = params.quantization_config or config.quantization_config
+    stored = None if quantization is None else configs.quantization_object(quantization)
+    if stored is not None and not ("binary" in stored or "turbo" in stored):
+        stored = None
+    return DenseConfig(
+        params.size,
+        int(params.distance),
+        "ChunkedMmap" if is_cold(params) else "InRamChunkedMmap",
+        None,
+        stored,
+        params.multivector_config is not None,
+        None if params.datatype is None else to_wire(params.datatype),
+    )
+
+
+def sparse_config(params: EdgeSparseVectorParams) -> SparseConfig:
+    """A sparse vector name in an appendable segment."""
+    index: dict[str, Any] = {"full_scan_threshold": params.full_scan_threshold, "index_type": "MutableRam"}
+    if params.datatype is not None:
+        index["datatype"] = to_wire(params.datatype)
+    if params.memory is not None:
+        index["memory"] = to_wire(params.memory)
+    return SparseConfig(index, None if params.modifier is None else to_wire(params.modifier))
+
+
+def field_config(config: EdgeConfig, name: str) -> DenseConfig | SparseConfig:
+    """One vector name in an appendable segment."""
+    if name in config.sparse_vectors:
+        return sparse_config(config.sparse_vectors[name])
+    return dense_config(config, config.vectors[name])
+
+
+def is_cold(params: EdgeVectorParams) -> bool:
+    """Whether vectors stay on disk until they are read."""
+    if params.memory is not None:
+        return params.memory == Memory.Cold
+    return params.on_disk is True
+
+
+def payload_in_ram(config: EdgeConfig) -> bool:
+    """Whether payloads are loaded into memory when the shard opens."""
+    if config.payload_memory is not None:
+        return config.payload_memory != Memory.Cold
+    return config.on_disk_payload is False
+
+
+def with_vectors(
+    config: EdgeConfig, name: str, params: EdgeVectorParams | EdgeSparseVectorParams | None
+) -> EdgeConfig:
+    """The configuration with a vector name added, or removed for None.
+
+    Raises:
+        ValidationError: it was the last one.
+    """
+    dense, sparse = config.vectors, config.sparse_vectors
+    dense.pop(name, None)
+    sparse.pop(name, None)
+    if isinstance(params, EdgeVectorParams):
+        dense[name] = params
+    elif params is not None:
+        sparse[name] = params
+    fields = {field: getattr(config, field) for field in EdgeConfig.__match_args__}
+    return EdgeConfig(**{**fields, "vectors": dense, "sparse_vectors": sparse})
+
+
+def optimised_segment_config(config: EdgeConfig, inputs: Sequence[Segment], points: int) -> SegmentConfig:
+    """What a merged segment is made of."""
+    return new_segment_config(config)

@@ -1,0 +1,236 @@
+"""Writing one segment from several: live points in id order, every storage in one streaming pass.
+
+The output lies in a hidden directory until it is whole and durable. Inputs are frozen by the caller: nobody changes
+their vectors and payloads meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeshard.errors import CancelledError
+from edgeshard.segment.batch import Column, DenseColumn, MultiColumn, SparseColumn
+from edgeshard.segment.config import SegmentConfig
+from edgeshard.segment.fields import vector_directory
+from edgeshard.segment.files import schema_of, sync_tree
+from edgeshard.segment.schema import VectorSchema
+from edgeshard.segment.segment import Segment
+from edgeshard.storage import files
+from edgeshard.storage.dense import ChunkedDense, MatrixDense
+from edgeshard.storage.flush import FlushPlan
+from edgeshard.storage.gridstore_build import write_packed
+from edgeshard.storage.id_tracker import write_disk_tracker, write_immutable_tracker, write_mutable_tracker
+from edgeshard.storage.multi import MultiDense
+from edgeshard.storage.sparse import SparseStorage
+
+BLOCK = 4096
+"""Points handled at a time: what bounds the memory of a build."""
+
+Progress = Callable[[str, float], None]
+"""Called with the name of a step and its share done, 0 to 1."""
+
+
+class Source:
+    """The live points of the inputs in the order of the output.
+
+    Args:
+        segments: frozen inputs.
+    """
+
+    __slots__ = ("hi", "is_uuid", "lo", "number", "offset", "segments", "versions")
+
+    def __init__(self, segments: Sequence[Segment]) -> None:
+        self.segments = segments
+        parts: list[tuple[npt.NDArray[Any], ...]] = []
+        for number, segment in enumerate(segments):
+            offsets = np.flatnonzero(segment.live_mask()).astype(np.uint32)
+            lo, hi, is_uuid = segment.ids.ids_arrays()
+            versions = segment.ids.versions
+            parts.append(
+                (np.full(len(offsets), number, np.int32), offsets, lo[offsets], hi[offsets], is_uuid[offsets],
+                 versions[offsets])
+            )  # fmt: skip
+        number, offset, lo, hi, is_uuid, versions = (np.concatenate(column) for column in zip(*parts, strict=True))
+        order = np.lexsort((lo, hi, is_uuid))
+        self.number, self.offset = number[order], offset[order]
+        self.lo, self.hi, self.is_uuid = lo[order], hi[order], is_uuid[order]
+        self.versions = versions[order]
+
+    def __len__(self) -> int:
+        return len(self.offset)
+
+    def blocks(self) -> Iterator[tuple[int, int]]:
+        """Ranges of output offsets."""
+        for start in range(0, len(self), BLOCK):
+            yield start, min(start + BLOCK, len(self))
+
+    def groups(self, start: int, stop: int) -> Iterator[tuple[Segment, npt.NDArray[np.int64], npt.NDArray[np.uint32]]]:
+        """``(input, places in the block, offsets in the input)`` of a range of output offsets."""
+        numbers, offsets = self.number[start:stop], self.offset[start:stop]
+        for number in np.unique(numbers).tolist():
+            places = np.flatnonzero(numbers == number)
+            yield self.segments[number], places, offsets[places]
+
+    def payloads(self, start: int, stop: int) -> list[bytes | None]:
+        """Raw payloads of a range; empty ones are left out."""
+        block: list[bytes | None] = [None] * (stop - start)
+        for segment, places, offsets in self.groups(start, stop):
+            for place, raw in zip(places.tolist(), segment.payloads(offsets), strict=True):
+                block[place] = None if raw == b"{}" else raw
+        return block
+
+    def column(self, name: str, spec: VectorSchema, start: int, stop: int) -> Column:
+        """The vectors of one name of a range of output offsets."""
+        parts, places = [], []
+        for segment, where, offsets in self.groups(start, stop):
+            parts.append(segment.fields[name].stored(offsets))
+            places.append(where)
+        order = np.argsort(np.concatenate(places), kind="stable")
+        return join(parts, spec).take(order)
+
+
+def join(parts: Sequence[Column], spec: VectorSchema) -> Column:
+    """Columns one after the other."""
+    present = np.concatenate(
+        [np.ones(len(part), np.bool_) if part.present is None else part.present for part in parts]
+    )
+    if spec.kind == "dense":
+        return DenseColumn(np.concatenate([part.rows for part in parts if isinstance(part, DenseColumn)]), present)
+    indptr = [np.zeros(1, np.int64)]
+    for part in parts:
+        assert not isinstance(part, DenseColumn)
+        indptr.append(part.indptr[1:] + indptr[-1][-1])
+    joined = np.concatenate(indptr)
+    if spec.kind == "multi":
+        rows = np.concatenate([part.rows for part in parts if isinstance(part, MultiColumn)])
+        return MultiColumn(joined, rows, present)
+    sparse = [part for part in parts if isinstance(part, SparseColumn)]
+    return SparseColumn(
+        joined,
+        np.concatenate([part.indices for part in sparse]),
+        np.concatenate([part.values for part in sparse]),
+        present,
+    )
+
+
+def build_segment(
+    directory: Path,
+    source: Source,
+    config: SegmentConfig,
+    *,
+    progress: Progress,
+    cancelled: Callable[[], bool],
+) -> None:
+    """Write all files of a segment but ``version.info``, durable when this returns.
+
+    Args:
+        directory: where, made if missing.
+        source: the points.
+        config: of the output; decides between appendable and immutable storages.
+        progress: told how far the build is.
+        cancelled: asked now and then.
+
+    Raises:
+        CancelledError: ``cancelled`` said so.
+        StorageError: the disk refused.
+    """
+    files.disk.mkdir(directory)
+
+    def blocks(step: str) -> Iterator[tuple[int, int]]:
+        for start, stop in source.blocks():
+            if cancelled():
+                raise CancelledError("the optimisation was cancelled; the shard is as it was")
+            progress(step, start / max(len(source), 1))
+            yield start, stop
+
+    write_packed(
+        directory / "payload_storage",
+        (source.payloads(start, stop) for start, stop in blocks("payloads")),
+        durable=False,
+    )
+    for name, spec in schema_of(config).items():
+        _write_vectors(directory, name, spec, source, config, blocks(f"vectors {name}".rstrip()))
+    _write_ids(directory, source, config)
+    files.replace_file(directory / "segment.json", config.to_json())
+    sync_tree(directory)
+
+
+def _write_vectors(
+    directory: Path,
+    name: str,
+    spec: VectorSchema,
+    source: Source,
+    config: SegmentConfig,
+    ranges: Iterator[tuple[int, int]],
+) -> None:
+    target = vector_directory(directory, name)
+    if spec.kind == "dense" and not config.appendable and config.vector_data[name].storage_type in ("Mmap", "InRamMmap"):
+        deleted = np.zeros(len(source), np.bool_)
+
+        def rows() -> Iterator[npt.NDArray[np.generic]]:
+            for start, stop in ranges:
+                column = source.column(name, spec, start, stop)
+                assert isinstance(column, DenseColumn)
+                if column.present is not None:
+                    deleted[start:stop] = ~column.present
+                yield column.rows
+
+        MatrixDense.write(target, rows(), deleted, turbo=spec.turbo_bits is not None)
+        return
+    storage = _appendable(target, spec)
+    for start, stop in ranges:
+        put_column(storage, np.arange(start, stop, dtype=np.uint32), source.column(name, spec, start, stop))
+        write_out(storage)
+    storage.close()
+
+
+def _appendable(target: Path, spec: VectorSchema) -> Any:
+    if spec.kind == "sparse":
+        return SparseStorage.create(target)
+    kind: Any = MultiDense if spec.kind == "multi" else ChunkedDense
+    if spec.turbo_bits is None:
+        return kind.create(target, spec.size, spec.dtype)
+    from edgeshard.index.turbo import record_bytes
+
+    return kind.create(target, record_bytes(spec.size, spec.distance, spec.turbo_bits), np.uint8, turbo=True)
+
+
+def put_column(storage: Any, offsets: npt.NDArray[np.uint32], column: Column) -> None:
+    """Store a block of vectors in any of the appendable storages."""
+    if isinstance(column, DenseColumn):
+        storage.put(offsets, column.rows)
+        if column.present is not None:
+            storage.set_deleted(offsets[~column.present], True)
+    elif isinstance(column, MultiColumn):
+        storage.put_batch(offsets, column.indptr, column.rows, column.present)
+    else:
+        storage.put_batch(offsets, column.indptr, column.indices, column.values, column.present)
+
+
+def write_out(storage: Any) -> None:
+    """Write what a storage holds in memory straight to its files, which nobody else uses yet."""
+    from edgeshard.storage.checkpoint import replace_unsynced, write_ranges
+
+    plan = FlushPlan()
+    storage.collect(plan)
+    write_ranges(plan.fresh + plan.changes)
+    for path, data in plan.replacements.items():
+        replace_unsynced(path, data)
+    for path in plan.removals:
+        files.disk.unlink(path)
+    plan.done()
+
+
+def _write_ids(directory: Path, source: Source, config: SegmentConfig) -> None:
+    arguments = (directory, source.lo, source.hi, source.is_uuid, source.versions)
+    if config.appendable:
+        write_mutable_tracker(*arguments)
+    elif config.id_tracker_memory in ("cold", "cached"):
+        write_disk_tracker(*arguments)
+    else:
+        write_immutable_tracker(*arguments)

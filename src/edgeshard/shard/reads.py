@@ -1,0 +1,111 @@
+"""Reading points: by id, in id order, and counting them."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from typing import TypeAlias
+from uuid import UUID
+
+import numpy as np
+
+from edgeshard.filter.evaluate import evaluate
+from edgeshard.models.filters import Filter
+from edgeshard.models.ids import id_sort_key
+from edgeshard.models.results import Record
+from edgeshard.query.projection import Projection
+from edgeshard.segment.batch import Mask, Offsets
+from edgeshard.segment.segment import Segment, SegmentContext
+
+Segments = Sequence[Segment]
+PointId: TypeAlias = "int | UUID"
+
+
+def retrieve(segments: Segments, ids: Sequence[PointId], projection: Projection) -> list[Record]:
+    """Points by id in the order asked for; unknown ids are left out, repeated ones returned once."""
+    ids = list(dict.fromkeys(ids)) if len(ids) > 1 else ids
+    found: list[Record | None] = [None] * len(ids)
+    for segment in segments:
+        offsets = segment.ids.offsets_of(ids)
+        places = np.flatnonzero(offsets >= 0)
+        if not len(places):
+            continue
+        records = make_records(segment, offsets[places].astype(np.uint32), projection)
+        for place, record in zip(places.tolist(), records, strict=True):
+            found[place] = record
+    return [record for record in found if record is not None]
+
+
+def make_records(segment: Segment, offsets: Offsets, projection: Projection) -> list[Record]:
+    """Records of points of one segment."""
+    ids = segment.ids.ids_of(offsets)
+    payloads = projection.payloads(segment, offsets)
+    vectors = projection.vectors(segment, offsets)
+    make = Record._make
+    return [make(*entry, None) for entry in zip(ids, payloads, vectors, strict=True)]
+
+
+def scroll(
+    segments: Segments, start: PointId | None, limit: int, condition: Filter | None, projection: Projection
+) -> tuple[list[Record], PointId | None]:
+    """Points in id order, and the id of the first one not returned.
+
+    Args:
+        segments: all segments.
+        start: first id to return; it need not exist.
+        limit: how many.
+        condition: only points it matches.
+        projection: what to return of each.
+    """
+    pages = [_page(segment, start, limit + 1, condition) for segment in segments]
+    if len(segments) == 1:
+        order = [(0, place) for place in range(min(len(pages[0]), limit + 1))]
+    else:
+        order = _merge(segments, pages, limit + 1)
+    following: PointId | None = None
+    if len(order) > limit:
+        index, place = order[limit]
+        following = segments[index].ids.ids_of(pages[index][place : place + 1])[0]
+        order = order[:limit]
+    taken = [0] * len(segments)
+    for index, _ in order:
+        taken[index] += 1
+    records = [
+        iter(make_records(segment, page[:count], projection))
+        for segment, page, count in zip(segments, pages, taken, strict=True)
+    ]
+    return [next(records[index]) for index, _ in order], following
+
+
+def _page(segment: Segment, start: PointId | None, limit: int, condition: Filter | None) -> Offsets:
+    """The first offsets of one segment in id order, from an id on."""
+    offsets = segment.ids.sorted_offsets(start)
+    if condition is None:
+        return offsets[:limit]
+    mask = evaluate(condition, SegmentContext(segment))
+    return offsets[np.flatnonzero(mask[offsets])[:limit]]
+
+
+def _merge(segments: Segments, pages: list[Offsets], limit: int) -> list[tuple[int, int]]:
+    """``(segment, place in its page)`` of the first ids over all pages."""
+    streams = [
+        [(id_sort_key(point_id), index, place) for place, point_id in enumerate(segment.ids.ids_of(page))]
+        for index, (segment, page) in enumerate(zip(segments, pages, strict=True))
+    ]
+    merged = heapq.merge(*streams)
+    return [(index, place) for (_, index, place), _ in zip(merged, range(limit), strict=False)]
+
+
+def count(segments: Segments, condition: Filter | None) -> int:
+    """How many points a filter matches; all for None."""
+    if condition is None:
+        return sum(segment.live for segment in segments)
+    return sum(int(np.count_nonzero(matching(segment, condition))) for segment in segments)
+
+
+def matching(segment: Segment, condition: Filter | None) -> Mask:
+    """``(count,)`` which offsets hold a point that a filter matches."""
+    mask = segment.live_mask()
+    if condition is not None:
+        mask &= evaluate(condition, SegmentContext(segment))
+    return mask

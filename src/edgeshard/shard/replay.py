@@ -1,0 +1,151 @@
+"""Bringing segments up to date with the log.
+
+Records are applied in order under their own numbers; a point whose stored version is not lower is passed over. A
+record that cannot be applied is one its writer had refused after logging it (``qdrant_edge`` logs before it validates):
+it is passed over with a warning, never fatal.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+
+from edgeshard.errors import EdgeShardError
+from edgeshard.models.updates import (
+    ClearPayload,
+    DeletePayload,
+    DeletePoints,
+    DeleteVectors,
+    OverwritePayload,
+    SetPayload,
+    UpdateVectors,
+    UpsertPoints,
+)
+from edgeshard.shard import apply
+from edgeshard.shard.operations import SyncPoints, UpsertRaw, decode
+from edgeshard.shard.prepare import prepare_raw, prepare_vectors, without_unknown_names
+from edgeshard.shard.resolve import resolve, select
+from edgeshard.shard.schema_changes import change_schema_replayed, is_schema_change
+
+if TYPE_CHECKING:
+    from edgeshard.shard.store import Store
+
+
+def replay(store: Store) -> int:
+    """Apply every record the segments may not hold yet.
+
+    Returns:
+        How many records were read.
+
+    Raises:
+        CorruptedError: a record in the middle of the log is damaged.
+    """
+    assert store.wal is not None
+    count = 0
+    for number, payload in store.wal.entries(store.wal.replay_from):
+        count += 1
+        try:
+            operation = decode(payload)
+            apply_logged(store, number, operation)
+        except EdgeShardError as error:
+            warnings.warn(
+                f"log record {number} of {store.path} is passed over: {error}", RuntimeWarning, stacklevel=2
+            )
+    return count
+
+
+def apply_logged(store: Store, number: int, operation: Any) -> None:
+    """Apply one decoded record under its number."""
+    if is_schema_change(operation):
+        change_schema_replayed(store, number, operation)
+        return
+    handler = _HANDLERS.get(type(operation))
+    if handler is not None:
+        handler(store, number, operation)
+        return
+    resolved = resolve(without_unknown_names(operation, store.schema), store.segments, store.schema)
+    if resolved is not None:
+        resolved.apply(store.segments, number)
+
+
+def _upsert_raw(store: Store, number: int, operation: UpsertRaw) -> None:
+    batch = prepare_raw(operation, store.schema)
+    if batch is not None:
+        apply.upsert(store.segments, number, batch)
+
+
+def _update_vectors(store: Store, number: int, operation: UpdateVectors) -> None:
+    operation = without_unknown_names(operation, store.schema)
+    if operation.condition is not None:
+        resolved = resolve(operation, store.segments, store.schema)
+        if resolved is not None:
+            resolved.apply(store.segments, number)
+        return
+    apply.update_vectors(store.segments, number, prepare_vectors(operation.points, store.schema))
+
+
+def _delete_points(store: Store, number: int, operation: DeletePoints) -> None:
+    apply.delete_points(store.segments, number, list(operation.ids))
+
+
+def _delete_vectors(store: Store, number: int, operation: DeleteVectors) -> None:
+    names = [name for name in operation.names if name in store.schema]
+    apply.delete_vectors(store.segments, number, list(operation.ids), names)
+
+
+def _set_payload(store: Store, number: int, operation: SetPayload) -> None:
+    ids = _points(store, operation)
+    apply.set_payload(store.segments, number, ids, operation.payload, operation.key)
+
+
+def _overwrite_payload(store: Store, number: int, operation: OverwritePayload) -> None:
+    apply.overwrite_payload(store.segments, number, _points(store, operation), operation.payload)
+
+
+def _delete_payload(store: Store, number: int, operation: DeletePayload) -> None:
+    apply.delete_payload(store.segments, number, _points(store, operation), list(operation.keys))
+
+
+def _clear_payload(store: Store, number: int, operation: ClearPayload) -> None:
+    apply.clear_payload(store.segments, number, list(operation.ids))
+
+
+def _points(store: Store, operation: SetPayload | OverwritePayload | DeletePayload) -> list[Any]:
+    return select(operation.filter, store.segments) if operation.ids is None else list(operation.ids)
+
+
+def _sync_points(store: Store, number: int, operation: SyncPoints) -> None:
+    """Within an id range, delete what is not listed and upsert what is."""
+    listed = {point._id for point in operation.points}
+    gone: list[Any] = []
+    for segment in store.segments:
+        offsets = segment.ids.sorted_offsets(operation.from_id)
+        for point_id in segment.ids.ids_of(offsets):
+            if operation.to_id is not None and _after(point_id, operation.to_id):
+                break
+            if point_id not in listed:
+                gone.append(point_id)
+    apply.delete_points(store.segments, number, gone)
+    apply_logged(store, number, UpsertPoints(operation.points, None, None))
+
+
+def _after(left: Any, right: Any) -> bool:
+    from edgeshard.models.ids import id_sort_key
+
+    return id_sort_key(left) > id_sort_key(right)
+
+
+_HANDLERS: dict[type, Callable[[Any, int, Any], None]] = {
+    UpsertRaw: _upsert_raw,
+    SyncPoints: _sync_points,
+    UpdateVectors: _update_vectors,
+    DeletePoints: _delete_points,
+    DeleteVectors: _delete_vectors,
+    SetPayload: _set_payload,
+    OverwritePayload: _overwrite_payload,
+    DeletePayload: _delete_payload,
+    ClearPayload: _clear_payload,
+}
+

@@ -1,0 +1,146 @@
+"""Operations that change what a shard stores: vector names and payload indexes.
+
+A vector name lives in three places: every segment's ``segment.json``, the segment's files and ``edge_config.json``.
+Creating or deleting one is logged, applied, flushed and only then written to the configuration, so that a crash in
+between leaves a log that finishes the change.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from edgeshard.errors import ValidationError
+from edgeshard.models.config import EdgeSparseVectorParams, EdgeVectorParams
+from edgeshard.models.updates import (
+    CreateDenseVector,
+    CreateFieldIndex,
+    CreateSparseVector,
+    DeleteFieldIndex,
+    DeleteVectorName,
+    UpdateOperation,
+)
+from edgeshard.segment.files import add_field, drop_field
+from edgeshard.shard import config as configs
+from edgeshard.shard.layout import field_config, schema_of_config, with_vectors
+from edgeshard.shard.operations import encode
+from edgeshard.shard.operations.schemas import schema_to_json
+
+if TYPE_CHECKING:
+    from edgeshard.shard.store import Store
+
+_KINDS = (CreateFieldIndex, DeleteFieldIndex, CreateDenseVector, CreateSparseVector, DeleteVectorName)
+
+
+def is_schema_change(operation: object) -> bool:
+    """Whether an operation changes what the shard stores rather than points."""
+    return isinstance(operation, _KINDS)
+
+
+def change_schema(store: Store, operation: UpdateOperation) -> None:
+    """Validate, log and apply a change of the schema.
+
+    Raises:
+        ValidationError: it contradicts what the shard stores; nothing changed.
+    """
+    if not _needed(store, operation):
+        return
+    number = store.log(encode(operation))
+    change_schema_replayed(store, number, operation)
+
+
+def change_schema_replayed(store: Store, number: int, operation: Any) -> None:
+    """Apply a change of the schema that is in the log."""
+    if isinstance(operation, CreateFieldIndex):
+        schema = schema_to_json(operation.schema)
+        for segment in store.segments:
+            if segment.version < number or segment.indexes.schema.get(operation.field) != schema:
+                segment.create_index(number, operation.field, schema)
+    elif isinstance(operation, DeleteFieldIndex):
+        for segment in store.segments:
+            if segment.version < number:
+                segment.delete_index(number, operation.field)
+    elif isinstance(operation, DeleteVectorName):
+        _delete_name(store, number, operation.name)
+    elif _needed(store, operation):
+        _create_name(store, number, operation)
+
+
+def _needed(store: Store, operation: Any) -> bool:
+    """Whether an operation changes anything.
+
+    Raises:
+        ValidationError: a vector name exists with other parameters.
+    """
+    if isinstance(operation, CreateFieldIndex):
+        schema = schema_to_json(operation.schema)
+        return any(segment.indexes.schema.get(operation.field) != schema for segment in store.segments)
+    if isinstance(operation, DeleteFieldIndex):
+        return any(operation.field in segment.indexes.schema for segment in store.segments)
+    if isinstance(operation, DeleteVectorName):
+        return operation.name in store.schema
+    _check_name(operation.name)
+    params = _params(operation)
+    known = store.config.vectors.get(operation.name) or store.config.sparse_vectors.get(operation.name)
+    if known is None:
+        return True
+    if not _same(known, params):
+        raise ValidationError(
+            f"Validation failed: vector {operation.name!r} already exists with different parameters; "
+            f"it has {known!r}, not {params!r}. Delete it first, or choose another name"
+        )
+    return False
+
+
+def _same(known: Any, wanted: Any) -> bool:
+    if type(known) is not type(wanted):
+        return False
+    if isinstance(wanted, EdgeSparseVectorParams):
+        return bool(known.modifier == wanted.modifier)
+    fields = ("size", "distance", "multivector_config")
+    same = all(getattr(known, field) == getattr(wanted, field) for field in fields)
+    return same and configs.datatype_name(known.datatype) == configs.datatype_name(wanted.datatype)
+
+
+def _check_name(name: str) -> None:
+    if "\0" in name or len(name.encode()) > 200:
+        raise ValidationError(f"Validation failed: invalid vector name {name[:50]!r}...: at most 200 bytes, no NUL")
+    if any(part in ("..", "") for part in name.split("/")) and name:
+        raise ValidationError(
+            f"Validation failed: invalid vector name {name!r}: it must not escape the segment directory"
+        )
+
+
+def _params(operation: CreateDenseVector | CreateSparseVector) -> EdgeVectorParams | EdgeSparseVectorParams:
+    if isinstance(operation, CreateSparseVector):
+        return EdgeSparseVectorParams(modifier=operation.modifier, datatype=operation.datatype)
+    return EdgeVectorParams(
+        size=operation.size,
+        distance=operation.distance,
+        multivector_config=operation.multivector_config,
+        datatype=operation.datatype,
+    )
+
+
+def _create_name(store: Store, number: int, operation: CreateDenseVector | CreateSparseVector) -> None:
+    name = operation.name
+    config = with_vectors(store.config, name, _params(operation))
+    for segment in store.segments:
+        if name not in segment.fields:
+            add_field(segment, name, field_config(config, name))
+        segment.version = max(segment.version, number)
+    _commit(store, config)
+
+
+def _delete_name(store: Store, number: int, name: str) -> None:
+    for segment in store.segments:
+        if name in segment.fields:
+            drop_field(segment, name)
+        segment.version = max(segment.version, number)
+    _commit(store, with_vectors(store.config, name, None))
+
+
+def _commit(store: Store, config: Any) -> None:
+    store.config = config
+    store.schema = schema_of_config(config)
+    store.flush(checkpoint=True)
+    configs.write_config(store.path, config)

@@ -1,0 +1,295 @@
+"""The public face of a shard: :class:`EdgeShard`."""
+
+from __future__ import annotations
+
+import os
+
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeAlias
+from uuid import UUID
+
+from edgeshard.errors import ClosedError, ForkedShardError, ValidationError
+from edgeshard.models.config import EdgeConfig
+from edgeshard.models.ids import parse_id
+from edgeshard.models.requests import (
+    CountRequest,
+    FacetRequest,
+    QueryBatchRequest,
+    QueryRequest,
+    ScrollRequest,
+    SearchRequest,
+)
+from edgeshard.models.results import FacetResponse, Record, ScoredPoint, ShardInfo
+from edgeshard.models.updates import UpdateOperation
+from edgeshard.query.projection import Projection
+from edgeshard.shard import reads
+from edgeshard.shard.rwlock import ReadWriteLock
+from edgeshard.shard.store import Store
+
+if TYPE_CHECKING:
+    from edgeshard.segment.segment import Segment
+
+PathLike: TypeAlias = "str | os.PathLike[str]"
+PointId: TypeAlias = "int | str | UUID"
+
+DEFAULT_SCROLL_LIMIT = 10
+
+
+class EdgeShard:
+    """A shard: one directory of points, open in this process.
+
+    Open one with :meth:`create` or :meth:`load`; use it as a context manager or call :meth:`close`. All methods may
+    be called from many threads; reads run beside one another, an update waits for them. A forked child process must
+    open its own.
+    """
+
+    __slots__ = ("__weakref__", "_finalizer", "_lock", "_store")
+
+    def __init__(self) -> None:
+        raise TypeError("cannot create 'EdgeShard' instances: use EdgeShard.create(path, config) or EdgeShard.load(path)")
+
+    @classmethod
+    def _wrap(cls, store: Store) -> EdgeShard:
+        shard = object.__new__(cls)
+        shard._store = store
+        shard._lock = ReadWriteLock()
+        shard._finalizer = weakref.finalize(shard, store.close)
+        return shard
+
+    @staticmethod
+    def create(path: PathLike, config: EdgeConfig) -> EdgeShard:
+        """A new shard in a directory that holds none.
+
+        Args:
+            path: the directory; it and its parents are made if missing.
+            config: what the shard stores.
+
+        Raises:
+            StorageError: the directory holds a shard already or cannot be made; nothing is left behind.
+        """
+        if not isinstance(config, EdgeConfig):
+            raise TypeError(f"config must be an EdgeConfig, not {type(config).__name__}")
+        return EdgeShard._wrap(Store.create(_directory(path), config))
+
+    @staticmethod
+    def load(path: PathLike, config: EdgeConfig | None = None, *, wait: float = 0.0) -> EdgeShard:
+        """Open an existing shard; with a ``config``, create one in an empty directory.
+
+        Args:
+            path: the directory.
+            config: settings that replace the stored ones; what the segments hold must fit it.
+            wait: seconds to wait for another handle to let go of the shard.
+
+        Raises:
+            StorageError: there is no such directory, or nothing to open in it.
+            LockedError: another handle holds the shard; the message names it.
+            CorruptedError: a file is damaged; the message names it.
+            ValidationError: ``config`` does not fit what the shard holds; nothing was changed.
+        """
+        if config is not None and not isinstance(config, EdgeConfig):
+            raise TypeError(f"config must be an EdgeConfig or None, not {type(config).__name__}")
+        return EdgeShard._wrap(Store.load(_directory(path), config, wait=wait))
+
+    # --- life cycle --------------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Make every update so far survive a power loss.
+
+        Raises:
+            StorageError: the disk refused; nothing is lost, try again when there is room.
+        """
+        with self._writing() as store:
+            store.flush()
+
+    def close(self) -> None:
+        """Flush and let go of the directory. Closing twice is fine; every other call then raises ClosedError."""
+        if self._store.closed:
+            return
+        if os.getpid() != self._store.pid:
+            self._store.close()
+            return
+        with self._lock.writing():
+            self._finalizer.detach()
+            self._store.close()
+
+    def __enter__(self) -> EdgeShard:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._store.closed else f"{len(self._store.segments)} segments"
+        return f"<EdgeShard {os.fspath(self._store.path)!r} ({state})>"
+
+    @property
+    def path(self) -> Path:
+        """The directory of the shard."""
+        return self._store.path
+
+    @property
+    def config(self) -> EdgeConfig:
+        """The configuration in force."""
+        return self._store.config
+
+    # --- changing ----------------------------------------------------------------------------------------
+
+    def update(self, operation: UpdateOperation) -> None:
+        """Apply one operation whole, or not at all.
+
+        When this returns the operation is in the log: it survives the death of the process, and after
+        :meth:`flush` a power loss.
+
+        Args:
+            operation: made by one of the functions of :class:`UpdateOperation`.
+
+        Raises:
+            ValidationError: a value the shard cannot take.
+            NotFoundError: a point or vector name that does not exist.
+            StorageError: the disk refused.
+        """
+        if not isinstance(operation, UpdateOperation):
+            raise TypeError(f"operation must be an UpdateOperation, not {type(operation).__name__}")
+        with self._writing() as store:
+            store.update(operation)
+
+    # --- reading -----------------------------------------------------------------------------------------
+
+    def retrieve(
+        self,
+        point_ids: Sequence[PointId],
+        with_payload: Any = None,
+        with_vector: Any = None,
+    ) -> list[Record]:
+        """Points by id, in the order asked for.
+
+        Args:
+            point_ids: ids; unknown ones are left out, repeated ones returned once.
+            with_payload: True (also when None), False, a list of paths, or a PayloadSelector.
+            with_vector: True, False (also when None), or a list of vector names.
+
+        Raises:
+            VectorNameNotFoundError: a vector name the shard does not have.
+        """
+        ids = [parse_id(point_id) for point_id in point_ids]
+        with self._reading() as store:
+            projection = Projection(with_payload, with_vector, store.schema, default_payload=True)
+            return reads.retrieve(store.segments, ids, projection)
+
+    def scroll(self, scroll: ScrollRequest) -> tuple[list[Record], int | UUID | None]:
+        """Points in id order (or by a payload value), a page at a time.
+
+        Args:
+            scroll: where to start, how many, which, and what of them.
+
+        Returns:
+            The points, and the id to pass as ``offset`` for the next page, None after the last one.
+        """
+        limit = DEFAULT_SCROLL_LIMIT if scroll.limit is None else scroll.limit
+        with self._reading() as store:
+            projection = Projection(
+                scroll.with_payload, scroll.with_vector, store.schema, default_payload=True
+            )
+            if scroll.order_by is not None:
+                from edgeshard.query.order import scroll_ordered
+
+                return scroll_ordered(store.segments, scroll, limit, projection), None
+            return reads.scroll(store.segments, scroll.offset, limit, scroll.filter, projection)
+
+    def count(self, count: CountRequest) -> int:
+        """How many points a filter matches.
+
+        Args:
+            count: the filter, and whether an estimate from the indexes is enough.
+        """
+        with self._reading() as store:
+            return reads.count(store.segments, count.filter)
+
+    def query(self, query: QueryRequest) -> list[ScoredPoint]:
+        """The best points for a query.
+
+        Args:
+            query: what to search for, its prefetches, filter, limits, and what to return.
+        """
+        from edgeshard.query import run_query
+
+        with self._reading() as store:
+            return run_query(store.segments, store.schema, query)
+
+    def query_batch(self, request: QueryBatchRequest) -> list[list[ScoredPoint]]:
+        """The answers to several queries, in their order; searches of one vector share a pass over the data."""
+        from edgeshard.query import run_batch
+
+        with self._reading() as store:
+            return run_batch(store.segments, store.schema, request.queries)
+
+    def search(self, search: SearchRequest) -> list[ScoredPoint]:
+        """The best points for a vector query (the older, simpler form of :meth:`query`)."""
+        from edgeshard.query import run_search
+
+        with self._reading() as store:
+            return run_search(store.segments, store.schema, search)
+
+    def facet(self, facet: FacetRequest) -> FacetResponse:
+        """The most frequent values of an indexed payload field."""
+        from edgeshard.query.facet import run_facet
+
+        with self._reading() as store:
+            return run_facet(store.segments, facet)
+
+    def info(self) -> ShardInfo:
+        """Numbers of segments and points, and the payload indexes."""
+        from edgeshard.shard.info import shard_info
+
+        with self._reading() as store:
+            return shard_info(store.segments)
+
+    # --- inside ------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _reading(self) -> Iterator[Store]:
+        self._check_process()
+        self._lock.acquire_read()
+        try:
+            yield self._open_store()
+        finally:
+            self._lock.release_read()
+
+    @contextmanager
+    def _writing(self) -> Iterator[Store]:
+        self._check_process()
+        self._lock.acquire_write()
+        try:
+            yield self._open_store()
+        finally:
+            self._lock.release_write()
+
+    def _open_store(self) -> Store:
+        if self._store.closed:
+            raise ClosedError("Service runtime error: Shard is not initialized: it was closed")
+        return self._store
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._store.pid:
+            raise ForkedShardError(
+                f"this shard was opened by process {self._store.pid}: open it in process {os.getpid()} "
+                "after the parent closed it"
+            )
+
+
+def _directory(path: PathLike) -> Path:
+    text = os.fspath(path)
+    if not isinstance(text, str):
+        raise TypeError(f"path must be str or os.PathLike[str], not {type(path).__name__}")
+    if not text:
+        raise ValidationError("the path of a shard must not be empty")
+    return Path(text)
+
+
+

@@ -1,0 +1,323 @@
+"""The open directory of a shard: its segments, log, lock and configuration.
+
+Load order: lock, finish an interrupted flush (journal), read the configuration, open the segments, resolve ids that
+live in two segments, open the log, replay what it holds beyond the segments. Nothing the shard held is deleted.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeshard.errors import CorruptedError, StorageError, ValidationError
+from edgeshard.models.config import EdgeConfig
+from edgeshard.models.updates import UpdateOperation
+from edgeshard.segment.files import create_segment, open_segment
+from edgeshard.segment.schema import Schema
+from edgeshard.segment.segment import Segment
+from edgeshard.shard import config as configs
+from edgeshard.shard.layout import new_segment_config, schema_of_config
+from edgeshard.shard.replay import replay
+from edgeshard.shard.resolve import Resolved, resolve
+from edgeshard.shard.schema_changes import change_schema, is_schema_change
+from edgeshard.storage import files, journal
+from edgeshard.storage.checkpoint import Checkpointer
+from edgeshard.storage.flush import FlushPlan
+from edgeshard.storage.lock import ShardLock
+from edgeshard.storage.wal import Wal
+
+SEGMENTS = "segments"
+WAL = "wal"
+AUTO_FLUSH_BYTES = 128 << 20
+"""Unflushed changes live in memory; after this many bytes of log an update flushes by itself."""
+
+
+class Store:
+    """An open shard directory. Not thread safe: :class:`~edgeshard.EdgeShard` holds the lock around every call.
+
+    Args:
+        path: the directory.
+        config: the merged configuration.
+        lock: held until :meth:`close`.
+    """
+
+    __slots__ = (
+        "_checkpointer", "_unflushed_bytes", "closed", "config", "lock", "next_op", "path", "pid", "schema",
+        "segments", "wal",
+    )  # fmt: skip
+
+    def __init__(self, path: Path, config: EdgeConfig, lock: ShardLock) -> None:
+        self.path = path
+        self.config = config
+        self.schema: Schema = schema_of_config(config)
+        self.lock = lock
+        self.segments: list[Segment] = []
+        self.wal: Wal | None = None
+        self.next_op = 0
+        self.closed = False
+        self.pid = os.getpid()
+        self._unflushed_bytes = 0
+        self._checkpointer = Checkpointer(path, None)
+
+    # --- opening -----------------------------------------------------------------------------------------
+
+    @classmethod
+    def create(cls, path: Path, config: EdgeConfig) -> Store:
+        """Make a new shard in a directory without segments; leaves nothing behind when it fails.
+
+        Raises:
+            StorageError: there is a shard already, or the directory cannot be made.
+        """
+        created = _make_directories(path)
+        before = set(os.listdir(path))
+        segments = path / SEGMENTS
+        if segments.is_dir() and any(not name.startswith(".") for name in os.listdir(segments)):
+            raise StorageError(
+                f"cannot create edge shard: path already contains segment data: {path}. Use EdgeShard.load"
+            )
+        lock = ShardLock.acquire(path, wal=config.wal_enabled is not False)
+        try:
+            store = cls(path, config, lock)
+            files.disk.mkdir(segments)
+            store.segments = [create_segment(segments, new_segment_config(config), {})]
+            store._open_wal()
+            configs.write_config(path, config)
+            files.disk.sync_directory(path)
+            for directory in created:
+                files.disk.sync_directory(directory.parent)
+            return store
+        except BaseException:
+            lock.release()
+            _remove_new(path, before, created)
+            raise
+
+    @classmethod
+    def load(cls, path: Path, config: EdgeConfig | None, *, wait: float = 0.0) -> Store:
+        """Open a shard, or create one in an empty directory if a configuration is given.
+
+        Raises:
+            StorageError: the directory does not exist or cannot be read.
+            LockedError: another handle holds it.
+            CorruptedError: a file is damaged.
+            ValidationError: the configuration does not fit the segments.
+        """
+        if not path.is_dir():
+            raise StorageError(f"cannot load edge shard: directory {path} does not exist")
+        stored = configs.read_config(path)
+        names = segment_names(path)
+        if config is None and stored is None and not names:
+            raise StorageError(f"edge config is not provided and no segments were loaded: {path} holds no shard")
+        wal_enabled = configs.wal_enabled(config, stored)
+        lock = ShardLock.acquire(path, wal=wal_enabled, wait=wait)
+        opened: list[Segment] = []
+        try:
+            journal.recover(path)
+            opened += [open_segment(path / SEGMENTS / name) for name in names]
+            merged = configs.merge_config(config, stored, [segment.config for segment in opened])
+            store = cls(path, merged, lock)
+            store.segments = opened
+            store._finish_load(stored)
+            return store
+        except BaseException:
+            for segment in opened:
+                segment.close()
+            lock.release()
+            raise
+
+    def _finish_load(self, stored: EdgeConfig | None) -> None:
+        _resolve_duplicates(self.segments)
+        self._open_wal()
+        if not any(segment.appendable for segment in self.segments):
+            self.add_segment()
+        if self.wal is not None:
+            replay(self)
+        if self.config != stored:
+            configs.write_config(self.path, self.config)
+
+    def _open_wal(self) -> None:
+        """Open the log so that its numbers lie above every stored version."""
+        highest = max((segment.version for segment in self.segments), default=-1)
+        if self.config.wal_enabled is False:
+            self.next_op = max(highest + 1, 1)
+            self._checkpointer = Checkpointer(self.path, None)
+            return
+        directory = self.path / WAL
+        self.wal = Wal.open(directory, first_index=highest + 1)
+        self._checkpointer = Checkpointer(self.path, self.wal)
+        self.next_op = self.wal.next_index
+
+    def add_segment(self) -> Segment:
+        """A new appendable segment with the payload indexes of the others."""
+        schema: dict[str, Any] = {}
+        for segment in self.segments:
+            schema.update(segment.indexes.schema)
+        segment = create_segment(self.path / SEGMENTS, new_segment_config(self.config), schema)
+        self.segments.append(segment)
+        return segment
+
+    # --- changing ----------------------------------------------------------------------------------------
+
+    def update(self, operation: UpdateOperation) -> None:
+        """Validate, log and apply one operation.
+
+        Raises:
+            ValidationError, NotFoundError: it cannot be applied; nothing changed.
+            StorageError: the disk refused; nothing changed.
+        """
+        if is_schema_change(operation):
+            change_schema(self, operation)
+            return
+        resolved = resolve(operation, self.segments, self.schema)
+        if resolved is not None:
+            self.carry_out(resolved)
+
+    def carry_out(self, resolved: Resolved) -> None:
+        """Log and apply a resolved operation."""
+        number = self.log(resolved.record)
+        try:
+            resolved.apply(self.segments, number)
+        except BaseException:
+            self._undo(number)
+            raise
+        if self._unflushed_bytes > AUTO_FLUSH_BYTES:
+            self.flush()
+
+    def log(self, record: bytes) -> int:
+        """Write a record to the log; its operation number."""
+        self._unflushed_bytes += len(record)
+        number = self.next_op if self.wal is None else self.wal.append(record)
+        self.next_op = number + 1
+        return number
+
+    def _undo(self, number: int) -> None:
+        """Take back an operation that failed half way: drop its record and rebuild the segments from the log."""
+        if self.wal is None:
+            return
+        self.wal.drop_last(number)
+        self.next_op = number
+        self._reopen()
+
+    def _reopen(self) -> None:
+        for segment in self.segments:
+            segment.close()
+        names = segment_names(self.path)
+        self.segments = [open_segment(self.path / SEGMENTS / name) for name in names]
+        _resolve_duplicates(self.segments)
+        replay(self)
+
+    # --- making durable ----------------------------------------------------------------------------------
+
+    def flush(self, *, checkpoint: bool = False) -> None:
+        """Make everything so far survive a power loss; see :mod:`edgeshard.storage.checkpoint`."""
+        plan = FlushPlan()
+        for segment in self.segments:
+            segment.collect(plan)
+        self._checkpointer.flush(plan, self.next_op - 1, checkpoint=checkpoint)
+        self._unflushed_bytes = 0
+
+    def close(self) -> None:
+        """Flush, release every file and the lock. In a forked child only the memory is let go."""
+        if self.closed:
+            return
+        self.closed = True
+        if os.getpid() != self.pid:
+            return
+        try:
+            self.flush(checkpoint=True)
+        finally:
+            self._checkpointer.close()
+            for segment in self.segments:
+                segment.close()
+            self.segments = []
+            if self.wal is not None:
+                self.wal.close()
+            self.lock.release()
+
+
+def segment_names(path: Path) -> list[str]:
+    """Names of the segment directories of a shard, sorted; unfinished and hidden ones are left out.
+
+    A directory without ``version.info`` was being created when the process died; one with data in it is refused
+    rather than passed over.
+
+    Raises:
+        CorruptedError: a segment with data lacks its ``version.info``.
+    """
+    segments = path / SEGMENTS
+    if not segments.is_dir():
+        return []
+    names = []
+    for entry in sorted(os.scandir(segments), key=lambda entry: entry.name):
+        if not entry.is_dir() or entry.name.startswith(".") or entry.name.endswith(".deleted"):
+            continue
+        if not os.path.exists(os.path.join(entry.path, "version.info")):
+            if _holds_points(Path(entry.path)):
+                raise CorruptedError(
+                    Path(entry.path, "version.info"),
+                    "the file is missing, but the segment holds points: run `python -m edgeshard repair`",
+                )
+            continue
+        names.append(entry.name)
+    return names
+
+
+def _holds_points(segment: Path) -> bool:
+    trackers = ("mutable_id_tracker.versions", "id_tracker.versions", "id_tracker.compact_versions")
+    return any((segment / name).exists() and (segment / name).stat().st_size for name in trackers)
+
+
+def _resolve_duplicates(segments: Sequence[Segment]) -> None:
+    """Keep the newest copy of an id that lives in several segments (after a crash around an optimisation)."""
+    for place, segment in enumerate(segments):
+        for other in segments[place + 1 :]:
+            small, large = (segment, other) if segment.live <= other.live else (other, segment)
+            offsets = small.ids.sorted_offsets()
+            found = large.ids.offsets_of(small.ids.ids_of(offsets))
+            both = np.flatnonzero(found >= 0)
+            if not len(both):
+                continue
+            mine, theirs = offsets[both], found[both].astype(np.uint32)
+            newer = small.ids.versions[mine] > large.ids.versions[theirs]
+            for holder, stale in ((large, theirs[newer]), (small, mine[~newer])):
+                for offset in stale.tolist():
+                    version = int(holder.ids.versions[offset])
+                    holder.delete(version, np.array([offset], np.uint32))
+
+
+def _make_directories(path: Path) -> list[Path]:
+    """Make a directory and its parents; those that were made."""
+    if os.fspath(path) in ("", "."):
+        raise ValidationError("the path of a shard must not be empty")
+    made: list[Path] = []
+    for directory in reversed([path, *path.parents]):
+        if not directory.exists():
+            made.append(directory)
+    try:
+        files.disk.mkdir(path)
+    except OSError as error:
+        raise StorageError(
+            error.errno, f"failed to create directory {path}: {error.strerror} (os error {error.errno})"
+        ) from error
+    return made
+
+
+def _remove_new(path: Path, before: set[str], created: list[Path]) -> None:
+    """Remove what a failed creation made."""
+    try:
+        for name in set(os.listdir(path)) - before:
+            entry = path / name
+            if entry.is_dir():
+                files.disk.remove_tree(entry)
+            else:
+                files.disk.unlink(entry)
+        for directory in reversed(created):
+            directory.rmdir()
+    except OSError as error:
+        warnings.warn(f"could not remove what creating {path} left behind: {error}", RuntimeWarning, stacklevel=2)
+
+

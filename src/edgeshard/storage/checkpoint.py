@@ -1,0 +1,128 @@
+"""How a flush reaches the disk: log, then fresh places, then journal, then the files.
+
+A *flush* makes everything so far survive a power loss with at most two syncs in the common case: the log and the
+journal. A *checkpoint* additionally syncs the files themselves, moves the log's acknowledgement forward and empties
+the journal. Flushes turn into checkpoints once the journal has grown to :data:`JOURNAL_LIMIT_BYTES`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+from edgeshard.errors import StorageError
+from edgeshard.storage import files
+from edgeshard.storage.flush import Bytes, FlushPlan
+from edgeshard.storage.journal import Journal, sync_files
+
+JOURNAL_LIMIT_BYTES = 16 << 20
+INLINE_FRESH_BYTES = 1 << 20
+"""Fresh bytes up to this many ride in the journal; more are written and synced in their own files."""
+
+
+class Log(Protocol):
+    """What a flush needs of the write-ahead log."""
+
+    def sync(self) -> None:
+        """Make every appended record durable."""
+
+    def acknowledge(self, op_number: int) -> None:
+        """Everything up to this operation is durable in the segments."""
+
+
+class Checkpointer:
+    """Carries flush plans of one shard to the disk.
+
+    Args:
+        root: the shard's directory.
+        log: its write-ahead log, None when it has none.
+    """
+
+    __slots__ = ("_journal", "_log", "_unsynced")
+
+    def __init__(self, root: Path, log: Log | None) -> None:
+        self._journal = Journal(root)
+        self._log = log
+        self._unsynced: set[Path] = set()
+
+    def flush(self, plan: FlushPlan, op_number: int, *, checkpoint: bool = False) -> None:
+        """Carry out a plan.
+
+        Args:
+            plan: what to write.
+            op_number: the last operation whose changes are in the plan or in the files; -1 for none.
+            checkpoint: sync the files too and acknowledge the log.
+
+        Raises:
+            StorageError: the disk refused. Nothing is lost: the changes stay in memory and in the log, and the next
+                flush writes them.
+        """
+        try:
+            if self._log is not None:
+                self._log.sync()
+            if not plan.empty:
+                self._execute(plan)
+            if checkpoint or self._journal.size > JOURNAL_LIMIT_BYTES:
+                self._checkpoint(op_number)
+        except StorageError:
+            raise
+        except OSError as error:
+            raise StorageError(error.errno, f"cannot flush: {error.strerror} ({error.filename})") from error
+
+    def close(self) -> None:
+        """Remove the journal; the last flush must have been a checkpoint."""
+        self._journal.close(remove=not self._unsynced)
+
+    def abandon(self) -> None:
+        """Close without touching the disk: what a later load finishes."""
+        self._journal.close(remove=False)
+
+    def _execute(self, plan: FlushPlan) -> None:
+        if sum(view.nbytes for _, _, view in plan.fresh) <= INLINE_FRESH_BYTES:
+            plan.changes[:0] = plan.fresh
+        else:
+            if self._unsynced:  # replaying an earlier record must not bring back what these writes replace
+                self._checkpoint(-1)
+            sync_files(write_ranges(plan.fresh))
+        self._journal.append(plan)
+        self._unsynced |= write_ranges(plan.changes)
+        for path, data in plan.replacements.items():
+            replace_unsynced(path, data)
+            self._unsynced.add(path)
+        for path in plan.removals:
+            files.disk.unlink(path)
+        plan.done()
+
+    def _checkpoint(self, op_number: int) -> None:
+        sync_files(self._unsynced)
+        self._unsynced = set()
+        if self._log is not None and op_number >= 0:
+            self._log.acknowledge(op_number)
+        self._journal.reset()
+
+
+def write_ranges(ranges: list[tuple[Path, int, Bytes]]) -> set[Path]:
+    """Write byte ranges into their files and return which files those are."""
+    by_file: dict[Path, list[tuple[int, Bytes]]] = {}
+    for path, offset, view in ranges:
+        by_file.setdefault(path, []).append((offset, view))
+    for path, parts in by_file.items():
+        fd = files.disk.open(path, os.O_WRONLY | os.O_CREAT)
+        try:
+            for offset, view in parts:
+                files.disk.pwrite(fd, view.data, offset)
+        finally:
+            os.close(fd)
+    return set(by_file)
+
+
+def replace_unsynced(path: Path, data: bytes) -> None:
+    """Replace a file whose new content the journal already holds: a crash may lose it, not tear it for readers."""
+    draft = path.with_name(f"{files.TEMPORARY_PREFIX}-{path.name}")
+    fd = files.disk.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        files.disk.pwrite(fd, data, 0)
+    finally:
+        os.close(fd)
+    files.disk.rename(draft, path)

@@ -1,0 +1,274 @@
+"""Rows of one length in a directory of equally large files: the appendable vector storage.
+
+::
+
+    config.json    {"chunk_size_bytes":..,"chunk_size_vectors":..,"dim":..}
+    status.dat     u64 number of rows
+    chunk_<n>.mmap row i is row i % chunk_size_vectors of chunk i // chunk_size_vectors
+
+Chunks are mapped privately, so appending is a copy into memory; the flush writes it (see
+:mod:`edgeshard.storage.overlay`). Rows past the durable count are fresh: nothing durable refers to them.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeshard.errors import CorruptedError, StorageError
+from edgeshard.storage import files
+from edgeshard.storage.overlay import PrivateFile
+
+if TYPE_CHECKING:
+    from edgeshard.storage.flush import FlushPlan
+
+CHUNK_BYTES = 32 << 20
+STATUS_BYTES = 8
+Rows = npt.NDArray[Any]
+Offsets = npt.NDArray[np.uint32]
+
+
+class ChunkedRows:
+    """Appendable rows ``(dim,)`` of one dtype.
+
+    Args:
+        directory: where the files are; made by :meth:`create`.
+        dim: elements of a row.
+        dtype: their type, as stored (little endian).
+        stored_dim: what ``config.json`` calls ``dim``, if it counts something else than elements.
+        read_only: refuse changes.
+
+    Attributes:
+        count: rows, including those not flushed yet.
+
+    Raises:
+        CorruptedError: the files contradict one another or ``dim``.
+    """
+
+    __slots__ = (
+        "_chunks", "_durable", "_read_only", "_status", "_views", "chunk_bytes", "count", "dim",
+        "directory", "dtype", "per_chunk", "row_bytes",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        directory: files.PathLike,
+        dim: int,
+        dtype: npt.DTypeLike,
+        *,
+        stored_dim: int | None = None,
+        read_only: bool = False,
+    ) -> None:
+        self.directory = Path(directory)
+        self.dim = dim
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self.row_bytes = dim * self.dtype.itemsize
+        self._read_only = read_only
+        self._views: list[Rows] | None = None
+        self.per_chunk, self.chunk_bytes = self._read_config(stored_dim or dim)
+        self._status = self._open_status()
+        self.count = self._durable = int(self._status.array[:STATUS_BYTES].view("<u8")[0])
+        self._chunks: list[PrivateFile] = []
+        self._open_chunks()
+
+    @classmethod
+    def create(
+        cls, directory: files.PathLike, dim: int, dtype: npt.DTypeLike, *, stored_dim: int | None = None
+    ) -> ChunkedRows:
+        """Make the directory with no rows."""
+        path = Path(directory)
+        files.disk.mkdir(path)
+        per_chunk = max(1, CHUNK_BYTES // (dim * np.dtype(dtype).itemsize))
+        size = per_chunk * dim * np.dtype(dtype).itemsize
+        config = {"chunk_size_bytes": size, "chunk_size_vectors": per_chunk, "dim": stored_dim or dim}
+        files.replace_file(path / "config.json", json.dumps(config, separators=(",", ":")).encode())
+        files.create_file(path / "status.dat", STATUS_BYTES)
+        return cls(path, dim, dtype, stored_dim=stored_dim)
+
+    def _read_config(self, expected: int) -> tuple[int, int]:
+        """``(rows per chunk, bytes per chunk)``."""
+        path = self.directory / "config.json"
+        try:
+            config = json.loads(files.read_file(path, 1 << 16))
+            dim, rows, size = (config[key] for key in ("dim", "chunk_size_vectors", "chunk_size_bytes"))
+        except (ValueError, TypeError, KeyError) as error:
+            raise CorruptedError(path, f"not the configuration of a chunked storage: {error!r}") from error
+        if dim != expected:
+            raise CorruptedError(path, f"expected rows of {expected} elements, got {dim}")
+        if not isinstance(rows, int) or not isinstance(size, int) or rows < 1 or size < rows * self.row_bytes:
+            raise CorruptedError(path, f"{rows} rows of {self.row_bytes} bytes do not fit chunks of {size}")
+        return rows, size
+
+    def _open_status(self) -> PrivateFile:
+        status = PrivateFile(self.directory / "status.dat", read_only=self._read_only)
+        if status.size < STATUS_BYTES:
+            raise CorruptedError(status.path, f"expected {STATUS_BYTES} bytes, got {status.size}")
+        return status
+
+    def _open_chunks(self) -> None:
+        needed = -(-self.count // self.per_chunk)
+        while len(self._chunks) < needed:
+            path = self._chunk_path(len(self._chunks))
+            if not path.exists():
+                raise CorruptedError(path, f"the file is missing, but status.dat counts {self.count} rows")
+            self._chunks.append(self._open_chunk(path))
+
+    def _chunk_path(self, number: int) -> Path:
+        return self.directory / f"chunk_{number}.mmap"
+
+    def _open_chunk(self, path: Path) -> PrivateFile:
+        chunk = PrivateFile(path, read_only=self._read_only)
+        if chunk.size < self.chunk_bytes:
+            raise CorruptedError(path, f"expected {self.chunk_bytes} bytes, got {chunk.size}", chunk.size)
+        return chunk
+
+    def reserve(self, count: int) -> None:
+        """Make the chunks that ``count`` rows need.
+
+        Raises:
+            StorageError: the file system refused; the rows are as before.
+        """
+        if self._read_only:
+            raise StorageError(f"{self.directory} is open for reading only")
+        while len(self._chunks) * self.per_chunk < count:
+            path = self._chunk_path(len(self._chunks))
+            try:
+                whole = path.stat().st_size >= self.chunk_bytes
+            except OSError:
+                whole = False
+            self._chunks.append(PrivateFile(path) if whole else PrivateFile.create(path, self.chunk_bytes))
+
+    def chunks(self) -> list[Rows]:
+        """Views ``(rows, dim)`` of all rows in order, without copying. Valid until the process ends."""
+        views = self._views
+        if views is None:
+            views = []
+            for number, chunk in enumerate(self._chunks):
+                rows = min(self.count - number * self.per_chunk, self.per_chunk)
+                if rows > 0:
+                    flat = chunk.array[: rows * self.row_bytes].view(self.dtype)
+                    views.append(flat.reshape(rows, self.dim))
+            self._views = views
+        return views
+
+    def _spans(self, first: int, count: int) -> list[tuple[int, int, int, int]]:
+        """``(chunk, first row in it, position in the run, rows)`` of a run of rows."""
+        spans, done = [], 0
+        while done < count:
+            chunk, row = divmod(first + done, self.per_chunk)
+            rows = min(count - done, self.per_chunk - row)
+            spans.append((chunk, row, done, rows))
+            done += rows
+        return spans
+
+    def write_run(self, first: int, rows: Rows) -> None:
+        """Write ``(n, dim)`` rows from ``first`` on, extending the storage.
+
+        Rows skipped between the end and ``first`` hold anything; nothing may refer to them.
+        """
+        data = np.ascontiguousarray(rows, self.dtype).reshape(-1).view(np.uint8)
+        count = len(rows)
+        self.reserve(first + count)
+        for chunk, row, done, length in self._spans(first, count):
+            start, stop = row * self.row_bytes, (row + length) * self.row_bytes
+            at = done * self.row_bytes
+            self._chunks[chunk].array[start:stop] = data[at : at + stop - start]
+            self._mark(chunk, row, length)
+        if first + count > self.count:
+            self.count = first + count
+            self._views = None
+
+    def _mark(self, chunk: int, row: int, length: int) -> None:
+        """Remember changed rows: those below the durable count as changes, the others as fresh."""
+        settled = min(max(self._durable - chunk * self.per_chunk - row, 0), length)
+        file, width = self._chunks[chunk], self.row_bytes
+        if settled:
+            file.mark(row * width, (row + settled) * width)
+        if settled < length:
+            file.mark((row + settled) * width, (row + length) * width, fresh=True)
+
+    def write_rows(self, offsets: npt.NDArray[Any], rows: Rows) -> None:
+        """Overwrite rows at ``offsets``, all below ``count``; of equal offsets the last one counts."""
+        which, place = np.divmod(offsets, self.per_chunk)
+        for number in np.unique(which).tolist():
+            here = which == number
+            local = place[here]
+            self.chunks()[number][local] = rows[here]
+            for row, length in consecutive(np.unique(local)):
+                self._mark(number, row, length)
+
+    def fill(self, count: int, row: Rows) -> None:
+        """Append copies of ``row`` until there are ``count`` rows."""
+        missing = count - self.count
+        step = max(1, (1 << 20) // max(self.row_bytes, 1))
+        while missing > 0:
+            block = min(missing, step)
+            self.write_run(self.count, np.broadcast_to(row, (block, self.dim)))
+            missing -= block
+
+    def read_run(self, first: int, count: int) -> Rows:
+        """``(count, dim)`` rows from ``first``, a view if they are in one chunk.
+
+        Raises:
+            IndexError: some are beyond the last row.
+        """
+        if first < 0 or first + count > self.count:
+            raise IndexError(f"rows {first} to {first + count} of {self.count}")
+        views = self.chunks()
+        parts = [views[chunk][row : row + rows] for chunk, row, _, rows in self._spans(first, count)]
+        if len(parts) == 1:
+            return parts[0]
+        return np.concatenate(parts) if parts else np.zeros((0, self.dim), self.dtype)
+
+    def read_rows(self, offsets: npt.NDArray[Any]) -> Rows:
+        """``(n, dim)`` copies of the rows at ``offsets``.
+
+        Raises:
+            IndexError: one is beyond the last row.
+        """
+        views = self.chunks()
+        if len(views) == 1:
+            return np.take(views[0], offsets, axis=0)
+        out = np.empty((len(offsets), self.dim), self.dtype)
+        which, rows = np.divmod(offsets, self.per_chunk)
+        if len(offsets) and int(offsets.max()) >= self.count:
+            raise IndexError(f"row {int(offsets.max())} of {self.count}")
+        for number in np.unique(which).tolist():
+            here = which == number
+            out[here] = views[number][rows[here]]
+        return out
+
+    @property
+    def dirty_bytes(self) -> int:
+        """Bytes that the next flush will write."""
+        return sum(chunk.dirty_bytes for chunk in self._chunks) + STATUS_BYTES * (self.count != self._durable)
+
+    def collect(self, plan: FlushPlan) -> None:
+        """Hand changed rows and the count to a flush."""
+        for chunk in self._chunks:
+            chunk.collect(plan)
+        if self.count != self._durable:
+            self._status.write(0, self.count.to_bytes(STATUS_BYTES, "little"))
+            self._status.collect(plan)
+            count = self.count
+            plan.on_done(lambda: self._written(count))
+
+    def _written(self, count: int) -> None:
+        self._durable = count
+
+    def close(self) -> None:
+        """Let go of the files. Unflushed changes are lost."""
+        for file in (*self._chunks, self._status):
+            file.close()
+        self._chunks, self._views, self.count = [], None, 0
+
+
+def consecutive(values: npt.NDArray[Any]) -> list[tuple[int, int]]:
+    """``(first, length)`` of every run of consecutive numbers in an ascending array."""
+    starts = np.flatnonzero(np.diff(values.astype(np.int64), prepend=-2) != 1)
+    lengths = np.diff(starts, append=len(values))
+    return list(zip(values[starts].tolist(), lengths.tolist(), strict=True))

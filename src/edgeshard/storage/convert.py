@@ -1,0 +1,58 @@
+"""User vectors to stored elements and back, byte for byte as Qdrant Edge stores them.
+
+The rules are in docs/format/dense-vectors.md.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeshard import _native
+
+COSINE = 0
+_ELEMENTS = {np.dtype(np.float32): 0, np.dtype(np.float16): 1, np.dtype(np.uint8): 2}
+
+
+def to_stored(
+    rows: npt.NDArray[np.float32],
+    distance: int,
+    dtype: npt.DTypeLike,
+    out: npt.NDArray[Any] | None = None,
+) -> npt.NDArray[Any]:
+    """The stored form of user vectors, same shape.
+
+    Cosine rows are divided by their length (not for uint8; not if they are of length zero or one already),
+    float16 rounds to nearest even, uint8 truncates and clamps.
+
+    Args:
+        rows: ``(n, dim)`` or ``(dim,)``.
+        distance: 0 Cosine, 1 Euclid, 2 Dot, 3 Manhattan.
+        dtype: float32, float16 or uint8.
+        out: where to put the result, C-contiguous; a new array if None.
+
+    Raises:
+        KeyError: another dtype.
+    """
+    kind = np.dtype(dtype)
+    element = _ELEMENTS[kind]
+    source = np.ascontiguousarray(rows, np.float32)
+    if out is None:
+        out = np.empty(source.shape, kind)
+    _native.to_stored(source if source.ndim == 2 else source[None], distance == COSINE, element, out)
+    return out
+
+
+def from_stored(rows: npt.NDArray[Any], dtype: npt.DTypeLike | None = None) -> npt.NDArray[np.float32]:
+    """Stored elements as float32, same shape, always a copy.
+
+    Args:
+        rows: stored elements of any shape.
+        dtype: their type if ``rows`` is an array of bytes with another dtype; usually left out.
+    """
+    stored = np.ascontiguousarray(rows if dtype is None or rows.dtype == dtype else rows.view(dtype))
+    out = np.empty(stored.shape, np.float32)
+    _native.from_stored(stored, _ELEMENTS[stored.dtype], out)
+    return out

@@ -1,0 +1,224 @@
+"""The redo journal: what makes a flush atomic and ordered under power loss.
+
+File ``edgeshard.journal`` in the shard's root, ignored by other engines. Little endian::
+
+    file    = header record*
+    header  = "EDGEJRN1" (8 bytes)
+    record  = length u64, crc32 u32 (zlib, of the body), sequence u32, body (MessagePack)
+    body    = {"segments": {name: [crc of segment.json before, after]},
+               "sizes": {path: file size}, "writes": [[path, offset, bytes]..],
+               "replacements": {path: bytes}, "removals": [path..]}
+
+Paths are relative to the shard. A flush appends one record and syncs it before it changes a file in place, so a
+crash at any point leaves either no trace of the flush or a record that finishes it. Records are re-applied in order
+at load; writing the same bytes twice is harmless. The journal is emptied once every file it names is synced.
+
+Another engine that changed the shard in between does not know the journal. It rewrites ``segment.json`` when it
+flushes, so records count only if each segment's ``segment.json`` is one the journal has seen.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edgeshard.errors import StorageError
+from edgeshard.storage import files
+from edgeshard.storage.flush import FlushPlan
+
+NAME = "edgeshard.journal"
+MAGIC = b"EDGEJRN1"
+RECORD = struct.Struct("<QII")
+SEGMENT_FILE = "segment.json"
+
+
+class Journal:
+    """The open redo journal of one shard.
+
+    Args:
+        root: the shard's directory.
+    """
+
+    __slots__ = ("_fd", "_sequence", "path", "root", "size")
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.path = root / NAME
+        self._fd = -1
+        self._sequence = 0
+        self.size = 0
+
+    def append(self, plan: FlushPlan) -> None:
+        """Make the in-place changes of a plan durable; they may be applied to the files afterwards.
+
+        Raises:
+            StorageError: the disk refused; the journal is as it was.
+        """
+        body = msgspec.msgpack.encode(self._describe(plan))
+        record = RECORD.pack(len(body), zlib.crc32(body), self._sequence) + body
+        before = self.size
+        try:
+            if self._fd < 0:
+                self._create()
+                before = self.size
+            files.disk.pwrite(self._fd, record, before)
+            files.disk.sync(self._fd)
+        except OSError as error:
+            if self._fd >= 0:
+                files.disk.truncate(self._fd, before)
+            raise StorageError(error.errno, f"cannot write {self.path}: {error.strerror}") from error
+        self.size = before + len(record)
+        self._sequence += 1
+
+    def reset(self) -> None:
+        """Empty the journal: every file it names is synced."""
+        if self._fd >= 0 and self.size > len(MAGIC):
+            files.disk.truncate(self._fd, len(MAGIC))
+            files.disk.sync(self._fd)
+            self.size, self._sequence = len(MAGIC), 0
+
+    def close(self, *, remove: bool) -> None:
+        """Close the file; ``remove`` it when nothing in it is needed any more."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        if remove:
+            files.disk.unlink(self.path)
+
+    def _create(self) -> None:
+        self._fd = files.disk.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+        files.disk.pwrite(self._fd, MAGIC, 0)
+        files.disk.sync(self._fd)
+        files.disk.sync_directory(self.root)
+        self.size, self._sequence = len(MAGIC), 0
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+    def _describe(self, plan: FlushPlan) -> dict[str, Any]:
+        writes = [[self._relative(path), offset, bytes(view)] for path, offset, view in plan.changes]
+        replacements = {self._relative(path): data for path, data in plan.replacements.items()}
+        touched = {path for path, _, _ in plan.changes}
+        sizes = {self._relative(path): path.stat().st_size for path in touched if path.exists()}
+        names = {"/".join(name.split("/")[:2]) for name in [*sizes, *replacements] if name.startswith("segments/")}
+        segments = {}
+        for name in names:
+            file = f"{name}/{SEGMENT_FILE}"
+            before = _crc_of_file(self.root / file)
+            after = zlib.crc32(replacements[file]) if file in replacements else before
+            segments[name] = [before, after]
+        removals = [self._relative(path) for path in plan.removals]
+        return {"segments": segments, "sizes": sizes, "writes": writes,
+                "replacements": replacements, "removals": removals}  # fmt: skip
+
+
+def recover(root: Path) -> int:
+    """Finish what the journal of a shard describes, make it durable, and remove the journal.
+
+    Returns:
+        How many records were applied.
+
+    Raises:
+        StorageError: the disk refused; the journal is kept for the next attempt.
+    """
+    path = root / NAME
+    if not path.exists():
+        return 0
+    records = list(_records(path.read_bytes()))
+    if not _trustworthy(root, records):
+        warnings.warn(
+            f"{path} belongs to a state of the shard that another program has changed since; it is set aside",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        files.disk.rename(path, path.with_suffix(".stale"))
+        return 0
+    touched: set[Path] = set()
+    for record in records:
+        touched |= _apply(root, record)
+    sync_files(touched)
+    files.disk.unlink(path)
+    files.disk.sync_directory(root)
+    return len(records)
+
+
+def _records(data: bytes) -> Iterator[dict[str, Any]]:
+    """The whole records of a journal; a torn tail ends them."""
+    if data[: len(MAGIC)] != MAGIC:
+        return
+    position, expected = len(MAGIC), 0
+    while position + RECORD.size <= len(data):
+        length, crc, sequence = RECORD.unpack_from(data, position)
+        start = position + RECORD.size
+        if sequence != expected or length > len(data) - start:
+            return
+        body = data[start : start + length]
+        if zlib.crc32(body) != crc:
+            return
+        yield msgspec.msgpack.decode(body)
+        position, expected = start + length, expected + 1
+
+
+def _trustworthy(root: Path, records: list[dict[str, Any]]) -> bool:
+    known: dict[str, set[int]] = {}
+    for record in records:
+        for name, states in record["segments"].items():
+            known.setdefault(name, set()).update(states)
+    return all(
+        _crc_of_file(root / name / SEGMENT_FILE) in states or not (root / name).is_dir()
+        for name, states in known.items()
+    )
+
+
+def _apply(root: Path, record: dict[str, Any]) -> set[Path]:
+    """Apply one record; a file of a segment that is gone altogether is passed over."""
+    touched = set()
+    for name, offset, data in record["writes"]:
+        path = root / name
+        if not path.parent.is_dir():
+            continue
+        fd = files.disk.open(path, os.O_WRONLY | os.O_CREAT)
+        try:
+            if os.fstat(fd).st_size < record["sizes"].get(name, 0):
+                files.disk.truncate(fd, record["sizes"][name])
+            files.disk.pwrite(fd, data, offset)
+        finally:
+            os.close(fd)
+        touched.add(path)
+    for name, data in record["replacements"].items():
+        if (root / name).parent.is_dir():
+            files.replace_file(root / name, data)
+    for name in record["removals"]:
+        files.disk.unlink(root / name)
+    return touched
+
+
+def sync_files(paths: set[Path]) -> None:
+    """Make the content and the names of files durable; a file that is gone meanwhile is passed over."""
+    for path in sorted(paths):
+        try:
+            fd = files.disk.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        try:
+            files.disk.sync(fd)
+        finally:
+            os.close(fd)
+    for directory in sorted({path.parent for path in paths}):
+        if directory.is_dir():
+            files.disk.sync_directory(directory)
+
+
+def _crc_of_file(path: Path) -> int:
+    """CRC-32 of a file, -1 if it is missing."""
+    try:
+        return zlib.crc32(path.read_bytes())
+    except FileNotFoundError:
+        return -1

@@ -1,0 +1,146 @@
+"""BM25: the sparse embedder and the ranking formula of text queries.
+
+Source: Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, 2009, section 3.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgeshard import _native
+from edgeshard.errors import ValidationError
+from edgeshard.text.stemmer import STEMMED_LANGUAGES
+from edgeshard.text.stopwords import STOP_WORD_LANGUAGES
+from edgeshard.text.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Bm25Model", "bm25_idf", "bm25_score", "check_bm25_params"]
+
+_ISO_CODES = {
+    "ar": "arabic", "az": "azerbaijani", "bn": "bengali", "ca": "catalan", "da": "danish", "de": "german",
+    "el": "greek", "en": "english", "es": "spanish", "eu": "basque", "fi": "finnish", "fr": "french",
+    "he": "hebrew", "hi-en": "hinglish", "hu": "hungarian", "id": "indonesian", "it": "italian",
+    "jp": "japanese", "kk": "kazakh", "ne": "nepali", "nl": "dutch", "no": "norwegian", "pt": "portuguese",
+    "ro": "romanian", "ru": "russian", "sl": "slovene", "sv": "swedish", "tg": "tajik", "tr": "turkish",
+    "zh": "chinese",
+}  # fmt: skip
+
+
+class Bm25Model:
+    """Turns texts into sparse vectors whose dot product ranks like BM25 without the rarity of words.
+
+    Args:
+        config: an object with the attributes of ``Bm25Config``; None and missing attributes mean k 1.2,
+            b 0.75, avg_len 256, the word tokenizer, lower-case, and English stop words and stemmer.
+
+    Raises:
+        ValidationError: unknown language, avg_len not above 0, b outside [0, 1], k below 0.
+    """
+
+    __slots__ = ("_avg_len", "_b", "_k", "_tokenizer")
+
+    def __init__(self, config: Any = None) -> None:
+        def given(name: str, default: Any) -> Any:
+            value = getattr(config, name, None)
+            return default if value is None else value
+
+        self._k = float(given("k", 1.2))
+        self._b = float(given("b", 0.75))
+        self._avg_len = float(given("avg_len", 256.0))
+        _check_model_numbers(self._k, self._b, self._avg_len)
+        language = _language_name(given("language", "english"))
+        self._tokenizer = Tokenizer(_Pipeline(config, language))
+
+    def embed_document(self, text: str) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+        """``(indices, values)`` of a stored text: one dimension per distinct token, ascending.
+
+        The weight of a token with n of the L tokens, in float64: n (k + 1) / (n + k (1 - b + b L / avg_len)).
+
+        Raises:
+            UnicodeEncodeError: the text holds a lone surrogate.
+        """
+        tokens = self._tokenizer.tokens_document(text)
+        counts = Counter(tokens)
+        indices, place = np.unique(_native.token_ids(list(counts)), return_inverse=True)
+        # Tokens with the same id share its count.
+        times = np.bincount(place, weights=list(counts.values()), minlength=len(indices))
+        norm = self._k * (1.0 - self._b + self._b * len(tokens) / self._avg_len)
+        weights = times * (self._k + 1.0) / (times + norm)
+        return indices, weights.astype(np.float32)
+
+    def embed_query(self, text: str) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+        """``(indices, values)`` of a query: weight 1 for every distinct token, indices ascending.
+
+        Raises:
+            UnicodeEncodeError: the text holds a lone surrogate.
+        """
+        indices = np.unique(_native.token_ids(self._tokenizer.tokens_query(text)))
+        return indices, np.ones(len(indices), np.float32)
+
+
+class _Pipeline:
+    """The tokenizer parameters of a config, with the stop words and stemmer of its language filled in."""
+
+    def __init__(self, config: Any, language: str) -> None:
+        for name in ("tokenizer", "lowercase", "ascii_folding", "min_token_len", "max_token_len"):
+            setattr(self, name, getattr(config, name, None))
+        stop_words, stemmer = getattr(config, "stopwords", None), getattr(config, "stemmer", None)
+        self.stopwords = language if stop_words is None else stop_words
+        self.stemmer = (language if language in STEMMED_LANGUAGES else None) if stemmer is None else stemmer
+
+
+def bm25_idf(documents: float, with_token: NDArray[np.float64]) -> NDArray[np.float64]:
+    """ln(1 + (N - n + 1/2) / (n + 1/2)) for N documents and ``with_token`` (tokens,) of them per token."""
+    return np.log1p((documents - with_token + 0.5) / (with_token + 0.5))
+
+
+def bm25_score(
+    frequencies: NDArray[Any], lengths: NDArray[Any], average: float, *, k: float = 1.2, b: float = 0.75
+) -> NDArray[np.float64]:
+    """tf (k + 1) / (tf + k (1 - b + b len / avg)) per posting; multiply by the idf and add up per document.
+
+    Args:
+        frequencies: (postings,) how often the document has the token.
+        lengths: (postings,) tokens of the document.
+        average: mean length of all documents.
+        k: saturation of frequencies, k1 in the literature.
+        b: weight of the length.
+    """
+    times = np.asarray(frequencies, np.float64)
+    relative = np.asarray(lengths, np.float64) / average if average > 0 else 0.0
+    return times * (k + 1.0) / (times + k * (1.0 - b + b * relative))
+
+
+def check_bm25_params(k: float, b: float) -> None:
+    """Refuse saturation and length weights outside their range.
+
+    Raises:
+        ValidationError: k negative or not finite, b outside [0, 1].
+    """
+    if not (math.isfinite(k) and k >= 0.0):
+        raise ValidationError(f"BM25 k1 must be finite and >= 0, got {k:g}")
+    if not 0.0 <= b <= 1.0:
+        raise ValidationError(f"BM25 b must be finite and in [0.0, 1.0], got {b:g}")
+
+
+def _check_model_numbers(k: float, b: float, avg_len: float) -> None:
+    for name, value in (("k", k), ("b", b), ("avg_len", avg_len)):
+        if math.isnan(value):
+            raise ValidationError(f"{name} must not be NaN")
+    check_bm25_params(k, b)
+    if not (math.isfinite(avg_len) and avg_len > 0.0):
+        raise ValidationError(f"BM25 avg_doc_len must be finite and > 0, got {avg_len:g}")
+
+
+def _language_name(language: str) -> str:
+    """The lower-case English name of a language given by that name or its ISO code."""
+    name = _ISO_CODES.get(language, language)
+    if name not in STOP_WORD_LANGUAGES:
+        raise ValidationError(f'unsupported language: "{language}"')
+    return name

@@ -1,0 +1,82 @@
+import json
+import random
+
+import pytest
+import qdrant_edge
+
+from edgeshard.errors import ValidationError
+from edgeshard.filter.mutate import delete_keys, overwrite, set_payload
+
+
+def ordered(payload):
+    return json.dumps(payload, ensure_ascii=False)
+
+
+@pytest.mark.parametrize(
+    ("current", "new", "key", "expected"),
+    [
+        ({"a": 1, "b": 2, "c": 3}, {"a": None, "d": 4}, None, {"c": 3, "b": 2, "d": 4}),
+        ({"a": {"x": 1}}, {"y": None, "z": [None]}, "a", {"a": {"x": 1, "z": [None]}}),
+        ({"a": 5}, {"x": 1}, "a.b", {"a": {"b": {"x": 1}}}),
+        ({"a": [{}, 3]}, {"x": 1}, "a[]", {"a": [{"x": 1}, {"x": 1}]}),
+        ({"a": [{}, 3]}, {"x": 1}, "a[7].b", {"a": [{}, 3]}),
+        ({}, {"x": 1}, "a[0]", {"a": []}),
+    ],
+)
+def test_set_payload(current, new, key, expected):
+    before = ordered(current)
+    assert ordered(set_payload(current, new, key)) == ordered(expected)
+    assert ordered(current) == before
+
+
+def test_results_do_not_share_with_arguments():
+    new = {"a": [1]}
+    result = set_payload({}, new)
+    result["a"].append(2)
+    overwrite(new)["a"].append(3)
+    assert new == {"a": [1]}
+
+
+def test_last_key_takes_the_place_of_the_removed_one():
+    assert ordered(delete_keys(dict.fromkeys("abcde", 1), ["a"])) == ordered(dict.fromkeys("ebcd", 1))
+
+
+def test_bad_path_is_refused():
+    with pytest.raises(ValidationError):
+        delete_keys({"a": 1}, ["a", "[0]"])
+    with pytest.raises(ValidationError):
+        set_payload({}, {"a": 1}, "a..b")
+
+
+def without_fractions(value):
+    """The value with floats qdrant_edge stores without an error in the last place."""
+    if isinstance(value, dict):
+        return {key: without_fractions(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [without_fractions(inner) for inner in value]
+    return 1.5 if isinstance(value, float) else value
+
+
+def test_sequences_leave_what_qdrant_leaves(tmp_path, neutral):
+    rng = random.Random(3)
+    vectors = qdrant_edge.EdgeVectorParams(size=1, distance=qdrant_edge.Distance.Dot)
+    shard = qdrant_edge.EdgeShard.create(str(tmp_path), qdrant_edge.EdgeConfig(vectors=vectors))
+    update = qdrant_edge.UpdateOperation
+    for round_number in range(1000):
+        payload = without_fractions(neutral.payload(rng))
+        some = {key: value for key, value in payload.items() if rng.random() < 0.5}
+        if round_number % 10 == 0:
+            current = payload
+            shard.update(update.upsert_points([qdrant_edge.Point(1, [1.0], payload)]))
+        elif rng.random() < 0.1:
+            current = overwrite(payload)
+            shard.update(update.overwrite_payload([1], payload, None))
+        elif rng.random() < 0.7:
+            key = rng.choice([None, neutral.path(rng)])
+            current = set_payload(current, some, key)
+            shard.update(update.set_payload([1], some, key))
+        else:
+            keys = [neutral.path(rng) for _ in range(rng.randrange(1, 3))]
+            current = delete_keys(current, keys)
+            shard.update(update.delete_payload([1], keys))
+        assert ordered(shard.retrieve([1], None, None)[0].payload or {}) == ordered(current)

@@ -1,0 +1,104 @@
+"""FlatIndex and MultiFlatIndex over plain arrays: codes come and go, the answers stay."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgeshard.index import flat
+
+
+class Source:
+    def __init__(self, rows: np.ndarray, *cuts: int) -> None:
+        self.rows, self.cuts = rows, cuts
+
+    def chunks(self) -> list[np.ndarray]:
+        return np.split(self.rows, self.cuts)
+
+
+class MultiSource(Source):
+    def row_table(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.arange(0, len(self.rows), 2, dtype=np.uint32), np.full(len(self.rows) // 2, 2, np.uint32)
+
+
+def assert_same(a: list, b: list) -> None:
+    for (offsets, sims), (want_offsets, want_sims) in zip(a, b, strict=True):
+        np.testing.assert_array_equal(offsets, want_offsets)
+        np.testing.assert_array_equal(sims, want_sims)
+
+
+@pytest.mark.parametrize("distance", range(4))
+def test_codes_are_built_when_searching_pays_for_them_and_never_show(distance):
+    rng = np.random.default_rng(0)
+    source = Source(rng.standard_normal((5000, 24)).astype(np.float32), 1000, 3000)
+    index = flat.FlatIndex(source, distance)
+    plain = flat.FlatIndex(source, distance, use_codes=False)
+    queries = rng.standard_normal((3, 24)).astype(np.float32)
+    mask = rng.random(5000) < 0.1
+    offsets = np.flatnonzero(mask).astype(np.uint32)
+    for _ in range(5):
+        assert_same(index.search(queries, 10), plain.search(queries, 10))
+        assert_same(index.search(queries, 10, mask=mask), plain.search(queries, 10, mask=mask))
+        assert_same(index.search(queries, 10, offsets=offsets), plain.search(queries, 10, mask=mask))
+        assert_same(plain.search(queries, 10, offsets=offsets), plain.search(queries, 10, mask=mask))
+    assert (index.codes_bytes > 0) == (distance != flat.MANHATTAN)
+    assert plain.codes_bytes == 0
+    index.drop_codes()
+    assert index.codes_bytes == 0
+    assert_same(index.search(queries, 10), plain.search(queries, 10))
+
+
+def test_changed_and_appended_rows_are_seen():
+    rng = np.random.default_rng(1)
+    source = Source(rng.standard_normal((4000, 16)).astype(np.float32), 100)
+    index = flat.FlatIndex(source, 2)
+    queries = rng.standard_normal((20, 16)).astype(np.float32)
+    index.search(queries, 5)
+    assert index.codes_bytes
+    changed = np.array([3999, 5, 5, 100], np.uint32)
+    source.rows[changed] *= 100
+    index.invalidate(changed)
+    source.rows = np.concatenate([source.rows, 200 * rng.standard_normal((50, 16)).astype(np.float32)])
+    source.cuts = (100, 4000)
+    index.invalidate(np.array([4001], np.uint32))
+    plain = flat.FlatIndex(source, 2, use_codes=False)
+    assert_same(index.search(queries, 5), plain.search(queries, 5))
+
+
+def test_other_dtypes_and_an_empty_storage_are_scanned_directly():
+    rng = np.random.default_rng(2)
+    for dtype in (np.float16, np.uint8):
+        rows = rng.integers(0, 9, (3000, 8)).astype(dtype)
+        index = flat.FlatIndex(Source(rows), 1)
+        for _ in range(12):
+            (found,) = index.search(rows[7:8], 1)
+        assert found[1][0] == 0
+        assert index.codes_bytes == 0
+    empty = flat.FlatIndex(Source(np.zeros((0, 3), np.float32)), 0)
+    ((offsets, _),) = empty.search(np.zeros((1, 3), np.float32), 5)
+    assert len(offsets) == 0
+
+
+def test_scores_of_all_and_of_some():
+    rng = np.random.default_rng(3)
+    rows = rng.standard_normal((100, 5)).astype(np.float32)
+    index = flat.FlatIndex(Source(rows, 30), 2)
+    some = np.array([99, 0, 30], np.uint32)
+    np.testing.assert_allclose(index.score(rows[0]), rows @ rows[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(index.score(rows[0], some), index.score(rows[0])[some])
+    np.testing.assert_array_equal(index.score_matrix(rows[:3])[:, some], index.score_matrix(rows[:3], some))
+
+
+def test_multi_vectors():
+    rng = np.random.default_rng(4)
+    rows = rng.standard_normal((200, 6)).astype(np.float32)
+    index = flat.MultiFlatIndex(MultiSource(rows, 77), 2)
+    query = rng.standard_normal((3, 6)).astype(np.float32)
+    want = (rows @ query.T).reshape(100, 2, 3).max(axis=1).sum(axis=1)
+    np.testing.assert_allclose(index.score(query), want, rtol=1e-5)
+    offsets, sims = index.search(query, 7)
+    np.testing.assert_array_equal(offsets, np.argsort(-want)[:7])
+    few = np.array([3, 50, 20], np.uint32)
+    offsets, sims = index.search(query, 2, offsets=few)
+    np.testing.assert_array_equal(offsets, few[np.argsort(-want[few])][:2])
+    np.testing.assert_allclose(sims, want[offsets], rtol=1e-5)

@@ -1,0 +1,109 @@
+"""BM25 embeddings equal to the reference, and the ranking formula."""
+
+from __future__ import annotations
+
+import math
+import random
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import qdrant_edge as reference
+
+from edgeshard.errors import ValidationError
+from edgeshard.text.bm25 import Bm25Model, bm25_idf, bm25_score
+
+TEXT = """
+the running ponies don't stop HTTPServer getUserName snake_case_name foo_bar naïve Größe café ÉCOLE ﬁ Æther
+бегущий кошка дом и die dying der flies 3.14 2024 v2.0 ① ½ المكتبة הספר ΟΔΟΣ İstanbul x² los les chevaux
+corriendo searching searches l'homme aujourd'hui e-mail user@example.com नमस्ते 한국어 URLs 100 bør huset
+"""
+WORDS = TEXT.split()
+LANGUAGES = ["english", "de", "fr", "es", "russian", "ar", "no", "fi", "da", "turkish", "hi-en", "chinese"]
+
+
+def both(**config: object) -> tuple[reference.Bm25, Bm25Model]:
+    """A reference model and ours; strings stand for enumeration members of the same name."""
+    theirs = dict(config)
+    if "tokenizer" in theirs:
+        theirs["tokenizer"] = getattr(reference.TokenizerType, str(theirs["tokenizer"]))
+    if "stemmer" in theirs:
+        theirs["stemmer"] = reference.DisabledStemmer()
+    if "stopwords" in theirs:
+        theirs["stopwords"] = reference.StopwordsSet(custom=theirs["stopwords"])
+        config["stopwords"] = SimpleNamespace(languages=None, custom=config["stopwords"])
+    return reference.Bm25(reference.Bm25Config(**theirs)), Bm25Model(SimpleNamespace(**config))
+
+
+def random_config(rng: random.Random) -> dict[str, object]:
+    choices: dict[str, list[object]] = {
+        "tokenizer": ["Word", "Whitespace", "Prefix", "Code", "Multilingual"],
+        "language": list(LANGUAGES),
+        "lowercase": [True, False],
+        "ascii_folding": [True, False],
+        "min_token_len": [0, 2, 3],
+        "max_token_len": [0, 3, 5, 8],
+        "k": [0.0, 0.9, 2.0],
+        "b": [0.0, 0.4, 1.0],
+        "avg_len": [5.0, 100.0],
+        "stopwords": [{"FOO", "die", "2024"}],
+        "stemmer": [SimpleNamespace()],
+    }
+    names = ["tokenizer", "language", *rng.sample(sorted(choices)[:-1], 3)]
+    return {name: rng.choice(choices[name]) for name in names}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_configs_embed_like_the_reference(seed: int) -> None:
+    rng = random.Random(seed)
+    config = random_config(rng)
+    theirs, ours = both(**config)
+    for _ in range(40):
+        text = " ".join(rng.choices(WORDS, k=rng.randint(0, 12)))
+        for method in ("embed_document", "embed_query"):
+            expected = getattr(theirs, method)(text)
+            indices, values = getattr(ours, method)(text)
+            assert indices.tolist() == expected.indices, (config, method, text)
+            np.testing.assert_allclose(values, expected.values, rtol=1e-6)
+            assert (indices.dtype, values.dtype) == (np.uint32, np.float32)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"language": "English"},
+        {"language": "ja"},
+        {"language": "none"},
+        {"language": "tamil"},
+        {"language": ""},
+        {"avg_len": 0.0},
+        {"avg_len": math.inf},
+        {"avg_len": math.nan},
+        {"b": 1.5},
+        {"b": -0.1},
+        {"b": math.nan},
+        {"k": -1.0},
+        {"k": math.inf},
+        {"k": math.nan},
+    ],
+)
+def test_bad_configs_are_refused_with_the_message_of_the_reference(config: dict[str, object]) -> None:
+    with pytest.raises(ValueError) as expected:
+        reference.Bm25(reference.Bm25Config(**config))
+    with pytest.raises(ValidationError) as got:
+        Bm25Model(SimpleNamespace(**config))
+    assert str(got.value) == str(expected.value)
+
+
+def test_default_config() -> None:
+    theirs = reference.Bm25().embed_document("The quick foxes and the quicker fox")
+    indices, values = Bm25Model().embed_document("The quick foxes and the quicker fox")
+    assert indices.tolist() == theirs.indices
+    np.testing.assert_allclose(values, theirs.values, rtol=1e-6)
+
+
+def test_ranking_formula() -> None:
+    idf = bm25_idf(10, np.array([1.0, 10.0]))
+    np.testing.assert_allclose(idf, [math.log(1 + 9.5 / 1.5), math.log(1 + 0.5 / 10.5)])
+    scores = bm25_score(np.array([1, 3]), np.array([10, 20]), 10.0, k=1.2, b=0.75)
+    np.testing.assert_allclose(scores, [1.0, 3 * 2.2 / (3 + 1.2 * (0.25 + 1.5))])
