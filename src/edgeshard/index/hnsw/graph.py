@@ -203,9 +203,10 @@ class HnswGraph:
             bounds: for multi-vectors ``(q + 1,)``: query ``i`` owns the rows from ``bounds[i]`` to below
                 ``bounds[i + 1]``.
             threads: at most this many share the queries.
-            mode: what to do with points outside the mask. ``WALLS``: neither scored nor walked (Qdrant's rule;
-                needs payload links). ``ACORN``: their neighbours are looked at (Patel et al. 2024).
-                ``THROUGH``: walked with a wider beam. By default the best one for the share of wanted points.
+            mode: what to do with points outside the mask. ``WALLS``: they are neither scored nor walked (as
+                Qdrant does; needs payload links). ``ACORN``: their neighbours are looked at (Patel et al. 2024).
+                ``THROUGH``: they are walked, with a wider beam. By default the best one for the share of
+                wanted points.
             selectivity: share of wanted points, counted if not given.
             rescore: with codes, how many of the best are scored with the originals; by default
                 ``max(2 k, k + 10)``.
