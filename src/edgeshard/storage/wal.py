@@ -49,6 +49,7 @@ class Wal:
         "_names_changed",
         "_next_open_id",
         "_read_only",
+        "_restart_at",
         "_retain_closed",
         "_spare",
         "ack_index",
@@ -65,6 +66,7 @@ class Wal:
         self._dirty: set[WalFile] = set()
         self._names_changed = False
         self._next_open_id = 1
+        self._restart_at: int | None = None
         self.damage: list[WalDamage] = []
         self.ack_index: int | None = None
 
@@ -106,15 +108,19 @@ class Wal:
         cls,
         directory: files.PathLike,
         *,
+        first_index: int = 0,
         read_only: bool = False,
         on_damage: OnDamage = "raise",
         capacity_bytes: int = DEFAULT_CAPACITY_BYTES,
         retain_closed: int = 1,
     ) -> Wal:
-        """An existing log.
+        """An existing log, or a new one where there is none.
 
         Args:
             directory: the ``wal`` directory.
+            first_index: the next operation gets at least this number: one more than the highest version in
+                the segments, so that no update is taken for one they have. Records below it can be read until
+                the next :meth:`acknowledge`.
             read_only: change nothing on disk.
             on_damage: what to do about a damaged record that was not acknowledged: ``"raise"``, or ``"skip"``
                 to leave it out and go on behind it. Either way it is in :attr:`damage`.
@@ -126,6 +132,10 @@ class Wal:
                 acknowledged.
             StorageError: the file system refused.
         """
+        if not read_only and not os.path.isdir(directory):
+            return cls.create(
+                directory, first_index=first_index, capacity_bytes=capacity_bytes, retain_closed=retain_closed
+            )
         wal = cls(
             Path(directory), read_only=read_only, capacity_bytes=capacity_bytes, retain_closed=retain_closed
         )
@@ -135,7 +145,7 @@ class Wal:
         wal._take_open(opened)
         wal._judge(on_damage)
         if not read_only:
-            wal._make_writable()
+            wal._make_writable(first_index)
         return wal
 
     def _list(self) -> tuple[list[tuple[int, Path]], list[tuple[int, Path]]]:
@@ -173,7 +183,7 @@ class Wal:
         for start, path in closed:
             file = WalFile(path, start)
             file.scan()
-            if self._closed and file.start != self.next_index:
+            if self._closed and file.start != self._end:
                 self._mend_gap(file)
             self._closed.append(file)
 
@@ -204,7 +214,7 @@ class Wal:
                 previous = used[-1] if used else self._closed[-1] if self._closed else None
                 if previous is not None and previous.torn:
                     previous.count_torn()
-                file.renumber(used[-1].next_index if used else self.next_index)
+                file.renumber(used[-1].next_index if used else self._end)
                 used.append(file)
             elif self._spare is None:
                 self._spare = file
@@ -221,7 +231,7 @@ class Wal:
                     raise damage.error()
         self.damage = found
 
-    def _make_writable(self) -> None:
+    def _make_writable(self, first_index: int) -> None:
         for file in self._closed:
             if file.path.name.startswith("open-"):  # a crash between the steps of a roll-over
                 file.rename(f"closed-{file.start}")
@@ -229,9 +239,11 @@ class Wal:
         if self._current is not None and not self._current.tail_is_zero():
             self._current.cut_tail()
             self._current.sync()  # before anything follows: old bytes must not come back behind new records
-        everything_acknowledged = self.ack_index is not None and self.next_index <= self.ack_index + 1
-        if everything_acknowledged and (self.damage or self.next_index <= (self.ack_index or 0)):
-            self.restart((self.ack_index or 0) + 1)
+        acknowledged = 0 if self.ack_index is None else self.ack_index + 1
+        if self.damage or self._end < max(acknowledged, first_index):
+            self._restart_at = max(acknowledged, first_index, self._end)
+        if self._restart_at is not None and (not len(self) or self._end <= acknowledged):
+            self.restart(self._restart_at)
         self._provide_open_files()
 
     # --- reading
@@ -248,6 +260,11 @@ class Wal:
     @property
     def next_index(self) -> int:
         """Number the next operation gets."""
+        return self._end if self._restart_at is None else self._restart_at
+
+    @property
+    def _end(self) -> int:
+        """One more than the number of the last operation in the files."""
         all_files = self._files()
         return all_files[-1].next_index if all_files else 0
 
@@ -257,7 +274,7 @@ class Wal:
         return max(self.first_index, self.ack_index or 0)
 
     def __len__(self) -> int:
-        return self.next_index - self.first_index
+        return self._end - self.first_index
 
     def entries(self, start: int | None = None) -> Iterator[tuple[int, memoryview]]:
         """``(number, payload)`` of every operation from ``start`` (default: :attr:`replay_from`) on, in
@@ -314,7 +331,7 @@ class Wal:
             self._current.rename(f"closed-{self._current.start}")
             self._closed.append(self._current)
             self._names_changed = True
-        self._spare.start = self.next_index
+        self._spare.start = self._end
         self._current, self._spare = self._spare, None
         try:
             self._spare = self._new_open_file()
@@ -330,7 +347,7 @@ class Wal:
     def _provide_open_files(self) -> None:
         """Have a current file and a spare."""
         if self._current is None:
-            start = self.next_index
+            start = self._end
             self._current, self._spare = self._spare or self._new_open_file(), None
             self._current.start = start
         if self._spare is None:
@@ -365,15 +382,28 @@ class Wal:
         Raises:
             StorageError: the file system refused; the earlier acknowledgement stands.
         """
-        if not len(self):
-            return
-        index = min(index, self.next_index - 1)
-        if index < self.first_index or (self.ack_index is not None and index <= self.ack_index):
-            return
-        files.replace_file(self.directory / "first-index", b'{"ack_index":%d}' % index)
-        self.ack_index = index
-        while len(self._closed) > self._retain_closed and self._closed[0].next_index <= index:
-            self._remove(self._closed.pop(0))
+        index = min(index, self._end - 1)
+        if len(self) and index >= self.first_index and (self.ack_index is None or index > self.ack_index):
+            files.replace_file(self.directory / "first-index", b'{"ack_index":%d}' % index)
+            self.ack_index = index
+            while len(self._closed) > self._retain_closed and self._closed[0].next_index <= index:
+                self._remove(self._closed.pop(0))
+        if self._restart_at is not None and self.ack_index is not None and self.ack_index + 1 >= self._end:
+            self.restart(self._restart_at)
+
+    def drop_last(self, index: int) -> None:
+        """Take back the last operation, which must be number ``index``: its record becomes zeroes.
+
+        Raises:
+            StorageError: it is not the last, or the file system refused.
+        """
+        file = self._current
+        if file is None or not file.count or file.next_index - 1 != index:
+            raise StorageError(
+                f"operation {index} is not the last of {self.directory}, which is {self._end - 1}"
+            )
+        file.drop_last()
+        self._dirty.add(file)
 
     def restart(self, first_index: int) -> None:
         """Drop every record and continue numbering at ``first_index``; the caller has them all in the
@@ -382,6 +412,7 @@ class Wal:
         Used when the log ends before the versions found in the segments, and to leave damaged records behind.
         Killed anywhere, the next open finds the old log or the new one.
         """
+        self._restart_at = None
         if self._current is not None and self._current.count:
             self._current.rename(f"closed-{self._current.start}")
             self._closed.append(self._current)

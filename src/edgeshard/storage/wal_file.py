@@ -217,6 +217,28 @@ class WalFile:
         self.end += record_bytes(n)
         self.count += 1
 
+    def drop_last(self) -> None:
+        """Turn the last record back into a hole.
+
+        Raises:
+            StorageError: the file system refused.
+        """
+        data = self._map()
+        position, crc = HEADER.size, self.seed
+        while True:
+            offsets, _, end, crc, _ = _native.wal_scan(data[: self.end], position, crc)
+            if end >= self.end:
+                break
+            position, crc = self._skip[end]
+        last = int(offsets[-1])
+        previous = _native.wal_scan(data[:last], position, self._skip_crc(position))[3]
+        self.end, self.crc, self.count = last, previous, self.count - 1
+        self.cut_tail()
+
+    def _skip_crc(self, position: int) -> int:
+        """What the record at ``position`` is chained to: the seed, or the checksum of a damaged record."""
+        return next((crc for resume, crc in self._skip.values() if resume == position), self.seed)
+
     def _withdraw(self, error: OSError) -> None:
         """Turn what a failed append wrote back into a hole, which needs no space, and raise."""
         message = f"cannot write to {self.path}: {error.strerror}"
