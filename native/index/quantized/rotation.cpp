@@ -56,8 +56,8 @@ void Rotation::transform(double* x) const {
         size_t h = 1;
         for (; 4 * h <= size; h *= 4) butterflies4(block, size, h);
         if (h < size) butterflies(block, size, h);
-        const double root = std::sqrt(static_cast<double>(size));
-        for (size_t i = 0; i < size; ++i) block[i] /= root;
+        const double by = 1 / std::sqrt(static_cast<double>(size));
+        for (size_t i = 0; i < size; ++i) block[i] *= by;
         start += size;
     }
 }

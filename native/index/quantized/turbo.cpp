@@ -116,9 +116,9 @@ void TurboCodec::encode_numbers(const double* x, uint8_t* record) const {
     const bool null = squared(x, n) < 1e-12, bytes = options_.bits == 8;
     double largest = 0, sum = 0;
     for (size_t i = 0; i < n; ++i) largest = std::max(largest, std::fabs(x[i]));
-    const double step = largest > 0 ? largest / (bytes ? 127 : 32767) : 1;
+    const double by = largest > 0 ? (bytes ? 127 : 32767) / largest : 1;
     for (size_t i = 0; i < n; ++i) {
-        const double value = std::round(x[i] / step);
+        const double value = std::round(x[i] * by);
         sum += value * value;
         const int16_t number = static_cast<int16_t>(value);
         if (bytes)
@@ -160,12 +160,20 @@ void TurboCodec::values(const uint8_t* record, double* out) const {
     for (size_t i = 0; i < n; ++i) out[i] *= by;
 }
 
+double TurboCodec::length_repair(const uint8_t* record, const double* x) const {
+    if (options_.bits >= 8 || options_.distance == Distance::manhattan) return 1;
+    const double by = std::fabs(static_cast<double>(load_float(record + code_bytes_)));
+    const double root = std::sqrt(static_cast<double>(options_.padded));
+    return by > 0 ? std::sqrt(squared(x, options_.padded)) / (by * root) : 1;
+}
+
 bool TurboCodec::decode(const uint8_t* in, size_t rows, float* out) const {
     std::vector<double> x(options_.padded), scratch(options_.padded);
     for (size_t r = 0; r < rows; ++r, in += stride(), out += dim()) {
         values(in, x.data());
+        const double by = length_repair(in, x.data());
         rotation_.inverse(x.data(), scratch.data());
-        for (size_t i = 0; i < dim(); ++i) out[i] = static_cast<float>(x[i]);
+        for (size_t i = 0; i < dim(); ++i) out[i] = static_cast<float>(x[i] * by);
     }
     return true;
 }

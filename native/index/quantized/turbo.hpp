@@ -45,6 +45,9 @@ private:
     void encode_levels(double* x, uint8_t* record) const;
     void encode_numbers(const double* x, uint8_t* record) const;
     void finish(uint8_t* record, float length, float norm, float xm) const;
+    // Qdrant Edge returns vectors decoded from levels with a length that is off by |levels| / sqrt(padded), as against the
+    // ones it compares queries with. The factor that gives the same vectors.
+    double length_repair(const uint8_t* record, const double* x) const;
     float length_of(const double* x) const;
     double uncorrected(double level, size_t i) const {
         return options_.scale.empty() ? level : level / options_.scale[i] - options_.shift[i];

@@ -1,8 +1,8 @@
 """Vectors stored as TurboQuant records: the element types turbo4, turbo8 and turbo16.
 
-A record is the rotated vector as 4-bit levels or 8 or 16-bit whole numbers, followed by one or two floats. Everything
-follows from dimension, distance and bits: nothing is trained, no file beside the records is needed. The format is in
-docs/format/quantization.md.
+A record is the rotated vector as 4-bit levels or 8 or 16-bit whole numbers, followed by one or two floats.
+Everything follows from dimension, distance and bits: nothing is trained, the records need no other file.
+The format is in docs/format/quantization.md.
 """
 
 from __future__ import annotations
