@@ -168,6 +168,14 @@ class Segment:
         self.indexes.update(offsets, payloads)
         self.columns.invalidate(offsets)
 
+    def put_payload(self, offset: int, payload: bytes) -> None:
+        """Replace the payload of one point, without stamping its version."""
+        self.payload.put(offset, payload)
+        if self.indexes.schema or self.columns.in_use:
+            offsets = np.array([offset], np.uint32)
+            self.indexes.update(offsets, [payload])
+            self.columns.invalidate(offsets)
+
     def _stamp(self, op_number: int, offsets: Offsets) -> None:
         self.ids.set_versions(offsets, op_number)
         self.version = max(self.version, op_number)

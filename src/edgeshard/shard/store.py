@@ -25,6 +25,7 @@ from edgeshard.shard.layout import new_segment_config, schema_of_config
 from edgeshard.shard.replay import replay
 from edgeshard.shard.resolve import Resolved, resolve
 from edgeshard.shard.schema_changes import change_schema, is_schema_change
+from edgeshard.shard.single import single_point, upsert_single
 from edgeshard.storage import files, journal
 from edgeshard.storage.checkpoint import Checkpointer
 from edgeshard.storage.flush import FlushPlan
@@ -184,6 +185,11 @@ class Store:
             ValidationError, NotFoundError: it cannot be applied; nothing changed.
             StorageError: the disk refused; nothing changed.
         """
+        point = single_point(self, operation)
+        if point is not None and upsert_single(self, point):
+            if self._unflushed_bytes > AUTO_FLUSH_BYTES:
+                self.flush()
+            return
         if is_schema_change(operation):
             change_schema(self, operation)
             return
@@ -197,7 +203,7 @@ class Store:
         try:
             resolved.apply(self.segments, number)
         except BaseException:
-            self._undo(number)
+            self.undo(number)
             raise
         if self._unflushed_bytes > AUTO_FLUSH_BYTES:
             self.flush()
@@ -212,7 +218,7 @@ class Store:
         self.next_op = number + 1
         return number
 
-    def _undo(self, number: int) -> None:
+    def undo(self, number: int) -> None:
         """Take back an operation that failed half way: drop its record and rebuild the segments from the log."""
         if self.wal is None:
             return

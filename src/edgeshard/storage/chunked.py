@@ -182,6 +182,19 @@ class ChunkedRows:
             self.count = first + count
             self._views = None
 
+    def write_one(self, offset: int, row: Rows) -> None:
+        """Write one ``(dim,)`` row at or below the end; :meth:`write_run` without its overhead."""
+        number, place = divmod(offset, self.per_chunk)
+        if number >= len(self._chunks) or self._read_only:
+            self.reserve(offset + 1)
+        file, width = self._chunks[number], self.row_bytes
+        start = place * width
+        file.array[start : start + width] = row.view(np.uint8)
+        file.mark(start, start + width, fresh=offset >= self._durable)
+        if offset >= self.count:
+            self.count = offset + 1
+            self._views = None
+
     def _mark(self, chunk: int, row: int, length: int) -> None:
         """Remember changed rows: those below the durable count as changes, the others as fresh."""
         settled = min(max(self._durable - chunk * self.per_chunk - row, 0), length)
