@@ -45,7 +45,7 @@ def replay(store: Store) -> int:
     """
     assert store.wal is not None
     count = 0
-    for number, payload in store.wal.entries(store.wal.replay_from):
+    for number, payload in store.wal.entries(_first_missing(store)):
         count += 1
         try:
             operation = decode(payload)
@@ -55,6 +55,15 @@ def replay(store: Store) -> int:
                 f"log record {number} of {store.path} is passed over: {error}", RuntimeWarning, stacklevel=2
             )
     return count
+
+
+def _first_missing(store: Store) -> int:
+    """The first record to apply: the one behind the acknowledged, if a segment shows that it is there."""
+    assert store.wal is not None
+    start, acknowledged = store.wal.replay_from, store.wal.ack_index
+    if acknowledged is not None and any(segment.version >= acknowledged for segment in store.segments):
+        return max(start, acknowledged + 1)
+    return start
 
 
 def apply_logged(store: Store, number: int, operation: Any) -> None:
