@@ -64,6 +64,7 @@ void check_finite(const float *row, Py_ssize_t n) {
 
 // `item` is a list or tuple; its items may run Python code that changes it, so the size is checked at every step.
 void fill_row(PyObject *sequence, float *row, Py_ssize_t n) {
+  nb::ft_object_guard guard{nb::handle(sequence)};
   for (Py_ssize_t i = 0; i < n; ++i) {
     if (i >= PySequence_Fast_GET_SIZE(sequence)) raise_type("the vector changed while it was read");
     nb::object item = nb::borrow(PySequence_Fast_GET_ITEM(sequence, i));
@@ -128,6 +129,7 @@ bool is_row(PyObject *object) {
 }
 
 nb::object pack_rows(PyObject *sequence, bool finite) {
+  nb::ft_object_guard guard{nb::handle(sequence)};
   const Py_ssize_t rows = PySequence_Fast_GET_SIZE(sequence);
   const Py_ssize_t columns = length_of(PySequence_Fast_GET_ITEM(sequence, 0));
   nb::object bytes = empty_bytes(rows * columns);
@@ -170,6 +172,7 @@ class PayloadWriter {
  public:
   void dict(PyObject *object, int depth) {
     enter(depth);
+    nb::ft_object_guard guard{nb::handle(object)};
     out_.push_back('{');
     PyObject *key, *value;
     Py_ssize_t position = 0;
@@ -251,6 +254,7 @@ class PayloadWriter {
 
   void sequence(PyObject *object, int depth) {
     enter(depth);
+    nb::ft_object_guard guard{nb::handle(object)};
     out_.push_back('[');
     for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(object); ++i) {
       if (i > 0) out_.push_back(',');

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from edgeshard.errors import (
     CancelledError,
@@ -22,6 +22,22 @@ from edgeshard.errors import (
     VectorDimensionError,
     VectorNameNotFoundError,
     WrongVectorKindError,
+)
+from edgeshard.models.aliases import (
+    ConditionType,
+    ExpressionType,
+    IndexType,
+    JsonPath,
+    MatchType,
+    PayloadSchemaParams,
+    QuantizationConfigType,
+    RangeType,
+    ScoringQueryType,
+    StartFromType,
+    StemmingAlgorithm,
+    Stopwords,
+    WithPayloadType,
+    WithVectorType,
 )
 from edgeshard.models.bm25 import (
     Bm25,
@@ -80,6 +96,7 @@ from edgeshard.models.geo import (
     GeoPolygon,
     GeoRadius,
 )
+from edgeshard.models.ids import PointId
 from edgeshard.models.indexes import (
     BoolIndexParams,
     DatetimeIndexParams,
@@ -116,6 +133,7 @@ from edgeshard.models.params import (
     QuantizationSearchParams,
     SearchParams,
 )
+from edgeshard.models.payload import Payload
 from edgeshard.models.points import (
     Point,
     PointVectors,
@@ -166,9 +184,7 @@ from edgeshard.models.selectors import (
 from edgeshard.models.updates import (
     UpdateOperation,
 )
-from edgeshard.models.vectors import (
-    SparseVector,
-)
+from edgeshard.models.vectors import NamedVector, SparseVector, Vector
 
 __all__ = [
     "AcornSearchParams",
@@ -182,6 +198,7 @@ __all__ = [
     "CancelledError",
     "ClosedError",
     "CompressionRatio",
+    "ConditionType",
     "ContextPair",
     "ContextQuery",
     "CorruptedError",
@@ -200,6 +217,7 @@ __all__ = [
     "EdgeSparseVectorParams",
     "EdgeVectorParams",
     "Expression",
+    "ExpressionType",
     "FacetHit",
     "FacetRequest",
     "FacetResponse",
@@ -221,9 +239,11 @@ __all__ = [
     "HnswIndexConfig",
     "IdfParams",
     "IndexNotFoundError",
+    "IndexType",
     "IntegerIndexParams",
     "IsEmptyCondition",
     "IsNullCondition",
+    "JsonPath",
     "KeywordIndexParams",
     "Language",
     "LockedError",
@@ -234,6 +254,7 @@ __all__ = [
     "MatchSubstring",
     "MatchText",
     "MatchTextAny",
+    "MatchType",
     "MatchValue",
     "Memory",
     "MinShould",
@@ -242,24 +263,30 @@ __all__ = [
     "MultiVectorComparator",
     "MultiVectorConfig",
     "NaiveFeedbackStrategy",
+    "NamedVector",
     "NestedCondition",
     "NotFoundError",
     "OrderBy",
+    "Payload",
     "PayloadIndexInfo",
+    "PayloadSchemaParams",
     "PayloadSchemaType",
     "PayloadSelector",
     "PlainIndexConfig",
     "Point",
+    "PointId",
     "PointNotFoundError",
     "PointVectors",
     "Prefetch",
     "ProductQuantizationConfig",
+    "QuantizationConfigType",
     "QuantizationSearchParams",
     "Query",
     "QueryBatchRequest",
     "QueryRequest",
     "RangeDateTime",
     "RangeFloat",
+    "RangeType",
     "ReadOnlyError",
     "RecommendQuery",
     "Record",
@@ -267,6 +294,7 @@ __all__ = [
     "ScalarQuantizationConfig",
     "ScalarType",
     "ScoredPoint",
+    "ScoringQueryType",
     "ScrollRequest",
     "SearchParams",
     "SearchRequest",
@@ -276,6 +304,9 @@ __all__ = [
     "SnowballLanguage",
     "SnowballParams",
     "SparseVector",
+    "StartFromType",
+    "StemmingAlgorithm",
+    "Stopwords",
     "StopwordsSet",
     "StorageError",
     "TextIndexParams",
@@ -290,21 +321,29 @@ __all__ = [
     "UuidIndexParams",
     "ValidationError",
     "ValuesCount",
+    "Vector",
     "VectorDimensionError",
     "VectorNameNotFoundError",
     "VectorStorageDatatype",
+    "WithPayloadType",
+    "WithVectorType",
     "WrongVectorKindError",
     "options",
 ]
 
-_LAZY = {"EdgeShard": "edgeshard.shard"}
-"""Names whose modules are imported when they are first used."""
+if TYPE_CHECKING:
+    from edgeshard.shard.shard import EdgeShard
+else:
+    # Imported when first used: programs that only talk about shards need none of the engine.
+    _LAZY = {"EdgeShard": "edgeshard.shard.shard"}
 
+    def __getattr__(name):
+        if name not in _LAZY:
+            raise AttributeError(f"module 'edgeshard' has no attribute {name!r}")
+        from importlib import import_module
 
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module 'edgeshard' has no attribute {name!r}")
-    from importlib import import_module
+        value = globals()[name] = getattr(import_module(_LAZY[name]), name)
+        return value
 
-    value = globals()[name] = getattr(import_module(_LAZY[name]), name)
-    return value
+    def __dir__():
+        return sorted({*globals(), *_LAZY})

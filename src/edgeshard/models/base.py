@@ -93,10 +93,11 @@ class Model:
         return f"{type(self).__qualname__}({', '.join(self._shown())})"
 
     def _shown(self) -> Iterable[str]:
-        """``name=value`` of the constructor arguments, without those left at None."""
-        for name in self.__match_args__:
+        """``name=value`` of the constructor arguments, without optional ones left at None."""
+        required = _required(type(self))
+        for position, name in enumerate(self.__match_args__):
             value = getattr(self, name)
-            if value is not None:
+            if value is not None or position < required:
                 yield f"{name}={show(value)}"
 
     def __copy__(self: T) -> T:
@@ -107,6 +108,12 @@ class Model:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return restore, (type(self), {slot: getattr(self, slot) for slot in self._slots})
+
+
+def _required(cls: type[Model]) -> int:
+    """How many arguments the constructor demands."""
+    init: Any = cls.__init__
+    return init.__code__.co_argcount - 1 - len(init.__defaults__ or ()) if cls.__match_args__ else 0
 
 
 def restore(cls: type[T], state: dict[str, Any]) -> T:

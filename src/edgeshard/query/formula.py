@@ -17,7 +17,8 @@ from edgeshard.filter.geo import haversine
 from edgeshard.filter.values import geo_point
 from edgeshard.models.datetimes import parse_datetime
 from edgeshard.models.enums import DecayKind
-from edgeshard.models.expressions import Expression, Formula
+from edgeshard.models.expressions import Expression
+from edgeshard.models.formula import Formula
 from edgeshard.models.filters import Filter
 from edgeshard.models.paths import JsonPath
 from edgeshard.models.payload import decode_payload
@@ -56,7 +57,7 @@ class Evaluation:
     def __init__(self, scope: Scope, formula: Formula, parts: list[Hits], keys: Keys) -> None:
         self._scope = scope
         self.formula = formula
-        self.defaults: dict[str, Any] = formula._defaults
+        self.defaults: dict[str, Any] = formula.defaults
         self.parts = parts
         self.keys = keys
         self._payloads: list[dict[str, Any]] | None = None
@@ -65,7 +66,7 @@ class Evaluation:
         """``(len(keys),) float32`` values, all finite."""
         with np.errstate(all="ignore"):
             places = np.arange(len(self.keys))
-            values = self.value(self.formula._expression, places).astype(np.float32)
+            values = self.value(self.formula.formula, places).astype(np.float32)
         self.require_finite(values.astype(np.float64), places, "the formula")
         return values
 

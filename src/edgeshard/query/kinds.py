@@ -102,9 +102,9 @@ def _maximum(sims: Scores) -> Scores:
 
 
 def _squash(x: Scores) -> Scores:
-    """x / (1 + |x|), -1 and 1 at the infinities."""
+    """x / (1 + |x|); NaN at the infinities, so that points without any example are left out, as in Qdrant."""
     with np.errstate(invalid="ignore"):
-        return np.where(np.isinf(x), np.sign(x), x / (1 + np.abs(x))).astype(np.float32)
+        return np.asarray(x / (1 + np.abs(x)), np.float32)
 
 
 def _sigmoid(x: Scores) -> Scores:

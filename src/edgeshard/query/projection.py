@@ -7,7 +7,7 @@ from typing import Any
 
 from edgeshard.errors import VectorNameNotFoundError
 from edgeshard.filter.selector import compile_selector
-from edgeshard.models.points import SparseVector
+from edgeshard.models.vectors import SparseVector
 from edgeshard.segment.batch import Offsets
 from edgeshard.segment.schema import Schema
 from edgeshard.segment.segment import Segment

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from edgeshard.errors import ValidationError
-from edgeshard.models.queries import Fusion, Mmr, OrderBy, Query, Sample, TextQuery
-from edgeshard.models.expressions import Formula
+from edgeshard.models.enums import Sample
+from edgeshard.models.formula import Formula
+from edgeshard.models.queries import Query
+from edgeshard.models.ranking import Fusion, Mmr, OrderBy, TextQuery
 from edgeshard.query import fusion
 from edgeshard.query.hits import Hits, union
 from edgeshard.query.scope import Filters, Scope

@@ -77,7 +77,7 @@ def diversify(
     field = scope.segments[0].fields[mmr.using or ""]
     query = field.query(mmr._vector)
     relevance = field.pairwise([query], vectors)[0]
-    similarity = field.pairwise(vectors, vectors).T
+    similarity = field.pairwise(vectors, vectors)
     places = np.array(choose(relevance, similarity, mmr.lambda_, limit), np.int64)
     return Hits(found.keys[places], found.scores[places], vectors=mmr.using or "")
 

@@ -12,8 +12,9 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from edgeshard import _native
 from edgeshard.errors import VectorDimensionError, WrongVectorKindError
-from edgeshard.index import flat
+from edgeshard.index.flat import FlatIndex, MultiFlatIndex, best_of
 from edgeshard.segment.batch import Column, DenseColumn, Mask, MultiColumn, Offsets, SparseColumn
 from edgeshard.segment.schema import VectorSchema
 from edgeshard.storage.convert import from_stored, to_stored
@@ -32,6 +33,12 @@ class Field(Protocol):
 
     spec: VectorSchema
     writable: bool
+    indexed_count: int
+    indexable: bool
+    """Whether an optimisation can build an index for it."""
+
+    def size_bytes(self, offsets: Offsets) -> int:
+        """Bytes of the vectors of some points."""
 
     def put(self, offsets: Offsets, column: Column) -> None:
         """Store one entry per offset; absent entries become missing vectors."""
@@ -75,11 +82,15 @@ class DenseField:
         spec: their size, distance and type.
     """
 
-    __slots__ = ("spec", "storage", "writable")
+    __slots__ = ("flat", "spec", "storage", "writable")
+
+    indexed_count = 0
+    indexable = False
 
     def __init__(self, storage: ChunkedDense | MatrixDense, spec: VectorSchema) -> None:
         self.storage = storage
         self.spec = spec
+        self.flat = FlatIndex(storage, spec.distance)
         self.writable = isinstance(storage, ChunkedDense)
 
     def put(self, offsets: Offsets, column: Column) -> None:
@@ -87,11 +98,13 @@ class DenseField:
         assert isinstance(column, DenseColumn)
         assert isinstance(self.storage, ChunkedDense)
         self.storage.put(offsets, column.rows)
-        if column.present is None:
-            self.storage.set_deleted(offsets, False)
-        else:
-            self.storage.set_deleted(offsets[column.present], False)
+        self.flat.invalidate(offsets)
+        if column.present is not None:
             self.storage.set_deleted(offsets[~column.present], True)
+
+    def size_bytes(self, offsets: Offsets) -> int:
+        """See :class:`Field`."""
+        return len(offsets) * self.spec.size * self.spec.dtype.itemsize
 
     def forget(self, offsets: Offsets) -> None:
         """See :class:`Field`."""
@@ -127,11 +140,11 @@ class DenseField:
 
     def topk(self, queries: list[Any], mask: Mask, k: int) -> list[Hits]:
         """See :class:`Field`."""
-        return flat.topk(np.concatenate(queries), self.storage.chunks(), mask, k, self.spec.distance)
+        return self.flat.search(np.concatenate(queries), min(k, len(mask)), mask=mask)
 
     def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
         """See :class:`Field`."""
-        return flat.sims(np.concatenate(queries), self.storage.chunks(), offsets, self.spec.distance)
+        return self.flat.score_matrix(np.concatenate(queries), offsets)
 
     def as_queries(self, offsets: Offsets) -> list[Any]:
         """Stored vectors in the form :meth:`sims` takes."""
@@ -140,8 +153,7 @@ class DenseField:
     def pairwise(self, left: list[Any], right: list[Any]) -> Scores:
         """Similarities ``(len(left), len(right))`` of vectors in query form."""
         rows = np.ascontiguousarray(np.concatenate(right))
-        everything = np.arange(len(rows), dtype=np.uint32)
-        return flat.sims(np.ascontiguousarray(np.concatenate(left)), [rows], everything, self.spec.distance)
+        return _native.score_matrix(np.ascontiguousarray(np.concatenate(left)), [rows], None, self.spec.distance)
 
     def ensure_count(self, total: int) -> None:
         """See :class:`Field`."""
@@ -166,17 +178,31 @@ class MultiField:
         writable: whether the segment is appendable.
     """
 
-    __slots__ = ("spec", "storage", "writable")
+    __slots__ = ("flat", "spec", "storage", "writable")
+
+    indexed_count = 0
+    indexable = False
 
     def __init__(self, storage: MultiDense, spec: VectorSchema, writable: bool) -> None:
         self.storage = storage
+        self.flat = MultiFlatIndex(storage, spec.distance)
         self.spec = spec
         self.writable = writable
 
     def put(self, offsets: Offsets, column: Column) -> None:
         """See :class:`Field`."""
         assert isinstance(column, MultiColumn)
-        self.storage.put_batch(offsets, column.indptr, column.rows, column.present)
+        if column.present is None:
+            self.storage.put_batch(offsets, column.indptr, column.rows)
+        else:
+            kept = np.flatnonzero(column.present)
+            some = column.take(kept)
+            self.storage.put_batch(offsets[kept], some.indptr, some.rows)
+            self.storage.set_deleted(offsets[~column.present], True)
+
+    def size_bytes(self, offsets: Offsets) -> int:
+        """See :class:`Field`."""
+        return len(offsets) * self.spec.size * self.spec.dtype.itemsize
 
     def forget(self, offsets: Offsets) -> None:
         """See :class:`Field`."""
@@ -215,18 +241,11 @@ class MultiField:
 
     def topk(self, queries: list[Any], mask: Mask, k: int) -> list[Hits]:
         """See :class:`Field`."""
-        first, count = self.storage.row_table()
-        chunks = self.storage.chunks()
-        return [flat.maxsim_topk(q, chunks, first, count, mask, k, self.spec.distance) for q in queries]
+        return [self.flat.search(query, min(k, len(mask)), mask=mask) for query in queries]
 
     def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
         """See :class:`Field`."""
-        first, count = self.storage.row_table()
-        chunks = self.storage.chunks()
-        scores = np.empty((len(queries), len(offsets)), np.float32)
-        for place, query in enumerate(queries):
-            scores[place] = flat.maxsim_offsets(query, chunks, first, count, offsets, self.spec.distance)
-        return scores
+        return np.stack([self.flat.score(query, offsets) for query in queries])
 
     def as_queries(self, offsets: Offsets) -> list[Any]:
         """Stored multi-vectors in the form :meth:`sims` takes."""
@@ -241,7 +260,7 @@ class MultiField:
         everything = np.arange(len(right), dtype=np.uint32)
         distance = self.spec.distance
         return np.stack(
-            [flat.maxsim_offsets(query, [rows], first, counts, everything, distance) for query in left]
+            [_native.maxsim_offsets(query, [rows], first, counts, everything, distance) for query in left]
         )
 
     def ensure_count(self, total: int) -> None:
@@ -285,6 +304,9 @@ class SparseField:
 
     __slots__ = ("_csr", "spec", "storage", "writable")
 
+    indexed_count = 0
+    indexable = False
+
     def __init__(self, storage: SparseStorage, spec: VectorSchema, writable: bool) -> None:
         self.storage = storage
         self.spec = spec
@@ -295,30 +317,38 @@ class SparseField:
         """See :class:`Field`."""
         assert isinstance(column, SparseColumn)
         self._csr = None
-        self.storage.put_batch(offsets, column.indptr, column.indices, column.values, column.present)
+        if column.present is None:
+            self.storage.put_batch(offsets, column.indptr, column.indices, column.values)
+        else:
+            kept = np.flatnonzero(column.present)
+            some = column.take(kept)
+            self.storage.put_batch(offsets[kept], some.indptr, some.indices, some.values)
+            self.storage.set_deleted(offsets[~column.present], True)
+
+    def size_bytes(self, offsets: Offsets) -> int:
+        """See :class:`Field`."""
+        indptr, _, _ = self.storage.csr(offsets)
+        return int(indptr[-1]) * 8
 
     def forget(self, offsets: Offsets) -> None:
         """See :class:`Field`."""
         self._csr = None
-        self.storage.remove(offsets)
+        self.storage.set_deleted(offsets, True)
 
     def presence(self, total: int) -> Mask:
         """See :class:`Field`."""
-        mask = np.zeros(total, np.bool_)
-        count = min(total, self.storage.count)
-        np.logical_not(self.storage.deleted_mask()[:count], out=mask[:count])
-        return mask
+        return np.logical_not(self.storage.deleted_mask(total))
 
     def stored(self, offsets: Offsets) -> SparseColumn:
         """See :class:`Field`."""
         indptr, indices, values = self.storage.csr(offsets)
-        present = ~self.storage.deleted_mask()[offsets]
+        present = ~self.storage.deleted_mask(self._reach(offsets))[offsets]
         return SparseColumn(indptr, indices, values, None if bool(present.all()) else present)
 
     def read(self, offsets: Offsets) -> list[Any]:
         """See :class:`Field`."""
         indptr, indices, values = self.storage.csr(offsets)
-        missing = self.storage.deleted_mask()[offsets].tolist()
+        missing = self.storage.deleted_mask(self._reach(offsets))[offsets].tolist()
         bounds = indptr.tolist()
         return [
             None if gone else (indices[bounds[i] : bounds[i + 1]], values[bounds[i] : bounds[i + 1]])
@@ -333,15 +363,26 @@ class SparseField:
 
     def topk(self, queries: list[Any], mask: Mask, k: int) -> list[Hits]:
         """See :class:`Field`. Only points that share an index with the query count."""
-        return [flat.sparse_topk(q.indices, q.values, *self.csr(len(mask)), mask, k) for q in queries]
+        csr = self.csr(len(mask))
+        everything = np.arange(len(mask), dtype=np.uint32)
+        found = []
+        for query in queries:
+            sims, shared = _native.sparse_scores(query.indices, query.values, *csr)
+            hits = everything[mask & (shared > 0)]
+            found.append(best_of(sims[hits], hits, k))
+        return found
 
     def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
         """See :class:`Field`."""
         indptr, indices, values = self.storage.csr(offsets)
         scores = np.empty((len(queries), len(offsets)), np.float32)
         for place, query in enumerate(queries):
-            scores[place] = flat.sparse_sims(query.indices, query.values, indptr, indices, values)[0]
+            scores[place] = _native.sparse_scores(query.indices, query.values, indptr, indices, values)[0]
         return scores
+
+    @staticmethod
+    def _reach(offsets: Offsets) -> int:
+        return int(offsets.max()) + 1 if len(offsets) else 0
 
     def shares_index(self, query: SparseQuery, offsets: Offsets) -> Mask:
         """Which points have an index of the query."""
@@ -437,6 +478,9 @@ class AbsentField:
 
     __slots__ = ("spec", "writable")
 
+    indexed_count = 0
+    indexable = False
+
     def __init__(self, spec: VectorSchema) -> None:
         self.spec = spec
         self.writable = False
@@ -444,6 +488,10 @@ class AbsentField:
     def put(self, offsets: Offsets, column: Column) -> None:
         """Never called: points move to an appendable segment first."""
         raise AssertionError("an immutable segment takes no vectors")
+
+    def size_bytes(self, offsets: Offsets) -> int:
+        """See :class:`Field`."""
+        return 0
 
     def forget(self, offsets: Offsets) -> None:
         """See :class:`Field`."""

@@ -6,41 +6,45 @@ short. Nothing here deletes a segment that holds data.
 
 from __future__ import annotations
 
+import os
 import uuid
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from edgeshard.errors import CorruptedError, StorageError
-from edgeshard.segment.config import SegmentConfig, read_segment_config, write_version
+from edgeshard.segment.config import DenseConfig, SegmentConfig, SparseConfig, read_segment_config, write_version
 from edgeshard.segment.fields import AbsentField, Field, create_field, open_field, vector_directory
 from edgeshard.segment.payload_indexes import PayloadIndexes
-from edgeshard.segment.schema import Schema, VectorSchema
+from edgeshard.segment.schema import Kind, Schema, VectorSchema
 from edgeshard.segment.segment import Segment
 from edgeshard.storage import files
 from edgeshard.storage.gridstore import Gridstore
-from edgeshard.storage.id_tracker import MutableIdTracker, open_id_tracker
+from edgeshard.storage.id_tracker import DiskIdTracker, IdTracker, ImmutableIdTracker, MutableIdTracker
 
 PAYLOAD = "payload_storage"
 PAYLOAD_PAGE_BYTES = 32 << 20
 PAYLOAD_BLOCK_BYTES = 128
 
 
-def open_segment(path: Path, *, read_only: bool = False) -> Segment:
+def open_segment(path: Path, *, read_only: bool = False, complete: bool = True) -> Segment:
     """An existing segment, repaired as far as a crash between two files requires.
+
+    Args:
+        path: its directory.
+        read_only: change nothing.
+        complete: demand ``version.info``.
 
     Raises:
         CorruptedError: a file is missing or damaged.
         StorageError: the segment was written by a newer version.
     """
-    config = read_segment_config(path)
+    config = read_segment_config(path, complete=complete)
     appendable = config.appendable
     schema = schema_of(config)
     if not (path / PAYLOAD).is_dir():
         raise CorruptedError(path / PAYLOAD, "the payload storage is missing")
     payload = Gridstore.open(path / PAYLOAD, read_only=read_only)
-    ids = open_id_tracker(path, appendable=appendable, read_only=read_only)
+    ids = _open_ids(path, appendable, read_only)
     fields = {
         name: _open_field(path, name, spec, config, read_only=read_only) for name, spec in schema.items()
     }
@@ -82,7 +86,7 @@ def schema_of(config: SegmentConfig) -> Schema:
     """The vectors a segment stores."""
     schema: Schema = {}
     for name, dense in config.vector_data.items():
-        kind = "dense" if dense.multivector_config is None else "multi"
+        kind: Kind = "multi" if dense.multi else "dense"
         schema[name] = VectorSchema(kind, dense.size, dense.distance, dense.datatype or "float32")
     for name, sparse in config.sparse_vector_data.items():
         schema[name] = VectorSchema("sparse", idf=sparse.modifier == "idf")
@@ -91,14 +95,38 @@ def schema_of(config: SegmentConfig) -> Schema:
 
 def sync_tree(path: Path) -> None:
     """Make every file and name below a directory durable."""
-    for directory, _, names in path.walk() if hasattr(path, "walk") else _walk(path):
+    for directory, _, names in os.walk(path):
         for name in names:
-            fd = files.disk.open(directory / name, 0)
+            fd = files.disk.open(os.path.join(directory, name), os.O_RDONLY)
             try:
                 files.disk.sync(fd)
             finally:
-                files.disk.close(fd)
+                os.close(fd)
         files.disk.sync_directory(directory)
+
+
+def add_field(segment: Segment, name: str, config: DenseConfig | SparseConfig) -> None:
+    """Give a segment a vector name that no point of it has yet."""
+    if isinstance(config, SparseConfig):
+        segment.config.sparse_vector_data[name] = config
+    else:
+        segment.config.vector_data[name] = config
+    spec = schema_of(segment.config)[name]
+    if not segment.appendable:
+        segment.fields[name] = AbsentField(spec)
+        return
+    files.disk.remove_tree(vector_directory(segment.path, name))
+    segment.fields[name] = create_field(segment.path, name, spec)
+    segment.fields[name].ensure_count(segment.count)
+    sync_tree(vector_directory(segment.path, name))
+    files.disk.sync_directory(segment.path)
+
+
+def drop_field(segment: Segment, name: str) -> None:
+    """Forget a vector name of a segment; its files stay until the name is created again or the segment rebuilt."""
+    segment.fields.pop(name).close()
+    segment.config.vector_data.pop(name, None)
+    segment.config.sparse_vector_data.pop(name, None)
 
 
 def _open_field(
@@ -122,21 +150,22 @@ def _open_field(
     )
 
 
+def _open_ids(path: Path, appendable: bool, read_only: bool) -> IdTracker:
+    """The id tracker a segment has: which one follows from its files and kind."""
+    if appendable:
+        return MutableIdTracker.open(path, read_only=read_only)
+    if (path / "id_tracker.i2e").exists():
+        return DiskIdTracker.open(path, read_only=read_only)
+    if (path / "id_tracker.mappings").exists():
+        return ImmutableIdTracker.open(path, read_only=read_only)
+    return MutableIdTracker.open(path, read_only=read_only)
+
+
 def _repair(segment: Segment) -> None:
     """Clear what points without an id left behind, and give every field one entry per offset."""
-    orphans = segment.ids.orphans
-    if len(orphans):
-        segment.payload.remove_batch(orphans)
+    if isinstance(segment.ids, MutableIdTracker):
+        orphans = segment.ids.repair.offsets
+        if len(orphans):
+            segment.payload.remove_batch(orphans)
     for field in segment.fields.values():
         field.ensure_count(segment.count)
-
-
-def _walk(path: Path) -> Any:
-    import os
-
-    return ((Path(directory), names, found) for directory, names, found in os.walk(path))
-
-
-def offsets_range(count: int) -> np.ndarray[Any, np.dtype[np.uint32]]:
-    """All offsets of a segment."""
-    return np.arange(count, dtype=np.uint32)

@@ -63,6 +63,10 @@ class PayloadIndexes:
         """The index of a field path, None if there is none."""
         return None
 
+    def points(self, field: str) -> int:
+        """How many points have an indexed value of a field."""
+        return 0
+
     def create_index(self, field: str, schema: Any) -> None:
         """Add or replace the index of a field."""
         self.schema[field] = schema

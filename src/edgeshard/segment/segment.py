@@ -37,7 +37,9 @@ class Segment:
         indexes: payload indexes by field path.
     """
 
-    __slots__ = ("_batch_bounds", "appendable", "columns", "config", "fields", "ids", "indexes", "path", "payload", "version")
+    __slots__ = (
+        "appendable", "columns", "config", "fields", "ids", "indexes", "path", "payload", "version",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -113,8 +115,8 @@ class Segment:
     def insert(self, op_number: int, batch: Batch) -> None:
         """Add points that are not in this (appendable) segment."""
         assert isinstance(self.ids, MutableIdTracker)
-        offsets = self.ids.insert(batch.ids)
-        self._write_points(op_number, offsets, batch)
+        first = self.ids.insert(batch.ids)
+        self._write_points(op_number, np.arange(first, first + len(batch), dtype=np.uint32), batch)
 
     def replace(self, op_number: int, offsets: Offsets, batch: Batch) -> None:
         """Overwrite whole points in place: vectors not in the batch are forgotten."""
@@ -171,6 +173,21 @@ class Segment:
         self.version = max(self.version, op_number)
 
     # --- flushing --------------------------------------------------------------------------------------
+
+    @property
+    def indexed_vectors(self) -> int:
+        """Vectors that a graph or an inverted index finds, deleted ones included."""
+        return sum(field.indexed_count for field in self.fields.values())
+
+    def create_index(self, op_number: int, path: str, schema: Any) -> None:
+        """Add or replace the payload index of a field path."""
+        self.indexes.create_index(path, schema)
+        self.version = max(self.version, op_number)
+
+    def delete_index(self, op_number: int, path: str) -> None:
+        """Remove the payload index of a field path, if there is one."""
+        self.indexes.delete_index(path)
+        self.version = max(self.version, op_number)
 
     @property
     def dirty(self) -> bool:

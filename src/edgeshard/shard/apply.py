@@ -95,7 +95,7 @@ def set_payload(
 ) -> None:
     """Merge a payload into those of existing points."""
     new = decode_payload(payload)
-    if new:
+    if new or key is not None:
         change_payloads(segments, op_number, ids, lambda current: mutate.set_payload(current, new, key))
 
 

@@ -17,9 +17,9 @@ def shard_info(segments: Sequence[Segment]) -> ShardInfo:
             points = segment.indexes.points(field)
             known = schema.get(field)
             schema[field] = (stored, points + (known[1] if known else 0))
-    return ShardInfo._make(
+    return ShardInfo(
         len(segments),
         sum(segment.live for segment in segments),
         sum(segment.indexed_vectors for segment in segments),
-        {field: PayloadIndexInfo._make(*schema_from_json(stored), points) for field, (stored, points) in schema.items()},
+        {field: PayloadIndexInfo(*schema_from_json(stored), points) for field, (stored, points) in schema.items()},
     )

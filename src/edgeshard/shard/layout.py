@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from edgeshard.models.config import EdgeConfig, EdgeSparseVectorParams, EdgeVectorParams
 from edgeshard.models.enums import Memory, Modifier
 from edgeshard.models.wire import to_wire
@@ -105,3 +107,35 @@ def with_vectors(
 def optimised_segment_config(config: EdgeConfig, inputs: Sequence[Segment], points: int) -> SegmentConfig:
     """What a merged segment is made of."""
     return new_segment_config(config)
+
+
+def vector_bytes(segment: Segment) -> dict[str, int]:
+    """Bytes of live vectors by name, as the optimisers count them."""
+    live = segment.live_mask()
+    sizes = {}
+    for name, field in segment.fields.items():
+        present = field.presence(segment.count)
+        sizes[name] = field.size_bytes(np.flatnonzero(live & present).astype(np.uint32))
+    return sizes
+
+
+def is_indexable(segment: Segment, sizes: dict[str, int], threshold_bytes: int) -> bool:
+    """Whether some vector is large enough for an index and has none."""
+    for name, dense in segment.config.vector_data.items():
+        if dense.is_plain and sizes[name] >= threshold_bytes and segment.fields[name].indexable:
+            return True
+    return any(
+        sparse.index["index_type"] == "MutableRam" and sizes[name] >= threshold_bytes
+        and segment.fields[name].indexable
+        for name, sparse in segment.config.sparse_vector_data.items()
+    )
+
+
+def is_mismatched(segment: Segment, config: EdgeConfig) -> bool:
+    """Whether a segment was built with another placement than the one in force."""
+    if (segment.config.payload_storage_type == "in_ram_mmap") != payload_in_ram(config):
+        return True
+    for name, dense in segment.config.vector_data.items():
+        if dense.is_plain and (dense.storage_type in ("ChunkedMmap", "Mmap")) != is_cold(config.vectors[name]):
+            return True
+    return False

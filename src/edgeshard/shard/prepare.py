@@ -12,11 +12,14 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 
+from edgeshard import _native
 from edgeshard.errors import ValidationError, VectorDimensionError, VectorNameNotFoundError, WrongVectorKindError
-from edgeshard.models.points import Point, PointVectors, SparseVector
-from edgeshard.models.updates import UpsertBatch
+from edgeshard.models.points import Point, PointVectors
+from edgeshard.models.vectors import SparseVector
+from edgeshard.models.operations import UpdateVectors, UpsertBatch, UpsertPoints
 from edgeshard.segment.batch import Batch, Column, DenseColumn, Ids, Mask, MultiColumn, SparseColumn
 from edgeshard.segment.schema import Schema, VectorSchema
+from edgeshard.shard.operations import UpsertRaw
 from edgeshard.storage.convert import to_stored
 
 Packed = Any
@@ -68,6 +71,82 @@ def prepare_columns(batch: UpsertBatch, schema: Schema) -> Batch:
     whole = Batch(batch.ids, columns, payloads)
     chosen = _last_positions(batch.ids)
     return whole if chosen is None else whole.take(chosen)
+
+
+def prepare_raw(operation: UpsertRaw, schema: Schema) -> Batch | None:
+    """A batch from stored bytes; None if the log names only vectors the shard does not have.
+
+    Names that were deleted since the record was written are left out. An upsert of which nothing would remain is one
+    that its writer had refused: ``qdrant_edge`` logs before it validates.
+
+    Raises:
+        ValidationError: bytes that are no vectors of the shard.
+    """
+    columns: dict[str, Column] = {}
+    for name, (data, bounds, present) in operation.vectors.items():
+        if name in schema:
+            columns[name] = _raw_column(data, bounds, present, schema[name], name)
+    if operation.vectors and not columns:
+        return None
+    whole = Batch(operation.ids, columns, [payload or EMPTY_PAYLOAD for payload in operation.payloads])
+    chosen = _last_positions(operation.ids)
+    return whole if chosen is None else whole.take(chosen)
+
+
+def _raw_column(
+    data: npt.NDArray[np.uint8],
+    bounds: npt.NDArray[np.int64],
+    present: Mask,
+    spec: VectorSchema,
+    name: str,
+) -> Column:
+    marks = None if bool(present.all()) else present
+    if spec.kind == "sparse":
+        return SparseColumn(*_native.unpack_sparse(data, bounds), marks)
+    row_bytes = _row_bytes(spec)
+    lengths = np.diff(bounds)
+    fits = lengths % row_bytes == 0 if spec.kind == "multi" else (lengths == row_bytes) | ~present
+    if not bool(fits.all()):
+        wrong = int(lengths[~fits][0])
+        raise ValidationError(f"a logged vector {name!r} has {wrong} bytes, rows of {row_bytes} were expected")
+    rows = data.view(np.uint8).reshape(-1, row_bytes).view(spec.dtype)
+    if spec.kind == "multi":
+        return MultiColumn(bounds // row_bytes, rows, marks)
+    if marks is None:
+        return DenseColumn(rows)
+    spread = np.ones((len(present), rows.shape[1]), rows.dtype)
+    spread[present] = rows
+    return DenseColumn(spread, marks)
+
+
+def _row_bytes(spec: VectorSchema) -> int:
+    if spec.turbo_bits is None:
+        return spec.size * spec.dtype.itemsize
+    from edgeshard.index.turbo import record_bytes
+
+    return record_bytes(spec.size, spec.distance, spec.turbo_bits)
+
+
+def without_unknown_names(operation: Any, schema: Schema) -> Any:
+    """A logged operation without the vector names that were deleted since it was written."""
+    if not isinstance(operation, (UpsertPoints, UpdateVectors)):
+        return operation
+    kind = type(operation.points[0]) if operation.points else None
+    points = []
+    for point in operation.points:
+        named = _by_name(point._vectors)
+        known = {name: vector for name, vector in named.items() if name in schema}
+        if named and not known:
+            continue
+        if len(known) == len(named):
+            points.append(point)
+        elif kind is Point:
+            points.append(Point._make(point._id, known, point._payload))
+        else:
+            points.append(PointVectors(point._id, known))
+    if isinstance(operation, UpsertPoints):
+        return UpsertPoints(points, operation.condition, operation.mode)
+    return UpdateVectors(points, operation.condition)
 
 
 def _last_of_each(points: Sequence[Point]) -> Sequence[Point]:

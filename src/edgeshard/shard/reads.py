@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import TypeAlias
 from uuid import UUID
@@ -79,11 +80,19 @@ def scroll(
 
 def _page(segment: Segment, start: PointId | None, limit: int, condition: Filter | None) -> Offsets:
     """The first offsets of one segment in id order, from an id on."""
-    offsets = segment.ids.sorted_offsets(start)
+    offsets = segment.ids.sorted_offsets()
+    if start is not None:
+        offsets = offsets[first_at(segment, offsets, start) :]
     if condition is None:
         return offsets[:limit]
     mask = evaluate(condition, SegmentContext(segment))
     return offsets[np.flatnonzero(mask[offsets])[:limit]]
+
+
+def first_at(segment: Segment, offsets: Offsets, start: PointId) -> int:
+    """Place of the first of some offsets in id order whose id is not before ``start``."""
+    wanted = id_sort_key(start)
+    return bisect_left(range(len(offsets)), wanted, key=lambda n: id_sort_key(segment.ids.id_at(int(offsets[n]))))
 
 
 def _merge(segments: Segments, pages: list[Offsets], limit: int) -> list[tuple[int, int]]:

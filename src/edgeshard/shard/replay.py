@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 
 from edgeshard.errors import EdgeShardError
-from edgeshard.models.updates import (
+from edgeshard.models.operations import (
     ClearPayload,
     DeletePayload,
     DeletePoints,
@@ -26,6 +26,7 @@ from edgeshard.models.updates import (
 from edgeshard.shard import apply
 from edgeshard.shard.operations import SyncPoints, UpsertRaw, decode
 from edgeshard.shard.prepare import prepare_raw, prepare_vectors, without_unknown_names
+from edgeshard.shard.reads import first_at
 from edgeshard.shard.resolve import resolve, select
 from edgeshard.shard.schema_changes import change_schema_replayed, is_schema_change
 
@@ -121,7 +122,9 @@ def _sync_points(store: Store, number: int, operation: SyncPoints) -> None:
     listed = {point._id for point in operation.points}
     gone: list[Any] = []
     for segment in store.segments:
-        offsets = segment.ids.sorted_offsets(operation.from_id)
+        offsets = segment.ids.sorted_offsets()
+        if operation.from_id is not None:
+            offsets = offsets[first_at(segment, offsets, operation.from_id) :]
         for point_id in segment.ids.ids_of(offsets):
             if operation.to_id is not None and _after(point_id, operation.to_id):
                 break

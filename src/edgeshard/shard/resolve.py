@@ -13,31 +13,25 @@ from uuid import UUID
 
 import numpy as np
 
-from edgeshard.errors import PointNotFoundError, ValidationError, VectorNameNotFoundError
+from edgeshard.errors import PointNotFoundError, VectorNameNotFoundError
 from edgeshard.filter.evaluate import evaluate, evaluate_offsets
-from edgeshard.models.config import EdgeSparseVectorParams, EdgeVectorParams
 from edgeshard.models.enums import UpdateMode
 from edgeshard.models.filters import Filter
-from edgeshard.models.updates import (
+from edgeshard.models.operations import (
     ClearPayload,
     ClearPayloadByFilter,
-    CreateDenseVector,
-    CreateFieldIndex,
-    CreateSparseVector,
-    DeleteFieldIndex,
     DeletePayload,
     DeletePoints,
     DeletePointsByFilter,
-    DeleteVectorName,
     DeleteVectors,
     DeleteVectorsByFilter,
     OverwritePayload,
     SetPayload,
-    UpdateOperation,
     UpdateVectors,
     UpsertBatch,
     UpsertPoints,
 )
+from edgeshard.models.updates import UpdateOperation
 from edgeshard.segment.batch import Batch, DenseColumn, Ids, MultiColumn, SparseColumn
 from edgeshard.segment.schema import Schema
 from edgeshard.segment.segment import Segment, SegmentContext
@@ -52,8 +46,8 @@ Segments = Sequence[Segment]
 class Resolved(NamedTuple):
     """An operation ready to be logged and applied."""
 
-    record: bytes
-    """What goes into the log."""
+    record: Callable[[], bytes]
+    """Makes what goes into the log."""
     apply: Callable[[Segments, int], None]
     """Applies it to the segments under its number."""
 
@@ -96,7 +90,7 @@ def _upsert_batch(operation: UpsertBatch, segments: Segments, schema: Schema) ->
 def _upsert(batch: Batch) -> Resolved | None:
     if not len(batch):
         return None
-    return Resolved(upsert_record(batch), lambda segments, op: apply.upsert(segments, op, batch))
+    return Resolved(lambda: upsert_record(batch), lambda segments, op: apply.upsert(segments, op, batch))
 
 
 def upsert_record(batch: Batch) -> bytes:
@@ -141,7 +135,7 @@ def _delete_by_filter(operation: DeletePointsByFilter, segments: Segments, schem
 def _delete(ids: list[int | UUID]) -> Resolved | None:
     if not ids:
         return None
-    return Resolved(encode(DeletePoints(ids)), lambda segments, op: apply.delete_points(segments, op, ids))
+    return Resolved(lambda: encode(DeletePoints(ids)), lambda segments, op: apply.delete_points(segments, op, ids))
 
 
 # --- vectors -------------------------------------------------------------------------------------------
@@ -158,8 +152,8 @@ def _update_vectors(operation: UpdateVectors, segments: Segments, schema: Schema
         points = [point for point in points if point._id in kept]
     if not len(batch):
         return None
-    record = encode(UpdateVectors(points, None))
-    return Resolved(record, lambda segments, op: apply.update_vectors(segments, op, batch))
+    record = UpdateVectors(points, None)
+    return Resolved(lambda: encode(record), lambda segments, op: apply.update_vectors(segments, op, batch))
 
 
 def _delete_vectors(operation: DeleteVectors, segments: Segments, schema: Schema) -> Resolved | None:
@@ -179,8 +173,8 @@ def _forget(ids: list[int | UUID], names: Sequence[str], schema: Schema) -> Reso
             raise VectorNameNotFoundError(f"Not existing vector name error: {name}")
     if not ids or not names:
         return None
-    record = encode(DeleteVectors(ids, list(names)))
-    return Resolved(record, lambda segments, op: apply.delete_vectors(segments, op, ids, names))
+    record = DeleteVectors(ids, list(names))
+    return Resolved(lambda: encode(record), lambda segments, op: apply.delete_vectors(segments, op, ids, names))
 
 
 # --- payloads ------------------------------------------------------------------------------------------
@@ -191,8 +185,8 @@ def _set_payload(operation: SetPayload, segments: Segments, schema: Schema) -> R
     payload, key = operation.payload, operation.key
     if not ids:
         return None
-    record = encode(SetPayload(payload, ids, None, key))
-    return Resolved(record, lambda segments, op: apply.set_payload(segments, op, ids, payload, key))
+    record = SetPayload(payload, ids, None, key)
+    return Resolved(lambda: encode(record), lambda segments, op: apply.set_payload(segments, op, ids, payload, key))
 
 
 def _overwrite_payload(operation: OverwritePayload, segments: Segments, schema: Schema) -> Resolved | None:
@@ -200,8 +194,8 @@ def _overwrite_payload(operation: OverwritePayload, segments: Segments, schema: 
     payload = operation.payload
     if not ids:
         return None
-    record = encode(OverwritePayload(payload, ids, None, None))
-    return Resolved(record, lambda segments, op: apply.overwrite_payload(segments, op, ids, payload))
+    record = OverwritePayload(payload, ids, None, None)
+    return Resolved(lambda: encode(record), lambda segments, op: apply.overwrite_payload(segments, op, ids, payload))
 
 
 def _delete_payload(operation: DeletePayload, segments: Segments, schema: Schema) -> Resolved | None:
@@ -209,8 +203,8 @@ def _delete_payload(operation: DeletePayload, segments: Segments, schema: Schema
     keys = list(operation.keys)
     if not ids or not keys:
         return None
-    record = encode(DeletePayload(keys, ids, None))
-    return Resolved(record, lambda segments, op: apply.delete_payload(segments, op, ids, keys))
+    record = DeletePayload(keys, ids, None)
+    return Resolved(lambda: encode(record), lambda segments, op: apply.delete_payload(segments, op, ids, keys))
 
 
 def _clear_payload(operation: ClearPayload, segments: Segments, schema: Schema) -> Resolved | None:
@@ -225,7 +219,7 @@ def _clear_by_filter(operation: ClearPayloadByFilter, segments: Segments, schema
 def _clear(ids: list[int | UUID]) -> Resolved | None:
     if not ids:
         return None
-    return Resolved(encode(ClearPayload(ids)), lambda segments, op: apply.clear_payload(segments, op, ids))
+    return Resolved(lambda: encode(ClearPayload(ids)), lambda segments, op: apply.clear_payload(segments, op, ids))
 
 
 def _chosen(operation: SetPayload | OverwritePayload | DeletePayload, segments: Segments) -> list[int | UUID]:
@@ -272,30 +266,3 @@ _HANDLERS: dict[type, Callable[[Any, Segments, Schema], Resolved | None]] = {
     ClearPayload: _clear_payload,
     ClearPayloadByFilter: _clear_by_filter,
 }
-
-SCHEMA_OPERATIONS = (CreateFieldIndex, DeleteFieldIndex, CreateDenseVector, CreateSparseVector, DeleteVectorName)
-"""Operations that change what the shard stores rather than points; :mod:`edgeshard.shard.schema_changes` does them."""
-
-
-def dense_params(operation: CreateDenseVector) -> EdgeVectorParams:
-    """The configuration of a vector name that an operation creates."""
-    return EdgeVectorParams(
-        size=operation.size,
-        distance=operation.distance,
-        multivector_config=operation.multivector_config,
-        datatype=operation.datatype,
-    )
-
-
-def sparse_params(operation: CreateSparseVector) -> EdgeSparseVectorParams:
-    """The configuration of a sparse vector name that an operation creates."""
-    return EdgeSparseVectorParams(modifier=operation.modifier, datatype=operation.datatype)
-
-
-def require_same(name: str, known: object, wanted: object) -> None:
-    """Refuse a vector name that exists with other parameters."""
-    if known != wanted:
-        raise ValidationError(
-            f"Validation failed: vector {name!r} already exists with different parameters; "
-            f"it has {known!r}, not {wanted!r}"
-        )

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from edgeshard.errors import ValidationError
 from edgeshard.models.config import EdgeSparseVectorParams, EdgeVectorParams
-from edgeshard.models.updates import (
+from edgeshard.models.operations import (
     CreateDenseVector,
     CreateFieldIndex,
     CreateSparseVector,
     DeleteFieldIndex,
     DeleteVectorName,
-    UpdateOperation,
 )
+from edgeshard.models.updates import UpdateOperation
 from edgeshard.segment.files import add_field, drop_field
 from edgeshard.shard import config as configs
 from edgeshard.shard.layout import field_config, schema_of_config, with_vectors
@@ -44,7 +44,7 @@ def change_schema(store: Store, operation: UpdateOperation) -> None:
     """
     if not _needed(store, operation):
         return
-    number = store.log(encode(operation))
+    number = store.log(lambda: encode(operation))
     change_schema_replayed(store, number, operation)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
+import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -47,7 +48,7 @@ class EdgeShard:
     open its own.
     """
 
-    __slots__ = ("__weakref__", "_finalizer", "_lock", "_store")
+    __slots__ = ("__weakref__", "_finalizer", "_lock", "_optimising", "_store")
 
     def __init__(self) -> None:
         raise TypeError("cannot create 'EdgeShard' instances: use EdgeShard.create(path, config) or EdgeShard.load(path)")
@@ -57,6 +58,7 @@ class EdgeShard:
         shard = object.__new__(cls)
         shard._store = store
         shard._lock = ReadWriteLock()
+        shard._optimising = threading.Lock()
         shard._finalizer = weakref.finalize(shard, store.close)
         return shard
 
@@ -112,7 +114,7 @@ class EdgeShard:
         if os.getpid() != self._store.pid:
             self._store.close()
             return
-        with self._lock.writing():
+        with self._optimising, self._lock.writing():
             self._finalizer.detach()
             self._store.close()
 
@@ -159,6 +161,45 @@ class EdgeShard:
         with self._writing() as store:
             store.update(operation)
 
+    def optimize(
+        self,
+        *,
+        on_progress: Callable[[str, float], None] | None = None,
+        cancel: Callable[[], bool] | threading.Event | None = None,
+        threads: int | None = None,
+        budget_ms: float | None = None,
+    ) -> bool:
+        """Merge small segments, drop deleted points and build indexes, until nothing is left to do.
+
+        Reads and updates by other threads go on meanwhile. Ctrl-C and a failure leave the shard as it was.
+
+        Args:
+            on_progress: called with the name of a step and the share of it that is done, 0 to 1.
+            cancel: an event, or a function that is asked now and then whether to stop.
+            threads: how many may build, None for one per core.
+            budget_ms: no new task is started after this long.
+
+        Returns:
+            Whether anything was done.
+
+        Raises:
+            CancelledError: ``cancel`` said so.
+            StorageError: the disk refused.
+        """
+        from edgeshard.shard.optimizer.run import optimise
+
+        self._check_process()
+        self._open_store()
+        with self._optimising:
+            return optimise(
+                self._open_store(),
+                self._lock,
+                on_progress=on_progress,
+                cancel=cancel,
+                threads=threads,
+                budget_ms=budget_ms,
+            )
+
     # --- reading -----------------------------------------------------------------------------------------
 
     def retrieve(
@@ -198,8 +239,13 @@ class EdgeShard:
             )
             if scroll.order_by is not None:
                 from edgeshard.query.order import scroll_ordered
+                from edgeshard.query.scope import Scope
 
-                return scroll_ordered(store.segments, scroll, limit, projection), None
+                if scroll.offset is not None:
+                    raise ValidationError("Validation failed: Offset is not supported when ordering by field")
+                scope = Scope(store.segments, store.schema)
+                filters = () if scroll.filter is None else (scroll.filter,)
+                return scroll_ordered(scope, scroll.order_by, filters, limit, projection), None
             return reads.scroll(store.segments, scroll.offset, limit, scroll.filter, projection)
 
     def count(self, count: CountRequest) -> int:

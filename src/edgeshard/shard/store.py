@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from edgeshard.storage import files, journal
 from edgeshard.storage.checkpoint import Checkpointer
 from edgeshard.storage.flush import FlushPlan
 from edgeshard.storage.lock import ShardLock
-from edgeshard.storage.wal import Wal
+from edgeshard.storage.wal import DEFAULT_CAPACITY_BYTES, Wal
 
 SEGMENTS = "segments"
 WAL = "wal"
@@ -80,7 +80,7 @@ class Store:
             raise StorageError(
                 f"cannot create edge shard: path already contains segment data: {path}. Use EdgeShard.load"
             )
-        lock = ShardLock.acquire(path, wal=config.wal_enabled is not False)
+        lock = ShardLock(path)
         try:
             store = cls(path, config, lock)
             files.disk.mkdir(segments)
@@ -112,8 +112,8 @@ class Store:
         names = segment_names(path)
         if config is None and stored is None and not names:
             raise StorageError(f"edge config is not provided and no segments were loaded: {path} holds no shard")
-        wal_enabled = configs.wal_enabled(config, stored)
-        lock = ShardLock.acquire(path, wal=wal_enabled, wait=wait)
+        configs.wal_enabled(config, stored)
+        lock = ShardLock(path, wait=wait)
         opened: list[Segment] = []
         try:
             journal.recover(path)
@@ -146,10 +146,25 @@ class Store:
             self.next_op = max(highest + 1, 1)
             self._checkpointer = Checkpointer(self.path, None)
             return
-        directory = self.path / WAL
-        self.wal = Wal.open(directory, first_index=highest + 1)
+        self.wal = self._existing_wal(highest + 1)
+        self.lock.include_wal()
         self._checkpointer = Checkpointer(self.path, self.wal)
         self.next_op = self.wal.next_index
+
+    def _existing_wal(self, first_index: int) -> Wal:
+        """The log, whose next number is at least ``first_index``."""
+        directory = self.path / WAL
+        options = configs.wal_options(self.path)
+        sizes = {
+            "capacity_bytes": options.get("segment_capacity", DEFAULT_CAPACITY_BYTES),
+            "retain_closed": options.get("retain_closed", 1),
+        }
+        if not directory.is_dir():
+            return Wal.create(directory, first_index=first_index, **sizes)
+        wal = Wal.open(directory, **sizes)
+        if wal.next_index < first_index:
+            wal.restart(first_index)
+        return wal
 
     def add_segment(self) -> Segment:
         """A new appendable segment with the payload indexes of the others."""
@@ -187,10 +202,13 @@ class Store:
         if self._unflushed_bytes > AUTO_FLUSH_BYTES:
             self.flush()
 
-    def log(self, record: bytes) -> int:
-        """Write a record to the log; its operation number."""
-        self._unflushed_bytes += len(record)
-        number = self.next_op if self.wal is None else self.wal.append(record)
+    def log(self, record: Callable[[], bytes]) -> int:
+        """Write a record to the log, if there is one; its operation number."""
+        number = self.next_op
+        if self.wal is not None:
+            data = record()
+            self._unflushed_bytes += len(data)
+            number = self.wal.append(data)
         self.next_op = number + 1
         return number
 
@@ -228,7 +246,8 @@ class Store:
         if os.getpid() != self.pid:
             return
         try:
-            self.flush(checkpoint=True)
+            if self.path.is_dir():
+                self.flush(checkpoint=True)
         finally:
             self._checkpointer.close()
             for segment in self.segments:

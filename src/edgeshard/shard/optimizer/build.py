@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeshard import _native
 from edgeshard.errors import CancelledError
 from edgeshard.segment.batch import Column, DenseColumn, MultiColumn, SparseColumn
 from edgeshard.segment.config import SegmentConfig
@@ -24,7 +25,7 @@ from edgeshard.storage import files
 from edgeshard.storage.dense import ChunkedDense, MatrixDense
 from edgeshard.storage.flush import FlushPlan
 from edgeshard.storage.gridstore_build import write_packed
-from edgeshard.storage.id_tracker import write_disk_tracker, write_immutable_tracker, write_mutable_tracker
+from edgeshard.storage.id_tracker import MutableIdTracker, write_disk_tracker, write_immutable_tracker
 from edgeshard.storage.multi import MultiDense
 from edgeshard.storage.sparse import SparseStorage
 
@@ -206,10 +207,16 @@ def put_column(storage: Any, offsets: npt.NDArray[np.uint32], column: Column) ->
         storage.put(offsets, column.rows)
         if column.present is not None:
             storage.set_deleted(offsets[~column.present], True)
-    elif isinstance(column, MultiColumn):
-        storage.put_batch(offsets, column.indptr, column.rows, column.present)
-    else:
-        storage.put_batch(offsets, column.indptr, column.indices, column.values, column.present)
+        return
+    if column.present is not None:
+        kept = np.flatnonzero(column.present)
+        storage.ensure_count(int(offsets[-1]) + 1)
+        storage.set_deleted(offsets[~column.present], True)
+        offsets, column = offsets[kept], column.take(kept)
+    if isinstance(column, MultiColumn):
+        storage.put_batch(offsets, column.indptr, column.rows)
+    elif isinstance(column, SparseColumn):
+        storage.put_batch(offsets, column.indptr, column.indices, column.values)
 
 
 def write_out(storage: Any) -> None:
@@ -229,7 +236,12 @@ def write_out(storage: Any) -> None:
 def _write_ids(directory: Path, source: Source, config: SegmentConfig) -> None:
     arguments = (directory, source.lo, source.hi, source.is_uuid, source.versions)
     if config.appendable:
-        write_mutable_tracker(*arguments)
+        tracker = MutableIdTracker.create(directory)
+        tracker.insert(_native.make_ids(source.lo, source.hi, source.is_uuid))
+        for version in np.unique(source.versions).tolist():
+            tracker.set_versions(np.flatnonzero(source.versions == version).astype(np.uint32), version)
+        write_out(tracker)
+        tracker.close()
     elif config.id_tracker_memory in ("cold", "cached"):
         write_disk_tracker(*arguments)
     else:

@@ -11,19 +11,21 @@ points and the next load keeps one copy of each.
 from __future__ import annotations
 
 import secrets
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgeshard.models.config import EdgeConfig, EdgeOptimizersConfig
 from edgeshard.segment.config import write_version
 from edgeshard.segment.files import open_segment, sync_tree
 from edgeshard.segment.segment import Segment
-from edgeshard.shard.layout import optimised_segment_config
+from edgeshard.shard.layout import is_indexable, is_mismatched, optimised_segment_config, vector_bytes
 from edgeshard.shard.optimizer.build import Progress, Source, build_segment, write_out
-from edgeshard.shard.optimizer.plan import Task
+from edgeshard.shard.optimizer.plan import Candidate, Task, Thresholds, plan, thresholds
 from edgeshard.shard.rwlock import ReadWriteLock
 from edgeshard.storage import files
 
@@ -31,10 +33,80 @@ if TYPE_CHECKING:
     from edgeshard.shard.store import Store
 
 TEMPORARY = "temp_segments"
+MAX_ROUNDS = 100
+"""A bound on rounds of planning; each makes the shard smaller or better, so it is never reached."""
+
+
+def optimise(
+    store: Store,
+    lock: ReadWriteLock,
+    *,
+    on_progress: Progress | None,
+    cancel: Callable[[], bool] | Any,
+    threads: int | None,
+    budget_ms: float | None,
+) -> bool:
+    """Plan and carry out tasks until nothing is left to do; see :meth:`EdgeShard.optimize`."""
+    deadline = None if budget_ms is None else time.monotonic() + budget_ms / 1e3
+    progress = on_progress or (lambda step, share: None)
+    asked = getattr(cancel, "is_set", cancel) or (lambda: False)
+    done, previous = False, None
+    for _ in range(MAX_ROUNDS):
+        with lock.reading():
+            tasks = plan(candidates(store), limits_of(store.config))
+        if not tasks or tasks == previous:
+            break
+        for task in tasks:
+            if deadline is not None and time.monotonic() > deadline:
+                return done
+            run_task(store, lock, task, progress=progress, cancelled=asked, threads=threads)
+            done = True
+        previous = tasks
+    return done
+
+
+def limits_of(config: EdgeConfig) -> Thresholds:
+    """The optimiser settings of a shard."""
+    settings = config.optimizers or EdgeOptimizersConfig()
+    return thresholds(
+        default_segment_number=settings.default_segment_number,
+        max_segment_size_kb=settings.max_segment_size,
+        indexing_threshold_kb=settings.indexing_threshold,
+        deleted_threshold=settings.deleted_threshold,
+        vacuum_min_vector_number=settings.vacuum_min_vector_number,
+    )
+
+
+def candidates(store: Store) -> list[Candidate]:
+    """What the planner looks at."""
+    limits = limits_of(store.config)
+    return [candidate(segment, store.config, limits) for segment in store.segments]
+
+
+def candidate(segment: Segment, config: EdgeConfig, limits: Thresholds) -> Candidate:
+    """One segment as the planner sees it."""
+    sizes = vector_bytes(segment)
+    size = max(sizes.values(), default=0)
+    return Candidate(
+        segment.name,
+        size,
+        segment.count,
+        segment.live,
+        indexable=is_indexable(segment, sizes, limits.indexing_threshold_bytes),
+        indexed=not segment.config.appendable,
+        mismatched=is_mismatched(segment, config),
+        index_stale=False,
+    )
 
 
 def run_task(
-    store: Store, lock: ReadWriteLock, task: Task, *, progress: Progress, cancelled: Callable[[], bool]
+    store: Store,
+    lock: ReadWriteLock,
+    task: Task,
+    *,
+    progress: Progress,
+    cancelled: Callable[[], bool],
+    threads: int | None = None,
 ) -> None:
     """Replace the segments of a task by one.
 

@@ -1,0 +1,98 @@
+"""Points in the order of a payload field, which needs an index that supports ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeshard.errors import IndexNotFoundError
+from edgeshard.models.enums import Direction
+from edgeshard.models.paths import JsonPath
+from edgeshard.models.ranking import OrderBy
+from edgeshard.models.results import Record
+from edgeshard.query.hits import Hits, Keys, by_segment, make_keys
+from edgeshard.query.projection import Projection
+from edgeshard.query.scope import Filters, Scope
+from edgeshard.segment.segment import Segment
+
+NUMERIC = {"integer", "float", "datetime"}
+"""Index types that keep an order."""
+
+
+def order_all(scope: Scope, order: OrderBy, filters: Filters, limit: int) -> Hits:
+    """The first points of all that the filters match."""
+    keys = [make_keys(n, np.flatnonzero(scope.mask(n, filters))) for n in range(len(scope.segments))]
+    return order_keys(scope, order, np.concatenate(keys), limit)
+
+
+def order_keys(scope: Scope, order: OrderBy, keys: Keys, limit: int) -> Hits:
+    """Given points in order; each value of a point is an entry of its own, points without one are left out."""
+    kind = order_kind(scope.segments, order.key)
+    found_keys, found_values = [], []
+    for number, _, offsets in by_segment(keys):
+        owners, values = _values(scope.segments[number], order.key, kind)
+        chosen = np.zeros(scope.segments[number].count, np.bool_)
+        chosen[offsets] = True
+        kept = chosen[owners]
+        found_keys.append(make_keys(number, owners[kept]))
+        found_values.append(values[kept])
+    all_keys = np.concatenate(found_keys) if found_keys else np.zeros(0, np.uint64)
+    values = np.concatenate(found_values) if found_values else np.zeros(0)
+    descending = order.direction == Direction.Desc
+    if order._start is not None:
+        kept = values <= order._start if descending else values >= order._start
+        all_keys, values = all_keys[kept], values[kept]
+    places = np.lexsort((all_keys, -values if descending else values))[:limit]
+    ones = np.ones(len(places), np.float32)
+    return Hits(all_keys[places], ones, values[places].tolist(), versioned=False)
+
+
+def scroll_ordered(scope: Scope, order: OrderBy, filters: Filters, limit: int, projection: Projection) -> list[Record]:
+    """A page of points in the order of a payload field."""
+    hits = order_all(scope, order, filters, limit)
+    records: list[Any] = [None] * len(hits)
+    values = hits.order_values or []
+    for number, places, offsets in by_segment(hits.keys):
+        segment = scope.segments[number]
+        ids = segment.ids.ids_of(offsets)
+        payloads = projection.payloads(segment, offsets)
+        vectors = projection.vectors(segment, offsets)
+        for place, point_id, payload, vector in zip(places.tolist(), ids, payloads, vectors, strict=True):
+            records[place] = Record._make(point_id, payload, vector, values[place])
+    return records
+
+
+def order_kind(segments: Sequence[Segment], key: str) -> str:
+    """The type of the index a path is ordered by.
+
+    Raises:
+        IndexNotFoundError: there is none that keeps an order.
+    """
+    path = str(JsonPath.parse(key))
+    for segment in segments:
+        schema = segment.indexes.schema.get(path)
+        kind = schema if isinstance(schema, str) else (schema or {}).get("type")
+        ranged = isinstance(schema, str) or schema is None or schema.get("range") is not False
+        if kind in NUMERIC and ranged:
+            return str(kind)
+    raise IndexNotFoundError(
+        f"No range index for order_by key: {key}. Please create one to use order_by: an integer (with range), float "
+        f"or datetime index on {key!r}"
+    )
+
+
+def _values(segment: Segment, key: str, kind: str) -> tuple[npt.NDArray[np.uint32], npt.NDArray[Any]]:
+    """Owners and values of all entries of a path that the index would hold."""
+    column = segment.columns.column(JsonPath.parse(key))
+    if kind == "datetime":
+        values, valid = column.datetimes()
+    elif kind == "integer":
+        values, valid = column.indexed_integers()
+    else:
+        values, valid = column.indexed_numbers()
+    owners = np.arange(len(valid), dtype=np.uint32) if column.owners is None else column.owners[: len(valid)]
+    kept = np.flatnonzero(valid & (owners < segment.count))
+    return owners[kept], values[kept]
