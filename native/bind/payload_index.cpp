@@ -136,6 +136,19 @@ nb::tuple string_uuids(const Strings &strings) {
   return nb::make_tuple(owned_array(std::move(high)), owned_array(std::move(low)), owned_array(std::move(valid)));
 }
 
+nb::tuple parse_uuids(nb::list texts) {
+  const auto views = views_of(texts);
+  std::vector<uint64_t> high(views.size()), low(views.size());
+  std::vector<uint8_t> valid(views.size());
+  for (size_t i = 0; i < views.size(); ++i) {
+    Uuid uuid;
+    valid[i] = parse_uuid(views[i], uuid);
+    high[i] = uuid.high;
+    low[i] = uuid.low;
+  }
+  return nb::make_tuple(owned_array(std::move(high)), owned_array(std::move(low)), owned_array(std::move(valid)));
+}
+
 nb::tuple pack_keywords_of(const Strings &strings, Array<uint32_t> codes, Array<uint32_t> counts) {
   if (checked_sum(counts) != codes.size())
     throw nb::value_error("counts: expected as many codes as they add up to");
@@ -222,6 +235,7 @@ void register_payload_index(nb::module_ &m) {
   m.def("string_dates", &string_dates, nb::arg("strings"),
         "Microseconds since 1970 by code (size + 1), -2**63 for a string that is no date.");
   m.def("string_uuids", &string_uuids, nb::arg("strings"), "(high u64, low u64, valid u8) by code (size + 1).");
+  m.def("parse_uuids", &parse_uuids, nb::arg("texts"), "(high u64, low u64, valid u8) of some texts.");
   m.def("pack_keywords", &pack_keywords_of, nb::arg("strings"), nb::arg("codes"), nb::arg("counts"),
         "(data, bounds) of CBOR arrays of texts.");
   m.def("pack_tokens", &pack_tokens_of, nb::arg("vocabulary"), nb::arg("numbers"), nb::arg("bounds"),

@@ -1,7 +1,7 @@
 """Numbers of array elements: nested indexes hold one entry per object in an array instead of one per point.
 
-An appendable segment keeps the numbers of each point in a gridstore next to every index of the field. A point keeps its
-numbers for its first elements; more are taken from those freed last, then from the end.
+An appendable segment keeps the numbers of each point in a gridstore next to every index of the field. A
+point keeps its numbers for its first elements; more are taken from those freed last, then from the end.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """From payloads to the values an index holds: which are indexable, and as what.
 
-The rules are those of Qdrant's indexes: strings, whole numbers (also written ``7.0``), numbers, dates, UUIDs, points on
-the globe and booleans, each found at a path with an array's elements standing for it, one level deep.
+The rules are those of Qdrant's indexes: strings, whole numbers (also written ``7.0``), numbers, dates, UUIDs, points
+on the globe and booleans, each found at a path with an array's elements standing for it, one level deep.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -30,17 +30,9 @@ NOT_A_DATE: Final = -(2**63)
 _TWO_63: Final = float(2**63)
 
 
-class Entries(Protocol):
-    """Values of one path, flat: a payload column, or what was extracted from a batch of payloads."""
-
-    tags: Array
-    numbers: Array | None
-    integers: Array | None
-    codes: Array | None
-    lons: Array | None
-    lats: Array | None
-    strings: Any
-    memo: dict[Any, Any]
+Entries: TypeAlias = Any
+"""Values of one path, flat: a payload column (``filter.column_store.Column``) or :class:`Extracted`; both have the arrays
+``tags``, ``numbers``, ``integers``, ``codes``, ``lons``, ``lats``, the ``strings`` the codes stand for, and a ``memo``."""
 
 
 class Extracted:
@@ -60,7 +52,9 @@ class Extracted:
         "codes", "counts", "facts", "integers", "lats", "lons", "memo", "numbers", "owners", "strings", "tags",
     )  # fmt: skip
 
-    def __init__(self, data: Array, bounds: Array, steps: tuple[Step, ...], where: Callable[[int], str]) -> None:
+    def __init__(
+        self, data: Array, bounds: Array, steps: tuple[Step, ...], where: Callable[[int], str]
+    ) -> None:
         self.strings = _native.ColumnStrings()
         self.memo: dict[Any, Any] = {}
         failure, *arrays = _native.extract_column(data, bounds, steps, False, self.strings)
