@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 import qdrant_edge
-from harness import Table, load_pypi, median_ms, paired_ms, scratch
 
 import edgeshard
+from harness import Table, load_pypi, median_ms, paired_ms, scratch
 
 BATCH = 1000
 
@@ -91,7 +91,7 @@ def measure_writes(table: Table, root: Path, vectors: np.ndarray, payloads: list
 
 def measure_search(table: Table, shards: dict[Any, Any], vectors: np.ndarray, queries: np.ndarray) -> None:
     """Exact top-10, and how much two threads give."""
-    position = {mod: 0 for mod in shards}
+    position = dict.fromkeys(shards, 0)
 
     def search(mod: Any) -> Any:
         position[mod] += 1

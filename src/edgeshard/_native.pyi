@@ -304,6 +304,94 @@ def pack_values(
 def lz4_compress(data: bytes) -> bytes: ...
 def lz4_decompress(data: bytes, size: int) -> bytes: ...
 
+# --- hnsw
+
+class HnswSpace:
+    def __init__(
+        self,
+        chunks: list[NDArray[Any]],
+        distance: int,
+        first: NDArray[np.uint32] | None = None,
+        count: NDArray[np.uint32] | None = None,
+        codes: Codes8 | None = None,
+    ) -> None: ...
+    @property
+    def points(self) -> int: ...
+    @property
+    def has_codes(self) -> bool: ...
+
+class HnswLinks:
+    @property
+    def points(self) -> int: ...
+    @property
+    def m(self) -> int: ...
+    @property
+    def m0(self) -> int: ...
+    @property
+    def kind(self) -> int: ...
+    @property
+    def size_bytes(self) -> int: ...
+    @property
+    def populations(self) -> list[int]: ...
+    @property
+    def entries(self) -> list[tuple[int, int]]: ...
+    @property
+    def extra_entries(self) -> list[tuple[int, int]]: ...
+    def links(self, point: int, level: int) -> NDArray[np.uint32] | None: ...
+    def encode(
+        self,
+        kind: int,
+        base: NDArray[np.uint8] | None = None,
+        link: NDArray[np.uint8] | None = None,
+        base_align: int = 1,
+        link_align: int = 1,
+    ) -> bytes: ...
+    def verify(self) -> tuple[str, int]: ...
+    def unpacked(self) -> HnswLinks: ...
+    @property
+    def inline_shape(self) -> tuple[int, int, int, int]: ...
+    def base_rows(self) -> bytes | None: ...
+    def link_vectors(self, point: int) -> bytes | None: ...
+
+class HnswSearcher:
+    def __init__(self, graph: HnswLinks, space: HnswSpace) -> None: ...
+    def search(
+        self,
+        queries: NDArray[Any],
+        bounds: NDArray[np.int64] | None,
+        k: int,
+        ef: int,
+        mask: NDArray[np.bool_] | None,
+        mode: int,
+        selectivity: float,
+        rescore: int,
+        exact: bool,
+        threads: int,
+    ) -> tuple[NDArray[np.uint32], NDArray[np.float32], NDArray[np.int64]]: ...
+
+def hnsw_open(
+    data: NDArray[np.uint8],
+    kind: int,
+    m: int,
+    m0: int,
+    entries: list[tuple[int, int]],
+    extra: list[tuple[int, int]],
+) -> tuple[HnswLinks | None, str, int]: ...
+def hnsw_build(
+    space: HnswSpace,
+    offsets: NDArray[np.uint32],
+    total: int,
+    m: int,
+    m0: int,
+    ef_construct: int,
+    seed: int,
+    threads: int,
+    blocks: list[NDArray[np.uint32]],
+    payload_m: int,
+    payload_m0: int,
+    progress: object,
+    cancel: object,
+) -> HnswLinks | None: ...
 # --- wal
 
 # data, payload: any contiguous bytes-like object.

@@ -18,8 +18,8 @@ from edgeshard.filter.values import geo_point
 from edgeshard.models.datetimes import parse_datetime
 from edgeshard.models.enums import DecayKind
 from edgeshard.models.expressions import Expression
-from edgeshard.models.formula import Formula
 from edgeshard.models.filters import Filter
+from edgeshard.models.formula import Formula
 from edgeshard.models.paths import JsonPath
 from edgeshard.models.payload import decode_payload
 from edgeshard.query.hits import Hits, Keys, best, union

@@ -201,7 +201,9 @@ def chosen_values(
     return data[np.repeat(chosen, sizes)], kept
 
 
-def pack_values(indptr: npt.NDArray[np.int64], indices: Indices, values: Values) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+def pack_values(
+    indptr: npt.NDArray[np.int64], indices: Indices, values: Values
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """Vectors in the form the storage keeps, as ``(data, bounds)``."""
     return _native.pack_sparse(indptr, indices, values)
 
