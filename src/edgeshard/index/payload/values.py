@@ -31,8 +31,10 @@ _TWO_63: Final = float(2**63)
 
 
 Entries: TypeAlias = Any
-"""Values of one path, flat: a payload column (``filter.column_store.Column``) or :class:`Extracted`; both have the arrays
-``tags``, ``numbers``, ``integers``, ``codes``, ``lons``, ``lats``, the ``strings`` the codes stand for, and a ``memo``."""
+"""Values of one path, flat: a payload column (``filter.column_store.Column``) or :class:`Extracted`.
+
+Both have the arrays ``tags``, ``numbers``, ``integers``, ``codes``, ``lons``, ``lats``, the ``strings`` that codes stand
+for, and a ``memo``."""
 
 
 class Extracted:
