@@ -60,6 +60,7 @@ class Segment:
         self.indexes = indexes
         self.version = -1 if config.version is None else config.version
         self.columns = PayloadColumns(self)
+        indexes.attach(self)
 
     @property
     def name(self) -> str:

@@ -127,6 +127,18 @@ def create_file(path: PathLike, size: int) -> None:
         raise StorageError(error.errno, f"cannot create {path}: {error.strerror}") from error
 
 
+def sync_tree(path: PathLike) -> None:
+    """Make every file and name below a directory durable."""
+    for directory, _, names in os.walk(path):
+        for name in names:
+            fd = disk.open(os.path.join(directory, name), os.O_RDONLY)
+            try:
+                disk.sync(fd)
+            finally:
+                os.close(fd)
+        disk.sync_directory(directory)
+
+
 def read_file(path: PathLike, limit_bytes: int = 1 << 30) -> bytes:
     """The content of a file that must exist and be no larger than ``limit_bytes``.
 
