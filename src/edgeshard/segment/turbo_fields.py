@@ -1,8 +1,8 @@
 """Fields whose vectors are stored as TurboQuant records (datatypes turbo4, turbo8, turbo16).
 
-They differ from other dense and multi-vector fields in three places: a stored row is a record of bytes, what is
-read is decoded, and queries stay float32 vectors, which the codec compares with records. There are no originals,
-so exact search gives the same scores.
+They differ from other dense and multi-vector fields in three places: a stored row is a record of bytes, what
+is read is decoded, and queries stay float32 vectors, which the codec compares with records. There are no
+originals, so exact search gives the same scores.
 """
 
 from __future__ import annotations
