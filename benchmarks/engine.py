@@ -58,7 +58,12 @@ def measure_writes(table: Table, root: Path, vectors: np.ndarray, payloads: list
         for mod in (edgeshard, qdrant_edge):
             shards[mod], rates[mod] = ingest_points(mod, root / f"{mod.__name__}-{what}", rows, payloads)
         table.row(
-            f"ingest as Point objects, {what}", rates[edgeshard], rates[qdrant_edge], "p/s", ">= 3x", more_is_better=True
+            f"ingest as Point objects, {what}",
+            rates[edgeshard],
+            rates[qdrant_edge],
+            "p/s",
+            ">= 3x",
+            more_is_better=True,
         )
     columns = ingest_columns(root / "columns", vectors, payloads)
     table.row("ingest by columns (oracle: Points)", columns, rates[qdrant_edge], "p/s", ">= 8x", more_is_better=True)

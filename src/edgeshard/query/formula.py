@@ -1,7 +1,7 @@
 """Ranking by a formula over scores and payload values.
 
 An expression is evaluated for all points at once, in float64, on the subset of points that need it: an operand that
-a short circuit skips for a point is not looked at for that point, so it cannot fail there. Rules: docs/reference/queries.md.
+a short circuit skips for a point is not looked at for that point, so it cannot fail there.
 """
 
 from __future__ import annotations

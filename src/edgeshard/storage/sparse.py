@@ -150,8 +150,8 @@ class SparseStorage:
     def _put_packed(
         self, offsets: Offsets, data: npt.NDArray[np.uint8], ends: npt.NDArray[np.int64]
     ) -> None:
+        before, top = self.count, int(offsets.max()) + 1  # there may be fewer flags: missing ones mean present
         self._store.put_batch(offsets, (data, ends))
-        before, top = self._flags.count, int(offsets.max()) + 1
         if top > before:
             self._flags.set(np.arange(before, top, dtype=np.uint32), True)
         self._flags.set(offsets, False)
