@@ -54,9 +54,9 @@ def geohashes(places: Array) -> Array:
     turns, longitude first: 12 characters of 5 bits from the top, the length in the low 4 bits. The upper ends, 180 and
     90, wrap to the cell of the lower ones.
     """
-    scaled = np.ascontiguousarray(places, np.float64) / (360.0, 180.0) + 1.5
+    scaled: Array = np.ascontiguousarray(places, np.float64) / (360.0, 180.0) + 1.5
     codes = scaled.view(np.uint64) >> np.uint64(52 - _CODE_BITS) & np.uint64((1 << _CODE_BITS) - 1)
-    bits = _spread(codes[:, 0]) << np.uint64(1) | _spread(codes[:, 1])
+    bits: Array = _spread(codes[:, 0]) << np.uint64(1) | _spread(codes[:, 1])
     return bits << np.uint64(4) | np.uint64(LENGTH)
 
 

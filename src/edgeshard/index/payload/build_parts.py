@@ -27,7 +27,8 @@ def save(path: Path, *parts: Any) -> None:
     try:
         at = 0
         for part in parts:
-            view = memoryview(np.ascontiguousarray(part).view(np.uint8) if isinstance(part, np.ndarray) else part)
+            whole: Any = np.ascontiguousarray(part).view(np.uint8) if isinstance(part, np.ndarray) else part
+            view = memoryview(whole)
             files.disk.pwrite(fd, view, at)
             at += view.nbytes
     finally:

@@ -33,8 +33,8 @@ _TWO_63: Final = float(2**63)
 Entries: TypeAlias = Any
 """Values of one path, flat: a payload column (``filter.column_store.Column``) or :class:`Extracted`.
 
-Both have the arrays ``tags``, ``numbers``, ``integers``, ``codes``, ``lons``, ``lats``, the ``strings`` that codes stand
-for, and a ``memo``."""
+Both have the arrays ``tags``, ``numbers``, ``integers``, ``codes``, ``lons``, ``lats``, the ``strings`` that codes
+stand for, and a ``memo``."""
 
 
 class Extracted:
