@@ -132,6 +132,10 @@ class Wal:
                 acknowledged.
             StorageError: the file system refused.
         """
+        if not read_only and not os.path.isdir(directory):
+            return cls.create(
+                directory, first_index=first_index, capacity_bytes=capacity_bytes, retain_closed=retain_closed
+            )
         wal = cls(
             Path(directory), read_only=read_only, capacity_bytes=capacity_bytes, retain_closed=retain_closed
         )
