@@ -140,7 +140,7 @@ class HnswGraph:
             codes: as for :meth:`build`.
             row_table: as for :meth:`build`.
             in_memory: unpack the links (about three times the size of the file) instead of walking on the
-                mapped file, which takes a few per cent longer per search and no time to open.
+                mapped file, which takes about 10 % longer per search and no time to open.
 
         Raises:
             CorruptedError: a file is missing or damaged.
