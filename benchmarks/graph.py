@@ -1,8 +1,8 @@
 """How fast are graphs built and walked, beside the libraries that do only that?
 
-Builds over pypi30k (m = 16, ef_construct = 100, one thread), searches all queries in one call per engine, and prints
-recall@10 and microseconds per query, interpolated to recall 0.95 and 0.99. Engines take turns. Those not installed are
-left out: ``pip install hnswlib usearch faiss-cpu``.
+Builds over pypi30k (m = 16, ef_construct = 100, one thread), searches all queries in one call per engine, and
+prints recall@10 and microseconds per query, interpolated to recall 0.95 and 0.99. Engines take turns. Those not
+installed are left out: ``pip install hnswlib usearch faiss-cpu``.
 
     python benchmarks/graph.py [--n 30000] [--threads]
 
