@@ -263,6 +263,11 @@ class Wal:
         return self._end if self._restart_at is None else self._restart_at
 
     @property
+    def restarting(self) -> bool:
+        """Whether numbering goes on beyond a gap or damage, so that what was replayed should be flushed at once."""
+        return self._restart_at is not None
+
+    @property
     def _end(self) -> int:
         """One more than the number of the last operation in the files."""
         all_files = self._files()
