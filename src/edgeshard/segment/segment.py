@@ -17,6 +17,7 @@ import numpy.typing as npt
 from edgeshard.filter.columns import PayloadColumns
 from edgeshard.models.payload import decode_payload
 from edgeshard.segment.batch import Batch, Column, Ids, Mask, Offsets
+from edgeshard.segment.changes import LastChanges
 from edgeshard.segment.config import SegmentConfig
 from edgeshard.segment.fields import Field
 from edgeshard.segment.payload_indexes import PayloadIndexes
@@ -38,7 +39,7 @@ class Segment:
     """
 
     __slots__ = (
-        "appendable", "columns", "config", "fields", "ids", "indexes", "path", "payload", "version",
+        "appendable", "changes", "columns", "config", "fields", "ids", "indexes", "path", "payload", "version",
     )  # fmt: skip
 
     def __init__(
@@ -58,6 +59,7 @@ class Segment:
         self.fields = fields
         self.indexes = indexes
         self.version = -1 if config.version is None else config.version
+        self.changes = LastChanges()
         self.columns = PayloadColumns(self)
 
     @property
@@ -130,17 +132,20 @@ class Segment:
             elif bool(column.present.any()):
                 chosen = np.flatnonzero(column.present)
                 self.fields[name].put(offsets[chosen], column.take(chosen))
+        self.changes.touch_vectors(columns, op_number)
         self._stamp(op_number, offsets)
 
     def forget_vectors(self, op_number: int, offsets: Offsets, names: Sequence[str]) -> None:
         """Remove named vectors from points."""
         for name in names:
             self.fields[name].forget(offsets)
+        self.changes.touch_vectors(names, op_number)
         self._stamp(op_number, offsets)
 
     def put_payloads(self, op_number: int, offsets: Offsets, payloads: list[bytes | None]) -> None:
         """Replace whole payloads; None removes one."""
         self._write_payloads(offsets, payloads)
+        self.changes.payload = op_number
         self._stamp(op_number, offsets)
 
     def delete(self, op_number: int, offsets: Offsets) -> None:
@@ -149,6 +154,7 @@ class Segment:
             self.payload.remove_batch(offsets)
             self.indexes.remove(offsets)
             self.columns.invalidate(offsets)
+            self.changes.payload = op_number
         self.ids.delete(offsets, op_number)
         self.version = max(self.version, op_number)
 
@@ -161,6 +167,7 @@ class Segment:
                 field.put(offsets, column)
         if batch.payloads is not None:
             self._write_payloads(offsets, batch.payloads)
+        self.changes.points = op_number
         self._stamp(op_number, offsets)
 
     def _write_payloads(self, offsets: Offsets, payloads: list[bytes | None]) -> None:
@@ -190,11 +197,13 @@ class Segment:
     def create_index(self, op_number: int, path: str, schema: Any) -> None:
         """Add or replace the payload index of a field path."""
         self.indexes.create_index(path, schema)
+        self.changes.schema = op_number
         self.version = max(self.version, op_number)
 
     def delete_index(self, op_number: int, path: str) -> None:
         """Remove the payload index of a field path, if there is one."""
         self.indexes.delete_index(path)
+        self.changes.schema = op_number
         self.version = max(self.version, op_number)
 
     @property

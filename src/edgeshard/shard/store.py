@@ -25,6 +25,7 @@ from edgeshard.shard.layout import new_segment_config, schema_of_config
 from edgeshard.shard.replay import replay
 from edgeshard.shard.resolve import Resolved, resolve
 from edgeshard.shard.schema_changes import change_schema, is_schema_change
+from edgeshard.shard.snapshot import swap
 from edgeshard.shard.single import single_point, upsert_single
 from edgeshard.storage import files, journal
 from edgeshard.storage.checkpoint import Checkpointer
@@ -109,14 +110,16 @@ class Store:
         """
         if not path.is_dir():
             raise StorageError(f"cannot load edge shard: directory {path} does not exist")
-        stored = configs.read_config(path)
-        names = segment_names(path)
-        if config is None and stored is None and not names:
+        if not swap.pending(path) and config is None and not _holds_shard(path):
             raise StorageError(f"edge config is not provided and no segments were loaded: {path} holds no shard")
-        configs.wal_enabled(config, stored)
         lock = ShardLock(path, wait=wait)
         opened: list[Segment] = []
         try:
+            if swap.recover(path):
+                lock.move_to_wal(path / WAL)
+            stored = configs.read_config(path)
+            names = segment_names(path)
+            configs.wal_enabled(config, stored)
             journal.recover(path)
             opened += [open_segment(path / SEGMENTS / name) for name in names]
             merged = configs.merge_config(config, stored, [segment.config for segment in opened])
@@ -129,6 +132,38 @@ class Store:
                 segment.close()
             lock.release()
             raise
+
+    def reload(self) -> None:
+        """Open what the directory holds now in place of what is open: a snapshot was put there.
+
+        Raises:
+            EdgeShardError: it cannot be opened; what was open still is.
+        """
+        kept = ("segments", "wal", "config", "schema", "next_op", "_checkpointer")
+        before = {name: getattr(self, name) for name in kept}
+        self._checkpointer.close()
+        opened: list[Segment] = []
+        try:
+            stored = configs.read_config(self.path)
+            opened += [open_segment(self.path / SEGMENTS / name) for name in segment_names(self.path)]
+            self.config = configs.merge_config(None, stored, [segment.config for segment in opened])
+            self.schema = schema_of_config(self.config)
+            self.segments, self.wal = opened, None
+            self._finish_load(stored)
+            self._unflushed_bytes = 0
+        except BaseException:
+            self._close_files(opened, None if self.wal is before["wal"] else self.wal)
+            for name, value in before.items():
+                setattr(self, name, value)
+            raise
+        self._close_files(before["segments"], before["wal"])
+
+    @staticmethod
+    def _close_files(segments: Sequence[Segment], wal: Wal | None) -> None:
+        for segment in segments:
+            segment.close()
+        if wal is not None:
+            wal.close()
 
     def _finish_load(self, stored: EdgeConfig | None) -> None:
         _resolve_duplicates(self.segments)
@@ -262,6 +297,10 @@ class Store:
             if self.wal is not None:
                 self.wal.close()
             self.lock.release()
+
+
+def _holds_shard(path: Path) -> bool:
+    return configs.read_config(path) is not None or bool(segment_names(path))
 
 
 def segment_names(path: Path) -> list[str]:
