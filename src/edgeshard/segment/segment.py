@@ -7,6 +7,7 @@ be deleted, and the shard moves a point to an appendable segment before changing
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ class Segment:
         self.version = -1 if config.version is None else config.version
         self.changes = LastChanges()
         self.columns = PayloadColumns(self)
+        indexes.attach(self)
 
     @property
     def name(self) -> str:
@@ -95,7 +97,7 @@ class Segment:
             return [self.payload.get(int(offsets[0])) or b"{}"]
         data, bounds = self.payload.get_batch(offsets)
         raw, edges = data.tobytes(), bounds.tolist()
-        return [raw[start:stop] or b"{}" for start, stop in zip(edges, edges[1:], strict=False)]
+        return [raw[start:stop] or b"{}" for start, stop in itertools.pairwise(edges)]
 
     def payload_of(self, offset: int) -> dict[str, Any]:
         """The decoded payload of one point."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +33,6 @@ from edgeshard.shard.rwlock import ReadWriteLock
 from edgeshard.shard.store import Store
 
 if TYPE_CHECKING:
-    from edgeshard.segment.segment import Segment
     from edgeshard.shard.snapshot.limits import SnapshotLimits
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
@@ -53,8 +51,13 @@ class EdgeShard:
 
     __slots__ = ("__weakref__", "_finalizer", "_lock", "_optimising", "_store")
 
+    _store: Store
+    _lock: ReadWriteLock
+    _optimising: threading.Lock
+    _finalizer: weakref.finalize[[], EdgeShard]
+
     def __init__(self) -> None:
-        raise TypeError("cannot create 'EdgeShard' instances: use EdgeShard.create(path, config) or EdgeShard.load(path)")
+        raise TypeError("cannot create 'EdgeShard' instances: use EdgeShard.create(path, config) or load(path)")
 
     @classmethod
     def _wrap(cls, store: Store) -> EdgeShard:

@@ -172,6 +172,9 @@ class Store:
             self.add_segment()
         if self.wal is not None:
             replay(self)
+            if self.wal.restarting:
+                self.flush(checkpoint=True)
+            self.next_op = self.wal.next_index
         if self.config != stored:
             configs.write_config(self.path, self.config)
 
@@ -182,25 +185,20 @@ class Store:
             self.next_op = max(highest + 1, 1)
             self._checkpointer = Checkpointer(self.path, None)
             return
-        self.wal = self._existing_wal(highest + 1)
+        self.wal = self._wal_at_least(highest + 1)
         self.lock.include_wal()
         self._checkpointer = Checkpointer(self.path, self.wal)
         self.next_op = self.wal.next_index
 
-    def _existing_wal(self, first_index: int) -> Wal:
+    def _wal_at_least(self, first_index: int) -> Wal:
         """The log, whose next number is at least ``first_index``."""
-        directory = self.path / WAL
         options = configs.wal_options(self.path)
-        sizes = {
-            "capacity_bytes": options.get("segment_capacity", DEFAULT_CAPACITY_BYTES),
-            "retain_closed": options.get("retain_closed", 1),
-        }
-        if not directory.is_dir():
-            return Wal.create(directory, first_index=first_index, **sizes)
-        wal = Wal.open(directory, **sizes)
-        if wal.next_index < first_index:
-            wal.restart(first_index)
-        return wal
+        return Wal.open(
+            self.path / WAL,
+            first_index=first_index,
+            capacity_bytes=options.get("segment_capacity", DEFAULT_CAPACITY_BYTES),
+            retain_closed=options.get("retain_closed", 1),
+        )
 
     def add_segment(self) -> Segment:
         """A new appendable segment with the payload indexes of the others."""
@@ -357,10 +355,7 @@ def _make_directories(path: Path) -> list[Path]:
     """Make a directory and its parents; those that were made."""
     if os.fspath(path) in ("", "."):
         raise ValidationError("the path of a shard must not be empty")
-    made: list[Path] = []
-    for directory in reversed([path, *path.parents]):
-        if not directory.exists():
-            made.append(directory)
+    made = [directory for directory in reversed([path, *path.parents]) if not directory.exists()]
     try:
         files.disk.mkdir(path)
     except OSError as error:

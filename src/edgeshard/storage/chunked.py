@@ -12,10 +12,10 @@ Chunks are mapped privately, so appending is a copy into memory; the flush write
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -85,7 +85,7 @@ class ChunkedRows:
         per_chunk = max(1, CHUNK_BYTES // (dim * np.dtype(dtype).itemsize))
         size = per_chunk * dim * np.dtype(dtype).itemsize
         config = {"chunk_size_bytes": size, "chunk_size_vectors": per_chunk, "dim": stored_dim or dim}
-        files.replace_file(path / "config.json", json.dumps(config, separators=(",", ":")).encode())
+        files.replace_file(path / "config.json", msgspec.json.encode(config))
         files.create_file(path / "status.dat", STATUS_BYTES)
         return cls(path, dim, dtype, stored_dim=stored_dim)
 
@@ -93,7 +93,7 @@ class ChunkedRows:
         """``(rows per chunk, bytes per chunk)``."""
         path = self.directory / "config.json"
         try:
-            config = json.loads(files.read_file(path, 1 << 16))
+            config = msgspec.json.decode(files.read_file(path, 1 << 16))
             dim, rows, size = (config[key] for key in ("dim", "chunk_size_vectors", "chunk_size_bytes"))
         except (ValueError, TypeError, KeyError) as error:
             raise CorruptedError(path, f"not the configuration of a chunked storage: {error!r}") from error
