@@ -287,9 +287,13 @@ class EdgeShard:
             raise StorageError(errno.ENOENT, f"IO Error: No such file or directory: tmp_dir {os.fspath(tmp_dir)}")
         self._check_process()
         archive = _directory(snapshot_path)
-        with unpacked(self._open_store().path, archive, checksum=checksum, limits=limits) as incoming, self._optimising:
-            with self._writing() as store:
-                apply(store, incoming, force=force)
+        root = self._open_store().path
+        with (
+            unpacked(root, archive, checksum=checksum, limits=limits) as incoming,
+            self._optimising,
+            self._writing() as store,
+        ):
+            apply(store, incoming, force=force)
 
     # --- reading -----------------------------------------------------------------------------------------
 

@@ -25,8 +25,8 @@ from edgeshard.shard.layout import new_segment_config, schema_of_config
 from edgeshard.shard.replay import replay
 from edgeshard.shard.resolve import Resolved, resolve
 from edgeshard.shard.schema_changes import change_schema, is_schema_change
-from edgeshard.shard.snapshot import swap
 from edgeshard.shard.single import single_point, upsert_single
+from edgeshard.shard.snapshot import swap
 from edgeshard.storage import files, journal
 from edgeshard.storage.checkpoint import Checkpointer
 from edgeshard.storage.flush import FlushPlan

@@ -96,8 +96,9 @@ def apply(store: Store, incoming: Incoming, *, force: bool) -> None:
     changed = [] if state is None else state.diverged(store.segments)
     if changed and not force:
         raise DivergedError(
-            f"the shard was changed since the last snapshot was applied (segments {', '.join(changed)}): applying this one "
-            'would lose that. Pass force=True to lose it, with an archive made for snapshot_manifest(base="synced")'
+            f"the shard was changed since the last snapshot was applied (segments {', '.join(changed)}): "
+            "applying this one would lose that. Pass force=True to lose it, with an archive made for "
+            'snapshot_manifest(base="synced")'
         )
     if incoming.manifests:
         local = shard_manifest(store.segments)

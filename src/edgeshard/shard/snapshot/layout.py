@@ -53,7 +53,6 @@ class Archive:
         segments: names of the segments, in the order of the archive.
     """
 
-
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self.files: dict[str, View] = {}
@@ -79,8 +78,8 @@ class Archive:
             archive._add(entry)
         if limits.require_end and not reader.ended and LAST_ENTRY not in archive.files:
             raise SnapshotError(
-                f"failed to unpack: the archive is cut off: it ends after {reader.last!r} without an end mark and without "
-                f"{LAST_ENTRY}. Fetch it again"
+                f"failed to unpack: the archive is cut off: it ends after {reader.last!r} without an end mark "
+                f"and without {LAST_ENTRY}. Fetch it again"
             )
         archive._check()
         return archive
@@ -195,7 +194,9 @@ class Archive:
 
     def _check(self) -> None:
         if SEGMENTS not in self.directories and not self.segments:
-            raise SnapshotError(f"failed to read directory {SEGMENTS}: the archive has none, so it is no shard snapshot")
+            raise SnapshotError(
+                f"failed to read directory {SEGMENTS}: the archive has none, so it is no shard snapshot"
+            )
         if not self.segments:
             raise SnapshotError("the archive holds no segment: it is not the snapshot of a shard")
         parents = {parent for path in self.files for parent in parents_of(path)} | self.directories

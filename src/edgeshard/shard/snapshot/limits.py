@@ -68,7 +68,9 @@ class Budget:
         """
         self._entries += 1
         if self._entries > self.limits.entries:
-            raise refusal(name, f"more than {self.limits.entries} entries: raise SnapshotLimits.entries if this is real")
+            raise refusal(
+                name, f"more than {self.limits.entries} entries: raise SnapshotLimits.entries if this is real"
+            )
 
     def take_bytes(self, name: str, size: int) -> None:
         """Count the apparent size of an entry.
@@ -106,8 +108,8 @@ class Budget:
             raise SnapshotError(f"the archive needs {stored_bytes} bytes, {directory} has {free} free: make room")
         if self._bytes > free * self.limits.free_space_ratio:
             raise SnapshotError(
-                f"the archive expands to {self._bytes} bytes, more than {self.limits.free_space_ratio} times the {free} "
-                f"free in {directory}: make room, or raise SnapshotLimits.free_space_ratio"
+                f"the archive expands to {self._bytes} bytes, more than {self.limits.free_space_ratio} times "
+                f"the {free} free in {directory}: make room, or raise SnapshotLimits.free_space_ratio"
             )
 
 

@@ -55,9 +55,7 @@ def manifest_of_directory(segments: Path, names: list[str]) -> Manifest:
     return result
 
 
-def segment_manifest(
-    path: Path, config: SegmentConfig, version: int, changes: LastChanges
-) -> SegmentManifest:
+def segment_manifest(path: Path, config: SegmentConfig, version: int, changes: LastChanges) -> SegmentManifest:
     """The manifest of one segment.
 
     Args:
@@ -132,7 +130,7 @@ class _Rules:
         return None
 
     def _known(self, changed: int | None) -> int | None:
-        return self._version if changed is None else changed
+        return changed or self._version  # 0 says nothing: it is also what "never" looks like
 
     def _payload_index(self, rest: str) -> int | None:
         if not is_immutable(f"{PAYLOAD_INDEX}/{rest}", appendable=self.appendable):

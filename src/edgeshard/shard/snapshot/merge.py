@@ -31,9 +31,7 @@ def manifests_of(archive: Archive) -> Manifest:
     Raises:
         SnapshotError: one is missing, or is not one.
     """
-    result = {
-        segment: parse_segment_manifest(segment, data) for segment, data in archive.manifests.items()
-    }
+    result = {segment: parse_segment_manifest(segment, data) for segment, data in archive.manifests.items()}
     if result:
         for segment in archive.segments:
             if segment not in result:
@@ -44,9 +42,7 @@ def manifests_of(archive: Archive) -> Manifest:
     return result
 
 
-def kept_files(
-    archive: Archive, incoming: Manifest, local: Manifest, changed: Collection[str]
-) -> dict[str, list[str]]:
+def kept_files(archive: Archive, incoming: Manifest, local: Manifest, changed: Collection[str]) -> dict[str, list[str]]:
     """Files of each segment that the archive leaves out and the shard has.
 
     Args:
@@ -91,7 +87,9 @@ def _kept_of(
         )
     for name in kept:
         if name not in local["file_versions"]:
-            raise refusal(f"{SEGMENTS}/{segment}/{name}", "in the manifest, but neither in the archive nor in the shard")
+            raise refusal(
+                f"{SEGMENTS}/{segment}/{name}", "in the manifest, but neither in the archive nor in the shard"
+            )
         if effective(local, name) < effective(incoming, name):
             raise refusal(
                 f"{SEGMENTS}/{segment}/{name}",

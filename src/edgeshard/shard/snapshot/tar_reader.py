@@ -199,9 +199,8 @@ class TarReader:
         """A sparse file of PAX: map in the data (1.0), in one record (0.1) or in many (0.0)."""
         version = (fields.get("GNU.sparse.major"), fields.get("GNU.sparse.minor"))
         data = self._data(size)
-        if version[0] is not None:
-            if version not in (("1", "0"), ("0", "1"), ("0", "0")):
-                raise refusal(name, f"sparse format {version[0]}.{version[1]} is not known")
+        if version not in ((None, None), ("1", "0"), ("0", "1"), ("0", "0")):
+            raise refusal(name, f"sparse format {version[0]}.{version[1]} is not known")
         real_size = fields.get("GNU.sparse.realsize", fields.get("GNU.sparse.size"))
         if real_size is None:
             raise refusal(name, "a sparse entry without its real size")

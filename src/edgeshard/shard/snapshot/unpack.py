@@ -66,9 +66,7 @@ def unpack_snapshot(
 
 
 @contextmanager
-def opened(
-    path: str | os.PathLike[str], checksum: str | None, limits: SnapshotLimits | None
-) -> Iterator[Archive]:
+def opened(path: str | os.PathLike[str], checksum: str | None, limits: SnapshotLimits | None) -> Iterator[Archive]:
     """The checked content of an archive, while its file is open."""
     fd = open_archive(path)
     try:
@@ -208,7 +206,9 @@ def extract(archive: Archive, target: Path) -> None:
         raise
     except OSError as error:
         where = os.path.relpath(error.filename, target) if error.filename else target
-        raise StorageError(error.errno, f"failed to unpack {where}: {error.strerror} (os error {error.errno})") from error
+        raise StorageError(
+            error.errno, f"failed to unpack {where}: {error.strerror} (os error {error.errno})"
+        ) from error
 
 
 def _write_durably(view: View, path: Path) -> None:
