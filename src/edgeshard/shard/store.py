@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,17 +110,17 @@ class Store:
         """
         if not path.is_dir():
             raise StorageError(f"cannot load edge shard: directory {path} does not exist")
-        if not swap.pending(path) and config is None and not _holds_shard(path):
+        if config is None and not swap.pending(path) and not _holds_shard(path):
             raise StorageError(f"edge config is not provided and no segments were loaded: {path} holds no shard")
         lock = ShardLock(path, wait=wait)
         opened: list[Segment] = []
         try:
             if swap.recover(path):
                 lock.move_to_wal(path / WAL)
+            journal.recover(path)
             stored = configs.read_config(path)
             names = segment_names(path)
             configs.wal_enabled(config, stored)
-            journal.recover(path)
             opened += [open_segment(path / SEGMENTS / name) for name in names]
             merged = configs.merge_config(config, stored, [segment.config for segment in opened])
             store = cls(path, merged, lock)
@@ -269,9 +269,16 @@ class Store:
 
     # --- making durable ----------------------------------------------------------------------------------
 
-    def flush(self, *, checkpoint: bool = False) -> None:
-        """Make everything so far survive a power loss; see :mod:`edgeshard.storage.checkpoint`."""
+    def flush(self, *, checkpoint: bool = False, replacements: Mapping[Path, bytes] | None = None) -> None:
+        """Make everything so far survive a power loss; see :mod:`edgeshard.storage.checkpoint`.
+
+        Args:
+            checkpoint: also acknowledge the log.
+            replacements: whole files that change together with the segments.
+        """
         plan = FlushPlan()
+        for path, data in (replacements or {}).items():
+            plan.replace(path, data)
         for segment in self.segments:
             segment.collect(plan)
         self._checkpointer.flush(plan, self.next_op - 1, checkpoint=checkpoint)
@@ -298,7 +305,7 @@ class Store:
 
 
 def _holds_shard(path: Path) -> bool:
-    return configs.read_config(path) is not None or bool(segment_names(path))
+    return (path / configs.FILE).exists() or bool(segment_names(path))
 
 
 def segment_names(path: Path) -> list[str]:
