@@ -35,7 +35,7 @@ def search(
     check_idf(scope, parts.using, params)
     prepared = scope.queries(parts.using, parts.examples, corpus_of(params), params)
     if parts.combine is None:
-        keys, sims = _nearest(scope, parts.using, prepared[0], filters, limit)
+        keys, sims = _nearest(scope, parts.using, prepared[0], filters, limit, params)
         scores = shown(sims, spec)
     else:
         keys, scores = _scored_all(scope, parts, prepared, filters, limit)
@@ -91,14 +91,16 @@ def _stored_vectors(scope: Scope, name: str, keys: Keys) -> list[Any]:
     return vectors
 
 
-def _nearest(scope: Scope, name: str, query: Any, filters: Filters, limit: int) -> tuple[Keys, Scores]:
+def _nearest(
+    scope: Scope, name: str, query: Any, filters: Filters, limit: int, params: Any
+) -> tuple[Keys, Scores]:
     found_keys, found_sims = [], []
     for number, segment in enumerate(scope.segments):
         field = segment.fields[name]
         if isinstance(field, AbsentField) or not segment.count:
             continue
         mask = scope.mask(number, filters)
-        offsets, sims = field.topk([query], mask & field.presence(segment.count), limit)[0]
+        offsets, sims = field.topk([query], mask & field.presence(segment.count), limit, params)[0]
         found_keys.append(make_keys(number, offsets))
         found_sims.append(sims)
     if not found_keys:

@@ -59,8 +59,8 @@ class Field(Protocol):
     def query(self, vector: Any) -> Any:
         """A query vector checked and converted once, for :meth:`topk` and :meth:`sims`."""
 
-    def topk(self, queries: list[Any], mask: Mask, k: int) -> list[Hits]:
-        """The best ``k`` of the offsets in ``mask`` for each query, ties by offset."""
+    def topk(self, queries: list[Any], mask: Mask, k: int, params: Any = None) -> list[Hits]:
+        """The best ``k`` of the offsets in ``mask`` for each query, ties by offset; ``params`` are SearchParams."""
 
     def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
         """Similarities ``(len(queries), len(offsets))``."""
@@ -92,7 +92,7 @@ class DenseField:
     __slots__ = ("flat", "spec", "storage", "writable")
 
     indexed_count = 0
-    indexable = False
+    indexable = True
 
     def __init__(self, storage: ChunkedDense | MatrixDense, spec: VectorSchema) -> None:
         self.storage = storage
@@ -145,7 +145,7 @@ class DenseField:
             raise VectorDimensionError(self.spec.size, len(vector))
         return to_stored(vector.reshape(1, -1), self.spec.distance, self.spec.dtype)
 
-    def topk(self, queries: list[Any], mask: Mask, k: int) -> list[Hits]:
+    def topk(self, queries: list[Any], mask: Mask, k: int, params: Any = None) -> list[Hits]:
         """See :class:`Field`."""
         return self.flat.search(np.concatenate(queries), min(k, len(mask)), mask=mask)
 
@@ -188,7 +188,7 @@ class MultiField:
     __slots__ = ("flat", "spec", "storage", "writable")
 
     indexed_count = 0
-    indexable = False
+    indexable = True
 
     def __init__(self, storage: MultiDense, spec: VectorSchema, writable: bool) -> None:
         self.storage = storage
@@ -246,7 +246,7 @@ class MultiField:
             raise VectorDimensionError(self.spec.size, rows.shape[1])
         return to_stored(rows, self.spec.distance, self.spec.dtype)
 
-    def topk(self, queries: list[Any], mask: Mask, k: int) -> list[Hits]:
+    def topk(self, queries: list[Any], mask: Mask, k: int, params: Any = None) -> list[Hits]:
         """See :class:`Field`."""
         return [self.flat.search(query, min(k, len(mask)), mask=mask) for query in queries]
 
@@ -372,7 +372,7 @@ class SparseField:
             raise WrongVectorKindError("Wrong usage of sparse vectors: a sparse field needs a SparseVector query")
         return SparseQuery(vector._indices, vector._values)
 
-    def topk(self, queries: list[Any], mask: Mask, k: int) -> list[Hits]:
+    def topk(self, queries: list[Any], mask: Mask, k: int, params: Any = None) -> list[Hits]:
         """See :class:`Field`. Only points that share an index with the query count."""
         csr = self.csr(len(mask))
         everything = np.arange(len(mask), dtype=np.uint32)
@@ -537,7 +537,7 @@ class AbsentField:
         """See :class:`Field`; other segments check it."""
         return vector
 
-    def topk(self, queries: list[Any], mask: Mask, k: int) -> list[Hits]:
+    def topk(self, queries: list[Any], mask: Mask, k: int, params: Any = None) -> list[Hits]:
         """See :class:`Field`."""
         return [(np.zeros(0, np.uint32), np.zeros(0, np.float32)) for _ in queries]
 

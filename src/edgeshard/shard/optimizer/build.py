@@ -21,6 +21,7 @@ from edgeshard.segment.fields import vector_directory
 from edgeshard.segment.files import schema_of, sync_tree
 from edgeshard.segment.schema import VectorSchema
 from edgeshard.segment.segment import Segment
+from edgeshard.shard.optimizer.graphs import build_graphs
 from edgeshard.storage import files
 from edgeshard.storage.dense import ChunkedDense, MatrixDense
 from edgeshard.storage.flush import FlushPlan
@@ -128,6 +129,7 @@ def build_segment(
     *,
     progress: Progress,
     cancelled: Callable[[], bool],
+    threads: int | None = None,
 ) -> None:
     """Write all files of a segment but ``version.info``, durable when this returns.
 
@@ -137,6 +139,7 @@ def build_segment(
         config: of the output; decides between appendable and immutable storages.
         progress: told how far the build is.
         cancelled: asked now and then.
+        threads: how many may build graphs, None for one per core.
 
     Raises:
         CancelledError: ``cancelled`` said so.
@@ -159,6 +162,7 @@ def build_segment(
     for name, spec in schema_of(config).items():
         _write_vectors(directory, name, spec, source, config, blocks(f"vectors {name}".rstrip()))
     _write_ids(directory, source, config)
+    build_graphs(directory, config, blocks=[], progress=progress, cancelled=cancelled, threads=threads)
     files.replace_file(directory / "segment.json", config.to_json())
     sync_tree(directory)
 
