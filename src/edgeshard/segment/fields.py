@@ -465,6 +465,12 @@ def open_field(
     directory = vector_directory(path, name)
     if spec.kind == "sparse":
         return SparseField(SparseStorage.open(directory, read_only=read_only), spec, appendable)
+    if spec.turbo_bits is not None:
+        from edgeshard.segment.turbo_fields import open_turbo_field
+
+        return open_turbo_field(
+            directory, spec, storage_type=storage_type, appendable=appendable, read_only=read_only
+        )
     if spec.kind == "multi":
         multi = MultiDense.open(directory, spec.size, spec.dtype, read_only=read_only)
         return MultiField(multi, spec, appendable)
@@ -478,6 +484,10 @@ def create_field(path: Path, name: str, spec: VectorSchema) -> Field:
     directory = vector_directory(path, name)
     if spec.kind == "sparse":
         return SparseField(SparseStorage.create(directory), spec, True)
+    if spec.turbo_bits is not None:
+        from edgeshard.segment.turbo_fields import create_turbo_field
+
+        return create_turbo_field(directory, spec)
     if spec.kind == "multi":
         return MultiField(MultiDense.create(directory, spec.size, spec.dtype), spec, True)
     return DenseField(ChunkedDense.create(directory, spec.size, spec.dtype), spec)

@@ -212,8 +212,13 @@ class Segment:
             field.collect(plan)
         self.ids.collect(plan)
         if self.dirty:
-            self.config.version = self.version
+            flushed, self.config.version = self.config.version, self.version
             plan.replace(self.path / "segment.json", self.config.to_json())
+            version, self.config.version = self.version, flushed  # as long as the flush may still fail
+            plan.on_done(lambda: self._flushed(version))
+
+    def _flushed(self, version: int) -> None:
+        self.config.version = version
 
     def close(self) -> None:
         """Release files; unflushed changes are lost."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -109,15 +109,15 @@ class Store:
         """
         if not path.is_dir():
             raise StorageError(f"cannot load edge shard: directory {path} does not exist")
-        stored = configs.read_config(path)
-        names = segment_names(path)
-        if config is None and stored is None and not names:
+        if config is None and not (path / configs.FILE).exists() and not segment_names(path):
             raise StorageError(f"edge config is not provided and no segments were loaded: {path} holds no shard")
-        configs.wal_enabled(config, stored)
         lock = ShardLock(path, wait=wait)
         opened: list[Segment] = []
         try:
             journal.recover(path)
+            stored = configs.read_config(path)
+            names = segment_names(path)
+            configs.wal_enabled(config, stored)
             opened += [open_segment(path / SEGMENTS / name) for name in names]
             merged = configs.merge_config(config, stored, [segment.config for segment in opened])
             store = cls(path, merged, lock)
@@ -234,9 +234,16 @@ class Store:
 
     # --- making durable ----------------------------------------------------------------------------------
 
-    def flush(self, *, checkpoint: bool = False) -> None:
-        """Make everything so far survive a power loss; see :mod:`edgeshard.storage.checkpoint`."""
+    def flush(self, *, checkpoint: bool = False, replacements: Mapping[Path, bytes] | None = None) -> None:
+        """Make everything so far survive a power loss; see :mod:`edgeshard.storage.checkpoint`.
+
+        Args:
+            checkpoint: also acknowledge the log.
+            replacements: whole files that change together with the segments.
+        """
         plan = FlushPlan()
+        for path, data in (replacements or {}).items():
+            plan.replace(path, data)
         for segment in self.segments:
             segment.collect(plan)
         self._checkpointer.flush(plan, self.next_op - 1, checkpoint=checkpoint)
