@@ -12,6 +12,7 @@ from edgeshard.query.hits import Hits, Keys, best, by_segment, empty, make_keys
 from edgeshard.query.kinds import VectorQuery, cut, shown, take_apart
 from edgeshard.query.mmr import choose
 from edgeshard.query.scope import Filters, Scope, all_offsets
+from edgeshard.segment.batch import Mask
 from edgeshard.segment.fields import AbsentField, SparseField
 
 Scores = npt.NDArray[np.float32]
@@ -99,8 +100,13 @@ def _nearest(
         field = segment.fields[name]
         if isinstance(field, AbsentField) or not segment.count:
             continue
-        mask = scope.mask(number, filters)
-        offsets, sims = field.topk([query], mask & field.presence(segment.count), limit, params)[0]
+        known, alive = segment.alive(name)
+        mask: Mask | None = known
+        if filters:
+            mask = known & scope.mask(number, filters)
+        elif alive == len(known) and field.takes_all:
+            mask = None
+        offsets, sims = field.topk([query], mask, limit, params)[0]
         found_keys.append(make_keys(number, offsets))
         found_sims.append(sims)
     if not found_keys:

@@ -6,7 +6,6 @@ short. Nothing here deletes a segment that holds data.
 
 from __future__ import annotations
 
-import os
 import uuid
 from pathlib import Path
 from typing import Any
@@ -27,8 +26,8 @@ from edgeshard.segment.payload_indexes import PayloadIndexes
 from edgeshard.segment.schema import Kind, Schema, VectorSchema
 from edgeshard.segment.segment import Segment
 from edgeshard.storage import files
-from edgeshard.storage.files import sync_tree
 from edgeshard.storage.dense import MatrixDense
+from edgeshard.storage.files import sync_tree
 from edgeshard.storage.gridstore import Gridstore
 from edgeshard.storage.id_tracker import DiskIdTracker, IdTracker, ImmutableIdTracker, MutableIdTracker
 

@@ -129,20 +129,21 @@ class GraphField(DenseField):
         self.graph = Graph(directory, storage, spec)
 
     @property
-    def indexed_count(self) -> int:  # type: ignore[override]
+    def indexed_count(self) -> int:
         """Vectors in the graph."""
         return self.graph.indexed
 
-    def topk(self, queries: list[Any], mask: Mask, k: int, params: Any = None) -> list[Hits]:
+    def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
         """See :class:`Field`."""
-        wanted = int(np.count_nonzero(mask))
+        total = self.storage.count
+        wanted = total if mask is None else int(np.count_nonzero(mask))
         k = min(k, wanted)
-        graph = None if self.graph.prefers_scan(wanted, len(mask), params) else self.graph.load()
+        graph = None if self.graph.prefers_scan(wanted, total, params) else self.graph.load()
         if graph is None or k == 0:
             return super().topk(queries, mask, k, params)
         rows = np.ascontiguousarray(np.concatenate(queries))
         offsets, sims, counts = graph.search(
-            rows, k, beam(params, self.graph, k), padded(mask, graph), selectivity=wanted / len(mask)
+            rows, k, beam(params, self.graph, k), padded(mask, graph), selectivity=wanted / total
         )
         return [(o[:c], s[:c]) for o, s, c in zip(offsets, sims, counts.tolist(), strict=True)]
 
@@ -163,29 +164,30 @@ class MultiGraphField(MultiField):
         self.graph = Graph(directory, storage, spec)
 
     @property
-    def indexed_count(self) -> int:  # type: ignore[override]
+    def indexed_count(self) -> int:
         """Vectors in the graph."""
         return self.graph.indexed
 
-    def topk(self, queries: list[Any], mask: Mask, k: int, params: Any = None) -> list[Hits]:
+    def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
         """See :class:`Field`."""
-        wanted = int(np.count_nonzero(mask))
+        total = self.storage.count
+        wanted = total if mask is None else int(np.count_nonzero(mask))
         k = min(k, wanted)
-        graph = None if self.graph.prefers_scan(wanted, len(mask), params) else self.graph.load()
+        graph = None if self.graph.prefers_scan(wanted, total, params) else self.graph.load()
         if graph is None or k == 0:
             return super().topk(queries, mask, k, params)
         bounds = np.zeros(len(queries) + 1, np.int64)
         np.cumsum([len(query) for query in queries], out=bounds[1:])
         rows = np.ascontiguousarray(np.concatenate(queries))
         offsets, sims, counts = graph.search(
-            rows, k, beam(params, self.graph, k), padded(mask, graph), bounds=bounds, selectivity=wanted / len(mask)
+            rows, k, beam(params, self.graph, k), padded(mask, graph), bounds=bounds, selectivity=wanted / total
         )
         return [(o[:c], s[:c]) for o, s, c in zip(offsets, sims, counts.tolist(), strict=True)]
 
 
-def padded(mask: Mask, graph: HnswGraph) -> Mask:
-    """The mask as long as the graph."""
-    if len(mask) == graph.points:
+def padded(mask: Mask | None, graph: HnswGraph) -> Mask | None:
+    """The mask as long as the graph; None for all points."""
+    if mask is None or len(mask) == graph.points:
         return mask
     result = np.zeros(graph.points, np.bool_)
     result[: min(len(mask), graph.points)] = mask[: graph.points]

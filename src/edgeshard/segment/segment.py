@@ -39,7 +39,7 @@ class Segment:
     """
 
     __slots__ = (
-        "appendable", "columns", "config", "fields", "ids", "indexes", "path", "payload", "version",
+        "_alive", "appendable", "columns", "config", "fields", "ids", "indexes", "path", "payload", "version",
     )  # fmt: skip
 
     def __init__(
@@ -60,6 +60,7 @@ class Segment:
         self.indexes = indexes
         self.version = -1 if config.version is None else config.version
         self.columns = PayloadColumns(self)
+        self._alive: dict[str, tuple[Mask, int]] = {}
         indexes.attach(self)
 
     @property
@@ -76,6 +77,20 @@ class Segment:
     def live(self) -> int:
         """Number of points."""
         return self.ids.live
+
+    def alive(self, name: str) -> tuple[Mask, int]:
+        """``(count,)`` which offsets hold a point with a vector of that name, and how many; do not change it."""
+        known = self._alive.get(name)
+        if known is None:
+            mask = self.live_mask()
+            mask &= self.fields[name].presence(self.count)
+            known = self._alive[name] = (mask, int(np.count_nonzero(mask)))
+        return known
+
+    def touched(self) -> None:
+        """Note that points came, went or changed."""
+        if self._alive:
+            self._alive = {}
 
     def live_mask(self) -> Mask:
         """``(count,)`` which offsets hold a point."""
@@ -152,6 +167,7 @@ class Segment:
             self.indexes.remove(offsets)
             self.columns.invalidate(offsets)
         self.ids.delete(offsets, op_number)
+        self.touched()
         self.version = max(self.version, op_number)
 
     def _write_points(self, op_number: int, offsets: Offsets, batch: Batch) -> None:
@@ -180,6 +196,7 @@ class Segment:
 
     def _stamp(self, op_number: int, offsets: Offsets) -> None:
         self.ids.set_versions(offsets, op_number)
+        self.touched()
         self.version = max(self.version, op_number)
 
     # --- flushing --------------------------------------------------------------------------------------

@@ -16,7 +16,6 @@ from edgeshard.segment.schema import TURBO_BITS, Schema, VectorSchema
 from edgeshard.segment.segment import Segment
 from edgeshard.shard import config as configs
 
-
 DEFAULT_INDEXING_THRESHOLD_KB = 10_000
 DEFAULT_HNSW = {
     "m": 16, "ef_construct": 100, "full_scan_threshold": 10_000, "max_indexing_threads": 0, "on_disk": False,
@@ -178,7 +177,8 @@ def is_mismatched(segment: Segment, config: EdgeConfig) -> bool:
             return True
         if not dense.is_plain and _other_graph(dense.index["options"], hnsw_options(config, params)):
             return True
-        if isinstance(segment.fields[name], (GraphField, MultiGraphField)) and segment.fields[name].graph.broken:
+        field = segment.fields[name]
+        if isinstance(field, (GraphField, MultiGraphField)) and field.graph.broken:
             return True
     return False
 

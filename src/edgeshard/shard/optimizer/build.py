@@ -18,12 +18,13 @@ from edgeshard.errors import CancelledError
 from edgeshard.segment.batch import Column, DenseColumn, MultiColumn, SparseColumn
 from edgeshard.segment.config import SegmentConfig
 from edgeshard.segment.fields import vector_directory
-from edgeshard.segment.files import schema_of, sync_tree
+from edgeshard.segment.files import schema_of
 from edgeshard.segment.schema import VectorSchema
 from edgeshard.segment.segment import Segment
 from edgeshard.shard.optimizer.graphs import build_graphs
 from edgeshard.storage import files
 from edgeshard.storage.dense import ChunkedDense, MatrixDense
+from edgeshard.storage.files import sync_tree
 from edgeshard.storage.flush import FlushPlan
 from edgeshard.storage.gridstore_build import write_packed
 from edgeshard.storage.id_tracker import MutableIdTracker, write_disk_tracker, write_immutable_tracker
