@@ -18,6 +18,7 @@ import numpy.typing as npt
 from edgeshard.filter.columns import PayloadColumns
 from edgeshard.models.payload import decode_payload
 from edgeshard.segment.batch import Batch, Column, Ids, Mask, Offsets
+from edgeshard.segment.changes import LastChanges
 from edgeshard.segment.config import SegmentConfig
 from edgeshard.segment.fields import Field
 from edgeshard.segment.payload_indexes import PayloadIndexes
@@ -39,7 +40,8 @@ class Segment:
     """
 
     __slots__ = (
-        "_alive", "appendable", "columns", "config", "fields", "ids", "indexes", "path", "payload", "version",
+        "_alive", "appendable", "changes", "columns", "config", "fields", "ids", "indexes", "path", "payload",
+        "version",
     )  # fmt: skip
 
     def __init__(
@@ -59,6 +61,7 @@ class Segment:
         self.fields = fields
         self.indexes = indexes
         self.version = -1 if config.version is None else config.version
+        self.changes = LastChanges()
         self.columns = PayloadColumns(self)
         self._alive: dict[str, tuple[Mask, int]] = {}
         indexes.attach(self)
@@ -147,17 +150,20 @@ class Segment:
             elif bool(column.present.any()):
                 chosen = np.flatnonzero(column.present)
                 self.fields[name].put(offsets[chosen], column.take(chosen))
+        self.changes.touch_vectors(columns, op_number)
         self._stamp(op_number, offsets)
 
     def forget_vectors(self, op_number: int, offsets: Offsets, names: Sequence[str]) -> None:
         """Remove named vectors from points."""
         for name in names:
             self.fields[name].forget(offsets)
+        self.changes.touch_vectors(names, op_number)
         self._stamp(op_number, offsets)
 
     def put_payloads(self, op_number: int, offsets: Offsets, payloads: list[bytes | None]) -> None:
         """Replace whole payloads; None removes one."""
         self._write_payloads(offsets, payloads)
+        self.changes.payload = op_number
         self._stamp(op_number, offsets)
 
     def delete(self, op_number: int, offsets: Offsets) -> None:
@@ -166,6 +172,7 @@ class Segment:
             self.payload.remove_batch(offsets)
             self.indexes.remove(offsets)
             self.columns.invalidate(offsets)
+            self.changes.payload = op_number
         self.ids.delete(offsets, op_number)
         self.touched()
         self.version = max(self.version, op_number)
@@ -179,6 +186,7 @@ class Segment:
                 field.put(offsets, column)
         if batch.payloads is not None:
             self._write_payloads(offsets, batch.payloads)
+        self.changes.points = op_number
         self._stamp(op_number, offsets)
 
     def _write_payloads(self, offsets: Offsets, payloads: list[bytes | None]) -> None:
@@ -209,11 +217,13 @@ class Segment:
     def create_index(self, op_number: int, path: str, schema: Any) -> None:
         """Add or replace the payload index of a field path."""
         self.indexes.create_index(path, schema)
+        self.changes.schema = op_number
         self.version = max(self.version, op_number)
 
     def delete_index(self, op_number: int, path: str) -> None:
         """Remove the payload index of a field path, if there is one."""
         self.indexes.delete_index(path)
+        self.changes.schema = op_number
         self.version = max(self.version, op_number)
 
     @property

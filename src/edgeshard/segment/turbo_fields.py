@@ -60,7 +60,8 @@ class TurboField(DenseField):
         """See :class:`Field`."""
         chunks = self.storage.chunks()
         rows = sum(map(len, chunks))
-        found = self.codec.topk(np.concatenate(queries), chunks, None if mask is None else mask[:rows], None, min(k, rows))
+        wanted = None if mask is None else mask[:rows]
+        found = self.codec.topk(np.concatenate(queries), chunks, wanted, None, min(k, rows))
         return [(o[:c], s[:c]) for o, s, c in zip(*found, strict=True)]
 
     def sims(self, queries: list[Any], offsets: Offsets) -> Scores:

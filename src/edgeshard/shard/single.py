@@ -72,7 +72,7 @@ def upsert_single(store: Store, point: Point) -> bool:
         home.put_payload(offset, payload)
         home.ids.set_version(offset, number)
         home.touched()
-        home.version = number
+        home.changes.points = home.version = number
     except BaseException:
         store.undo(number)
         raise
