@@ -22,9 +22,10 @@ from edgeshard.segment.files import schema_of
 from edgeshard.segment.payload_indexes import PayloadIndexes
 from edgeshard.segment.schema import VectorSchema
 from edgeshard.segment.segment import Segment
+from edgeshard.shard.optimizer.graphs import build_graphs
 from edgeshard.storage import files
-from edgeshard.storage.files import sync_tree
 from edgeshard.storage.dense import ChunkedDense, MatrixDense
+from edgeshard.storage.files import sync_tree
 from edgeshard.storage.flush import FlushPlan
 from edgeshard.storage.gridstore import Gridstore
 from edgeshard.storage.gridstore_build import write_packed
@@ -131,6 +132,7 @@ def build_segment(
     *,
     progress: Progress,
     cancelled: Callable[[], bool],
+    threads: int | None = None,
 ) -> None:
     """Write all files of a segment but ``version.info``, durable when this returns.
 
@@ -140,6 +142,7 @@ def build_segment(
         config: of the output; decides between appendable and immutable storages.
         progress: told how far the build is.
         cancelled: asked now and then.
+        threads: how many may build graphs, None for one per core.
 
     Raises:
         CancelledError: ``cancelled`` said so.
@@ -164,6 +167,7 @@ def build_segment(
     for name, spec in schema_of(config).items():
         _write_vectors(directory, name, spec, source, config, blocks(f"vectors {name}".rstrip()))
     _write_ids(directory, source, config)
+    build_graphs(directory, config, blocks=[], progress=progress, cancelled=cancelled, threads=threads)
     files.replace_file(directory / "segment.json", config.to_json())
     sync_tree(directory)
 
