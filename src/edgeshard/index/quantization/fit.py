@@ -73,7 +73,7 @@ def _scalar_range(quantile: float | None, rows: Rows | None) -> tuple[np.float32
         if len(sample) >= SCALAR_MIN_SAMPLE:
             values = sample.reshape(-1)
             count = len(values)
-            cut = max(1, min((count - 1) // 2, int(len(sample) * (1 - quantile) / 2)))
+            cut = max(1, min((count - 1) // 2, int(F32(len(sample)) * (F32(1) - F32(quantile)) / F32(2))))
             parts = np.partition(values, (cut + 1, count - cut - 1))
             return parts[cut + 1], parts[count - cut - 1]
     low, high = F32(np.inf), F32(-np.inf)

@@ -57,7 +57,8 @@ class VectorSpec:
         if self.datatype != "uint8":
             return vectors
         if method == "binary":  # bytes have no sign: their middle stands for zero
-            return np.subtract(vectors, np.float32(127), dtype=np.float32)
+            np.subtract(vectors, np.float32(127), out=vectors)
+            return vectors
         return to_stored(vectors, self.distance, np.float32) if self.distance == COSINE else vectors
 
     def query_floats(self, query: npt.NDArray[Any], method: str) -> Vectors:

@@ -17,7 +17,7 @@ from edgeshard.errors import CorruptedError, StorageError
 from edgeshard.index.flat import best_of
 from edgeshard.index.quantization.fit import fit
 from edgeshard.index.quantization.meta import CONFIG, META, Description, encode_files
-from edgeshard.index.quantization.spec import Mask, Offsets, Rows, VectorSpec
+from edgeshard.index.quantization.spec import BLOCK_ROWS, Mask, Offsets, Rows, VectorSpec
 from edgeshard.storage import files
 from edgeshard.storage.chunked import ChunkedRows
 from edgeshard.storage.flush import FlushPlan
@@ -323,15 +323,20 @@ class QuantizedVectors:
             assert isinstance(self._store, GrowingCodes)
             self._store.put_several(offsets, indptr, self._encode(rows))
 
-    def catch_up(self, storage: Any) -> None:
-        """Encode what the storage has at its end and the codes lack: placeholders, or vectors after a crash."""
-        missing = np.arange(self.count, storage.count, dtype=np.uint32)
-        if not len(missing):
-            return
-        if self.spec.multi:
-            self.put_several(missing, *storage.get_batch(missing))
-        else:
-            self.put(missing, storage.get(missing))
+    def catch_up(self, storage: Any, before: int | None = None) -> None:
+        """Encode what the storage has and the codes lack: placeholders, or vectors after a crash.
+
+        Args:
+            storage: the vectors.
+            before: only points below this offset.
+        """
+        stop = storage.count if before is None else before
+        for start in range(self.count, stop, BLOCK_ROWS):
+            missing = np.arange(start, min(start + BLOCK_ROWS, stop), dtype=np.uint32)
+            if self.spec.multi:
+                self.put_several(missing, *storage.get_batch(missing))
+            else:
+                self.put(missing, storage.get(missing))
 
     def _encode(self, rows: npt.NDArray[Any]) -> Records:
         return self.description.codec.encode(self.spec.floats(rows, self.method))
