@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 import qdrant_edge
-from harness import Table, load_pypi, median_ms, paired_ms, scratch
 
 import edgeshard
+from harness import Table, load_pypi, median_ms, paired_ms, scratch
 
 BATCH = 1000
 
@@ -58,7 +58,12 @@ def measure_writes(table: Table, root: Path, vectors: np.ndarray, payloads: list
         for mod in (edgeshard, qdrant_edge):
             shards[mod], rates[mod] = ingest_points(mod, root / f"{mod.__name__}-{what}", rows, payloads)
         table.row(
-            f"ingest as Point objects, {what}", rates[edgeshard], rates[qdrant_edge], "p/s", ">= 3x", more_is_better=True
+            f"ingest as Point objects, {what}",
+            rates[edgeshard],
+            rates[qdrant_edge],
+            "p/s",
+            ">= 3x",
+            more_is_better=True,
         )
     columns = ingest_columns(root / "columns", vectors, payloads)
     table.row("ingest by columns (oracle: Points)", columns, rates[qdrant_edge], "p/s", ">= 8x", more_is_better=True)
@@ -91,7 +96,7 @@ def measure_writes(table: Table, root: Path, vectors: np.ndarray, payloads: list
 
 def measure_search(table: Table, shards: dict[Any, Any], vectors: np.ndarray, queries: np.ndarray) -> None:
     """Exact top-10, and how much two threads give."""
-    position = {mod: 0 for mod in shards}
+    position = dict.fromkeys(shards, 0)
 
     def search(mod: Any) -> Any:
         position[mod] += 1

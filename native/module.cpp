@@ -10,6 +10,7 @@ NB_MODULE(_native, m) {
     register_gridstore(m);
     register_wal(m);
     register_columns(m);
+    register_payload_index(m);
     register_text(m);
     register_hnsw(m);
     register_quantization(m);

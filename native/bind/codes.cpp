@@ -5,23 +5,13 @@
 #include <nanobind/stl/string.h>
 
 #include <mutex>
-#include <shared_mutex>
 
 #include "bind/scan_args.hpp"
-#include "kernels/scan_codes.hpp"
 
 using namespace edgeshard;
 using IsaName = std::optional<std::string>;
 
 namespace {
-
-// Codes shared between Python threads: searches read together, changes wait for them.
-struct SharedCodes {
-    Codes8 codes;
-    std::shared_mutex mutex;
-
-    SharedCodes(size_t dim, Isa isa) : codes(dim, isa) {}
-};
 
 Array float_rows(nb::handle object, size_t dim) {
     Array rows(object, "rows", "f", "float32", 2);

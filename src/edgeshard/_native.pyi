@@ -304,6 +304,94 @@ def pack_values(
 def lz4_compress(data: bytes) -> bytes: ...
 def lz4_decompress(data: bytes, size: int) -> bytes: ...
 
+# --- hnsw
+
+class HnswSpace:
+    def __init__(
+        self,
+        chunks: list[NDArray[Any]],
+        distance: int,
+        first: NDArray[np.uint32] | None = None,
+        count: NDArray[np.uint32] | None = None,
+        codes: Codes8 | None = None,
+    ) -> None: ...
+    @property
+    def points(self) -> int: ...
+    @property
+    def has_codes(self) -> bool: ...
+
+class HnswLinks:
+    @property
+    def points(self) -> int: ...
+    @property
+    def m(self) -> int: ...
+    @property
+    def m0(self) -> int: ...
+    @property
+    def kind(self) -> int: ...
+    @property
+    def size_bytes(self) -> int: ...
+    @property
+    def populations(self) -> list[int]: ...
+    @property
+    def entries(self) -> list[tuple[int, int]]: ...
+    @property
+    def extra_entries(self) -> list[tuple[int, int]]: ...
+    def links(self, point: int, level: int) -> NDArray[np.uint32] | None: ...
+    def encode(
+        self,
+        kind: int,
+        base: NDArray[np.uint8] | None = None,
+        link: NDArray[np.uint8] | None = None,
+        base_align: int = 1,
+        link_align: int = 1,
+    ) -> bytes: ...
+    def verify(self) -> tuple[str, int]: ...
+    def unpacked(self) -> HnswLinks: ...
+    @property
+    def inline_shape(self) -> tuple[int, int, int, int]: ...
+    def base_rows(self) -> bytes | None: ...
+    def link_vectors(self, point: int) -> bytes | None: ...
+
+class HnswSearcher:
+    def __init__(self, graph: HnswLinks, space: HnswSpace) -> None: ...
+    def search(
+        self,
+        queries: NDArray[Any],
+        bounds: NDArray[np.int64] | None,
+        k: int,
+        ef: int,
+        mask: NDArray[np.bool_] | None,
+        mode: int,
+        selectivity: float,
+        rescore: int,
+        exact: bool,
+        threads: int,
+    ) -> tuple[NDArray[np.uint32], NDArray[np.float32], NDArray[np.int64]]: ...
+
+def hnsw_open(
+    data: NDArray[np.uint8],
+    kind: int,
+    m: int,
+    m0: int,
+    entries: list[tuple[int, int]],
+    extra: list[tuple[int, int]],
+) -> tuple[HnswLinks | None, str, int]: ...
+def hnsw_build(
+    space: HnswSpace,
+    offsets: NDArray[np.uint32],
+    total: int,
+    m: int,
+    m0: int,
+    ef_construct: int,
+    seed: int,
+    threads: int,
+    blocks: list[NDArray[np.uint32]],
+    payload_m: int,
+    payload_m0: int,
+    progress: object,
+    cancel: object,
+) -> HnswLinks | None: ...
 # --- wal
 
 # data, payload: any contiguous bytes-like object.
@@ -366,3 +454,36 @@ def decode_upsert_raw(
     | None
 ):
     """Return (ids, {name: (data, bounds, present)}, payloads as JSON), None for another operation."""
+
+# --- payload_index
+
+def string_texts(strings: ColumnStrings, codes: NDArray[np.uint32]) -> list[str]: ...
+def string_bytes(strings: ColumnStrings, first: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]: ...
+def string_dates(strings: ColumnStrings) -> NDArray[np.int64]: ...
+def string_uuids(
+    strings: ColumnStrings,
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint8]]: ...
+def parse_uuids(texts: list[str]) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint8]]: ...
+def pack_keywords(
+    strings: ColumnStrings, codes: NDArray[np.uint32], counts: NDArray[np.uint32]
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]: ...
+def pack_tokens(
+    vocabulary: list[str],
+    numbers: NDArray[np.uint32],
+    bounds: NDArray[np.int64],
+    texts: NDArray[np.uint32],
+    counts: NDArray[np.uint32],
+    form: int,
+    lengths: bool,
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]: ...
+
+class TokenTable:
+    def __init__(self) -> None: ...
+    def __len__(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+    def add(self, vocabulary: list[str], numbers: NDArray[np.uint32], bounds: NDArray[np.int64]) -> None: ...
+    def find(self, token: str) -> int | None: ...
+    def frequencies(self, token: int) -> NDArray[np.uint32]: ...
+    def lengths(self) -> NDArray[np.uint32]: ...
+    def phrase(self, tokens: list[int]) -> NDArray[np.bool_]: ...

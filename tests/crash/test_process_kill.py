@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -35,13 +36,13 @@ def expected(seed: int, updates: int) -> dict[object, object]:
     """Contents after the first updates of a history, worked out by a shard that nobody kills."""
     rng = random.Random(seed)
     layout = Layout(rng)
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as scratch:
-        with edgeshard.EdgeShard.create(Path(scratch) / "model", layout.config(edgeshard)) as model:
-            for _ in range(updates):
-                carry_out(edgeshard, model, random_update(rng, layout))
-            return dump(edgeshard, model)
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        edgeshard.EdgeShard.create(Path(scratch) / "model", layout.config(edgeshard)) as model,
+    ):
+        for _ in range(updates):
+            carry_out(edgeshard, model, random_update(rng, layout))
+        return dump(edgeshard, model)
 
 
 def kill_round(path: Path, seed: int, seconds: float) -> None:

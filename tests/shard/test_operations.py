@@ -413,3 +413,52 @@ def test_json_survives_cbor(value):
     back = json.loads(_native.cbor_to_json(_native.json_to_cbor(text)))
     assert back == value
     assert repr(back) == repr(json.loads(text))
+
+
+finite = st.floats(width=32, allow_nan=False, allow_infinity=False, min_value=-1e6, max_value=1e6)
+point_ids = st.sampled_from([0, 1, 2, 2**64 - 1, KEY])
+small_payloads = st.dictionaries(st.sampled_from("abc"), json_values, max_size=3)
+changes = st.lists(
+    st.one_of(
+        st.tuples(st.just("upsert"), point_ids, st.lists(finite, min_size=2, max_size=2), small_payloads),
+        st.tuples(st.just("set"), point_ids, small_payloads, st.sampled_from([None, "a", "b.c"])),
+        st.tuples(st.just("delete"), point_ids),
+        st.tuples(st.just("clear"), point_ids),
+        st.tuples(st.just("drop"), point_ids, st.sampled_from(["a", "b.c", "c[]"])),
+    ),
+    max_size=8,
+)
+
+
+def as_operation(m, change):
+    u, kind, point_id = m.UpdateOperation, change[0], change[1]
+    if kind == "upsert":
+        return u.upsert_points([m.Point(point_id, {"a": change[2]}, change[3])])
+    if kind == "set":
+        return u.set_payload([point_id], change[2], change[3])
+    if kind == "drop":
+        return u.delete_payload([point_id], [change[2]])
+    return u.delete_points([point_id]) if kind == "delete" else u.clear_payload([point_id])
+
+
+@settings(max_examples=20, deadline=None)
+@given(changes)
+def test_random_changes_mean_the_same_to_the_oracle(tmp_path_factory, script):
+    """Logged by the oracle they decode to ours; ours, replayed by the oracle, give its contents."""
+    base = tmp_path_factory.mktemp("random")
+    expected = shard(base / "oracle") if (base / "oracle").mkdir() is None else None
+    for change in script:
+        with contextlib.suppress(Exception):  # a change of a point that is not there is refused, but logged
+            expected.update(as_operation(oracle, change))
+    wanted = dump(expected)
+    expected.close()
+    ours = [as_operation(OURS, change) for change in script]
+    records = [bytes(payload) for _, payload in Wal.open(base / "oracle/wal", read_only=True).entries(0)]
+    assert [decode(record) for record in records] == ours
+    (base / "ours").mkdir()
+    shard(base / "ours").close()
+    wal = Wal.open(base / "ours/wal")
+    for operation in ours:
+        wal.append(encode(operation))
+    wal.close()
+    assert dump(oracle.EdgeShard.load(str(base / "ours"))) == wanted

@@ -445,3 +445,48 @@ def test_uuid_ids_reach_the_oracle(tmp_path):
     wal.append(_native.encode_upsert_raw([key], [("", _rows(3), None)], None))
     wal.close()
     assert ids_in(oracle.EdgeShard.load(str(tmp_path))) == {key}
+
+
+# --- numbers that must stay ahead of the segments
+
+
+def test_opening_makes_a_missing_log(directory):
+    wal = Wal.open(directory, first_index=8)
+    assert wal.append(b"x") == 8
+
+
+def test_a_log_behind_the_segments_starts_again_once_acknowledged(directory):
+    filled(directory, [b"a", b"b"])
+    wal = Wal.open(directory, first_index=50)
+    assert [i for i, _ in wal.entries()] == [0, 1]
+    assert wal.next_index == 50
+    wal.acknowledge(49)
+    assert wal.append(b"c") == 50
+    wal.close()
+    wal = Wal.open(directory, first_index=51)
+    assert [(i, bytes(p)) for i, p in wal.entries(0)] == [(50, b"c")]
+
+
+def test_drop_last(directory):
+    payloads = filled(directory, [b"a" * 100, b"b", b"c" * 9])
+    wal = Wal.open(directory)
+    with pytest.raises(StorageError, match="operation 1 is not the last"):
+        wal.drop_last(1)
+    wal.drop_last(2)
+    assert wal.append(b"d") == 2
+    wal.drop_last(2)
+    wal.drop_last(1)
+    wal.drop_last(0)
+    assert wal.append(payloads[0]) == 0
+    wal.close()
+    assert contents(directory) == payloads[:1]
+
+
+def test_drop_last_behind_damage(directory):
+    payloads = filled(directory, [b"payload %d" % i for i in range(4)])
+    damage_record(directory, 1, payloads)
+    wal = Wal.open(directory, on_damage="skip")
+    assert wal.damage
+    wal.close()
+    wal = Wal.open(directory, on_damage="skip", read_only=True)
+    assert [i for i, _ in wal.entries()] == [0, 2, 3]

@@ -99,6 +99,11 @@ class PayloadColumns:
         make = lambda: _NestedStore(self._source, path, self._budget_bytes)  # noqa: E731
         return self._use((path, None), make, lambda store, at: store.put(at)).read()
 
+    @property
+    def in_use(self) -> bool:
+        """Whether there is any column to keep current."""
+        return bool(self._stores)
+
     def is_warm(self, path: JsonPath, counts: bool | None = False) -> bool:
         """Whether the column of `path` is there already (None for `counts`: the objects)."""
         return (path, counts) in self._stores

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import Any, TypeAlias
 
 __all__ = ["EARTH_RADIUS_METRES", "Ring", "geo_point", "haversine", "in_polygon", "ring_of"]
@@ -77,6 +76,8 @@ def _side(x1: float, y1: float, x2: float, y2: float, x: float, y: float) -> int
         return 1 if determinant > 0 else -1
     if not math.isfinite(determinant):
         return 0
+    from fractions import Fraction  # slow to import, rarely needed
+
     ax, ay, bx, by, cx, cy = map(Fraction, (x1, y1, x2, y2, x, y))
     exact = (ax - cx) * (by - cy) - (ay - cy) * (bx - cx)
     return (exact > 0) - (exact < 0)

@@ -112,6 +112,11 @@ class FlatIndex:
             if self._codes is not None:
                 self._stale.append(offsets.astype(np.uint32, copy=True))
 
+    def invalidate_one(self, offset: int) -> None:
+        """:meth:`invalidate` for one row."""
+        if self._codes is not None:
+            self.invalidate(np.array([offset], np.uint32))
+
     def drop_codes(self) -> None:
         """Give back the memory of the codes; they are built again when searches pay for it."""
         with self._lock:

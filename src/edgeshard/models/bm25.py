@@ -16,7 +16,7 @@ from edgeshard.models.base import (
     text,
 )
 from edgeshard.models.enums import Language, TokenizerType
-from edgeshard.models.indexes import DisabledStemmer, SnowballParams, Stemmer, Stopwords, StopwordsSet
+from edgeshard.models.text_params import DisabledStemmer, SnowballParams, Stemmer, Stopwords, StopwordsSet
 from edgeshard.models.vectors import SparseVector
 
 __all__ = ["Bm25", "Bm25Config"]

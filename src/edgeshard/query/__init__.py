@@ -10,12 +10,12 @@ from typing import Any
 
 from edgeshard.models.results import ScoredPoint
 from edgeshard.query.hits import Hits
+from edgeshard.query.projection import Projection
 from edgeshard.query.result import build
 from edgeshard.query.scope import Scope
 from edgeshard.query.stages import check_depth, run
 from edgeshard.segment.schema import Schema
 from edgeshard.segment.segment import Segment
-from edgeshard.query.projection import Projection
 
 MAX_LIMIT = 2**63
 
@@ -47,7 +47,8 @@ def run_search(segments: Sequence[Segment], schema: Schema, request: Any) -> lis
 
 
 def _depth(request: Any) -> int:
-    return min(request.limit + (request.offset or 0), MAX_LIMIT)
+    depth: int = min(request.limit + (request.offset or 0), MAX_LIMIT)
+    return depth
 
 
 def _window(hits: Hits, request: Any) -> Hits:

@@ -1,7 +1,7 @@
 """Ranking by a formula over scores and payload values.
 
 An expression is evaluated for all points at once, in float64, on the subset of points that need it: an operand that
-a short circuit skips for a point is not looked at for that point, so it cannot fail there. Rules: docs/reference/queries.md.
+a short circuit skips for a point is not looked at for that point, so it cannot fail there.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from edgeshard.filter.values import geo_point
 from edgeshard.models.datetimes import parse_datetime
 from edgeshard.models.enums import DecayKind
 from edgeshard.models.expressions import Expression
-from edgeshard.models.formula import Formula
 from edgeshard.models.filters import Filter
+from edgeshard.models.formula import Formula
 from edgeshard.models.paths import JsonPath
 from edgeshard.models.payload import decode_payload
 from edgeshard.query.hits import Hits, Keys, best, union

@@ -65,7 +65,8 @@ def empty() -> Hits:
 
 def make_keys(segment: int, offsets: npt.NDArray[Any]) -> Keys:
     """Keys of points of one segment."""
-    return offsets.astype(np.uint64) | np.uint64(segment << 32)
+    keys: Keys = offsets.astype(np.uint64) | np.uint64(segment << 32)
+    return keys
 
 
 def by_segment(keys: Keys) -> Iterator[tuple[int, npt.NDArray[np.int64], Offsets]]:

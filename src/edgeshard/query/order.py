@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeshard.errors import IndexNotFoundError
+from edgeshard.index.payload.schema import DATETIME, FLOAT, INT
+from edgeshard.index.payload.values import values_of
 from edgeshard.models.enums import Direction
 from edgeshard.models.paths import JsonPath
 from edgeshard.models.ranking import OrderBy
@@ -18,7 +20,7 @@ from edgeshard.query.projection import Projection
 from edgeshard.query.scope import Filters, Scope
 from edgeshard.segment.segment import Segment
 
-NUMERIC = {"integer", "float", "datetime"}
+_KINDS = {"integer": INT, "float": FLOAT, "datetime": DATETIME}
 """Index types that keep an order."""
 
 
@@ -45,12 +47,25 @@ def order_keys(scope: Scope, order: OrderBy, keys: Keys, limit: int) -> Hits:
     if order._start is not None:
         kept = values <= order._start if descending else values >= order._start
         all_keys, values = all_keys[kept], values[kept]
-    places = np.lexsort((all_keys, -values if descending else values))[:limit]
+    ranks: npt.NDArray[Any] = values
+    if descending:  # the complement of an integer has no overflow
+        ranks = np.invert(ranks) if values.dtype.kind == "i" else np.negative(ranks)
+    places = _first(ranks, all_keys, limit)
     ones = np.ones(len(places), np.float32)
     return Hits(all_keys[places], ones, values[places].tolist(), versioned=False)
 
 
-def scroll_ordered(scope: Scope, order: OrderBy, filters: Filters, limit: int, projection: Projection) -> list[Record]:
+def _first(ranks: npt.NDArray[Any], keys: Keys, limit: int) -> npt.NDArray[np.int64]:
+    """Places of the lowest ranks, equal ones by key."""
+    if limit < len(ranks):
+        near = np.flatnonzero(ranks <= np.partition(ranks, limit)[limit])
+        return near[np.lexsort((keys[near], ranks[near]))[:limit]]
+    return np.lexsort((keys, ranks))
+
+
+def scroll_ordered(
+    scope: Scope, order: OrderBy, filters: Filters, limit: int, projection: Projection
+) -> list[Record]:
     """A page of points in the order of a payload field."""
     hits = order_all(scope, order, filters, limit)
     records: list[Any] = [None] * len(hits)
@@ -76,7 +91,7 @@ def order_kind(segments: Sequence[Segment], key: str) -> str:
         schema = segment.indexes.schema.get(path)
         kind = schema if isinstance(schema, str) else (schema or {}).get("type")
         ranged = isinstance(schema, str) or schema is None or schema.get("range") is not False
-        if kind in NUMERIC and ranged:
+        if kind in _KINDS and ranged:
             return str(kind)
     raise IndexNotFoundError(
         f"No range index for order_by key: {key}. Please create one to use order_by: an integer (with range), float "
@@ -87,12 +102,12 @@ def order_kind(segments: Sequence[Segment], key: str) -> str:
 def _values(segment: Segment, key: str, kind: str) -> tuple[npt.NDArray[np.uint32], npt.NDArray[Any]]:
     """Owners and values of all entries of a path that the index would hold."""
     column = segment.columns.column(JsonPath.parse(key))
-    if kind == "datetime":
-        values, valid = column.datetimes()
-    elif kind == "integer":
-        values, valid = column.indexed_integers()
-    else:
-        values, valid = column.indexed_numbers()
-    owners = np.arange(len(valid), dtype=np.uint32) if column.owners is None else column.owners[: len(valid)]
-    kept = np.flatnonzero(valid & (owners < segment.count))
+    places, values = values_of(column, _KINDS[kind])
+    if column.owners is None:
+        return places.astype(np.uint32), values
+    owners = column.owners[places]
+    order = np.lexsort((values, owners))  # of a point's equal values one counts
+    owners, values = owners[order], values[order]
+    kept = owners < segment.count
+    kept[1:] &= (owners[1:] != owners[:-1]) | (values[1:] != values[:-1])
     return owners[kept], values[kept]

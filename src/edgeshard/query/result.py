@@ -8,8 +8,8 @@ import numpy as np
 
 from edgeshard.models.results import ScoredPoint
 from edgeshard.query.hits import Hits, by_segment
-from edgeshard.query.scope import Scope
 from edgeshard.query.projection import Projection
+from edgeshard.query.scope import Scope
 
 
 def build(scope: Scope, hits: Hits, projection: Projection) -> list[ScoredPoint]:

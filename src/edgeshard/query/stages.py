@@ -143,8 +143,8 @@ def sample(keys: Any, limit: int) -> Hits:
 
 def first(scope: Scope, filters: Filters, limit: int) -> Hits:
     """The first points in id order."""
-    from edgeshard.query.hits import make_keys
     from edgeshard.models.ids import id_sort_key
+    from edgeshard.query.hits import make_keys
 
     pages = []
     for number, segment in enumerate(scope.segments):

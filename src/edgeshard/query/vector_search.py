@@ -12,7 +12,7 @@ from edgeshard.query.hits import Hits, Keys, best, by_segment, empty, make_keys
 from edgeshard.query.kinds import VectorQuery, cut, shown, take_apart
 from edgeshard.query.mmr import choose
 from edgeshard.query.scope import Filters, Scope, all_offsets
-from edgeshard.segment.fields import AbsentField
+from edgeshard.segment.fields import AbsentField, SparseField
 
 Scores = npt.NDArray[np.float32]
 
@@ -135,6 +135,7 @@ def _score_keys(scope: Scope, parts: VectorQuery, prepared: list[Any], keys: Key
             sims = np.zeros((0, len(offsets)), np.float32)
         scores = sims[0] if parts.combine is None else parts.combine(sims)
         if parts.combine is None and scope.schema[parts.using].kind == "sparse":
+            assert isinstance(field, SparseField)
             shared = field.shares_index(prepared[0], offsets)
             offsets, scores = offsets[shared], scores[shared]
         kept_keys.append(make_keys(number, offsets))

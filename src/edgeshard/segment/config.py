@@ -1,6 +1,7 @@
 """``segment.json`` and ``version.info``: what a segment stores and how, and that it is complete.
 
-Format: docs/format/config.md. Unknown keys are ignored when reading. Older forms of the file are migrated in memory;
+Format: docs/format/config.md. Unknown keys are ignored when reading. Older forms of the file are migrated in
+    memory;
 the directory is rewritten only by a flush.
 """
 
@@ -90,7 +91,9 @@ class SparseConfig:
 
     __slots__ = ("index", "modifier", "storage_type")
 
-    def __init__(self, index: dict[str, Any], modifier: str | None = None, storage_type: str = "mmap") -> None:
+    def __init__(
+        self, index: dict[str, Any], modifier: str | None = None, storage_type: str = "mmap"
+    ) -> None:
         self.index = index
         self.modifier = modifier
         self.storage_type = storage_type
@@ -116,8 +119,13 @@ class SegmentConfig:
     """
 
     __slots__ = (
-        "id_tracker_memory", "initial_version", "payload_storage_type", "sparse_vector_data", "vector_data", "version",
-    )  # fmt: skip
+        "id_tracker_memory",
+        "initial_version",
+        "payload_storage_type",
+        "sparse_vector_data",
+        "vector_data",
+        "version",
+    )
 
     def __init__(
         self,
@@ -139,7 +147,8 @@ class SegmentConfig:
     def appendable(self) -> bool:
         """Whether new points may go here: every vector is kept in a form that grows."""
         dense = all(
-            config.is_plain and config.storage_type in APPENDABLE_STORAGE for config in self.vector_data.values()
+            config.is_plain and config.storage_type in APPENDABLE_STORAGE
+            for config in self.vector_data.values()
         )
         sparse = (config.index.get("index_type") for config in self.sparse_vector_data.values())
         return dense and all(index_type == "MutableRam" for index_type in sparse)
@@ -203,7 +212,9 @@ def read_version(path: Path) -> tuple[int, ...]:
             f"Please upgrade to open {path}"
         )
     if version < (0, 3, 0):
-        raise StorageError(f"{file}: segments of version {text} are too old to open; rewrite them with Qdrant 1.x")
+        raise StorageError(
+            f"{file}: segments of version {text} are too old to open; rewrite them with Qdrant 1.x"
+        )
     return version
 
 
@@ -217,11 +228,14 @@ def _parse(state: dict[str, Any]) -> SegmentConfig:
     payload = config.get("payload_storage_type", {"type": "mmap"})["type"]
     if payload not in ("mmap", "in_ram_mmap"):
         raise ValueError(f"payload storage {payload!r} is not supported")
+    id_tracker_memory = config.get("id_tracker_memory")
+    if id_tracker_memory not in (None, "cold", "cached", "pinned"):
+        raise ValueError(f"id tracker placement {id_tracker_memory!r} is not supported")
     return SegmentConfig(
         {name: _parse_dense(dense) for name, dense in config.get("vector_data", {}).items()},
         {name: _parse_sparse(sparse) for name, sparse in config.get("sparse_vector_data", {}).items()},
         payload,
-        config.get("id_tracker_memory"),
+        id_tracker_memory,
         _number(state.get("initial_version")),
         _number(state.get("version")),
     )
@@ -237,7 +251,7 @@ def _parse_dense(dense: dict[str, Any]) -> DenseConfig:
     if index["type"] not in ("plain", "hnsw"):
         raise ValueError(f"index {index['type']!r} is not supported")
     size = dense["size"]
-    if not isinstance(size, int) or not 0 < size < 2**31:
+    if type(size) is not int or not 0 < size < 2**31:
         raise ValueError(f"vector size {size!r} is out of range")
     return DenseConfig(
         size,
@@ -258,7 +272,7 @@ def _parse_sparse(sparse: dict[str, Any]) -> SparseConfig:
 
 
 def _number(value: Any) -> int | None:
-    if value is not None and (not isinstance(value, int) or not 0 <= value < 2**64):
+    if value is not None and (type(value) is not int or not 0 <= value < 2**64):
         raise ValueError(f"version {value!r} is out of range")
     return value
 
@@ -267,9 +281,7 @@ def _migrated(state: dict[str, Any]) -> dict[str, Any]:
     """A configuration of versions 0.3 to 0.5 in today's form."""
     config = state["config"]
     index = config["index"]
-    names = config.get("vector_data") or {
-        "": {"size": config["vector_size"], "distance": config["distance"]}
-    }
+    names = config.get("vector_data") or {"": {"size": config["vector_size"], "distance": config["distance"]}}
     storage = config.get("storage_type", {"type": "in_memory"})["type"]
     vectors = {}
     for name, old in names.items():
@@ -282,10 +294,15 @@ def _migrated(state: dict[str, Any]) -> dict[str, Any]:
             "distance": old["distance"],
             "storage_type": "Mmap",
             "index": {"type": "hnsw", "options": options} if options else index,
-            "quantization_config": old.get("quantization_config") if config.get("quantization_config") else None,
+            "quantization_config": old.get("quantization_config")
+            if config.get("quantization_config")
+            else None,
         }
     return {
         "initial_version": None,
         "version": state.get("version"),
-        "config": {"vector_data": vectors, "payload_storage_type": config.get("payload_storage_type", {"type": "mmap"})},
+        "config": {
+            "vector_data": vectors,
+            "payload_storage_type": config.get("payload_storage_type", {"type": "mmap"}),
+        },
     }

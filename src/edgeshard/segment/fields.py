@@ -6,6 +6,7 @@ is better. Offsets it is given lie inside the segment; the segment sees to that.
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -63,6 +64,12 @@ class Field(Protocol):
 
     def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
         """Similarities ``(len(queries), len(offsets))``."""
+
+    def as_queries(self, offsets: Offsets) -> list[Any]:
+        """Stored vectors in the form :meth:`sims` and :meth:`pairwise` take."""
+
+    def pairwise(self, left: list[Any], right: list[Any]) -> Scores:
+        """Similarities ``(len(left), len(right))`` of vectors in query form."""
 
     def ensure_count(self, total: int) -> None:
         """Give every offset of the segment an entry: a crash can leave fewer than there are ids."""
@@ -157,7 +164,7 @@ class DenseField:
 
     def ensure_count(self, total: int) -> None:
         """See :class:`Field`."""
-        if self.writable:
+        if isinstance(self.storage, ChunkedDense):
             self.storage.ensure_count(total)
 
     def collect(self, plan: FlushPlan) -> None:
@@ -250,7 +257,7 @@ class MultiField:
     def as_queries(self, offsets: Offsets) -> list[Any]:
         """Stored multi-vectors in the form :meth:`sims` takes."""
         indptr, rows = self.storage.get_batch(offsets)
-        return [rows[start:stop] for start, stop in zip(indptr, indptr[1:], strict=False)]
+        return [rows[start:stop] for start, stop in itertools.pairwise(indptr)]
 
     def pairwise(self, left: list[Any], right: list[Any]) -> Scores:
         """Similarities ``(len(left), len(right))`` of multi-vectors in query form."""
@@ -275,6 +282,10 @@ class MultiField:
     def close(self) -> None:
         """See :class:`Field`."""
         self.storage.close()
+
+
+NOTHING = (np.zeros(0, np.uint32), np.zeros(0, np.float32))
+"""A sparse vector without elements."""
 
 
 class SparseQuery:
@@ -383,6 +394,14 @@ class SparseField:
     @staticmethod
     def _reach(offsets: Offsets) -> int:
         return int(offsets.max()) + 1 if len(offsets) else 0
+
+    def as_queries(self, offsets: Offsets) -> list[Any]:
+        """See :class:`Field`."""
+        return [SparseQuery(*self.storage.get(offset) or NOTHING) for offset in offsets.tolist()]
+
+    def pairwise(self, left: list[Any], right: list[Any]) -> Scores:
+        """See :class:`Field`."""
+        raise WrongVectorKindError("Wrong usage of sparse vectors: they are not compared with one another")
 
     def shares_index(self, query: SparseQuery, offsets: Offsets) -> Mask:
         """Which points have an index of the query."""
@@ -525,6 +544,14 @@ class AbsentField:
     def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
         """See :class:`Field`."""
         return np.full((len(queries), len(offsets)), np.nan, np.float32)
+
+    def as_queries(self, offsets: Offsets) -> list[Any]:
+        """Never called: no point has the vector."""
+        return []
+
+    def pairwise(self, left: list[Any], right: list[Any]) -> Scores:
+        """Never called: no point has the vector."""
+        return np.zeros((len(left), len(right)), np.float32)
 
     def ensure_count(self, total: int) -> None:
         """Nothing to do: there are no files."""

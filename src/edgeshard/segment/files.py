@@ -18,6 +18,7 @@ from edgeshard.segment.payload_indexes import PayloadIndexes
 from edgeshard.segment.schema import Kind, Schema, VectorSchema
 from edgeshard.segment.segment import Segment
 from edgeshard.storage import files
+from edgeshard.storage.files import sync_tree
 from edgeshard.storage.gridstore import Gridstore
 from edgeshard.storage.id_tracker import DiskIdTracker, IdTracker, ImmutableIdTracker, MutableIdTracker
 
@@ -48,7 +49,7 @@ def open_segment(path: Path, *, read_only: bool = False, complete: bool = True) 
     fields = {
         name: _open_field(path, name, spec, config, read_only=read_only) for name, spec in schema.items()
     }
-    segment = Segment(path, config, ids, payload, fields, PayloadIndexes.open(path))
+    segment = Segment(path, config, ids, payload, fields, PayloadIndexes.open(path, appendable=appendable))
     if not read_only:
         _repair(segment)
     return segment
@@ -91,18 +92,6 @@ def schema_of(config: SegmentConfig) -> Schema:
     for name, sparse in config.sparse_vector_data.items():
         schema[name] = VectorSchema("sparse", idf=sparse.modifier == "idf")
     return schema
-
-
-def sync_tree(path: Path) -> None:
-    """Make every file and name below a directory durable."""
-    for directory, _, names in os.walk(path):
-        for name in names:
-            fd = files.disk.open(os.path.join(directory, name), os.O_RDONLY)
-            try:
-                files.disk.sync(fd)
-            finally:
-                os.close(fd)
-        files.disk.sync_directory(directory)
 
 
 def add_field(segment: Segment, name: str, config: DenseConfig | SparseConfig) -> None:

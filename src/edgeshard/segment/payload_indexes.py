@@ -1,21 +1,67 @@
 """The payload indexes of one segment: their schema on disk and the indexes by field path.
 
-File: ``payload_index/config.json`` (:mod:`docs/format/payload-index.md`).
+Files: ``payload_index/config.json`` and a directory per index (``docs/format/payload-index.md``).
+
+Filters read payload columns, so index files only have to be right when they become durable: changed offsets are
+noted, and a flush reads their payloads once and brings every index up to date. Directories are made under a
+temporary name and renamed when they are whole.
 """
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
-from edgeshard.errors import CorruptedError
-from edgeshard.segment.batch import Offsets
+from edgeshard.errors import CorruptedError, EdgeShardError, StorageError
+from edgeshard.index.payload import mutable
+from edgeshard.index.payload.elements import ElementNumbers, find_elements
+from edgeshard.index.payload.schema import TEXT, UUID_MAP, FieldSchema
+from edgeshard.index.payload.values import Extracted, Packed
+from edgeshard.segment.batch import Mask, Offsets
 from edgeshard.storage import files
 from edgeshard.storage.flush import FlushPlan
 
 DIRECTORY = "payload_index"
+CONFIG = "config.json"
+_CHUNK = 1 << 15
+"""Points read at a time, which bounds memory."""
+_DRAFT = ".building-"
+
+
+class IndexedSegment(Protocol):
+    """What the indexes ask of their segment."""
+
+    @property
+    def count(self) -> int:
+        """Number of offsets."""
+
+    @property
+    def columns(self) -> Any:
+        """Payload columns."""
+
+    def live_mask(self) -> Mask:
+        """Which offsets hold a point."""
+
+    def read_batch(self, offsets: Offsets | None) -> Packed:
+        """Raw payloads of some offsets."""
+
+
+class _Open:
+    """The indexes of one field, open for writing."""
+
+    __slots__ = ("elements", "indexes")
+
+    def __init__(self, indexes: list[Any], elements: ElementNumbers | None) -> None:
+        self.indexes = indexes
+        self.elements = elements
+
+    def parts(self) -> list[Any]:
+        return self.indexes if self.elements is None else [*self.indexes, self.elements]
 
 
 class PayloadIndexes:
@@ -24,75 +70,338 @@ class PayloadIndexes:
     Args:
         path: the segment's ``payload_index`` directory.
         schema: field path -> schema in the form ``config.json`` has it (a type name or an object).
+        appendable: whether the segment's indexes are changed in place.
     """
 
-    __slots__ = ("_changed", "path", "schema")
+    __slots__ = (
+        "_broken",
+        "_changed",
+        "_open",
+        "_queue",
+        "_rebuild",
+        "_views",
+        "appendable",
+        "path",
+        "schema",
+        "segment",
+    )
 
-    def __init__(self, path: Path, schema: dict[str, Any]) -> None:
+    def __init__(self, path: Path, schema: dict[str, Any], *, appendable: bool = True) -> None:
         self.path = path
         self.schema = schema
+        self.appendable = appendable
+        self.segment: IndexedSegment | None = None
         self._changed = False
+        self._broken: set[str] = set()
+        self._rebuild: set[str] = set()
+        self._queue: list[Offsets] = []
+        self._open: dict[str, _Open] = {}
+        self._views: dict[str, Any] = {}
 
     @classmethod
     def create(cls, segment: Path, schema: dict[str, Any]) -> PayloadIndexes:
-        """The indexes of a new, empty segment."""
+        """The indexes of a new, empty, appendable segment; the caller makes them durable."""
         directory = segment / DIRECTORY
         files.disk.mkdir(directory)
         indexes = cls(directory, dict(schema))
-        files.replace_file(directory / "config.json", indexes._config())
+        for field in schema:
+            indexes._create_field(indexes._field(field))
+        files.replace_file(directory / CONFIG, indexes._config())
         return indexes
 
     @classmethod
-    def open(cls, segment: Path) -> PayloadIndexes:
-        """The indexes of an existing segment; none if its configuration is missing.
+    def open(cls, segment: Path, *, appendable: bool = True) -> PayloadIndexes:
+        """The indexes of an existing segment; none if their configuration is missing.
+
+        A listed index without its files is rebuilt by the next flush; no index file is read here.
 
         Raises:
             CorruptedError: the configuration cannot be read.
         """
         directory = segment / DIRECTORY
-        file = directory / "config.json"
+        file = directory / CONFIG
         if not file.exists():
-            return cls(directory, {})
+            return cls(directory, {}, appendable=appendable)
         try:
             config = msgspec.json.decode(files.read_file(file, 16 << 20))
-            return cls(directory, dict(config["indexed_fields"]))
-        except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
+            indexes = cls(directory, dict(config["indexed_fields"]), appendable=appendable)
+            for field in indexes.schema:
+                indexes._look_at(indexes._field(field), config.get("indexed_types", {}).get(field))
+        except (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise CorruptedError(file, f"not a payload index configuration: {error}") from error
+        return indexes
+
+    def _look_at(self, field: FieldSchema, types: list[dict[str, Any]] | None) -> None:
+        """Note a field whose files are missing or of another type than its schema says."""
+        try:
+            found = None if types is None else [entry["index_type"] for entry in types]
+        except (KeyError, TypeError):
+            found = []
+        wanted = list(field.kinds)
+        missing = [
+            path
+            for kind in wanted
+            for path in mutable.required_files(
+                self.path / field.directory(kind), kind, appendable=self.appendable
+            )
+            if not path.is_file()
+        ]
+        if field.nested is not None:
+            name = "config.json" if self.appendable else "starts.zstd"
+            elements = [self.path / f"{field.directory(kind)}-elements" / name for kind in wanted]
+            missing += [path for path in elements if not path.is_file()]
+        if found is not None and [kind.replace("uuid_index", UUID_MAP) for kind in found] != wanted:
+            self._to_rebuild(field.field, f"its files hold {found}, its schema says {wanted}")
+        elif missing and self.appendable:
+            self._to_rebuild(field.field, f"{missing[0]} is missing")
+
+    def _to_rebuild(self, field: str, reason: str) -> None:
+        warnings.warn(
+            f"the payload index of {field!r} in {self.path} is rebuilt from the payloads by the next flush: {reason}",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+        self._broken.add(field)
+
+    def attach(self, segment: IndexedSegment) -> None:
+        """Say whose points these are the indexes of."""
+        self.segment = segment
+
+    # --- reading ---------------------------------------------------------------------------------------
 
     def get(self, path: str) -> Any:
-        """The index of a field path, None if there is none."""
+        """What answers conditions on a field path better than its column, None if nothing does."""
+        if path not in self.schema:
+            return None
+        view = self._views.get(path, self)
+        if view is self:
+            view = self._views[path] = self._make_view(self._field(path))
+        return view
+
+    def _make_view(self, field: FieldSchema) -> Any:
+        assert self.segment is not None
+        if TEXT in field.kinds:
+            from edgeshard.index.payload.text import TextIndex
+
+            return TextIndex(field, self.segment)
+        if UUID_MAP in field.kinds:
+            from edgeshard.index.payload.uuids import UuidIndex
+
+            return UuidIndex(field, self.segment)
         return None
 
     def points(self, field: str) -> int:
-        """How many points have an indexed value of a field."""
-        return 0
+        """How many points have a value the index of a field holds."""
+        assert self.segment is not None
+        from edgeshard.index.payload.values import values_of
+
+        known = self._field(field)
+        column = self.segment.columns.column(known.path)
+        places, _ = values_of(column, known.kinds[0])
+        owners = places if column.owners is None else column.owners[places]
+        mask = np.zeros(self.segment.count + 1, np.bool_)
+        mask[np.minimum(owners, self.segment.count)] = True
+        return int(np.count_nonzero(mask[:-1] & self.segment.live_mask()))
+
+    # --- changing --------------------------------------------------------------------------------------
 
     def create_index(self, field: str, schema: Any) -> None:
-        """Add or replace the index of a field."""
+        """Add or replace the index of a field; its files are written by the next flush."""
+        self._field(field, schema)
+        self._close_field(field)
         self.schema[field] = schema
+        self._rebuild.add(field)
         self._changed = True
 
     def delete_index(self, field: str) -> None:
         """Remove the index of a field, if there is one."""
-        self._changed |= self.schema.pop(field, None) is not None
+        if self.schema.pop(field, None) is not None:
+            self._close_field(field)
+            self._rebuild.discard(field)
+            self._broken.discard(field)
+            self._changed = True
 
     def update(self, offsets: Offsets, payloads: list[bytes | None]) -> None:
         """Points got new payloads."""
+        if self.schema:
+            self._queue.append(np.array(offsets, np.uint32))
 
     def remove(self, offsets: Offsets) -> None:
         """Points were deleted."""
+        if self.schema:
+            self._queue.append(np.array(offsets, np.uint32))
 
     def collect(self, plan: FlushPlan) -> None:
-        """Hand unflushed changes to a flush."""
+        """Bring the files up to date with the payloads and hand the changes to a flush.
+
+        Raises:
+            CorruptedError: a payload is damaged.
+            StorageError: the disk refused; nothing is lost.
+        """
+        rebuilt = sorted((self._rebuild | self._broken) & self.schema.keys())
+        for field in rebuilt if self.appendable else ():
+            self._build(field)
+        if self._queue and self.appendable:
+            changed = np.unique(np.concatenate(self._queue)) if len(self._queue) > 1 else self._queue[0]
+            self._write([name for name in self.schema if name not in rebuilt], np.unique(changed))
+        for opened in self._open.values():
+            for part in opened.parts():
+                part.collect(plan)
+        if self._changed or rebuilt:
+            plan.replace(self.path / CONFIG, self._config())
+        seen = len(self._queue)
+        plan.on_done(lambda: self._flushed(seen))
+
+    def _flushed(self, seen: int) -> None:
+        del self._queue[:seen]
         if self._changed:
-            plan.replace(self.path / "config.json", self._config())
-            plan.on_done(self._flushed)
+            self._remove_unlisted()
+        self._changed = False
+        self._rebuild.clear()
+        self._broken.clear()
 
     def close(self) -> None:
         """Release files."""
+        for field in list(self._open):
+            self._close_field(field)
 
-    def _flushed(self) -> None:
-        self._changed = False
+    # --- inside ----------------------------------------------------------------------------------------
 
-    def _config(self) -> bytes:
-        return msgspec.json.encode({"indexed_fields": self.schema})
+    def _field(self, field: str, schema: Any = None) -> FieldSchema:
+        return FieldSchema(field, self.schema[field] if schema is None else schema)
+
+    def _close_field(self, field: str) -> None:
+        self._views.pop(field, None)
+        opened = self._open.pop(field, None)
+        if opened is not None:
+            for part in opened.parts():
+                part.close()
+
+    def _write(self, fields: list[str], changed: Offsets) -> None:
+        """Rewrite what the indexes of some fields hold of some points."""
+        assert self.segment is not None
+        damaged = []
+        for start in range(0, len(changed), _CHUNK):
+            offsets = changed[start : start + _CHUNK]
+            payloads = self.segment.read_batch(offsets)
+            for name in fields:
+                if name not in damaged and not self._write_field(name, offsets, payloads):
+                    damaged.append(name)
+        for name in damaged:
+            self._build(name)
+
+    def _write_field(self, name: str, offsets: Offsets, payloads: Packed) -> bool:
+        """Whether the field's files could be changed; otherwise they are damaged."""
+        field = self._field(name)
+        opened = self._open.get(name)
+        if opened is None:
+            try:
+                opened = self._open[name] = self._open_field(field)
+            except CorruptedError as error:
+                self._to_rebuild(name, str(error))
+                return False
+        put_points(field, opened.indexes, opened.elements, offsets, payloads, self._where(offsets))
+        return True
+
+    def _where(self, offsets: Offsets) -> Any:
+        return lambda place: f"payload at offset {int(offsets[place])} of {self.path.parent}"
+
+    def _open_field(self, field: FieldSchema) -> _Open:
+        indexes = [mutable.open_index(self.path / field.directory(kind), field, kind) for kind in field.kinds]
+        elements = None
+        if field.nested is not None:
+            elements = ElementNumbers.open(
+                [self.path / f"{field.directory(kind)}-elements" for kind in field.kinds]
+            )
+        return _Open(indexes, elements)
+
+    def _build(self, name: str) -> None:
+        """Write the indexes of a field anew from all payloads."""
+        assert self.segment is not None
+        self._close_field(name)
+        field = self._field(name)
+        if name not in self._broken:  # what is listed must never be files of another type
+            files.replace_file(self.path / CONFIG, self._config(without=self._rebuild))
+        self._create_field(field, self.segment)
+
+    def _create_field(self, field: FieldSchema, segment: IndexedSegment | None = None) -> None:
+        """Write the indexes of a field in directories of a temporary name, then put them in place."""
+        drafts = {name: self.path / f"{_DRAFT}{name}" for name in field.directories}
+        try:
+            for draft in drafts.values():
+                files.disk.remove_tree(draft)
+            if self.appendable:
+                self._fill_mutable(field, drafts, segment)
+            else:
+                return
+            for name, draft in drafts.items():
+                files.sync_tree(draft)
+                files.disk.remove_tree(self.path / name)
+                files.disk.rename(draft, self.path / name)
+            files.disk.sync_directory(self.path)
+        except OSError as error:
+            if isinstance(error, EdgeShardError):
+                raise
+            raise StorageError(error.errno, f"cannot write {self.path}: {error.strerror}") from error
+
+    def _fill_mutable(
+        self, field: FieldSchema, drafts: dict[str, Path], segment: IndexedSegment | None
+    ) -> None:
+        indexes = [mutable.create_index(drafts[field.directory(kind)], field, kind) for kind in field.kinds]
+        elements = None
+        if field.nested is not None:
+            elements = ElementNumbers.create(
+                [drafts[f"{field.directory(kind)}-elements"] for kind in field.kinds]
+            )
+        if segment is not None:
+            for start in range(0, segment.count, _CHUNK):
+                offsets = np.arange(start, min(start + _CHUNK, segment.count), dtype=np.uint32)
+                payloads = segment.read_batch(offsets)
+                put_points(field, indexes, elements, offsets, payloads, self._where(offsets))
+        mutable.write_directly(_Open(indexes, elements).parts())
+
+    def _remove_unlisted(self) -> None:
+        """Remove directories of fields that are no longer indexed."""
+        listed = {name for field in self.schema for name in self._field(field).directories}
+        for entry in self.path.iterdir():
+            if (
+                entry.is_dir()
+                and entry.name not in listed
+                and not entry.name.startswith(files.TEMPORARY_PREFIX)
+            ):
+                files.disk.remove_tree(entry)
+
+    def _config(self, without: set[str] | None = None) -> bytes:
+        schema = {name: stored for name, stored in self.schema.items() if not without or name not in without}
+        config: dict[str, Any] = {"indexed_fields": schema}
+        if schema:
+            config["indexed_types"] = {name: self._field(name).types(self.appendable) for name in schema}
+        return msgspec.json.encode(config)
+
+
+def put_points(
+    field: FieldSchema,
+    indexes: list[Any],
+    elements: ElementNumbers | None,
+    offsets: Offsets,
+    payloads: Packed,
+    where: Any,
+) -> None:
+    """Set what the indexes of a field hold of some points to what their payloads say.
+
+    Raises:
+        CorruptedError: a payload is not valid JSON.
+    """
+    if field.nested is None or elements is None:
+        found = Extracted(*payloads, field.relative.steps, where)
+        for index in indexes:
+            index.put(offsets, found)
+        return
+    counts, objects = find_elements(*payloads, field.nested.steps, where)
+    numbers, gone = elements.assign(offsets, counts)
+    owners: npt.NDArray[np.int64] = np.repeat(np.arange(len(offsets)), counts)
+    found = Extracted(*objects, field.relative.steps, lambda place: where(int(owners[place])))
+    for index in indexes:
+        index.put(numbers, found)
+        if len(gone):
+            index.remove(gone)

@@ -14,7 +14,8 @@ COSINE, EUCLID, DOT, MANHATTAN = range(4)
 TURBO_BITS = {"turbo4": 4, "turbo8": 8, "turbo16": 16}
 """Bits per element of the compressed element types."""
 
-_NUMPY = {
+_BYTES: np.dtype[np.generic] = np.dtype(np.uint8)
+_NUMPY: dict[str, np.dtype[np.generic]] = {
     "float32": np.dtype(np.float32),
     "float16": np.dtype(np.float16),
     "uint8": np.dtype(np.uint8),
@@ -62,7 +63,7 @@ class VectorSchema:
     @property
     def dtype(self) -> np.dtype[np.generic]:
         """The NumPy type of a stored element (bytes of a record for compressed vectors)."""
-        return _NUMPY.get(self.datatype, np.dtype(np.uint8))
+        return _NUMPY.get(self.datatype, _BYTES)
 
 
 Schema: TypeAlias = "dict[str, VectorSchema]"

@@ -7,6 +7,7 @@ be deleted, and the shard moves a point to an appendable segment before changing
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ class Segment:
         self.indexes = indexes
         self.version = -1 if config.version is None else config.version
         self.columns = PayloadColumns(self)
+        indexes.attach(self)
 
     @property
     def name(self) -> str:
@@ -93,7 +95,7 @@ class Segment:
             return [self.payload.get(int(offsets[0])) or b"{}"]
         data, bounds = self.payload.get_batch(offsets)
         raw, edges = data.tobytes(), bounds.tolist()
-        return [raw[start:stop] or b"{}" for start, stop in zip(edges, edges[1:], strict=False)]
+        return [raw[start:stop] or b"{}" for start, stop in itertools.pairwise(edges)]
 
     def payload_of(self, offset: int) -> dict[str, Any]:
         """The decoded payload of one point."""
@@ -167,6 +169,14 @@ class Segment:
         self.payload.put_batch(offsets, payloads)
         self.indexes.update(offsets, payloads)
         self.columns.invalidate(offsets)
+
+    def put_payload(self, offset: int, payload: bytes) -> None:
+        """Replace the payload of one point, without stamping its version."""
+        self.payload.put(offset, payload)
+        if self.indexes.schema or self.columns.in_use:
+            offsets = np.array([offset], np.uint32)
+            self.indexes.update(offsets, [payload])
+            self.columns.invalidate(offsets)
 
     def _stamp(self, op_number: int, offsets: Offsets) -> None:
         self.ids.set_versions(offsets, op_number)

@@ -1,6 +1,7 @@
 """``edge_config.json``, and how a configuration is put together when a shard is loaded.
 
-Per setting the first that says something wins: the argument of ``load``, the stored file, what the segments imply.
+Per setting the first that says something wins: the argument of ``load``, the stored file, what the segments
+    imply.
 ``vectors`` and ``sparse_vectors`` are taken whole. The result must fit the segments. Format: docs/format/config.md.
 """
 
@@ -11,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from edgeshard.errors import CorruptedError, ValidationError
+from edgeshard.models.base import restore
 from edgeshard.models.config import (
     EdgeConfig,
     EdgeOptimizersConfig,
@@ -44,12 +47,25 @@ from edgeshard.segment.config import DISTANCES, DenseConfig, SegmentConfig, Spar
 from edgeshard.storage import files
 
 FILE = "edge_config.json"
+PAYLOAD_FIELDS = ("on_disk_payload", "payload_memory")
 PLAIN_FIELDS = ("on_disk_payload", "max_search_threads", "search_pool_core")
 OPTIMIZER_FIELDS = (
-    "deleted_threshold", "vacuum_min_vector_number", "default_segment_number", "max_segment_size",
-    "indexing_threshold", "prevent_unoptimized",
-)  # fmt: skip
-HNSW_FIELDS = ("m", "ef_construct", "full_scan_threshold", "max_indexing_threads", "on_disk", "payload_m", "inline_storage")
+    "deleted_threshold",
+    "vacuum_min_vector_number",
+    "default_segment_number",
+    "max_segment_size",
+    "indexing_threshold",
+    "prevent_unoptimized",
+)
+HNSW_FIELDS = (
+    "m",
+    "ef_construct",
+    "full_scan_threshold",
+    "max_indexing_threads",
+    "on_disk",
+    "payload_m",
+    "inline_storage",
+)
 
 
 def read_config(path: Path) -> EdgeConfig | None:
@@ -97,10 +113,13 @@ def wal_enabled(given: EdgeConfig | None, stored: EdgeConfig | None) -> bool:
     """
     if stored is None:
         return given is None or given.wal_enabled is not False
-    if given is not None and given.wal_enabled is not None and given.wal_enabled != (stored.wal_enabled is not False):
-        raise ValidationError(
-            f"wal_enabled cannot be changed after the shard is created (it is {stored.wal_enabled is not False})"
-        )
+    if (
+        given is not None
+        and given.wal_enabled is not None
+        and given.wal_enabled != (stored.wal_enabled is not False)
+    ):
+        fixed = stored.wal_enabled is not False
+        raise ValidationError(f"wal_enabled cannot be changed after the shard is created (it is {fixed})")
     return stored.wal_enabled is not False
 
 
@@ -115,14 +134,25 @@ def merge_config(
     layers = [layer for layer in (given, stored, derive(segments)) if layer is not None]
     fields: dict[str, Any] = {}
     for field in EdgeConfig.__match_args__:
-        empty = {} if field in ("vectors", "sparse_vectors") else None
-        fields[field] = next((getattr(layer, field) for layer in layers if getattr(layer, field) != empty), empty)
-    if given is not None and given.on_disk_payload is not None and given.payload_memory is None:
-        fields["payload_memory"] = None
-    config = EdgeConfig(**fields)
+        empty: Any = {} if field in ("vectors", "sparse_vectors") else None
+        values = (getattr(layer, field) for layer in layers)
+        fields[field] = next((value for value in values if value != empty), empty)
+    for layer in layers:  # the old and the new setting of one thing come from one layer
+        if any(getattr(layer, field) is not None for field in PAYLOAD_FIELDS):
+            fields.update({field: getattr(layer, field) for field in PAYLOAD_FIELDS})
+            break
+    config = _config(fields)
     for segment in segments:
         check_fits(config, segment)
     return config
+
+
+def _config(fields: dict[str, Any]) -> EdgeConfig:
+    """A configuration, which on disk may have lost its last vector."""
+    if fields["vectors"] or fields["sparse_vectors"]:
+        return EdgeConfig(**fields)
+    bare = EdgeConfig(**{**fields, "sparse_vectors": {"": EdgeSparseVectorParams()}})
+    return restore(EdgeConfig, {**{slot: getattr(bare, slot) for slot in bare._slots}, "_sparse_vectors": {}})
 
 
 def check_fits(config: EdgeConfig, segment: SegmentConfig) -> None:
@@ -137,19 +167,32 @@ def check_fits(config: EdgeConfig, segment: SegmentConfig) -> None:
         ("sparse vectors", config.sparse_vectors, segment.sparse_vector_data),
     ):
         if set(wanted) != set(found):
-            raise ValidationError(f"{prefix}{what} {sorted(wanted)} were given, the segments have {sorted(found)}")
+            raise ValidationError(
+                f"{prefix}{what} {sorted(wanted)} were given, the segments have {sorted(found)}"
+            )
     for name, dense in config.vectors.items():
-        wanted_traits = (dense.size, int(dense.distance), datatype_name(dense.datatype), dense.multivector_config is not None)
+        wanted_traits = (
+            dense.size,
+            int(dense.distance),
+            datatype_name(dense.datatype),
+            dense.multivector_config is not None,
+        )
         stored = segment.vector_data[name]
         found_traits = (stored.size, stored.distance, stored.datatype or "float32", stored.multi)
         if wanted_traits != found_traits:
             raise ValidationError(
-                f"{prefix}vector {name!r} is (size, distance, datatype, multi) = {found_traits}, not {wanted_traits}"
+                f"{prefix}vector {name!r} is (size, distance, datatype, multi) = {found_traits}, "
+                f"not {wanted_traits}"
             )
     for name, sparse in config.sparse_vectors.items():
-        wanted_idf, found_idf = sparse.modifier == Modifier.Idf, segment.sparse_vector_data[name].modifier == "idf"
+        wanted_idf, found_idf = (
+            sparse.modifier == Modifier.Idf,
+            segment.sparse_vector_data[name].modifier == "idf",
+        )
         if wanted_idf != found_idf:
-            raise ValidationError(f"{prefix}the idf modifier of sparse vector {name!r} is {found_idf}, not {wanted_idf}")
+            raise ValidationError(
+                f"{prefix}the idf modifier of sparse vector {name!r} is {found_idf}, not {wanted_idf}"
+            )
 
 
 def datatype_name(datatype: VectorStorageDatatype | None) -> str:
@@ -157,7 +200,7 @@ def datatype_name(datatype: VectorStorageDatatype | None) -> str:
     return "float32" if datatype is None else to_wire(datatype)
 
 
-# --- JSON ----------------------------------------------------------------------------------------------
+# --- JSON
 
 
 def to_object(config: EdgeConfig) -> dict[str, Any]:
@@ -176,8 +219,7 @@ def to_object(config: EdgeConfig) -> dict[str, Any]:
         result["quantization_config"] = quantization_object(config.quantization_config)
     if config.optimizers is not None:
         result["optimizers"] = {field: getattr(config.optimizers, field) for field in OPTIMIZER_FIELDS}
-    if config.wal_enabled is False:
-        result["wal_enabled"] = False
+    _put(result, "wal_enabled", config.wal_enabled)
     return result
 
 
@@ -187,17 +229,19 @@ def from_object(stored: dict[str, Any]) -> EdgeConfig:
     if optimizers is not None:
         renamed = {key.removesuffix("_kb"): value for key, value in optimizers.items()}
         optimizers = EdgeOptimizersConfig(**{field: renamed.get(field) for field in OPTIMIZER_FIELDS})
-    return EdgeConfig(
-        vectors={name: _dense_params(params) for name, params in stored.get("vectors", {}).items()},
-        sparse_vectors={name: _sparse_params(params) for name, params in stored.get("sparse_vectors", {}).items()},
-        hnsw_config=hnsw_config(stored.get("hnsw_config")),
-        quantization_config=quantization_config(stored.get("quantization_config")),
-        optimizers=optimizers,
-        payload_memory=_memory_of(stored.get("payload_memory")),
-        id_tracker_memory=_memory_of(stored.get("id_tracker_memory")),
-        wal_enabled=stored.get("wal_enabled"),
-        **{field: stored.get(field) for field in PLAIN_FIELDS},
-    )
+    fields = {
+        "vectors": {name: _dense_params(params) for name, params in stored.get("vectors", {}).items()},
+        "sparse_vectors": {
+            name: _sparse_params(params) for name, params in stored.get("sparse_vectors", {}).items()
+        },
+        "hnsw_config": hnsw_config(stored.get("hnsw_config")),
+        "quantization_config": quantization_config(stored.get("quantization_config")),
+        "optimizers": optimizers,
+        "payload_memory": _memory_of(stored.get("payload_memory")),
+        "id_tracker_memory": _memory_of(stored.get("id_tracker_memory")),
+        "wal_enabled": stored.get("wal_enabled"),
+    }
+    return _config(fields | {field: stored.get(field) for field in PLAIN_FIELDS})
 
 
 def _dense_object(params: EdgeVectorParams) -> dict[str, Any]:
@@ -285,6 +329,8 @@ def quantization_object(config: Any) -> dict[str, Any]:
                 value = getattr(config, field)
                 if value is not None and (field in enums or field == "memory"):
                     value = to_wire(value)
+                elif isinstance(value, float):
+                    value = _shortest(value)
                 _put(inner, field, value)
             return {kind: inner}
     raise TypeError(f"not a quantization setting: {config!r}")
@@ -300,9 +346,14 @@ def quantization_config(stored: dict[str, Any] | None) -> Any:
     for field in cls.__match_args__:  # type: ignore[attr-defined]
         value = inner.get(field)
         if value is not None and field in enums:
-            value = from_wire(enums[field], value)  # type: ignore[type-var]
+            value = from_wire(enums[field], value)
         fields[field] = _memory_of(value) if field == "memory" else value
     return cls(**fields)
+
+
+def _shortest(value: float) -> float:
+    """A float32 as the float with the fewest digits that reads back as it: 0.99, not 0.9900000095367432."""
+    return float(str(np.float32(value)))
 
 
 def _memory(memory: Memory | None) -> str | None:
@@ -318,38 +369,42 @@ def _put(target: dict[str, Any], key: str, value: Any) -> None:
         target[key] = value
 
 
-# --- derivation from segments --------------------------------------------------------------------------
+# --- derivation from segments
 
 
 def derive(segments: Sequence[SegmentConfig]) -> EdgeConfig | None:
-    """What the segments imply, the first that says something winning; None without segments."""
+    """What the segments imply, None without segments: the vectors of the first, and settings it has."""
     if not segments:
         return None
     first = segments[0]
     in_ram = first.payload_storage_type == "in_ram_mmap"
-    return EdgeConfig(
-        vectors={name: _derived_dense(name, segments) for name in first.vector_data},
-        sparse_vectors={name: _derived_sparse(config) for name, config in first.sparse_vector_data.items()},
-        on_disk_payload=not in_ram,
-        payload_memory=Memory.Cached if in_ram else Memory.Cold,
-        hnsw_config=_derived_hnsw(segments),
-        id_tracker_memory=_memory_of(first.id_tracker_memory),
+    fields = dict.fromkeys(EdgeConfig.__match_args__)
+    return _config(
+        fields
+        | {
+            "vectors": {name: _derived_dense(config) for name, config in first.vector_data.items()},
+            "sparse_vectors": {
+                name: _derived_sparse(config) for name, config in first.sparse_vector_data.items()
+            },
+            "on_disk_payload": not in_ram,
+            "payload_memory": Memory.Cached if in_ram else Memory.Cold,
+            "hnsw_config": _derived_hnsw(segments),
+            "id_tracker_memory": _memory_of(first.id_tracker_memory),
+        }
     )
 
 
-def _derived_dense(name: str, segments: Sequence[SegmentConfig]) -> EdgeVectorParams:
-    configs = [segment.vector_data[name] for segment in segments if name in segment.vector_data]
-    first: DenseConfig = configs[0]
-    graphs = [config.index["options"] for config in configs if not config.is_plain]
-    quantized = [config.quantization for config in configs if config.quantization is not None]
+def _derived_dense(config: DenseConfig) -> EdgeVectorParams:
+    on_disk = config.storage_type in ("ChunkedMmap", "Mmap")
     return EdgeVectorParams(
-        size=first.size,
-        distance=Distance(first.distance),
-        on_disk=first.storage_type in ("ChunkedMmap", "Mmap"),
-        multivector_config=MultiVectorConfig(MultiVectorComparator.MaxSim) if first.multi else None,
-        datatype=None if first.datatype is None else from_wire(VectorStorageDatatype, first.datatype),
-        quantization_config=quantization_config(quantized[0]) if quantized else None,
-        hnsw_config=hnsw_config(graphs[0]) if graphs else None,
+        size=config.size,
+        distance=Distance(config.distance),
+        on_disk=on_disk,
+        multivector_config=MultiVectorConfig(MultiVectorComparator.MaxSim) if config.multi else None,
+        datatype=None if config.datatype is None else from_wire(VectorStorageDatatype, config.datatype),
+        quantization_config=quantization_config(config.quantization),
+        hnsw_config=None if config.is_plain else hnsw_config(config.index["options"]),
+        memory=Memory.Cold if on_disk else Memory.Cached,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from edgeshard.models.results import PayloadIndexInfo, ShardInfo
 from edgeshard.segment.segment import Segment
@@ -11,7 +12,7 @@ from edgeshard.shard.operations.schemas import schema_from_json
 
 def shard_info(segments: Sequence[Segment]) -> ShardInfo:
     """Counts of segments, points and indexed vectors, and the payload indexes by field path."""
-    schema = {}
+    schema: dict[str, tuple[Any, int]] = {}
     for segment in segments:
         for field, stored in segment.indexes.schema.items():
             points = segment.indexes.points(field)

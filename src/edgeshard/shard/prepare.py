@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from edgeshard import _native
 from edgeshard.errors import ValidationError, VectorDimensionError, VectorNameNotFoundError, WrongVectorKindError
+from edgeshard.models.operations import MultiBatch, SparseBatch, UpdateVectors, UpsertBatch, UpsertPoints
 from edgeshard.models.points import Point, PointVectors
 from edgeshard.models.vectors import SparseVector
-from edgeshard.models.operations import UpdateVectors, UpsertBatch, UpsertPoints
 from edgeshard.segment.batch import Batch, Column, DenseColumn, Ids, Mask, MultiColumn, SparseColumn
 from edgeshard.segment.schema import Schema, VectorSchema
 from edgeshard.shard.operations import UpsertRaw
@@ -36,7 +36,7 @@ def prepare_points(points: Sequence[Point], schema: Schema) -> Batch:
     """
     points = _last_of_each(points)
     ids: Ids = [point._id for point in points]
-    payloads = [point._payload or EMPTY_PAYLOAD for point in points]
+    payloads: list[bytes | None] = [point._payload or EMPTY_PAYLOAD for point in points]
     return Batch(ids, _columns([point._vectors for point in points], schema), payloads)
 
 
@@ -57,17 +57,20 @@ def prepare_columns(batch: UpsertBatch, schema: Schema) -> Batch:
     for name, vectors in batch.vectors.items():
         spec = _spec(schema, name)
         if spec.kind == "sparse":
-            _require(hasattr(vectors, "indices"), spec, name)
+            if not isinstance(vectors, SparseBatch):
+                raise wrong_kind(spec, name)
             columns[name] = _sorted_sparse(vectors.indptr, vectors.indices, vectors.values, None)
-        elif hasattr(vectors, "rows"):
+        elif isinstance(vectors, MultiBatch):
             _require(spec.kind == "multi", spec, name, given="multi")
             columns[name] = MultiColumn(vectors.indptr, _store_rows(vectors.rows, spec))
         else:
-            _require(isinstance(vectors, np.ndarray), spec, name, given="sparse")
+            if isinstance(vectors, SparseBatch):
+                raise wrong_kind(spec, name, given="sparse")
             rows = _store_rows(vectors, spec)
             columns[name] = _one_row_each(rows) if spec.kind == "multi" else DenseColumn(rows)
     count = len(batch.ids)
-    payloads = [EMPTY_PAYLOAD] * count if batch.payloads is None else [p or EMPTY_PAYLOAD for p in batch.payloads]
+    given = batch.payloads or [None] * count
+    payloads: list[bytes | None] = [payload or EMPTY_PAYLOAD for payload in given]
     whole = Batch(batch.ids, columns, payloads)
     chosen = _last_positions(batch.ids)
     return whole if chosen is None else whole.take(chosen)
@@ -124,29 +127,28 @@ def _row_bytes(spec: VectorSchema) -> int:
         return spec.size * spec.dtype.itemsize
     from edgeshard.index.turbo import record_bytes
 
-    return record_bytes(spec.size, spec.distance, spec.turbo_bits)
+    return int(record_bytes(spec.size, spec.distance, spec.turbo_bits))
 
 
 def without_unknown_names(operation: Any, schema: Schema) -> Any:
     """A logged operation without the vector names that were deleted since it was written."""
     if not isinstance(operation, (UpsertPoints, UpdateVectors)):
         return operation
-    kind = type(operation.points[0]) if operation.points else None
-    points = []
+    kept: list[Any] = []
     for point in operation.points:
         named = _by_name(point._vectors)
         known = {name: vector for name, vector in named.items() if name in schema}
         if named and not known:
             continue
         if len(known) == len(named):
-            points.append(point)
-        elif kind is Point:
-            points.append(Point._make(point._id, known, point._payload))
+            kept.append(point)
+        elif isinstance(point, Point):
+            kept.append(Point._make(point._id, known, point._payload))
         else:
-            points.append(PointVectors(point._id, known))
+            kept.append(PointVectors(point._id, known))
     if isinstance(operation, UpsertPoints):
-        return UpsertPoints(points, operation.condition, operation.mode)
-    return UpdateVectors(points, operation.condition)
+        return UpsertPoints(kept, operation.condition, operation.mode)
+    return UpdateVectors(kept, operation.condition)
 
 
 def _last_of_each(points: Sequence[Point]) -> Sequence[Point]:
@@ -285,12 +287,13 @@ def _store_rows(rows: npt.NDArray[Any], spec: VectorSchema) -> npt.NDArray[np.ge
 
 
 def _require(condition: bool, spec: VectorSchema, name: str, given: str = "dense") -> None:
-    if condition:
-        return
-    if "sparse" in (spec.kind, given):
-        raise WrongVectorKindError(
-            f"Wrong usage of sparse vectors: {name!r} stores {spec.kind} vectors, a {given} one was given"
-        )
-    raise WrongVectorKindError(
-        f"Wrong usage of multi vectors: {name!r} stores {spec.kind} vectors, a {given} one was given"
+    if not condition:
+        raise wrong_kind(spec, name, given)
+
+
+def wrong_kind(spec: VectorSchema, name: str, given: str = "dense") -> WrongVectorKindError:
+    """The error for a vector of another kind than a name stores."""
+    what = "sparse" if "sparse" in (spec.kind, given) else "multi"
+    return WrongVectorKindError(
+        f"Wrong usage of {what} vectors: {name!r} stores {spec.kind} vectors, a {given} one was given"
     )

@@ -37,6 +37,15 @@ def retrieve(segments: Segments, ids: Sequence[PointId], projection: Projection)
     return [record for record in found if record is not None]
 
 
+def retrieve_one(segments: Segments, point_id: PointId) -> list[Record]:
+    """One point with its payload and without vectors, or nothing: :func:`retrieve` without its overhead."""
+    for segment in segments:
+        offset = segment.ids.offset_of(point_id)
+        if offset is not None:
+            return [Record._make(point_id, segment.payload.get(offset) or b"{}", None, None)]
+    return []
+
+
 def make_records(segment: Segment, offsets: Offsets, projection: Projection) -> list[Record]:
     """Records of points of one segment."""
     ids = segment.ids.ids_of(offsets)

@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-
 from edgeshard.errors import EdgeShardError
 from edgeshard.models.operations import (
     ClearPayload,
@@ -24,7 +23,7 @@ from edgeshard.models.operations import (
     UpsertPoints,
 )
 from edgeshard.shard import apply
-from edgeshard.shard.operations import SyncPoints, UpsertRaw, decode
+from edgeshard.shard.operations import SyncPoints, SyncPointsRaw, UpsertRaw, decode
 from edgeshard.shard.prepare import prepare_raw, prepare_vectors, without_unknown_names
 from edgeshard.shard.reads import first_at
 from edgeshard.shard.resolve import resolve, select
@@ -45,7 +44,7 @@ def replay(store: Store) -> int:
     """
     assert store.wal is not None
     count = 0
-    for number, payload in store.wal.entries(store.wal.replay_from):
+    for number, payload in store.wal.entries(_first_missing(store)):
         count += 1
         try:
             operation = decode(payload)
@@ -55,6 +54,15 @@ def replay(store: Store) -> int:
                 f"log record {number} of {store.path} is passed over: {error}", RuntimeWarning, stacklevel=2
             )
     return count
+
+
+def _first_missing(store: Store) -> int:
+    """The first record to apply: the one behind the acknowledged, if a segment shows that it is there."""
+    assert store.wal is not None
+    start, acknowledged = store.wal.replay_from, store.wal.ack_index
+    if acknowledged is not None and any(segment.version >= acknowledged for segment in store.segments):
+        return max(start, acknowledged + 1)
+    return start
 
 
 def apply_logged(store: Store, number: int, operation: Any) -> None:
@@ -120,6 +128,12 @@ def _points(store: Store, operation: SetPayload | OverwritePayload | DeletePaylo
 def _sync_points(store: Store, number: int, operation: SyncPoints) -> None:
     """Within an id range, delete what is not listed and upsert what is."""
     listed = {point._id for point in operation.points}
+    apply.delete_points(store.segments, number, _in_range(store, operation, listed))
+    apply_logged(store, number, UpsertPoints(operation.points, None, None))
+
+
+def _in_range(store: Store, operation: SyncPoints | SyncPointsRaw, listed: set[Any]) -> list[Any]:
+    """Ids of the points in an operation's range that it does not list."""
     gone: list[Any] = []
     for segment in store.segments:
         offsets = segment.ids.sorted_offsets()
@@ -130,8 +144,14 @@ def _sync_points(store: Store, number: int, operation: SyncPoints) -> None:
                 break
             if point_id not in listed:
                 gone.append(point_id)
-    apply.delete_points(store.segments, number, gone)
-    apply_logged(store, number, UpsertPoints(operation.points, None, None))
+    return gone
+
+
+def _sync_points_raw(store: Store, number: int, operation: SyncPointsRaw) -> None:
+    """:func:`_sync_points` with the points in stored form."""
+    listed = set(operation.points.ids) if isinstance(operation.points.ids, list) else set(operation.points.ids.tolist())
+    apply.delete_points(store.segments, number, _in_range(store, operation, listed))
+    _upsert_raw(store, number, operation.points)
 
 
 def _after(left: Any, right: Any) -> bool:
@@ -143,6 +163,7 @@ def _after(left: Any, right: Any) -> bool:
 _HANDLERS: dict[type, Callable[[Any, int, Any], None]] = {
     UpsertRaw: _upsert_raw,
     SyncPoints: _sync_points,
+    SyncPointsRaw: _sync_points_raw,
     UpdateVectors: _update_vectors,
     DeletePoints: _delete_points,
     DeleteVectors: _delete_vectors,

@@ -13,21 +13,30 @@ class ReadWriteLock:
     A waiting writer keeps new readers out, so that a stream of queries cannot starve an update. Not reentrant.
     """
 
-    __slots__ = ("_changed", "_mutex", "_readers", "_waiting", "_writing")
+    __slots__ = ("_changed", "_mutex", "_readers", "_sleepers", "_waiting", "_writing")
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
         self._changed = threading.Condition(self._mutex)
         self._readers = 0
+        self._sleepers = 0
         self._waiting = 0
         self._writing = False
 
     def acquire_read(self) -> None:
         """Enter as a reader."""
         with self._mutex:
+            if self._writing or self._waiting:
+                self._wait_for_writers()
+            self._readers += 1
+
+    def _wait_for_writers(self) -> None:
+        self._sleepers += 1
+        try:
             while self._writing or self._waiting:
                 self._changed.wait()
-            self._readers += 1
+        finally:
+            self._sleepers -= 1
 
     def release_read(self) -> None:
         """Leave as a reader."""
@@ -39,13 +48,18 @@ class ReadWriteLock:
     def acquire_write(self) -> None:
         """Enter as the writer."""
         with self._mutex:
+            if not (self._writing or self._readers):
+                self._writing = True
+                return
             self._waiting += 1
+            self._sleepers += 1
             try:
                 while self._writing or self._readers:
                     self._changed.wait()
                 self._writing = True
             finally:
                 self._waiting -= 1
+                self._sleepers -= 1
                 if not self._writing:
                     self._changed.notify_all()
 
@@ -53,7 +67,8 @@ class ReadWriteLock:
         """Leave as the writer."""
         with self._mutex:
             self._writing = False
-            self._changed.notify_all()
+            if self._sleepers:
+                self._changed.notify_all()
 
     @contextmanager
     def reading(self) -> Iterator[None]:

@@ -44,8 +44,13 @@ def change_schema(store: Store, operation: UpdateOperation) -> None:
     """
     if not _needed(store, operation):
         return
+    files_change = isinstance(operation, (CreateFieldIndex, DeleteFieldIndex))
+    if files_change:  # the journal must not hold writes to files that are about to be replaced
+        store.flush(checkpoint=True)
     number = store.log(lambda: encode(operation))
     change_schema_replayed(store, number, operation)
+    if files_change:
+        store.flush(checkpoint=True)
 
 
 def change_schema_replayed(store: Store, number: int, operation: Any) -> None:

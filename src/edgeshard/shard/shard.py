@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from os import getpid
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -32,7 +32,7 @@ from edgeshard.shard.rwlock import ReadWriteLock
 from edgeshard.shard.store import Store
 
 if TYPE_CHECKING:
-    from edgeshard.segment.segment import Segment
+    pass
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
 PointId: TypeAlias = "int | str | UUID"
@@ -50,8 +50,13 @@ class EdgeShard:
 
     __slots__ = ("__weakref__", "_finalizer", "_lock", "_optimising", "_store")
 
+    _store: Store
+    _lock: ReadWriteLock
+    _optimising: threading.Lock
+    _finalizer: weakref.finalize[[], EdgeShard]
+
     def __init__(self) -> None:
-        raise TypeError("cannot create 'EdgeShard' instances: use EdgeShard.create(path, config) or EdgeShard.load(path)")
+        raise TypeError("cannot create 'EdgeShard' instances: use EdgeShard.create(path, config) or load(path)")
 
     @classmethod
     def _wrap(cls, store: Store) -> EdgeShard:
@@ -158,8 +163,14 @@ class EdgeShard:
         """
         if not isinstance(operation, UpdateOperation):
             raise TypeError(f"operation must be an UpdateOperation, not {type(operation).__name__}")
-        with self._writing() as store:
+        store = self._enter()
+        self._lock.acquire_write()
+        try:
+            if store.closed:
+                raise closed_error()
             store.update(operation)
+        finally:
+            self._lock.release_write()
 
     def optimize(
         self,
@@ -219,9 +230,17 @@ class EdgeShard:
             VectorNameNotFoundError: a vector name the shard does not have.
         """
         ids = [parse_id(point_id) for point_id in point_ids]
-        with self._reading() as store:
+        store = self._enter()
+        self._lock.acquire_read()
+        try:
+            if store.closed:
+                raise closed_error()
+            if len(ids) == 1 and not with_vector and (with_payload is True or with_payload is None):
+                return reads.retrieve_one(store.segments, ids[0])
             projection = Projection(with_payload, with_vector, store.schema, default_payload=True)
             return reads.retrieve(store.segments, ids, projection)
+        finally:
+            self._lock.release_read()
 
     def scroll(self, scroll: ScrollRequest) -> tuple[list[Record], int | UUID | None]:
         """Points in id order (or by a payload value), a page at a time.
@@ -298,6 +317,13 @@ class EdgeShard:
 
     # --- inside ------------------------------------------------------------------------------------------
 
+    def _enter(self) -> Store:
+        """The store, in the process that opened it."""
+        store = self._store
+        if getpid() != store.pid:
+            self._check_process()
+        return store
+
     @contextmanager
     def _reading(self) -> Iterator[Store]:
         self._check_process()
@@ -318,7 +344,7 @@ class EdgeShard:
 
     def _open_store(self) -> Store:
         if self._store.closed:
-            raise ClosedError("Service runtime error: Shard is not initialized: it was closed")
+            raise closed_error()
         return self._store
 
     def _check_process(self) -> None:
@@ -327,6 +353,11 @@ class EdgeShard:
                 f"this shard was opened by process {self._store.pid}: open it in process {os.getpid()} "
                 "after the parent closed it"
             )
+
+
+def closed_error() -> ClosedError:
+    """What every call raises after :meth:`EdgeShard.close`."""
+    return ClosedError("Service runtime error: Shard is not initialized: it was closed")
 
 
 def _directory(path: PathLike) -> Path:

@@ -25,6 +25,7 @@ from edgeshard.shard.layout import new_segment_config, schema_of_config
 from edgeshard.shard.replay import replay
 from edgeshard.shard.resolve import Resolved, resolve
 from edgeshard.shard.schema_changes import change_schema, is_schema_change
+from edgeshard.shard.single import single_point, upsert_single
 from edgeshard.storage import files, journal
 from edgeshard.storage.checkpoint import Checkpointer
 from edgeshard.storage.flush import FlushPlan
@@ -136,6 +137,9 @@ class Store:
             self.add_segment()
         if self.wal is not None:
             replay(self)
+            if self.wal.restarting:
+                self.flush(checkpoint=True)
+            self.next_op = self.wal.next_index
         if self.config != stored:
             configs.write_config(self.path, self.config)
 
@@ -146,25 +150,20 @@ class Store:
             self.next_op = max(highest + 1, 1)
             self._checkpointer = Checkpointer(self.path, None)
             return
-        self.wal = self._existing_wal(highest + 1)
+        self.wal = self._wal_at_least(highest + 1)
         self.lock.include_wal()
         self._checkpointer = Checkpointer(self.path, self.wal)
         self.next_op = self.wal.next_index
 
-    def _existing_wal(self, first_index: int) -> Wal:
+    def _wal_at_least(self, first_index: int) -> Wal:
         """The log, whose next number is at least ``first_index``."""
-        directory = self.path / WAL
         options = configs.wal_options(self.path)
-        sizes = {
-            "capacity_bytes": options.get("segment_capacity", DEFAULT_CAPACITY_BYTES),
-            "retain_closed": options.get("retain_closed", 1),
-        }
-        if not directory.is_dir():
-            return Wal.create(directory, first_index=first_index, **sizes)
-        wal = Wal.open(directory, **sizes)
-        if wal.next_index < first_index:
-            wal.restart(first_index)
-        return wal
+        return Wal.open(
+            self.path / WAL,
+            first_index=first_index,
+            capacity_bytes=options.get("segment_capacity", DEFAULT_CAPACITY_BYTES),
+            retain_closed=options.get("retain_closed", 1),
+        )
 
     def add_segment(self) -> Segment:
         """A new appendable segment with the payload indexes of the others."""
@@ -184,6 +183,11 @@ class Store:
             ValidationError, NotFoundError: it cannot be applied; nothing changed.
             StorageError: the disk refused; nothing changed.
         """
+        point = single_point(self, operation)
+        if point is not None and upsert_single(self, point):
+            if self._unflushed_bytes > AUTO_FLUSH_BYTES:
+                self.flush()
+            return
         if is_schema_change(operation):
             change_schema(self, operation)
             return
@@ -197,7 +201,7 @@ class Store:
         try:
             resolved.apply(self.segments, number)
         except BaseException:
-            self._undo(number)
+            self.undo(number)
             raise
         if self._unflushed_bytes > AUTO_FLUSH_BYTES:
             self.flush()
@@ -212,7 +216,7 @@ class Store:
         self.next_op = number + 1
         return number
 
-    def _undo(self, number: int) -> None:
+    def undo(self, number: int) -> None:
         """Take back an operation that failed half way: drop its record and rebuild the segments from the log."""
         if self.wal is None:
             return
@@ -312,10 +316,7 @@ def _make_directories(path: Path) -> list[Path]:
     """Make a directory and its parents; those that were made."""
     if os.fspath(path) in ("", "."):
         raise ValidationError("the path of a shard must not be empty")
-    made: list[Path] = []
-    for directory in reversed([path, *path.parents]):
-        if not directory.exists():
-            made.append(directory)
+    made = [directory for directory in reversed([path, *path.parents]) if not directory.exists()]
     try:
         files.disk.mkdir(path)
     except OSError as error:

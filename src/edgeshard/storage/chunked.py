@@ -12,10 +12,10 @@ Chunks are mapped privately, so appending is a copy into memory; the flush write
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -85,7 +85,7 @@ class ChunkedRows:
         per_chunk = max(1, CHUNK_BYTES // (dim * np.dtype(dtype).itemsize))
         size = per_chunk * dim * np.dtype(dtype).itemsize
         config = {"chunk_size_bytes": size, "chunk_size_vectors": per_chunk, "dim": stored_dim or dim}
-        files.replace_file(path / "config.json", json.dumps(config, separators=(",", ":")).encode())
+        files.replace_file(path / "config.json", msgspec.json.encode(config))
         files.create_file(path / "status.dat", STATUS_BYTES)
         return cls(path, dim, dtype, stored_dim=stored_dim)
 
@@ -93,7 +93,7 @@ class ChunkedRows:
         """``(rows per chunk, bytes per chunk)``."""
         path = self.directory / "config.json"
         try:
-            config = json.loads(files.read_file(path, 1 << 16))
+            config = msgspec.json.decode(files.read_file(path, 1 << 16))
             dim, rows, size = (config[key] for key in ("dim", "chunk_size_vectors", "chunk_size_bytes"))
         except (ValueError, TypeError, KeyError) as error:
             raise CorruptedError(path, f"not the configuration of a chunked storage: {error!r}") from error
@@ -180,6 +180,19 @@ class ChunkedRows:
             self._mark(chunk, row, length)
         if first + count > self.count:
             self.count = first + count
+            self._views = None
+
+    def write_one(self, offset: int, row: Rows) -> None:
+        """Write one ``(dim,)`` row at or below the end; :meth:`write_run` without its overhead."""
+        number, place = divmod(offset, self.per_chunk)
+        if number >= len(self._chunks) or self._read_only:
+            self.reserve(offset + 1)
+        file, width = self._chunks[number], self.row_bytes
+        start = place * width
+        file.array[start : start + width] = row.view(np.uint8)
+        file.mark(start, start + width, fresh=offset >= self._durable)
+        if offset >= self.count:
+            self.count = offset + 1
             self._views = None
 
     def _mark(self, chunk: int, row: int, length: int) -> None:

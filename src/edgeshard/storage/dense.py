@@ -147,6 +147,13 @@ class ChunkedDense:
         if self._flags.mask(self.count)[offsets].any():
             self._flags.set(offsets, False)
 
+    def put_one(self, offset: int, row: Rows) -> None:
+        """Store one ``(dim,)`` row at or below the end and flag it present; :meth:`put` without its overhead."""
+        self._rows.write_one(offset, row)
+        flags = self._flags
+        if offset < flags.count and flags.mask(flags.count)[offset]:
+            flags.set(np.array([offset], np.uint32), False)
+
     def set_deleted(self, offsets: Offsets, deleted: bool = True) -> None:
         """Flag points as having no such vector, or as having it again."""
         if len(offsets):

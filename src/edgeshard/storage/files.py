@@ -7,7 +7,6 @@ Every durable change of the package goes through the functions of :class:`Disk`,
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 from pathlib import Path
 from typing import TypeAlias
@@ -81,6 +80,11 @@ def use_disk(replacement: Disk) -> Disk:
     return before
 
 
+def random_suffix() -> str:
+    """Six characters for a name nobody else uses."""
+    return os.urandom(3).hex()
+
+
 def replace_file(path: PathLike, data: bytes) -> None:
     """Replace a whole file durably: write new, fsync, rename, fsync the directory.
 
@@ -90,7 +94,7 @@ def replace_file(path: PathLike, data: bytes) -> None:
         StorageError: the file system refused; the old file is untouched.
     """
     path = Path(path)
-    temporary = path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(3)}"
+    temporary = path.parent / f"{TEMPORARY_PREFIX}{random_suffix()}"
     try:
         disk.mkdir(temporary)
         draft = temporary / "tmpfile.tmp"
@@ -121,6 +125,18 @@ def create_file(path: PathLike, size: int) -> None:
         disk.rename(draft, path)
     except OSError as error:
         raise StorageError(error.errno, f"cannot create {path}: {error.strerror}") from error
+
+
+def sync_tree(path: PathLike) -> None:
+    """Make every file and name below a directory durable."""
+    for directory, _, names in os.walk(path):
+        for name in names:
+            fd = disk.open(os.path.join(directory, name), os.O_RDONLY)
+            try:
+                disk.sync(fd)
+            finally:
+                os.close(fd)
+        disk.sync_directory(directory)
 
 
 def read_file(path: PathLike, limit_bytes: int = 1 << 30) -> bytes:

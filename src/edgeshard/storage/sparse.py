@@ -150,8 +150,8 @@ class SparseStorage:
     def _put_packed(
         self, offsets: Offsets, data: npt.NDArray[np.uint8], ends: npt.NDArray[np.int64]
     ) -> None:
+        before, top = self.count, int(offsets.max()) + 1  # there may be fewer flags: missing ones mean present
         self._store.put_batch(offsets, (data, ends))
-        before, top = self._flags.count, int(offsets.max()) + 1
         if top > before:
             self._flags.set(np.arange(before, top, dtype=np.uint32), True)
         self._flags.set(offsets, False)
@@ -201,7 +201,9 @@ def chosen_values(
     return data[np.repeat(chosen, sizes)], kept
 
 
-def pack_values(indptr: npt.NDArray[np.int64], indices: Indices, values: Values) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+def pack_values(
+    indptr: npt.NDArray[np.int64], indices: Indices, values: Values
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """Vectors in the form the storage keeps, as ``(data, bounds)``."""
     return _native.pack_sparse(indptr, indices, values)
 

@@ -132,6 +132,10 @@ class Wal:
                 acknowledged.
             StorageError: the file system refused.
         """
+        if not read_only and not os.path.isdir(directory):
+            return cls.create(
+                directory, first_index=first_index, capacity_bytes=capacity_bytes, retain_closed=retain_closed
+            )
         wal = cls(
             Path(directory), read_only=read_only, capacity_bytes=capacity_bytes, retain_closed=retain_closed
         )
@@ -257,6 +261,11 @@ class Wal:
     def next_index(self) -> int:
         """Number the next operation gets."""
         return self._end if self._restart_at is None else self._restart_at
+
+    @property
+    def restarting(self) -> bool:
+        """Whether numbering goes on beyond a gap or damage, so that what was replayed should be flushed at once."""
+        return self._restart_at is not None
 
     @property
     def _end(self) -> int:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import errno
 import mmap
 import os
-import secrets
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,7 +94,7 @@ class WalFile:
         """
         draft = path.parent / f"tmp-{path.name}"
         file = cls(path, start)
-        file.seed = file.crc = secrets.randbits(32)
+        file.seed = file.crc = int.from_bytes(os.urandom(4), "little")
         file.capacity = capacity & ~7
         try:
             fd = files.disk.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC)

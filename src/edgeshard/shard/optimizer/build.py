@@ -56,9 +56,11 @@ class Source:
                 (np.full(len(offsets), number, np.int32), offsets, lo[offsets], hi[offsets], is_uuid[offsets],
                  versions[offsets])
             )  # fmt: skip
-        number, offset, lo, hi, is_uuid, versions = (np.concatenate(column) for column in zip(*parts, strict=True))
+        numbers, places, lo, hi, is_uuid, versions = (
+            np.concatenate(column) for column in zip(*parts, strict=True)
+        )
         order = np.lexsort((lo, hi, is_uuid))
-        self.number, self.offset = number[order], offset[order]
+        self.number, self.offset = numbers[order], places[order]
         self.lo, self.hi, self.is_uuid = lo[order], hi[order], is_uuid[order]
         self.versions = versions[order]
 
@@ -170,7 +172,8 @@ def _write_vectors(
     ranges: Iterator[tuple[int, int]],
 ) -> None:
     target = vector_directory(directory, name)
-    if spec.kind == "dense" and not config.appendable and config.vector_data[name].storage_type in ("Mmap", "InRamMmap"):
+    matrix = spec.kind == "dense" and config.vector_data[name].storage_type in ("Mmap", "InRamMmap")
+    if matrix:
         deleted = np.zeros(len(source), np.bool_)
 
         def rows() -> Iterator[npt.NDArray[np.generic]]:

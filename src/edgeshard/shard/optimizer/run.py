@@ -10,7 +10,6 @@ points and the next load keeps one copy of each.
 
 from __future__ import annotations
 
-import secrets
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -123,7 +122,7 @@ def run_task(
         if not any(segment.appendable for segment in store.segments):
             store.add_segment()
         source = Source(inputs)
-    directory = store.path / TEMPORARY / f"segment_builder_{secrets.token_hex(3)}"
+    directory = store.path / TEMPORARY / f"segment_builder_{files.random_suffix()}"
     try:
         config = optimised_segment_config(store.config, inputs, len(source))
         config.initial_version = config.version = max(segment.version for segment in inputs)
@@ -168,7 +167,7 @@ def _swap(store: Store, inputs: Sequence[Segment], source: Source, directory: Pa
 
 def remove_segment(path: Path) -> None:
     """Remove a segment directory in two steps, so that a crash leaves nothing that looks like a segment."""
-    grave = path.with_name(f"{path.name}{secrets.token_hex(3)}.deleted")
+    grave = path.with_name(f"{path.name}{files.random_suffix()}.deleted")
     files.disk.rename(path, grave)
     files.disk.sync_directory(path.parent)
     files.disk.remove_tree(grave)

@@ -1,0 +1,261 @@
+// Payload indexes: values as their files keep them, and the token table of text indexes.
+#include "bind/register.hpp"
+
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <limits>
+#include <mutex>
+#include <shared_mutex>
+#include <string_view>
+#include <vector>
+
+#include "bind/owned.hpp"
+#include "codec/datetimes.hpp"
+#include "index/columns_strings.hpp"
+#include "index/payload_pack.hpp"
+#include "index/payload_tokens.hpp"
+
+using namespace edgeshard;
+using namespace edgeshard::payload;
+using edgeshard::bind::owned_array;
+using columns::Strings;
+
+namespace {
+
+template <class T> using Array = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+std::string_view utf8_of(nb::handle text) {
+  Py_ssize_t size = 0;
+  const char *bytes = PyUnicode_Check(text.ptr()) ? PyUnicode_AsUTF8AndSize(text.ptr(), &size) : nullptr;
+  if (bytes == nullptr)
+    throw nb::type_error("expected a list of str");
+  return {bytes, size_t(size)};
+}
+
+std::vector<std::string_view> views_of(const nb::list &texts) {
+  std::vector<std::string_view> views;
+  views.reserve(texts.size());
+  for (nb::handle text : texts)
+    views.push_back(utf8_of(text));
+  return views;
+}
+
+nb::object str_of(std::string_view text) {
+  PyObject *made = PyUnicode_DecodeUTF8(text.data(), Py_ssize_t(text.size()), "replace");
+  if (made == nullptr)
+    throw nb::python_error();
+  return nb::steal(made);
+}
+
+nb::tuple packed_arrays(Packed &&packed) {
+  std::vector<uint8_t> data(packed.data.begin(), packed.data.end());
+  return nb::make_tuple(owned_array(std::move(data)), owned_array(std::move(packed.bounds)));
+}
+
+size_t checked_sum(const Array<uint32_t> &counts) {
+  size_t total = 0;
+  for (size_t i = 0; i < counts.size(); ++i)
+    total += counts(i);
+  return total;
+}
+
+void check_bounds(const Array<int64_t> &bounds, size_t size) {
+  if (bounds.size() == 0 || bounds(0) < 0 || bounds(bounds.size() - 1) > int64_t(size))
+    throw nb::value_error("bounds: expected count + 1 positions within numbers");
+  for (size_t i = 1; i < bounds.size(); ++i)
+    if (bounds(i) < bounds(i - 1))
+      throw nb::value_error("bounds: expected ascending positions");
+}
+
+void check_below(const Array<uint32_t> &values, size_t limit, const char *message) {
+  for (size_t i = 0; i < values.size(); ++i)
+    if (values(i) >= limit)
+      throw nb::value_error(message);
+}
+
+nb::list string_texts(const Strings &strings, Array<uint32_t> codes) {
+  const std::shared_lock lock(strings.mutex);
+  nb::list texts;
+  for (size_t i = 0; i < codes.size(); ++i) {
+    if (codes(i) == 0 || codes(i) > strings.size())
+      throw nb::value_error("codes: expected codes of known strings");
+    texts.append(str_of(strings.text(codes(i))));
+  }
+  return texts;
+}
+
+// (data, bounds) of the strings `first` and on.
+nb::tuple string_bytes(const Strings &strings, uint32_t first) {
+  Packed packed;
+  {
+    nb::gil_scoped_release release;
+    const std::shared_lock lock(strings.mutex);
+    for (size_t code = first; code <= strings.size(); ++code) {
+      packed.data.append(strings.text(uint32_t(code)));
+      packed.close();
+    }
+  }
+  return packed_arrays(std::move(packed));
+}
+
+constexpr int64_t not_a_date = std::numeric_limits<int64_t>::min();
+
+nb::object string_dates(const Strings &strings) {
+  std::vector<int64_t> dates;
+  {
+    nb::gil_scoped_release release;
+    const std::shared_lock lock(strings.mutex);
+    dates.assign(strings.size() + 1, not_a_date);
+    for (size_t code = 1; code < dates.size(); ++code)
+      dates[code] = parse_datetime(strings.text(uint32_t(code))).value_or(not_a_date);
+  }
+  return owned_array(std::move(dates));
+}
+
+nb::tuple string_uuids(const Strings &strings) {
+  std::vector<uint64_t> high, low;
+  std::vector<uint8_t> valid;
+  {
+    nb::gil_scoped_release release;
+    const std::shared_lock lock(strings.mutex);
+    const size_t count = strings.size() + 1;
+    high.assign(count, 0);
+    low.assign(count, 0);
+    valid.assign(count, 0);
+    for (size_t code = 1; code < count; ++code) {
+      Uuid uuid;
+      if (parse_uuid(strings.text(uint32_t(code)), uuid)) {
+        high[code] = uuid.high;
+        low[code] = uuid.low;
+        valid[code] = 1;
+      }
+    }
+  }
+  return nb::make_tuple(owned_array(std::move(high)), owned_array(std::move(low)), owned_array(std::move(valid)));
+}
+
+nb::tuple parse_uuids(nb::list texts) {
+  const auto views = views_of(texts);
+  std::vector<uint64_t> high(views.size()), low(views.size());
+  std::vector<uint8_t> valid(views.size());
+  for (size_t i = 0; i < views.size(); ++i) {
+    Uuid uuid;
+    valid[i] = parse_uuid(views[i], uuid);
+    high[i] = uuid.high;
+    low[i] = uuid.low;
+  }
+  return nb::make_tuple(owned_array(std::move(high)), owned_array(std::move(low)), owned_array(std::move(valid)));
+}
+
+nb::tuple pack_keywords_of(const Strings &strings, Array<uint32_t> codes, Array<uint32_t> counts) {
+  if (checked_sum(counts) != codes.size())
+    throw nb::value_error("counts: expected as many codes as they add up to");
+  Packed packed;
+  {
+    const std::shared_lock lock(strings.mutex);
+    check_below(codes, strings.size() + 1, "codes: expected codes of known strings");
+    for (size_t i = 0; i < codes.size(); ++i)
+      if (codes(i) == 0)
+        throw nb::value_error("codes: expected codes of known strings");
+    nb::gil_scoped_release release;
+    packed = pack_keywords(strings, codes.data(), counts.data(), counts.size());
+  }
+  return packed_arrays(std::move(packed));
+}
+
+nb::tuple pack_tokens_of(nb::list vocabulary, Array<uint32_t> numbers, Array<int64_t> bounds, Array<uint32_t> texts,
+                         Array<uint32_t> counts, int form, bool lengths) {
+  const TextTokens tokens{views_of(vocabulary), numbers.data(), bounds.data(), bounds.size() - 1};
+  check_bounds(bounds, numbers.size());
+  check_below(numbers, tokens.vocabulary.size(), "numbers: expected positions in the vocabulary");
+  check_below(texts, tokens.texts, "texts: expected positions in bounds");
+  if (checked_sum(counts) != texts.size())
+    throw nb::value_error("counts: expected as many texts as they add up to");
+  if (form < 0 || form > int(TokenForm::in_order_separated))
+    throw nb::value_error("form: expected 0 (sorted, unique), 1 (in order) or 2 (in order, separated)");
+  Packed packed;
+  {
+    nb::gil_scoped_release release;
+    packed = pack_tokens(tokens, texts.data(), counts.data(), counts.size(), TokenForm(form), lengths);
+  }
+  return packed_arrays(std::move(packed));
+}
+
+// A TokenTable guarded against use from several threads.
+struct Table {
+  TokenTable table;
+  mutable std::shared_mutex mutex;
+};
+
+void table_add(Table &self, nb::list vocabulary, Array<uint32_t> numbers, Array<int64_t> bounds) {
+  const auto views = views_of(vocabulary);
+  check_bounds(bounds, numbers.size());
+  check_below(numbers, views.size(), "numbers: expected positions in the vocabulary");
+  nb::gil_scoped_release release;
+  const std::unique_lock lock(self.mutex);
+  self.table.add(views, numbers.data(), bounds.data(), bounds.size() - 1);
+}
+
+nb::object table_find(const Table &self, nb::str token) {
+  const std::shared_lock lock(self.mutex);
+  const uint32_t number = self.table.find(utf8_of(token));
+  return number == UINT32_MAX ? nb::none() : nb::cast(number);
+}
+
+nb::object table_frequencies(const Table &self, uint32_t token) {
+  const std::shared_lock lock(self.mutex);
+  std::vector<uint32_t> counts(self.table.size() + 1);
+  self.table.frequencies(token, counts.data());
+  return owned_array(std::move(counts));
+}
+
+nb::object table_lengths(const Table &self) {
+  const std::shared_lock lock(self.mutex);
+  std::vector<uint32_t> lengths(self.table.size() + 1);
+  self.table.lengths(lengths.data());
+  return owned_array(std::move(lengths));
+}
+
+nb::object table_phrase(const Table &self, std::vector<uint32_t> tokens) {
+  const std::shared_lock lock(self.mutex);
+  auto *found = new bool[self.table.size() + 1];
+  nb::capsule owner(found, [](void *p) noexcept { delete[] static_cast<bool *>(p); });
+  self.table.phrase(tokens, found);
+  return nb::cast(nb::ndarray<nb::numpy, bool, nb::ndim<1>>(found, {self.table.size() + 1}, owner));
+}
+
+} // namespace
+
+void register_payload_index(nb::module_ &m) {
+  m.def("string_texts", &string_texts, nb::arg("strings"), nb::arg("codes"), "The strings of some codes.");
+  m.def("string_bytes", &string_bytes, nb::arg("strings"), nb::arg("first"),
+        "(data u8, bounds i64) of the strings from a code on.");
+  m.def("string_dates", &string_dates, nb::arg("strings"),
+        "Microseconds since 1970 by code (size + 1), -2**63 for a string that is no date.");
+  m.def("string_uuids", &string_uuids, nb::arg("strings"), "(high u64, low u64, valid u8) by code (size + 1).");
+  m.def("parse_uuids", &parse_uuids, nb::arg("texts"), "(high u64, low u64, valid u8) of some texts.");
+  m.def("pack_keywords", &pack_keywords_of, nb::arg("strings"), nb::arg("codes"), nb::arg("counts"),
+        "(data, bounds) of CBOR arrays of texts.");
+  m.def("pack_tokens", &pack_tokens_of, nb::arg("vocabulary"), nb::arg("numbers"), nb::arg("bounds"),
+        nb::arg("texts"), nb::arg("counts"), nb::arg("form"), nb::arg("lengths"),
+        "(data, bounds) of the CBOR maps an appendable text index keeps.");
+  nb::class_<Table>(m, "TokenTable")
+      .def(nb::init<>())
+      .def("__len__",
+           [](const Table &self) {
+             const std::shared_lock lock(self.mutex);
+             return self.table.size();
+           })
+      .def_prop_ro("nbytes",
+                   [](const Table &self) {
+                     const std::shared_lock lock(self.mutex);
+                     return self.table.bytes();
+                   })
+      .def("add", &table_add, nb::arg("vocabulary"), nb::arg("numbers"), nb::arg("bounds"))
+      .def("find", &table_find, nb::arg("token"))
+      .def("frequencies", &table_frequencies, nb::arg("token"))
+      .def("lengths", &table_lengths)
+      .def("phrase", &table_phrase, nb::arg("tokens"));
+}

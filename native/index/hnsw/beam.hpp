@@ -1,0 +1,96 @@
+// What one walk over a graph remembers: the best points seen, and which points were seen at all.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+namespace edgeshard {
+
+struct Candidate {
+    float sim;
+    uint32_t id;
+};
+
+// The `capacity` best candidates, best first, each expanded or not. A sorted array instead of two heaps: an insertion
+// moves a few cache lines, and the next point to expand is found by an index. Points worse than the last of a full beam
+// are never expanded by HNSW either, so the walk is the same.
+class Beam {
+public:
+    void reset(size_t capacity) {
+        capacity_ = std::max<size_t>(capacity, 1);
+        if (items_.size() < capacity_ + 1) items_.resize(capacity_ + 1);
+        if (expanded_.size() < capacity_ + 1) expanded_.resize(capacity_ + 1);
+        size_ = next_ = 0;
+    }
+
+    size_t size() const { return size_; }
+    const Candidate& operator[](size_t i) const { return items_[i]; }
+    const Candidate* begin() const { return items_.data(); }
+    const Candidate* end() const { return items_.data() + size_; }
+
+    // A similarity must be larger than this to enter.
+    bool accepts(float sim) const { return size_ < capacity_ || sim > items_[size_ - 1].sim; }
+
+    // Where it was put; larger similarities first, equal ones in the order they came. accepts(sim) must hold.
+    size_t insert(float sim, uint32_t id) {
+        size_t low = 0, high = size_;
+        while (low < high) {
+            const size_t middle = (low + high) / 2;
+            if (items_[middle].sim >= sim) low = middle + 1;
+            else high = middle;
+        }
+        const size_t moved = std::min(size_, capacity_ - 1) - low;
+        std::memmove(&items_[low + 1], &items_[low], moved * sizeof(Candidate));
+        std::memmove(&expanded_[low + 1], &expanded_[low], moved);
+        items_[low] = {sim, id};
+        expanded_[low] = 0;
+        size_ = std::min(size_ + 1, capacity_);
+        next_ = std::min(next_, low);
+        return low;
+    }
+
+    // The best candidate not expanded yet, which is then marked; nullptr when all are.
+    const Candidate* pop() {
+        while (next_ < size_ && expanded_[next_]) ++next_;
+        if (next_ >= size_) return nullptr;
+        expanded_[next_] = 1;
+        return &items_[next_++];
+    }
+
+    // The candidate pop() would return now, if the next place says so at once.
+    const Candidate* peek() const { return next_ < size_ ? &items_[next_] : nullptr; }
+
+private:
+    size_t capacity_ = 1, size_ = 0, next_ = 0;
+    std::vector<Candidate> items_;
+    std::vector<uint8_t> expanded_;
+};
+
+// A set of points that is emptied by counting a generation up.
+class Visited {
+public:
+    void reset(size_t n) {
+        if (marks_.size() < n) {
+            marks_.assign(n, 0);
+            generation_ = 0;
+        }
+        if (++generation_ == 0) {
+            std::fill(marks_.begin(), marks_.end(), uint8_t{0});
+            generation_ = 1;
+        }
+    }
+    bool contains(uint32_t id) const { return marks_[id] == generation_; }
+    // Whether it was new.
+    bool insert(uint32_t id) {
+        const bool fresh = marks_[id] != generation_;
+        marks_[id] = generation_;
+        return fresh;
+    }
+
+private:
+    std::vector<uint8_t> marks_;
+    uint8_t generation_ = 0;
+};
+
+}  // namespace edgeshard

@@ -1,0 +1,28 @@
+// Scalar kernel (the definition) and the choice of one.
+#include "index/hnsw/code_dot.hpp"
+
+namespace edgeshard {
+
+void listed_dots_scalar(const uint8_t* codes, size_t stride, DotQuery query, const uint32_t* ids, size_t n,
+                     int32_t* out) {
+    for (size_t i = 0; i < n; ++i) {
+        const uint8_t* row = codes + ids[i] * stride;
+        int32_t sum = 0;
+        for (size_t j = 0; j < stride; ++j) sum += (static_cast<int32_t>(row[j]) - 128) * query.values[j];
+        out[i] = sum;
+    }
+}
+
+ListedDotsFn listed_dots_fn(Isa isa) {
+    switch (isa) {
+#if defined(__x86_64__)
+        case Isa::avx2: return listed_dots_avx2;
+        case Isa::avx512: return listed_dots_avx512;
+#elif defined(__aarch64__)
+        case Isa::neon: return listed_dots_neon;
+#endif
+        default: return listed_dots_scalar;
+    }
+}
+
+}  // namespace edgeshard

@@ -1,0 +1,36 @@
+// AVX2: bytes are widened to 16 bits first, since the u8 x i8 instruction saturates.
+#include <immintrin.h>
+
+#include "index/hnsw/code_dot.hpp"
+
+namespace edgeshard {
+namespace {
+
+inline int32_t sum_lanes(__m256i v) {
+    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
+    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1));
+    return _mm_cvtsi128_si32(s);
+}
+
+}  // namespace
+
+void listed_dots_avx2(const uint8_t* codes, size_t stride, DotQuery query, const uint32_t* ids, size_t n, int32_t* out) {
+    for (size_t i = 0; i < n; ++i) {
+        const uint8_t* row = codes + ids[i] * stride;
+        if (i + 3 < n)
+            for (size_t at = 0; at < stride && at < 1024; at += 64)
+                _mm_prefetch(reinterpret_cast<const char*>(codes + ids[i + 3] * stride + at), _MM_HINT_T0);
+        __m256i sum[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+        for (size_t j = 0; j < stride; j += 32)
+            for (int h = 0; h < 2; ++h) {
+                const auto* q = reinterpret_cast<const __m128i*>(query.values + j + 16 * h);
+                const auto* r = reinterpret_cast<const __m128i*>(row + j + 16 * h);
+                sum[h] = _mm256_add_epi32(sum[h], _mm256_madd_epi16(_mm256_cvtepu8_epi16(_mm_loadu_si128(r)),
+                                                                    _mm256_cvtepi8_epi16(_mm_loadu_si128(q))));
+            }
+        out[i] = sum_lanes(_mm256_add_epi32(sum[0], sum[1])) - 128 * query.sum;
+    }
+}
+
+}  // namespace edgeshard

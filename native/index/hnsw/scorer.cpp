@@ -1,0 +1,207 @@
+#include "index/hnsw/scorer.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "index/hnsw/code_dot.hpp"
+#include "kernels/half.hpp"
+#include "kernels/prefetch.hpp"
+
+namespace edgeshard {
+namespace {
+
+constexpr float kWorst = -std::numeric_limits<float>::infinity();
+
+// Stored rows as they are.
+class RowScorer final : public Scorer {
+public:
+    explicit RowScorer(const Space& space)
+        : rows_(space.rows), pair_(distance_fn(space.distance, space.rows.type())) {}
+
+    void use_point(uint32_t point) override { query_ = rows_.row(point); }
+    void use_query(const char* query, size_t) override { query_ = query; }
+
+    void score(const uint32_t* ids, size_t n, float* sims) override {
+        constexpr size_t kAhead = 3;
+        for (size_t i = 0; i < n && i < kAhead; ++i) prefetch(ids[i]);
+        for (size_t i = 0; i < n; ++i) {
+            if (i + kAhead < n) prefetch(ids[i + kAhead]);
+            const float sim = pair_(query_, rows_.row(ids[i]), rows_.dim());
+            sims[i] = sim == sim ? sim : kWorst;
+        }
+    }
+
+    void prefetch(uint32_t point) const override { prefetch_row(rows_.row(point), rows_.row_bytes()); }
+
+private:
+    const Rows& rows_;
+    DistanceFn pair_;
+    const char* query_ = nullptr;
+};
+
+void to_floats(const char* row, ElementType type, size_t dim, float* out) {
+    if (type == ElementType::f32) {
+        std::memcpy(out, row, dim * sizeof(float));
+        return;
+    }
+    uint16_t half;
+    for (size_t i = 0; i < dim; ++i) {
+        std::memcpy(&half, row + 2 * i, 2);
+        out[i] = half_to_float(half);
+    }
+}
+
+// A query, or a row taken as one, against the byte codes of all rows. Every row has its own scale. Cosine and dot: the
+// scaled integer dot product. Euclid: 2 <q, x> - |x|^2 - |q|^2, all of the coded vectors.
+class CodeScorer final : public Scorer {
+public:
+    explicit CodeScorer(const Space& space)
+        : codes_(*space.codes), type_(space.rows.type()), euclid_(space.distance == Distance::euclid),
+          dots_(listed_dots_fn()), floats_(codes_.dim()), values_(code_stride(codes_.dim())) {}
+
+    void use_point(uint32_t point) override {
+        rows_ = codes_.rows();
+        const uint8_t* row = rows_.codes + point * rows_.stride;
+        int32_t sum = 0;
+        for (size_t i = 0; i < values_.size(); ++i) {
+            values_[i] = static_cast<int8_t>(row[i] ^ 0x80);
+            sum += values_[i];
+        }
+        begin(sum, rows_.scale[point], rows_.norm[point] * rows_.norm[point]);
+    }
+
+    void use_query(const char* query, size_t) override {
+        rows_ = codes_.rows();
+        to_floats(query, type_, codes_.dim(), floats_.data());
+        float largest = 0, squares = 0;
+        for (float& x : floats_) {
+            x = std::isfinite(x) ? x : 0;
+            largest = std::max(largest, std::fabs(x));
+            squares += x * x;
+        }
+        const float scale = largest > 1e-30f ? largest / 127 : 1, inverse = 1 / scale;
+        int32_t sum = 0;
+        for (size_t i = 0; i < floats_.size(); ++i) {
+            const float x = std::clamp(floats_[i] * inverse, -127.f, 127.f);
+            const auto value = static_cast<int32_t>(x + 128.5f) - 128;
+            values_[i] = static_cast<int8_t>(value);
+            sum += value;
+        }
+        std::fill(values_.begin() + static_cast<std::ptrdiff_t>(floats_.size()), values_.end(), int8_t{0});
+        begin(sum, scale, squares);
+    }
+
+    void score(const uint32_t* ids, size_t n, float* sims) override {
+        int32_t dots[kBatch];
+        for (size_t at = 0; at < n; at += kBatch) {
+            const size_t batch = std::min(kBatch, n - at);
+            dots_(rows_.codes, rows_.stride, {values_.data(), sum_}, ids + at, batch, dots);
+            for (size_t i = 0; i < batch; ++i)
+                sims[at + i] = static_cast<float>(dots[i]) * (factor_ * rows_.scale[ids[at + i]]);
+            if (!euclid_) continue;
+            for (size_t i = 0; i < batch; ++i) {
+                const float norm = rows_.norm[ids[at + i]];
+                sims[at + i] = 2 * sims[at + i] - norm * norm - squares_;
+            }
+        }
+    }
+
+    void prefetch(uint32_t point) const override {
+        prefetch_row(rows_.codes + point * rows_.stride, rows_.stride, 1024);
+    }
+
+private:
+    static constexpr size_t kBatch = 64;
+
+    void begin(int32_t sum, float scale, float squares) {
+        sum_ = sum;
+        factor_ = scale;
+        squares_ = squares;
+    }
+
+    const Codes8& codes_;
+    CodeRows rows_{};
+    const ElementType type_;
+    const bool euclid_;
+    const ListedDotsFn dots_;
+    std::vector<float> floats_;
+    std::vector<int8_t> values_;
+    int32_t sum_ = 0;
+    float factor_ = 1, squares_ = 0;
+};
+
+// MaxSim over the rows of each point: the sum over the query's rows of the best similarity with any of the point's.
+class MultiScorer final : public Scorer {
+public:
+    MultiScorer(const Space& space, bool on_codes) : space_(space), on_codes_(on_codes) {}
+
+    void use_point(uint32_t point) override {
+        resize(space_.table.count[point]);
+        for (size_t i = 0; i < used_; ++i) inner_[i]->use_point(space_.table.first[point] + static_cast<uint32_t>(i));
+    }
+
+    void use_query(const char* query, size_t rows) override {
+        resize(rows);
+        for (size_t i = 0; i < rows; ++i) inner_[i]->use_query(query + i * space_.rows.row_bytes(), 1);
+    }
+
+    void score(const uint32_t* ids, size_t n, float* sims) override {
+        for (size_t i = 0; i < n; ++i) {
+            if (i + 1 < n) prefetch(ids[i + 1]);
+            sims[i] = one(ids[i]);
+        }
+    }
+
+    void prefetch(uint32_t point) const override {
+        if (space_.table.count[point] && used_) inner_[0]->prefetch(space_.table.first[point]);
+    }
+
+private:
+    void resize(size_t rows) {
+        while (inner_.size() < rows) inner_.push_back(make());
+        used_ = rows;
+    }
+
+    std::unique_ptr<Scorer> make() const;
+
+    float one(uint32_t point) {
+        const size_t count = space_.table.count[point];
+        if (!count) return kWorst;
+        ids_.resize(count);
+        sims_.resize(count);
+        for (size_t i = 0; i < count; ++i) ids_[i] = space_.table.first[point] + static_cast<uint32_t>(i);
+        float total = 0;
+        for (size_t q = 0; q < used_; ++q) {
+            inner_[q]->score(ids_.data(), count, sims_.data());
+            float best = kWorst;
+            for (float sim : sims_) best = sim > best ? sim : best;
+            total += best;
+        }
+        return total == total ? total : kWorst;
+    }
+
+    const Space& space_;
+    const bool on_codes_;
+    std::vector<std::unique_ptr<Scorer>> inner_;
+    size_t used_ = 0;
+    std::vector<uint32_t> ids_;
+    std::vector<float> sims_;
+};
+
+std::unique_ptr<Scorer> row_scorer(const Space& space, bool on_codes) {
+    if (on_codes) return std::make_unique<CodeScorer>(space);
+    return std::make_unique<RowScorer>(space);
+}
+
+std::unique_ptr<Scorer> MultiScorer::make() const { return row_scorer(space_, on_codes_); }
+
+}  // namespace
+
+std::unique_ptr<Scorer> Space::scorer(bool on_codes) const {
+    if (multi()) return std::make_unique<MultiScorer>(*this, on_codes);
+    return row_scorer(*this, on_codes);
+}
+
+}  // namespace edgeshard

@@ -1,0 +1,52 @@
+// Similarities between a query (or a stored point) and lists of points: the only thing a graph knows about vectors.
+//
+// A Space describes the vectors of one storage; a Scorer, one per thread, holds the current query. Larger is better.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "kernels/distance.hpp"
+#include "kernels/rows.hpp"
+#include "kernels/scan_codes.hpp"
+
+namespace edgeshard {
+
+class Scorer {
+public:
+    virtual ~Scorer() = default;
+    // The query is stored point `point`.
+    virtual void use_point(uint32_t point) = 0;
+    // The query is `rows` rows of stored element type (1 unless the space holds multi-vectors). The memory must stay.
+    virtual void use_query(const char* query, size_t rows) = 0;
+    // sims[i] = similarity of the query and point ids[i]; never NaN.
+    virtual void score(const uint32_t* ids, size_t n, float* sims) = 0;
+    // Asks for the memory of a point.
+    virtual void prefetch(uint32_t point) const = 0;
+};
+
+// Row tables of multi-vectors: point p owns rows first[p] .. first[p] + count[p] - 1, all inside the storage.
+struct RowTable {
+    const uint32_t* first = nullptr;
+    const uint32_t* count = nullptr;
+    size_t points = 0;
+};
+
+struct Space {
+    Rows rows;
+    Distance distance;
+    const Codes8* codes = nullptr;  // of the rows, at least as many
+    RowTable table;                    // empty: one row per point
+
+    bool multi() const { return table.first != nullptr; }
+    size_t points() const { return multi() ? table.points : rows.count(); }
+    // Whether the codes can stand for the rows: not for sums of absolute differences, nor for cosine of bytes, which
+    // are not normalised.
+    bool walks_on_codes() const {
+        return codes && distance != Distance::manhattan && rows.type() != ElementType::u8;
+    }
+
+    // With `on_codes` an approximate scorer (walks_on_codes() must hold), else the exact one.
+    std::unique_ptr<Scorer> scorer(bool on_codes) const;
+};
+
+}  // namespace edgeshard

@@ -1,0 +1,150 @@
+#include "index/hnsw/search.hpp"
+
+#include <algorithm>
+
+namespace edgeshard {
+
+Searcher::Searcher(const Graph& graph, const Space& space, bool on_codes)
+    : graph_(graph), space_(space), scorer_(space.scorer(on_codes)), exact_(on_codes ? space.scorer(false) : nullptr) {}
+
+const std::vector<Hit>& Searcher::search(const char* query, size_t rows, const SearchOptions& options) {
+    options_ = options;
+    options_.ef = std::max(options.ef, options.k);
+    if (options.mask && options.mode == FilterMode::through) {
+        const double widened = static_cast<double>(options_.ef) / std::max(options.selectivity, 1e-6);
+        options_.ef = static_cast<size_t>(std::min(widened, static_cast<double>(graph_.points)));
+    }
+    options_.ef = std::clamp<size_t>(options_.ef, 1, std::max(graph_.points, 1u));
+    hits_.clear();
+    if (graph_.entries.empty() || !graph_.points || !options.k) return hits_;
+    scorer_->use_query(query, rows);
+    visited_.reset(graph_.points);
+    if (options_.mode == FilterMode::acorn) second_hop_.reset(graph_.points);
+    beam_.reset(options_.ef);
+    walk();
+    collect(query, rows);
+    return hits_;
+}
+
+// Greedy walk through the upper levels; the filter does not matter there, they only lead to the neighbourhood.
+uint32_t Searcher::descend(EntryPoint entry) {
+    uint32_t point = entry.point;
+    float best;
+    scorer_->score(&point, 1, &best);
+    for (size_t level = std::min<size_t>(entry.level, graph_.levels() - 1); level > 0; --level)
+        for (bool moved = true; moved;) {
+            moved = false;
+            const List l = graph_.list(point, level, scratch_);
+            damaged_ = damaged_ || l.damaged;
+            sims_.resize(l.count);
+            scorer_->score(l.ids, l.count, sims_.data());
+            for (size_t i = 0; i < l.count; ++i)
+                if (sims_[i] > best) {
+                    best = sims_[i];
+                    point = l.ids[i];
+                    moved = true;
+                }
+        }
+    return point;
+}
+
+void Searcher::seed(uint32_t point) {
+    if (!visited_.insert(point)) return;
+    batch_.push_back(point);
+}
+
+// Level 0. With a filter the entry points of sub-graphs that pass are seeds too: the neighbourhood found from above may
+// hold no wanted point at all.
+void Searcher::walk() {
+    batch_.clear();
+    seed(descend(graph_.entries[0]));
+    if (options_.mask && options_.mode != FilterMode::through) {
+        constexpr size_t kSeeds = 8;
+        for (size_t i = 0; i < graph_.entries.size() && batch_.size() < kSeeds; ++i)
+            if (wanted(graph_.entries[i].point)) seed(graph_.entries[i].point);
+        for (size_t i = 0; i < graph_.extra_entries.size() && batch_.size() < kSeeds; ++i)
+            if (wanted(graph_.extra_entries[i].point)) seed(graph_.extra_entries[i].point);
+    }
+    score_gathered();
+    while (const Candidate* next = beam_.pop()) {
+        batch_.clear();
+        const uint32_t point = next->id;
+        if (options_.mask && options_.mode == FilterMode::acorn) gather_acorn(point);
+        else gather(point);
+        score_gathered();
+    }
+}
+
+void Searcher::gather(uint32_t point) {
+    const List l = graph_.list(point, 0, scratch_);
+    damaged_ = damaged_ || l.damaged;
+    const uint8_t* mask = options_.mode == FilterMode::through ? nullptr : options_.mask;
+    // Without a filter the links behind the first m0, added for filters, would only cost time.
+    const size_t limit = graph_.m0 ? graph_.m0 : l.count;
+    const size_t count = mask ? l.count : std::min(l.count, limit);
+    for (size_t i = 0; i < count && batch_.size() < limit; ++i) {
+        const uint32_t id = l.ids[i];
+        if (mask && !mask[id]) continue;
+        if (!visited_.insert(id)) continue;
+        if (batch_.size() < 4) scorer_->prefetch(id);
+        batch_.push_back(id);
+    }
+}
+
+// Wanted neighbours, and the wanted neighbours of those that are not.
+void Searcher::gather_acorn(uint32_t point) {
+    const List l = graph_.list(point, 0, scratch_);
+    damaged_ = damaged_ || l.damaged;
+    const size_t limit = graph_.m0 ? graph_.m0 : l.count;
+    size_t direct = 0;
+    for (size_t i = 0; i < l.count; ++i) {
+        const uint32_t id = l.ids[i];
+        if (options_.mask[id]) {
+            if (direct < limit && visited_.insert(id)) {
+                batch_.push_back(id);
+                ++direct;
+            }
+            continue;
+        }
+        if (!second_hop_.insert(id)) continue;
+        const List hop = graph_.list(id, 0, inner_scratch_);
+        damaged_ = damaged_ || hop.damaged;
+        size_t taken = 0;
+        for (size_t j = 0; j < hop.count && taken < limit; ++j)
+            if (options_.mask[hop.ids[j]] && visited_.insert(hop.ids[j])) {
+                batch_.push_back(hop.ids[j]);
+                ++taken;
+            }
+    }
+}
+
+void Searcher::score_gathered() {
+    if (sims_.size() < batch_.size()) sims_.resize(batch_.size());
+    scorer_->score(batch_.data(), batch_.size(), sims_.data());
+    for (size_t i = 0; i < batch_.size(); ++i)
+        if (beam_.accepts(sims_[i])) {
+            beam_.insert(sims_[i], batch_[i]);
+            graph_.prefetch(batch_[i]);
+        }
+}
+
+// The k best wanted points of the beam, the first ones in exact order if the walk was on codes.
+void Searcher::collect(const char* query, size_t rows) {
+    const size_t limit = exact_ ? std::max(options_.rescore, options_.k) : options_.k;
+    for (const Candidate& c : beam_) {
+        if (hits_.size() >= limit) break;
+        if (wanted(c.id)) hits_.push_back({c.sim, c.id});
+    }
+    if (exact_) {
+        batch_.clear();
+        for (const Hit& hit : hits_) batch_.push_back(hit.offset);
+        sims_.resize(std::max(sims_.size(), batch_.size()));
+        exact_->use_query(query, rows);
+        exact_->score(batch_.data(), batch_.size(), sims_.data());
+        for (size_t i = 0; i < hits_.size(); ++i) hits_[i].sim = sims_[i];
+    }
+    std::sort(hits_.begin(), hits_.end(), better);
+    if (hits_.size() > options_.k) hits_.resize(options_.k);
+}
+
+}  // namespace edgeshard

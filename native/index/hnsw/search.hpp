@@ -1,0 +1,62 @@
+// Walks over a Graph: the k best points for a query.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "index/hnsw/beam.hpp"
+#include "index/hnsw/graph.hpp"
+#include "index/hnsw/scorer.hpp"
+#include "kernels/topk.hpp"
+
+namespace edgeshard {
+
+// What happens to points outside the mask.
+enum class FilterMode : int {
+    walls = 0,    // not scored, not expanded (Qdrant's plain filtered walk; payload links keep it connected)
+    acorn = 1,    // not scored, but their neighbours are looked at (ACORN-1: Patel et al. 2024)
+    through = 2,  // walked like any other with a beam widened by 1 / selectivity, and left out of the answer
+};
+
+struct SearchOptions {
+    size_t k = 10;
+    size_t ef = 100;              // beam on level 0, at least k
+    const uint8_t* mask = nullptr;  // (points) bytes; 0 = not wanted
+    FilterMode mode = FilterMode::walls;
+    double selectivity = 1;       // share of wanted points, for FilterMode::through
+    size_t rescore = 0;           // with codes: how many of the best are scored exactly
+};
+
+// Everything one thread needs to search; reused from query to query.
+class Searcher {
+public:
+    Searcher(const Graph& graph, const Space& space, bool on_codes);
+
+    // The best points for a query of `rows` stored rows, best first. Stays valid until the next call.
+    const std::vector<Hit>& search(const char* query, size_t rows, const SearchOptions& options);
+    // Whether a list of the graph was found damaged.
+    bool damaged() const { return damaged_; }
+
+private:
+    bool wanted(uint32_t point) const { return !options_.mask || options_.mask[point]; }
+    uint32_t descend(EntryPoint entry);
+    void walk();
+    void seed(uint32_t point);
+    void gather(uint32_t point);
+    void gather_acorn(uint32_t point);
+    void score_gathered();
+    void collect(const char* query, size_t rows);
+
+    const Graph& graph_;
+    const Space& space_;
+    SearchOptions options_;
+    std::unique_ptr<Scorer> scorer_, exact_;
+    Visited visited_, second_hop_;
+    Beam beam_;
+    Graph::Scratch scratch_, inner_scratch_;
+    std::vector<uint32_t> batch_;
+    std::vector<float> sims_;
+    std::vector<Hit> hits_;
+    bool damaged_ = false;
+};
+
+}  // namespace edgeshard

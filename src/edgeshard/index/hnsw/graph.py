@@ -1,0 +1,292 @@
+"""An HNSW graph over the vectors of one name: built, searched, saved, loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeshard import _native
+from edgeshard._native import Codes8, HnswLinks, HnswSearcher, HnswSpace
+from edgeshard.errors import CancelledError, CorruptedError
+from edgeshard.index.hnsw import files
+
+Offsets = npt.NDArray[np.uint32]
+Mask = npt.NDArray[np.bool_]
+RowTable = tuple[Offsets, Offsets]
+Hits = tuple[Offsets, npt.NDArray[np.float32], npt.NDArray[np.int64]]
+
+WALLS, ACORN, THROUGH = 0, 1, 2
+"""Filter modes: see :meth:`HnswGraph.search`."""
+THROUGH_FROM: Final = 0.25
+"""From this share of wanted points on walking through the others is the best mode (docs/design/hnsw.md)."""
+
+
+class HnswGraph:
+    """A graph and the vectors it is about.
+
+    Make one with :meth:`build` or :meth:`load`. Searches may run at the same time from several threads. The
+    vectors are used where they are: they must not change (points deleted later are left out with a mask), and
+    further chunks need a new object (:meth:`attach`).
+    """
+
+    __slots__ = ("_searcher", "_space", "ef_construct", "links_table", "path")
+
+    def __init__(
+        self, links: HnswLinks, space: HnswSpace, ef_construct: int, path: Path | None = None
+    ) -> None:
+        self.links_table = links
+        self.ef_construct = ef_construct
+        self.path = path
+        self._space = space
+        try:
+            self._searcher = HnswSearcher(links, space)
+        except ValueError as error:
+            raise CorruptedError(path or "graph", str(error)) from error
+
+    @classmethod
+    def build(
+        cls,
+        chunks: Sequence[npt.NDArray[Any]],
+        distance: int,
+        offsets: Offsets | None = None,
+        *,
+        m: int = 16,
+        m0: int | None = None,
+        ef_construct: int = 100,
+        seed: int = 42,
+        threads: int = 0,
+        codes: Codes8 | None = None,
+        deleted: Mask | None = None,
+        row_table: RowTable | None = None,
+        blocks: Sequence[Offsets] = (),
+        payload_m: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+        cancel: Callable[[], bool] | None = None,
+    ) -> HnswGraph:
+        """A new graph (Malkov & Yashunin 2016, neighbour selection of Algorithm 4).
+
+        With one thread it depends on the arguments only.
+
+        Args:
+            chunks: stored rows in offset order, ``(rows, dim)`` float32, float16 or uint8; at least one,
+                maybe empty.
+            distance: 0 Cosine, 1 Euclid, 2 Dot, 3 Manhattan.
+            offsets: points to link, in the order of insertion; all by default.
+            m: links of a point above level 0 (M); 0 = links inside blocks only.
+            m0: links on level 0, by default ``2 * m``.
+            ef_construct: beam while building (efConstruction).
+            seed: of the levels.
+            threads: 0 = as many as there are processors.
+            codes: build on them and walk on them (:func:`make_codes`): less than half the time at the same
+                recall. Manhattan and uint8 rows are used as they are.
+            deleted: ``(n,)`` True = leave out; ``n`` is the number of points of the graph.
+            row_table: for multi-vectors ``(first row, number of rows)`` of each point.
+            blocks: sets of points that filters are expected to select; each gets links of its own.
+            payload_m: links inside a block, by default ``m``.
+            progress: called with ``(done, total)`` now and then.
+            cancel: asked now and then whether to stop.
+
+        Raises:
+            CancelledError: ``cancel`` said so.
+            ValueError: arrays of the wrong shape or type.
+        """
+        space = make_space(chunks, distance, codes, row_table)
+        total = len(deleted) if deleted is not None else space.points
+        if offsets is None:
+            offsets = np.arange(total, dtype=np.uint32)
+        if deleted is not None:
+            offsets = offsets[~deleted[offsets]]
+        payload_m = m if payload_m is None else payload_m
+        links = _native.hnsw_build(
+            space,
+            np.ascontiguousarray(offsets),
+            total,
+            m,
+            2 * m if m0 is None else m0,
+            ef_construct,
+            seed,
+            threads,
+            list(blocks),
+            payload_m,
+            2 * payload_m,
+            progress,
+            cancel,
+        )
+        if links is None:
+            raise CancelledError("building the graph was cancelled")
+        return cls(links, space, ef_construct)
+
+    @classmethod
+    def load(
+        cls,
+        directory: Path,
+        chunks: Sequence[npt.NDArray[Any]],
+        distance: int,
+        *,
+        codes: Codes8 | None = None,
+        row_table: RowTable | None = None,
+        in_memory: bool = False,
+    ) -> HnswGraph:
+        """The graph in a directory.
+
+        Args:
+            directory: ``vector_index`` or ``vector_index-NAME``.
+            chunks: as for :meth:`build`.
+            distance: as for :meth:`build`.
+            codes: as for :meth:`build`.
+            row_table: as for :meth:`build`.
+            in_memory: unpack the links (about three times the size of the file) instead of walking on the
+                mapped file, which takes a few per cent longer per search and no time to open.
+
+        Raises:
+            CorruptedError: a file is missing or damaged.
+        """
+        header = files.GraphHeader.read(directory / files.GRAPH)
+        links = files.open_links(directory, header)
+        path = files.find_links(directory)[0]
+        if in_memory:
+            check(links, path)
+            links = links.unpacked()
+        return cls(links, make_space(chunks, distance, codes, row_table), header.ef_construct, path)
+
+    def attach(
+        self,
+        chunks: Sequence[npt.NDArray[Any]],
+        distance: int,
+        codes: Codes8 | None = None,
+        row_table: RowTable | None = None,
+    ) -> HnswGraph:
+        """The same links over other chunks holding (at least) the same points."""
+        return HnswGraph(
+            self.links_table, make_space(chunks, distance, codes, row_table), self.ef_construct, self.path
+        )
+
+    def save(self, directory: Path, *, compressed: bool = True, extra_capacity: int = 1) -> None:
+        """Write ``graph.bin`` and the links; the caller writes the :class:`HnswConfig`.
+
+        Args:
+            directory: made if it does not exist.
+            compressed: ``links_compressed.bin`` (what Qdrant writes) or ``links.bin``.
+            extra_capacity: size of the list of further entry points, which stays as it is.
+        """
+        links = self.links_table
+        header = files.GraphHeader(
+            links.m, links.m0, self.ef_construct, links.entries, links.extra_entries, extra_capacity
+        )
+        files.write(directory, links, header, files.COMPRESSED if compressed else files.PLAIN)
+
+    def search(
+        self,
+        queries: npt.NDArray[Any],
+        k: int,
+        ef: int,
+        mask: Mask | None = None,
+        *,
+        bounds: npt.NDArray[np.int64] | None = None,
+        threads: int = 1,
+        mode: int | None = None,
+        selectivity: float | None = None,
+        rescore: int | None = None,
+        exact: bool = False,
+    ) -> Hits:
+        """The approximate ``k`` nearest points of every query.
+
+        Args:
+            queries: ``(q, dim)`` in the stored dtype (normalised for cosine, as the rows are).
+            k: how many.
+            ef: beam on level 0 (at least ``k`` is used).
+            mask: ``(n,)`` True = may be returned.
+            bounds: for multi-vectors ``(q + 1,)``: query ``i`` owns the rows from ``bounds[i]`` to below
+                ``bounds[i + 1]``.
+            threads: at most this many share the queries.
+            mode: what to do with points outside the mask. ``WALLS``: they are neither scored nor walked (as
+                Qdrant does; needs payload links). ``ACORN``: their neighbours are looked at (Patel et al. 2024).
+                ``THROUGH``: they are walked, with a wider beam. By default the best one for the share of
+                wanted points.
+            selectivity: share of wanted points, counted if not given.
+            rescore: with codes, how many of the best are scored with the originals; by default
+                ``max(2 k, k + 10)``.
+            exact: walk on the originals although there are codes.
+
+        Returns:
+            ``(offsets (q, k), sims (q, k), counts (q,))``, best first; unused places hold 2^32 - 1 and -inf.
+
+        Raises:
+            CorruptedError: the links file is damaged.
+        """
+        if mask is not None and selectivity is None:
+            selectivity = int(np.count_nonzero(mask)) / max(len(mask), 1)
+        if mode is None:
+            mode = ACORN if selectivity is not None and selectivity < THROUGH_FROM else THROUGH
+        hits = self._searcher.search(
+            queries,
+            bounds,
+            k,
+            ef,
+            mask,
+            mode,
+            1.0 if selectivity is None else selectivity,
+            max(2 * k, k + 10) if rescore is None else rescore,
+            exact,
+            threads,
+        )
+        if hits[0] is None:
+            raise CorruptedError(self.path or "graph", "a list of links is damaged; rebuild the index")
+        return hits
+
+    @property
+    def points(self) -> int:
+        """Number of point offsets the graph covers, unlinked ones included."""
+        return self.links_table.points
+
+    @property
+    def entry_points(self) -> list[tuple[int, int]]:
+        """``(point, level)`` where searches start; further ones belong to blocks."""
+        return self.links_table.entries
+
+    def links(self, point: int, level: int = 0) -> Offsets:
+        """Neighbours of a point; empty if it is not on that level.
+
+        Raises:
+            CorruptedError: the list is damaged.
+        """
+        found = self.links_table.links(point, level)
+        if found is None:
+            raise CorruptedError(self.path or "graph", f"the links of point {point} are damaged")
+        return found
+
+    def verify(self) -> None:
+        """Check every list.
+
+        Raises:
+            CorruptedError: with the first thing that is wrong.
+        """
+        check(self.links_table, self.path or Path("graph"))
+
+
+def check(links: HnswLinks, path: Path) -> None:
+    """Raise :class:`CorruptedError` if any list of a graph is damaged."""
+    reason, _ = links.verify()
+    if reason:
+        raise CorruptedError(path, reason)
+
+
+def make_codes(chunks: Sequence[npt.NDArray[Any]], threads: int = 0) -> Codes8:
+    """Byte codes of float32 or float16 rows, for :meth:`HnswGraph.build` and exact search alike."""
+    codes = Codes8(chunks[0].shape[1])
+    for chunk in chunks:
+        for start in range(0, len(chunk), 8192):
+            codes.extend(np.ascontiguousarray(chunk[start : start + 8192], np.float32), threads)
+    return codes
+
+
+def make_space(
+    chunks: Sequence[npt.NDArray[Any]], distance: int, codes: Codes8 | None, row_table: RowTable | None
+) -> HnswSpace:
+    """The native view of vectors."""
+    first, count = row_table if row_table is not None else (None, None)
+    return HnswSpace(list(chunks), int(distance), first, count, codes)
