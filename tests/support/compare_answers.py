@@ -31,14 +31,14 @@ def ask(mod: Any, shard: Any, method: str, request: Call) -> Any:
 
 
 def rank_of(point: Any) -> float:
-    """What a result is ordered by."""
-    value = point.order_value
-    return float(getattr(point, "score", 0.0) if value is None else value)
+    """What a result is ordered by: its score, or its value where the score says nothing."""
+    score = getattr(point, "score", 1.0)
+    return float(score if point.order_value is None or score != 1.0 else point.order_value)
 
 
-def contents(point: Any) -> tuple[Any, Any]:
-    """Payload and vectors of a result."""
-    return point.payload, plain(point.vector)
+def contents(point: Any) -> tuple[Any, Any, Any]:
+    """What a result carries."""
+    return point.payload, plain(point.vector), point.order_value
 
 
 def plain(vector: Any) -> Any:

@@ -171,10 +171,11 @@ class Asker:
         return Call("Query.FeedbackNaive", Call("FeedbackNaiveQuery", self.vector(name), rated, weights), using)
 
     def mmr(self) -> Call | None:
-        """A diversity query, if there are dense vectors."""
-        if not self.data.layout.dense:
+        """A diversity query, if there are vectors of floats (see docs/reference/differences.md for bytes)."""
+        names = [name for name, spec in self.data.layout.dense.items() if spec[2] != "Uint8"]
+        if not names:
             return None
-        name = self.rng.choice(list(self.data.layout.dense))
+        name = self.rng.choice(names)
         return Call("Mmr", self.vector(name), round(self.rng.random(), 2), self.rng.choice([2, 5, 100]), name)
 
     def order(self) -> Call:
@@ -211,6 +212,7 @@ class Asker:
             return Call("Expression.Constant", round(rng.uniform(-3, 3), 2))
         inner = [self.expression(prefetches, depth + 1) for _ in range(rng.randint(1, 3))]
         one, other = inner[0], inner[-1]
+        constant, shape = Call("Expression.Constant", 1.0), rng.choice(["Lin", "Exp", "Gauss"])
         return rng.choice(
             [
                 Call("Expression.Sum", inner),
@@ -222,8 +224,8 @@ class Asker:
                 Call("Expression.Div", one, other, 0.5),
                 Call("Expression.Sqrt", Call("Expression.Abs", one)),
                 Call("Expression.Pow", Call("Expression.Abs", one), Call("Expression.Constant", 0.5)),
-                Call("Expression.Ln", Call("Expression.Sum", [Call("Expression.Abs", one), Call("Expression.Constant", 1.0)])),
-                Call("Expression.Decay", Member(f"DecayKind.{rng.choice(['Lin', 'Exp', 'Gauss'])}"), one, None, 0.5, 10.0),
+                Call("Expression.Ln", Call("Expression.Sum", [Call("Expression.Abs", one), constant])),
+                Call("Expression.Decay", Member(f"DecayKind.{shape}"), one, None, 0.5, 10.0),
             ]
         )
 
@@ -269,7 +271,8 @@ class Asker:
             "limit": limit,
             "query": query,
             "prefetches": prefetches or None,
-            "filter": self.maybe(0.4, lambda: any_filter(rng)),
+            # Wrapped: Qdrant concatenates the `should` of a stage with those of the stages around it.
+            "filter": self.maybe(0.4, lambda: Call("Filter", must=[any_filter(rng)])),
             "score_threshold": self.maybe(0.15, lambda: round(rng.uniform(-1, 3), 2)),
             "params": self.params(query),
         }
@@ -289,6 +292,8 @@ class Asker:
     def query(self) -> Call:
         """A query of any kind."""
         stage = self.stage(0, self.rng.choice([0, 1, 5, 10, MANY]))
+        if isinstance(stage["query"], Call) and stage["query"].name == "Mmr":
+            stage["limit"] = stage["limit"] or 1  # Qdrant picks one point for a limit of 0
         return Call("QueryRequest").but(**stage, **self.what(), offset=self.maybe(0.15, lambda: self.rng.randint(0, 6)))
 
     def request(self) -> tuple[str, Call]:

@@ -17,7 +17,7 @@ from edgeshard.models.ranking import Fusion, Mmr, OrderBy, TextQuery
 from edgeshard.query import fusion
 from edgeshard.query.hits import Hits, union
 from edgeshard.query.scope import Filters, Scope
-from edgeshard.query.vector_search import candidates, diversify, rescore, search
+from edgeshard.query.vector_search import candidates, diversify, having, rescore, search
 
 MAX_DEPTH = 64
 """Deepest nesting of prefetches, as in Qdrant."""
@@ -38,7 +38,8 @@ def run(
         stage: a QueryRequest or a Prefetch.
         filters: those of the stages around it.
         limit: how many points at most.
-        root: whether it is the outermost one. In the others Qdrant does not limit what MMR chooses from.
+        root: whether it is the outermost one. In the others MMR is as in Qdrant: without prefetches the nearest
+            points, over prefetches all of their points in diverse order with the scores they come with.
 
     Raises:
         ValidationError: the stage contradicts itself.
@@ -63,8 +64,10 @@ def run(
         raise ValidationError("Validation failed: a text query cannot re-score prefetches: make it a prefetch itself")
     keys = union(parts)
     if isinstance(query, Mmr):
-        many = query.candidates_limit if root else len(keys)
-        found = candidates(scope, query, keys, filters, many, threshold if root else None, params)
+        if root:
+            found = candidates(scope, query, keys, filters, query.candidates_limit, threshold, params)
+        else:
+            found = having(scope, query.using, fusion.first_of_each(parts))
         return diversify(scope, query, found, limit)
     if isinstance(query, OrderBy):
         from edgeshard.query.order import order_keys

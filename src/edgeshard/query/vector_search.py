@@ -71,16 +71,33 @@ def candidates(
     return rescore(scope, nearest, keys, limit, threshold, params)
 
 
+def having(scope: Scope, name: str, hits: Hits) -> Hits:
+    """Those of some points that have a dense vector of that name.
+
+    Raises:
+        WrongVectorKindError: the vectors of that name are sparse.
+    """
+    if scope.spec(name).kind == "sparse":
+        raise WrongVectorKindError("Wrong usage of sparse vectors: MMR needs dense vectors")
+    present = np.zeros(len(hits), np.bool_)
+    for number, places, offsets in by_segment(hits.keys):
+        segment = scope.segments[number]
+        present[places] = segment.fields[name].presence(segment.count)[offsets]
+    return hits.take(present)
+
+
 def diversify(scope: Scope, mmr: Any, found: Hits, limit: int) -> Hits:
     """Candidates by maximal marginal relevance, in the order they are picked, with their nearest scores."""
     if len(found) < 2:
-        return Hits(found.keys[:limit], found.scores[:limit], vectors=mmr.using)
+        found.vectors = mmr.using
+        return found.take(slice(limit))
     vectors = _stored_vectors(scope, mmr.using, found.keys)
     field = scope.segments[0].fields[mmr.using]
     relevance = field.pairwise([field.query(mmr._vector)], vectors)[0]
     similarity = field.pairwise(vectors, vectors)
     places = np.array(choose(relevance, similarity, mmr.lambda_, limit), np.int64)
-    return Hits(found.keys[places], found.scores[places], vectors=mmr.using)
+    found.vectors = mmr.using
+    return found.take(places)
 
 
 def _stored_vectors(scope: Scope, name: str, keys: Keys) -> list[Any]:
