@@ -88,6 +88,8 @@ class ShardLock:
             LockedError: another handle holds it; the lock is as it was.
         """
         before = self._fds[1:]
+        if before and wal.is_dir() and os.path.samestat(os.fstat(before[0]), os.stat(wal)):
+            return
         del self._fds[1:]
         try:
             if wal.is_dir():
