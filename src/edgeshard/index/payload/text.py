@@ -86,6 +86,11 @@ class TextIndex:
             return self._phrase(match.phrase, count)
         return None
 
+    def filled(self, count: int) -> Mask:
+        """``(count,) bool`` of the points that have a token."""
+        documents = self.documents()
+        return self._points(documents, self._holders(documents, documents.table.lengths() > 0), count)
+
     def _query_tokens(self, text: str) -> list[str]:
         with self._lock:
             return list(dict.fromkeys(self.tokenizer.tokens_query(text)))

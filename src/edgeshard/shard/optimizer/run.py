@@ -154,6 +154,11 @@ def _swap(store: Store, inputs: Sequence[Segment], source: Source, directory: Pa
     for offset in np.flatnonzero(gone).tolist():
         output.ids.delete(np.array([offset], np.uint32), int(versions[offset]))
     write_out(output.ids)
+    schema: dict[str, Any] = {}
+    for segment in inputs:
+        schema.update(segment.indexes.schema)
+    output.indexes.adopt(schema)  # fields indexed or dropped meanwhile
+    write_out(output.indexes)
     output.close()
     sync_tree(directory)
     path = store.path / "segments" / str(uuid.uuid4())
