@@ -52,8 +52,8 @@ def random_payload(rng: random.Random) -> dict[str, Any]:
             [str(uuid.UUID(int=rng.getrandbits(128))), str(uuid.UUID(int=rng.randint(0, 9))).upper(), "x"]
         ),
         "g": lambda: {
-            "lon": rng.choice([rng.uniform(-180, 180), 180, -180, 0, 200]),
-            "lat": rng.choice([rng.uniform(-90, 90), 90.0, -90]),
+            "lon": rng.choice([round(rng.uniform(-180, 180), 4), 180, -180, 0, 200]),
+            "lat": rng.choice([round(rng.uniform(-90, 90), 4), 90.0, -90]),
         },
         "t": text,
         "ts": text,

@@ -23,8 +23,8 @@ from edgeshard.segment.payload_indexes import PayloadIndexes
 from edgeshard.segment.schema import VectorSchema
 from edgeshard.segment.segment import Segment
 from edgeshard.storage import files
-from edgeshard.storage.files import sync_tree
 from edgeshard.storage.dense import ChunkedDense, MatrixDense
+from edgeshard.storage.files import sync_tree
 from edgeshard.storage.flush import FlushPlan
 from edgeshard.storage.gridstore import Gridstore
 from edgeshard.storage.gridstore_build import write_packed
