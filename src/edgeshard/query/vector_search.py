@@ -12,6 +12,7 @@ from edgeshard.query.hits import Hits, Keys, best, by_segment, empty, make_keys
 from edgeshard.query.kinds import VectorQuery, cut, shown, take_apart
 from edgeshard.query.mmr import choose
 from edgeshard.query.scope import Filters, Scope, all_offsets
+from edgeshard.segment.batch import Mask
 from edgeshard.segment.fields import AbsentField, SparseField
 
 Scores = npt.NDArray[np.float32]
@@ -35,7 +36,7 @@ def search(
     check_idf(scope, parts.using, params)
     prepared = scope.queries(parts.using, parts.examples, corpus_of(params), params)
     if parts.combine is None:
-        keys, sims = _nearest(scope, parts.using, prepared[0], filters, limit)
+        keys, sims = _nearest(scope, parts.using, prepared[0], filters, limit, params)
         scores = shown(sims, spec)
     else:
         keys, scores = _scored_all(scope, parts, prepared, filters, limit)
@@ -57,29 +58,47 @@ def rescore(scope: Scope, query: Any, keys: Keys, limit: int, threshold: float |
     return Hits(kept[:count], scores[:count])
 
 
-def diversify(
+def candidates(
     scope: Scope, mmr: Any, keys: Keys | None, filters: Filters, limit: int, threshold: float | None, params: Any
 ) -> Hits:
-    """Maximal marginal relevance over the nearest candidates (of given points, or of all)."""
+    """What maximal marginal relevance chooses from: the points nearest to its vector (of given ones, or of all)."""
     from edgeshard.models.queries import Query
 
-    spec = scope.spec(mmr.using or "")
-    if spec.kind == "sparse":
+    if scope.spec(mmr.using).kind == "sparse":
         raise WrongVectorKindError("Wrong usage of sparse vectors: MMR needs dense vectors")
-    nearest = Query.Nearest(mmr.vector, mmr.using)
+    nearest = Query.Nearest._make(mmr._vector, mmr.using)
     if keys is None:
-        found = search(scope, nearest, filters, mmr.candidates_limit, threshold, params)
-    else:
-        found = rescore(scope, nearest, keys, mmr.candidates_limit, threshold, params)
+        return search(scope, nearest, filters, limit, threshold, params)
+    return rescore(scope, nearest, keys, limit, threshold, params)
+
+
+def having(scope: Scope, name: str, hits: Hits) -> Hits:
+    """Those of some points that have a dense vector of that name.
+
+    Raises:
+        WrongVectorKindError: the vectors of that name are sparse.
+    """
+    if scope.spec(name).kind == "sparse":
+        raise WrongVectorKindError("Wrong usage of sparse vectors: MMR needs dense vectors")
+    present = np.zeros(len(hits), np.bool_)
+    for number, places, offsets in by_segment(hits.keys):
+        segment = scope.segments[number]
+        present[places] = segment.fields[name].presence(segment.count)[offsets]
+    return hits.take(present)
+
+
+def diversify(scope: Scope, mmr: Any, found: Hits, limit: int) -> Hits:
+    """Candidates by maximal marginal relevance, in the order they are picked, with their nearest scores."""
     if len(found) < 2:
-        return Hits(found.keys[:limit], found.scores[:limit], vectors=mmr.using or "")
-    vectors = _stored_vectors(scope, mmr.using or "", found.keys)
-    field = scope.segments[0].fields[mmr.using or ""]
-    query = field.query(mmr._vector)
-    relevance = field.pairwise([query], vectors)[0]
+        found.vectors = mmr.using
+        return found.take(slice(limit))
+    vectors = _stored_vectors(scope, mmr.using, found.keys)
+    field = scope.segments[0].fields[mmr.using]
+    relevance = field.pairwise([field.query(mmr._vector)], vectors)[0]
     similarity = field.pairwise(vectors, vectors)
     places = np.array(choose(relevance, similarity, mmr.lambda_, limit), np.int64)
-    return Hits(found.keys[places], found.scores[places], vectors=mmr.using or "")
+    found.vectors = mmr.using
+    return found.take(places)
 
 
 def _stored_vectors(scope: Scope, name: str, keys: Keys) -> list[Any]:
@@ -91,14 +110,21 @@ def _stored_vectors(scope: Scope, name: str, keys: Keys) -> list[Any]:
     return vectors
 
 
-def _nearest(scope: Scope, name: str, query: Any, filters: Filters, limit: int) -> tuple[Keys, Scores]:
+def _nearest(
+    scope: Scope, name: str, query: Any, filters: Filters, limit: int, params: Any
+) -> tuple[Keys, Scores]:
     found_keys, found_sims = [], []
     for number, segment in enumerate(scope.segments):
         field = segment.fields[name]
         if isinstance(field, AbsentField) or not segment.count:
             continue
-        mask = scope.mask(number, filters)
-        offsets, sims = field.topk([query], mask & field.presence(segment.count), limit)[0]
+        known, alive = segment.alive(name)
+        mask: Mask | None = known
+        if filters:
+            mask = known & scope.mask(number, filters)
+        elif alive == len(known) and field.takes_all:
+            mask = None
+        offsets, sims = field.topk([query], mask, limit, params)[0]
         found_keys.append(make_keys(number, offsets))
         found_sims.append(sims)
     if not found_keys:

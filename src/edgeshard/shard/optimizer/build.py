@@ -22,6 +22,7 @@ from edgeshard.segment.files import schema_of
 from edgeshard.segment.payload_indexes import PayloadIndexes
 from edgeshard.segment.schema import VectorSchema
 from edgeshard.segment.segment import Segment
+from edgeshard.shard.optimizer.graphs import build_graphs
 from edgeshard.storage import files
 from edgeshard.storage.dense import ChunkedDense, MatrixDense
 from edgeshard.storage.files import sync_tree
@@ -131,6 +132,7 @@ def build_segment(
     *,
     progress: Progress,
     cancelled: Callable[[], bool],
+    threads: int | None = None,
 ) -> None:
     """Write all files of a segment but ``version.info``, durable when this returns.
 
@@ -140,6 +142,7 @@ def build_segment(
         config: of the output; decides between appendable and immutable storages.
         progress: told how far the build is.
         cancelled: asked now and then.
+        threads: how many may build graphs, None for one per core.
 
     Raises:
         CancelledError: ``cancelled`` said so.
@@ -164,6 +167,19 @@ def build_segment(
     for name, spec in schema_of(config).items():
         _write_vectors(directory, name, spec, source, config, blocks(f"vectors {name}".rstrip()))
     _write_ids(directory, source, config)
+    store = Gridstore.open(directory / "payload_storage", read_only=True)
+    try:
+        build_graphs(
+            directory,
+            config,
+            payloads=_Payloads(store, len(source)),
+            schema=_index_schema(source),
+            progress=progress,
+            cancelled=cancelled,
+            threads=threads,
+        )
+    finally:
+        store.close()
     files.replace_file(directory / "segment.json", config.to_json())
     sync_tree(directory)
 
@@ -184,10 +200,15 @@ class _Payloads:
         return self.store.get_batch(np.arange(self.count, dtype=np.uint32) if offsets is None else offsets)
 
 
-def _write_payload_indexes(directory: Path, source: Source, config: SegmentConfig) -> None:
+def _index_schema(source: Source) -> dict[str, Any]:
     schema: dict[str, Any] = {}
     for segment in source.segments:
         schema.update(segment.indexes.schema)
+    return schema
+
+
+def _write_payload_indexes(directory: Path, source: Source, config: SegmentConfig) -> None:
+    schema = _index_schema(source)
     store = Gridstore.open(directory / "payload_storage", read_only=True)
     try:
         PayloadIndexes.build(directory, schema, _Payloads(store, len(source)), appendable=config.appendable)

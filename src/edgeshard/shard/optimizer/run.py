@@ -127,7 +127,9 @@ def run_task(
     try:
         config = optimised_segment_config(store.config, inputs, len(source))
         config.initial_version = config.version = max(segment.version for segment in inputs)
-        build_segment(directory, source, config, progress=progress, cancelled=cancelled)
+        build_segment(
+            directory, source, config, progress=progress, cancelled=cancelled, threads=threads
+        )
         with lock.writing():
             _swap(store, inputs, source, directory)
     except BaseException:
