@@ -34,6 +34,8 @@ from edgeshard.storage.wal import DEFAULT_CAPACITY_BYTES, Wal
 
 SEGMENTS = "segments"
 WAL = "wal"
+TEMPORARY = "temp_segments"
+GRAVE_SUFFIX = ".deleted"
 AUTO_FLUSH_BYTES = 128 << 20
 """Unflushed changes live in memory; after this many bytes of log an update flushes by itself."""
 
@@ -115,6 +117,7 @@ class Store:
         opened: list[Segment] = []
         try:
             journal.recover(path)
+            _clean_up(path)
             stored = configs.read_config(path)
             names = segment_names(path)
             configs.wal_enabled(config, stored)
@@ -283,7 +286,7 @@ def segment_names(path: Path) -> list[str]:
         return []
     names = []
     for entry in sorted(os.scandir(segments), key=lambda entry: entry.name):
-        if not entry.is_dir() or entry.name.startswith(".") or entry.name.endswith(".deleted"):
+        if not entry.is_dir() or entry.name.startswith(".") or entry.name.endswith(GRAVE_SUFFIX):
             continue
         if not os.path.exists(os.path.join(entry.path, "version.info")):
             if _holds_points(Path(entry.path)):
@@ -294,6 +297,27 @@ def segment_names(path: Path) -> list[str]:
             continue
         names.append(entry.name)
     return names
+
+
+def _clean_up(path: Path) -> None:
+    """Remove what a crash left of unfinished work: drafts of files, segments being built and segments replaced."""
+    draft = files.TEMPORARY_PREFIX
+    doomed = [entry for entry in _entries(path) if entry.name.startswith(draft)]
+    for segment in _entries(path / SEGMENTS):
+        if segment.name.startswith(draft) or segment.name.endswith(GRAVE_SUFFIX):
+            doomed.append(segment)
+        elif segment.is_dir():
+            doomed += [entry for entry in _entries(segment) if entry.name.startswith(draft)]
+    doomed += _entries(path / TEMPORARY)
+    for entry in doomed:
+        if entry.is_dir():
+            files.disk.remove_tree(entry)
+        else:
+            files.disk.unlink(entry)
+
+
+def _entries(path: Path) -> list[Path]:
+    return [path / name for name in os.listdir(path)] if path.is_dir() else []
 
 
 def _holds_points(segment: Path) -> bool:
