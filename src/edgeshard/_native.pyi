@@ -488,6 +488,34 @@ class TokenTable:
     def lengths(self) -> NDArray[np.uint32]: ...
     def phrase(self, tokens: list[int]) -> NDArray[np.bool_]: ...
 
+def build_map(
+    kind: int,
+    data: NDArray[np.uint8],
+    bounds: NDArray[np.int64],
+    value_bounds: NDArray[np.int64],
+    values: NDArray[np.uint32],
+) -> NDArray[np.uint8]: ...
+def build_prefix_index(
+    data: NDArray[np.uint8], bounds: NDArray[np.int64], counts: NDArray[np.uint32]
+) -> NDArray[np.uint8]: ...
+def build_text_files(
+    vocabulary: list[str],
+    numbers: NDArray[np.uint32],
+    bounds: NDArray[np.int64],
+    texts: NDArray[np.uint32],
+    counts: NDArray[np.uint32],
+    positions: bool,
+    scoring: bool,
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint64], NDArray[np.uint32]]: ...
+
+class KeyMap:
+    def __init__(self, file: NDArray[np.uint8]) -> None: ...
+    def __len__(self) -> int: ...
+    @property
+    def kind(self) -> int: ...
+    def find(self, key: bytes) -> NDArray[np.uint32]: ...
+    def entry(self, bucket: int) -> tuple[bytes, NDArray[np.uint32]]: ...
+
 # --- quantization
 
 class RecordCodec:

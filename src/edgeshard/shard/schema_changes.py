@@ -131,6 +131,7 @@ def _create_name(store: Store, number: int, operation: CreateDenseVector | Creat
     for segment in store.segments:
         if name not in segment.fields:
             add_field(segment, name, field_config(config, name))
+            segment.changes.touch_vectors([name], number)
         segment.version = max(segment.version, number)
     _commit(store, config)
 

@@ -26,6 +26,7 @@ from edgeshard.shard.replay import replay
 from edgeshard.shard.resolve import Resolved, resolve
 from edgeshard.shard.schema_changes import change_schema, is_schema_change
 from edgeshard.shard.single import single_point, upsert_single
+from edgeshard.shard.snapshot import swap
 from edgeshard.storage import files, journal
 from edgeshard.storage.checkpoint import Checkpointer
 from edgeshard.storage.flush import FlushPlan
@@ -111,11 +112,13 @@ class Store:
         """
         if not path.is_dir():
             raise StorageError(f"cannot load edge shard: directory {path} does not exist")
-        if config is None and not (path / configs.FILE).exists() and not segment_names(path):
+        if config is None and not swap.pending(path) and not _holds_shard(path):
             raise StorageError(f"edge config is not provided and no segments were loaded: {path} holds no shard")
         lock = ShardLock(path, wait=wait)
         opened: list[Segment] = []
         try:
+            if swap.recover(path):
+                lock.move_to_wal(path / WAL)
             journal.recover(path)
             _clean_up(path)
             stored = configs.read_config(path)
@@ -132,6 +135,38 @@ class Store:
                 segment.close()
             lock.release()
             raise
+
+    def reload(self) -> None:
+        """Open what the directory holds now in place of what is open: a snapshot was put there.
+
+        Raises:
+            EdgeShardError: it cannot be opened; what was open still is.
+        """
+        kept = ("segments", "wal", "config", "schema", "next_op", "_checkpointer")
+        before = {name: getattr(self, name) for name in kept}
+        self._checkpointer.close()
+        opened: list[Segment] = []
+        try:
+            stored = configs.read_config(self.path)
+            opened += [open_segment(self.path / SEGMENTS / name) for name in segment_names(self.path)]
+            self.config = configs.merge_config(None, stored, [segment.config for segment in opened])
+            self.schema = schema_of_config(self.config)
+            self.segments, self.wal = opened, None
+            self._finish_load(stored)
+            self._unflushed_bytes = 0
+        except BaseException:
+            self._close_files(opened, None if self.wal is before["wal"] else self.wal)
+            for name, value in before.items():
+                setattr(self, name, value)
+            raise
+        self._close_files(before["segments"], before["wal"])
+
+    @staticmethod
+    def _close_files(segments: Sequence[Segment], wal: Wal | None) -> None:
+        for segment in segments:
+            segment.close()
+        if wal is not None:
+            wal.close()
 
     def _finish_load(self, stored: EdgeConfig | None) -> None:
         _resolve_duplicates(self.segments)
@@ -270,6 +305,10 @@ class Store:
             if self.wal is not None:
                 self.wal.close()
             self.lock.release()
+
+
+def _holds_shard(path: Path) -> bool:
+    return (path / configs.FILE).exists() or bool(segment_names(path))
 
 
 def segment_names(path: Path) -> list[str]:
