@@ -15,8 +15,8 @@ from edgeshard.query.scope import Scope
 def build(scope: Scope, hits: Hits, projection: Projection) -> list[ScoredPoint]:
     """Scored points with what the projection asks for, in rank order."""
     points: list[Any] = [None] * len(hits)
-    if hits.vectors is not None and projection.names is None:
-        projection = projection.with_names([hits.vectors])
+    if hits.vectors is not None:
+        projection = projection.with_names(list(dict.fromkeys([*(projection.names or ()), hits.vectors])))
     scores = hits.scores.tolist()
     values = hits.order_values or [None] * len(hits)
     make = ScoredPoint._make
