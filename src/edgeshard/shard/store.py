@@ -159,7 +159,7 @@ class Store:
             self.schema = schema_of_config(self.config)
             self.segments, self.wal = opened, None
             self._finish_load(stored)
-            self._unflushed_bytes = 0
+            self._unflushed_bytes, self.unflushed = 0, []
         except BaseException:
             self._close_files(opened, None if self.wal is before["wal"] else self.wal)
             for name, value in before.items():
