@@ -120,6 +120,7 @@ def run_task(
     try:
         with lock.writing():
             inputs = [segment for segment in store.segments if segment.name in task.names]
+            store.unseal()
             store.flush()
             frozen = [(segment, segment.appendable) for segment in inputs]
             for segment in inputs:
