@@ -19,6 +19,8 @@ from workload import Layout, carry_out, dump, random_update
 import edgeshard
 from edgeshard.storage.files import Disk, PathLike
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*until there is room:RuntimeWarning")
+
 CHILD = Path(__file__).parent / "full_disk_child.py"
 UPDATES = 25
 
