@@ -246,7 +246,7 @@ def text_options(mod: Any) -> dict[str, Any]:
     """Parameters of text indexes that process text in different ways."""
     kinds, params = mod.TokenizerType, mod.TextIndexParams
     snowball = mod.SnowballParams(language=mod.SnowballLanguage.English)
-    options = {
+    return {
         "whitespace": params(tokenizer=kinds.Whitespace, lowercase=False),
         "prefix": params(tokenizer=kinds.Prefix, min_token_len=2, max_token_len=5),
         "code": params(tokenizer=kinds.Code),
@@ -259,7 +259,6 @@ def text_options(mod: Any) -> dict[str, Any]:
         ),
         "prefix_scored": params(tokenizer=kinds.Prefix, scoring=True, phrase_matching=True, max_token_len=4),
     }
-    return options
 
 
 @pytest.mark.parametrize("name", text_options(edgeshard))
