@@ -72,7 +72,10 @@ struct NewArray {
 
 template <class T>
 NewArray<T> new_array(std::initializer_list<size_t> shape) {
-    const char* dtype = std::is_same_v<T, float> ? "f4" : std::is_same_v<T, uint32_t> ? "u4" : "i8";
+    const char* dtype = std::is_same_v<T, float>      ? "f4"
+                        : std::is_same_v<T, uint32_t> ? "u4"
+                        : std::is_same_v<T, uint8_t>  ? "u1"
+                                                      : "i8";
     static PyObject* empty = nb::object(nb::module_::import_("numpy").attr("empty")).release().ptr();
     nb::object sizes = nb::steal(PyTuple_New(static_cast<Py_ssize_t>(shape.size())));
     Py_ssize_t i = 0;

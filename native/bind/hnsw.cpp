@@ -154,6 +154,22 @@ nb::object build_graph(const PySpace& s, nb::object offsets, size_t total, uint3
     return nb::cast(out.release(), nb::rv_policy::take_ownership);
 }
 
+// Where the rows of each query begin, and their end: `bounds`, or one row each.
+std::vector<int64_t> row_bounds(nb::object bounds, size_t queries) {
+    std::vector<int64_t> rows{0};
+    if (bounds.is_none()) {
+        for (size_t i = 1; i <= queries; ++i) rows.push_back(static_cast<int64_t>(i));
+        return rows;
+    }
+    const Array b(bounds, "bounds", "lq", "int64", 1);
+    rows.assign(b.data<int64_t>(), b.data<int64_t>() + b.shape(0));
+    if (rows.empty()) throw nb::value_error("bounds: expected at least one entry");
+    for (size_t i = 0; i < rows.size(); ++i)
+        if (rows[i] < (i ? rows[i - 1] : 0) || rows[i] > static_cast<int64_t>(queries))
+            throw nb::value_error("bounds: expected ascending row numbers of queries");
+    return rows;
+}
+
 // A graph, its vectors, and the scratch memory of searches that are over, for the next ones.
 class PySearcher {
 public:
@@ -170,17 +186,7 @@ public:
         if (element_type(q.format()) != space_.rows.type() || q.shape(1) != space_.rows.dim())
             throw nb::value_error("queries: expected the dtype and dimension of the stored vectors");
         const MaskArgument m(mask, graph_.points);
-        std::vector<int64_t> rows{0};
-        if (bounds.is_none()) {
-            for (size_t i = 1; i <= q.shape(0); ++i) rows.push_back(static_cast<int64_t>(i));
-        } else {
-            const Array b(bounds, "bounds", "lq", "int64", 1);
-            rows.assign(b.data<int64_t>(), b.data<int64_t>() + b.shape(0));
-            for (size_t i = 0; i < rows.size(); ++i)
-                if (rows[i] < (i ? rows[i - 1] : 0) || rows[i] > static_cast<int64_t>(q.shape(0)))
-                    throw nb::value_error("bounds: expected ascending row numbers of queries");
-            if (rows.empty()) throw nb::value_error("bounds: expected at least one entry");
-        }
+        const std::vector<int64_t> rows = row_bounds(bounds, q.shape(0));
         if (mode < 0 || mode > 2) throw nb::value_error("mode: expected 0 walls, 1 acorn or 2 through");
         k = std::min<size_t>(k, graph_.points);
         const SearchOptions options{k, ef, m.data(), static_cast<FilterMode>(mode), selectivity, rescore};
@@ -251,10 +257,11 @@ nb::bytes encode_graph(const PyGraph& g, int kind, nb::object base, nb::object l
         shape = {b->shape(1), l->shape(1), static_cast<uint8_t>(base_align), static_cast<uint8_t>(link_align)};
     }
     std::vector<uint8_t> out;
+    if (g.graph.kind != LinksKind::memory && g.graph.verify()) throw nb::value_error("the graph is damaged");
     {
         nb::gil_scoped_release release;
-        out = g.graph.encode(static_cast<LinksKind>(kind), shape, b ? b->data<uint8_t>() : nullptr,
-                             l ? l->data<uint8_t>() : nullptr);
+        out = g.graph.encode({static_cast<LinksKind>(kind), shape, b ? b->data<uint8_t>() : nullptr,
+                              l ? l->data<uint8_t>() : nullptr});
     }
     return nb::bytes(out.data(), out.size());
 }

@@ -301,6 +301,7 @@ __all__ = [
     "ShardInfo",
     "SliceCondition",
     "SnapshotError",
+    "SnapshotLimits",
     "SnowballLanguage",
     "SnowballParams",
     "SparseVector",
@@ -333,9 +334,13 @@ __all__ = [
 
 if TYPE_CHECKING:
     from edgeshard.shard.shard import EdgeShard
+    from edgeshard.shard.snapshot.limits import SnapshotLimits
 else:
     # Imported when first used: programs that only talk about shards need none of the engine.
-    _LAZY = {"EdgeShard": "edgeshard.shard.shard"}
+    _LAZY = {
+        "EdgeShard": "edgeshard.shard.shard",
+        "SnapshotLimits": "edgeshard.shard.snapshot.limits",
+    }
 
     def __getattr__(name):
         if name not in _LAZY:

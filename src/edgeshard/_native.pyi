@@ -487,3 +487,87 @@ class TokenTable:
     def frequencies(self, token: int) -> NDArray[np.uint32]: ...
     def lengths(self) -> NDArray[np.uint32]: ...
     def phrase(self, tokens: list[int]) -> NDArray[np.bool_]: ...
+
+def build_map(
+    kind: int,
+    data: NDArray[np.uint8],
+    bounds: NDArray[np.int64],
+    value_bounds: NDArray[np.int64],
+    values: NDArray[np.uint32],
+) -> NDArray[np.uint8]: ...
+def build_prefix_index(
+    data: NDArray[np.uint8], bounds: NDArray[np.int64], counts: NDArray[np.uint32]
+) -> NDArray[np.uint8]: ...
+def build_text_files(
+    vocabulary: list[str],
+    numbers: NDArray[np.uint32],
+    bounds: NDArray[np.int64],
+    texts: NDArray[np.uint32],
+    counts: NDArray[np.uint32],
+    positions: bool,
+    scoring: bool,
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint64], NDArray[np.uint32]]: ...
+
+class KeyMap:
+    def __init__(self, file: NDArray[np.uint8]) -> None: ...
+    def __len__(self) -> int: ...
+    @property
+    def kind(self) -> int: ...
+    def find(self, key: bytes) -> NDArray[np.uint32]: ...
+    def entry(self, bucket: int) -> tuple[bytes, NDArray[np.uint32]]: ...
+
+# --- quantization
+
+class RecordCodec:
+    """One way of compressing vectors into records of bytes; thread safe.
+
+    Similarities are larger for closer vectors. threads: at most this many, 0 = as many as the work deserves.
+    """
+
+    @property
+    def dim(self) -> int: ...
+    @property
+    def stride(self) -> int: ...
+    def encode(self, rows: NDArray[np.float32], threads: int = 0) -> NDArray[np.uint8]: ...
+    def decode(self, records: NDArray[np.uint8], threads: int = 0) -> NDArray[np.float32]: ...
+    def rotate(self, rows: NDArray[np.float32]) -> NDArray[np.float32]: ...
+    def topk(
+        self,
+        queries: NDArray[np.float32],
+        chunks: list[NDArray[np.uint8]],
+        mask: NDArray[np.bool_] | None,
+        offsets: NDArray[np.uint32] | None,
+        k: int,
+        threads: int = 0,
+        isa: str | None = None,
+    ) -> tuple[NDArray[np.uint32], NDArray[np.float32], NDArray[np.int64]]: ...
+    def score(
+        self,
+        queries: NDArray[np.float32],
+        chunks: list[NDArray[np.uint8]],
+        offsets: NDArray[np.uint32] | None,
+        threads: int = 0,
+        isa: str | None = None,
+    ) -> NDArray[np.float32]: ...
+    def maxsim(
+        self,
+        query: NDArray[np.float32],
+        chunks: list[NDArray[np.uint8]],
+        first: NDArray[np.uint32],
+        count: NDArray[np.uint32],
+        offsets: NDArray[np.uint32] | None,
+        threads: int = 0,
+        isa: str | None = None,
+    ) -> NDArray[np.float32]:
+        """Return MaxSim per point; NaN for a point without rows."""
+
+def turbo_codec(
+    dim: int,
+    bits: int,
+    padded: int,
+    distance: int,
+    plus: bool,
+    rotate_padding: bool,
+    shift: NDArray[np.float64] | None,
+    scale: NDArray[np.float64] | None,
+) -> RecordCodec: ...

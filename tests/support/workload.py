@@ -34,8 +34,8 @@ class Layout:
         if not names or (not simple and rng.random() < 0.5):
             self.sparse = ["s"]
 
-    def config(self, mod: Any) -> Any:
-        """The configuration for one of the engines."""
+    def config(self, mod: Any, **settings: Any) -> Any:
+        """The configuration for one of the engines; more settings of it by name."""
         vectors = {}
         for name, (size, distance, datatype, multi) in self.dense.items():
             comparator = mod.MultiVectorConfig(mod.MultiVectorComparator.MaxSim) if multi else None
@@ -46,7 +46,7 @@ class Layout:
                 multivector_config=comparator,
             )
         sparse = {name: mod.EdgeSparseVectorParams() for name in self.sparse}
-        return mod.EdgeConfig(vectors=vectors or None, sparse_vectors=sparse or None)
+        return mod.EdgeConfig(vectors=vectors or None, sparse_vectors=sparse or None, **settings)
 
     def vector(self, rng: random.Random, name: str) -> Any:
         """A random vector in neutral form; sparse as ``("sparse", indices, values)``."""

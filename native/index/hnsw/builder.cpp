@@ -182,7 +182,7 @@ void Builder::search_level(uint32_t entry, size_t level, Worker& w) {
         for (uint32_t i = 0; i < count; ++i) {
             const uint32_t node = read(l.links[i].node);
             if (!w.visited.insert(node)) continue;
-            if (w.points.size() < 4) w.scorer->prefetch(points_[node]);
+            w.scorer->prefetch(points_[node]);
             w.nodes.push_back(node);
             w.points.push_back(points_[node]);
         }

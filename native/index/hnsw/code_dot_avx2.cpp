@@ -18,9 +18,6 @@ inline int32_t sum_lanes(__m256i v) {
 void listed_dots_avx2(const uint8_t* codes, size_t stride, DotQuery query, const uint32_t* ids, size_t n, int32_t* out) {
     for (size_t i = 0; i < n; ++i) {
         const uint8_t* row = codes + ids[i] * stride;
-        if (i + 3 < n)
-            for (size_t at = 0; at < stride && at < 1024; at += 64)
-                _mm_prefetch(reinterpret_cast<const char*>(codes + ids[i + 3] * stride + at), _MM_HINT_T0);
         __m256i sum[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
         for (size_t j = 0; j < stride; j += 32)
             for (int h = 0; h < 2; ++h) {

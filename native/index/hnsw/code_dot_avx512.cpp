@@ -6,11 +6,6 @@
 namespace edgeshard {
 namespace {
 
-inline void prefetch_codes(const uint8_t* row, size_t stride) {
-    const size_t bytes = stride < 1024 ? stride : 1024;
-    for (size_t at = 0; at < bytes; at += 64) _mm_prefetch(reinterpret_cast<const char*>(row + at), _MM_HINT_T0);
-}
-
 inline __m512i half(const void* p) {
     return _mm512_zextsi256_si512(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
 }
@@ -35,8 +30,6 @@ void listed_dots_avx512(const uint8_t* codes, size_t stride, DotQuery query, con
         const uint8_t* r1 = codes + ids[i + (left > 1 ? 1 : 0)] * stride;
         const uint8_t* r2 = codes + ids[i + (left > 2 ? 2 : 0)] * stride;
         const uint8_t* r3 = codes + ids[i + (left > 3 ? 3 : 0)] * stride;
-        for (size_t ahead = i + 4; ahead < i + 8 && ahead < n; ++ahead)
-            prefetch_codes(codes + ids[ahead] * stride, stride);
         __m512i a = _mm512_setzero_si512(), b = a, c = a, d = a;
         size_t j = 0;
         for (; j + 64 <= stride; j += 64) {

@@ -9,9 +9,6 @@ void listed_dots_neon(const uint8_t* codes, size_t stride, DotQuery query, const
     const uint8x16_t flip = vdupq_n_u8(0x80);
     for (size_t i = 0; i < n; ++i) {
         const uint8_t* row = codes + ids[i] * stride;
-        if (i + 3 < n)
-            for (size_t at = 0; at < stride && at < 1024; at += 64)
-                __builtin_prefetch(codes + ids[i + 3] * stride + at);
         int32x4_t low = vdupq_n_s32(0), high = vdupq_n_s32(0);
         for (size_t j = 0; j < stride; j += 16) {
             const int8x16_t r = vreinterpretq_s8_u8(veorq_u8(vld1q_u8(row + j), flip));

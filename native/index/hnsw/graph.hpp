@@ -2,7 +2,7 @@
 //
 // Lists are numbered ("slots"): level 0 by point, level L > 0 by level_offsets[L] + rank of the point, where points of
 // higher top level have smaller ranks. A graph in memory owns plain lists; one opened from a file keeps a pointer into
-// it and unpacks a list each time it is visited, which costs about 3 % of a search and nothing to open.
+// it and unpacks a list each time it is visited, which costs about 10 % of a search and nothing to open.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -23,6 +23,14 @@ struct EntryPoint {
 struct InlineShape {
     uint64_t base_bytes = 0, link_bytes = 0;
     uint8_t base_align = 1, link_align = 1;
+};
+
+// What a graph is written as. Base and link rows, one each per point, are for with_vectors only.
+struct Rewrite {
+    LinksKind kind;
+    InlineShape shape;
+    const uint8_t* base = nullptr;
+    const uint8_t* link = nullptr;
 };
 
 // Neighbours of one list; `ids` points into the graph or into the caller's scratch.
@@ -72,9 +80,8 @@ public:
     // Copies a packed graph into memory. verify() must have found nothing.
     Graph unpacked() const;
 
-    // Bytes of a links file. `base` and `link` rows (points each) are for with_vectors only.
-    std::vector<uint8_t> encode(LinksKind file_kind, const InlineShape& shape = {}, const uint8_t* base = nullptr,
-                                const uint8_t* link = nullptr) const;
+    // Bytes of a links file. verify() must have found nothing in a packed graph.
+    std::vector<uint8_t> encode(const Rewrite& to) const;
 
     // The vectors inside links_comp_vec.bin: base rows go to base_rows (points x base_bytes).
     const InlineShape& inline_shape() const { return inline_; }
@@ -100,8 +107,9 @@ private:
         bool damaged;
     };
     Inner inner(const Record& record, bool level0) const;
-    Damage open_header(const uint8_t* data, size_t size, uint64_t& slots_at, uint64_t& offsets_count,
-                       uint64_t& area, uint64_t& padding);
+    void encode_lists(const Rewrite& to, std::vector<uint8_t>& area, std::vector<uint64_t>& offsets) const;
+    Damage open_header(const uint8_t* data, size_t size, uint64_t& at, uint64_t& levels, uint64_t& area,
+                       uint64_t& padding);
     Damage open_levels(const uint8_t* data, uint64_t at, uint64_t levels, uint64_t slots);
 
     std::vector<uint64_t> offsets_;   // in memory

@@ -22,8 +22,13 @@ void put(std::vector<uint8_t>& out, uint64_t value, size_t bytes) {
     for (size_t i = 0; i < bytes; ++i) out.push_back(static_cast<uint8_t>(value >> (8 * i)));
 }
 
-void pad_to(std::vector<uint8_t>& out, uint64_t align, uint64_t from = 0) {
-    while ((out.size() - from) % align) out.push_back(0);
+void put_varint(std::vector<uint8_t>& out, uint64_t value) {
+    for (; value >= 0x80; value >>= 7) out.push_back(static_cast<uint8_t>(value | 0x80));
+    out.push_back(static_cast<uint8_t>(value));
+}
+
+void pad_to(std::vector<uint8_t>& out, uint64_t align) {
+    while (out.size() % align) out.push_back(0);
 }
 
 bool power_of_two(uint8_t n) { return n && !(n & (n - 1)); }
@@ -104,69 +109,64 @@ Damage Graph::open(const uint8_t* data, size_t size, LinksKind file_kind) {
     return {};
 }
 
-std::vector<uint8_t> Graph::encode(LinksKind file_kind, const InlineShape& shape, const uint8_t* base,
-                                   const uint8_t* link) const {
-    const bool vectors = file_kind == LinksKind::with_vectors, plain = file_kind == LinksKind::plain;
+// The neighbour area and where every list begins in it (in bytes; plain: in neighbours).
+void Graph::encode_lists(const Rewrite& to, std::vector<uint8_t>& area, std::vector<uint64_t>& offsets) const {
+    const bool vectors = to.kind == LinksKind::with_vectors, plain = to.kind == LinksKind::plain;
+    const auto add_row = [&](const uint8_t* rows, uint64_t bytes, uint32_t p) {
+        area.insert(area.end(), rows + p * bytes, rows + (p + size_t{1}) * bytes);
+    };
     std::vector<uint32_t> by_rank(points);
     for (uint32_t p = 0; p < points; ++p) by_rank[rank(p)] = p;
-    std::vector<uint8_t> area;
-    std::vector<uint64_t> offsets{0};
-    offsets.reserve((levels() ? level_offsets.back() : 0) + 1);
     Scratch scratch, links;
+    offsets.assign(1, 0);
     for (size_t level = 0; level < levels(); ++level)
         for (uint64_t i = 0; i < population(level); ++i) {
             const uint32_t p = level ? by_rank[i] : static_cast<uint32_t>(i);
             const List l = list(p, level, scratch);
             links.assign(l.ids, l.ids + l.count);
-            if (vectors && level == 0) area.insert(area.end(), base + p * shape.base_bytes, base + (p + size_t{1}) * shape.base_bytes);
-            if (vectors) {
-                uint64_t count = l.count;
-                for (; count >= 0x80; count >>= 7) area.push_back(static_cast<uint8_t>(count | 0x80));
-                area.push_back(static_cast<uint8_t>(count));
-            }
+            if (vectors && !level) add_row(to.base, to.shape.base_bytes, p);
+            if (vectors) put_varint(area, l.count);
             if (plain)
                 for (uint32_t id : links) put(area, id, 4);
             else
                 pack_list(links.data(), links.size(), level_m(level), points, area);
             if (vectors) {
-                pad_to(area, shape.link_align);
-                for (uint32_t id : links) area.insert(area.end(), link + id * shape.link_bytes, link + (id + size_t{1}) * shape.link_bytes);
-                if (level == 0) pad_to(area, shape.base_align);
+                pad_to(area, to.shape.link_align);
+                for (uint32_t id : links) add_row(to.link, to.shape.link_bytes, id);
+                if (!level) pad_to(area, to.shape.base_align);
             }
             offsets.push_back(plain ? area.size() / 4 : area.size());
         }
+}
 
-    std::vector<uint8_t> out;
+std::vector<uint8_t> Graph::encode(const Rewrite& to) const {
+    const bool vectors = to.kind == LinksKind::with_vectors, plain = to.kind == LinksKind::plain;
+    std::vector<uint8_t> area, out;
+    std::vector<uint64_t> offsets;
+    encode_lists(to, area, offsets);
     const OffsetsShape packed = best_shape(offsets);
-    const uint64_t tables = kHeader + 8 * levels() + 4 * uint64_t{points};
     put(out, points, 8);
     if (plain) {
-        put(out, levels(), 8);
-        put(out, area.size() / 4, 8);
-        put(out, offsets.size(), 8);
-        put(out, (tables + area.size()) % 8 ? 4 : 0, 8);
-        out.resize(kHeader, 0);
+        const uint64_t before = kHeader + 8 * levels() + 4 * uint64_t{points} + area.size();
+        for (uint64_t value : {uint64_t{levels()}, uint64_t{area.size() / 4}, uint64_t{offsets.size()}, before % 8})
+            put(out, value, 8);
     } else {
         put(out, vectors ? kWithVectors : kCompressed, 8);
-        put(out, levels(), 8);
-        put(out, area.size(), 8);
-        put(out, packed.length, 8);
-        put(out, packed.base_bits, 1);
-        put(out, packed.delta_bits, 1);
-        put(out, packed.log2, 1);
+        for (uint64_t value : {uint64_t{levels()}, uint64_t{area.size()}, packed.length}) put(out, value, 8);
+        for (uint8_t value : {packed.base_bits, packed.delta_bits, packed.log2}) put(out, value, 1);
         put(out, m, 8);
         put(out, m0, 8);
-        if (vectors) {
-            put(out, shape.base_bytes, 8);
-            put(out, shape.base_align, 1);
-            put(out, shape.link_bytes, 8);
-            put(out, shape.link_align, 1);
-        }
-        out.resize(vectors ? kVectorHeader : kHeader, 0);
     }
+    if (vectors) {
+        put(out, to.shape.base_bytes, 8);
+        put(out, to.shape.base_align, 1);
+        put(out, to.shape.link_bytes, 8);
+        put(out, to.shape.link_align, 1);
+    }
+    out.resize(vectors ? kVectorHeader : kHeader, 0);
     for (size_t level = 0; level < levels(); ++level) put(out, level_offsets[level], 8);
     for (uint32_t p = 0; p < points; ++p) put(out, rank(p), 4);
-    if (vectors) pad_to(out, std::max(shape.base_align, shape.link_align));
+    if (vectors) pad_to(out, std::max(to.shape.base_align, to.shape.link_align));
     out.insert(out.end(), area.begin(), area.end());
     if (plain) {
         pad_to(out, 8);

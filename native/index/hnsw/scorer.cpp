@@ -25,17 +25,20 @@ public:
 
     void score(const uint32_t* ids, size_t n, float* sims) override {
         constexpr size_t kAhead = 3;
-        for (size_t i = 0; i < n && i < kAhead; ++i) prefetch(ids[i]);
+        for (size_t i = 0; i < n && i < kAhead; ++i) whole_row(ids[i]);
         for (size_t i = 0; i < n; ++i) {
-            if (i + kAhead < n) prefetch(ids[i + kAhead]);
+            if (i + kAhead < n) whole_row(ids[i + kAhead]);
             const float sim = pair_(query_, rows_.row(ids[i]), rows_.dim());
             sims[i] = sim == sim ? sim : kWorst;
         }
     }
 
-    void prefetch(uint32_t point) const override { prefetch_row(rows_.row(point), rows_.row_bytes()); }
+    // Only the beginning: all rows of a list would not fit the first cache; score() asks for the rest in time.
+    void prefetch(uint32_t point) const override { prefetch_row(rows_.row(point), rows_.row_bytes(), 256); }
 
 private:
+    void whole_row(uint32_t point) const { prefetch_row(rows_.row(point), rows_.row_bytes()); }
+
     const Rows& rows_;
     DistanceFn pair_;
     const char* query_ = nullptr;

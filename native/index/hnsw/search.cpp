@@ -37,6 +37,7 @@ uint32_t Searcher::descend(EntryPoint entry) {
             const List l = graph_.list(point, level, scratch_);
             damaged_ = damaged_ || l.damaged;
             sims_.resize(l.count);
+            for (size_t i = 0; i < l.count; ++i) scorer_->prefetch(l.ids[i]);
             scorer_->score(l.ids, l.count, sims_.data());
             for (size_t i = 0; i < l.count; ++i)
                 if (sims_[i] > best) {
@@ -86,7 +87,7 @@ void Searcher::gather(uint32_t point) {
         const uint32_t id = l.ids[i];
         if (mask && !mask[id]) continue;
         if (!visited_.insert(id)) continue;
-        if (batch_.size() < 4) scorer_->prefetch(id);
+        scorer_->prefetch(id);
         batch_.push_back(id);
     }
 }
@@ -101,6 +102,7 @@ void Searcher::gather_acorn(uint32_t point) {
         const uint32_t id = l.ids[i];
         if (options_.mask[id]) {
             if (direct < limit && visited_.insert(id)) {
+                scorer_->prefetch(id);
                 batch_.push_back(id);
                 ++direct;
             }
@@ -112,6 +114,7 @@ void Searcher::gather_acorn(uint32_t point) {
         size_t taken = 0;
         for (size_t j = 0; j < hop.count && taken < limit; ++j)
             if (options_.mask[hop.ids[j]] && visited_.insert(hop.ids[j])) {
+                scorer_->prefetch(hop.ids[j]);
                 batch_.push_back(hop.ids[j]);
                 ++taken;
             }

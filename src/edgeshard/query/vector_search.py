@@ -12,6 +12,7 @@ from edgeshard.query.hits import Hits, Keys, best, by_segment, empty, make_keys
 from edgeshard.query.kinds import VectorQuery, cut, shown, take_apart
 from edgeshard.query.mmr import choose
 from edgeshard.query.scope import Filters, Scope, all_offsets
+from edgeshard.segment.batch import Mask
 from edgeshard.segment.fields import AbsentField, SparseField
 
 Scores = npt.NDArray[np.float32]
@@ -35,7 +36,7 @@ def search(
     check_idf(scope, parts.using, params)
     prepared = scope.queries(parts.using, parts.examples, corpus_of(params), params)
     if parts.combine is None:
-        keys, sims = _nearest(scope, parts.using, prepared[0], filters, limit)
+        keys, sims = _nearest(scope, parts.using, prepared[0], filters, limit, params)
         scores = shown(sims, spec)
     else:
         keys, scores = _scored_all(scope, parts, prepared, filters, limit)
@@ -91,14 +92,21 @@ def _stored_vectors(scope: Scope, name: str, keys: Keys) -> list[Any]:
     return vectors
 
 
-def _nearest(scope: Scope, name: str, query: Any, filters: Filters, limit: int) -> tuple[Keys, Scores]:
+def _nearest(
+    scope: Scope, name: str, query: Any, filters: Filters, limit: int, params: Any
+) -> tuple[Keys, Scores]:
     found_keys, found_sims = [], []
     for number, segment in enumerate(scope.segments):
         field = segment.fields[name]
         if isinstance(field, AbsentField) or not segment.count:
             continue
-        mask = scope.mask(number, filters)
-        offsets, sims = field.topk([query], mask & field.presence(segment.count), limit)[0]
+        known, alive = segment.alive(name)
+        mask: Mask | None = known
+        if filters:
+            mask = known & scope.mask(number, filters)
+        elif alive == len(known) and field.takes_all:
+            mask = None
+        offsets, sims = field.topk([query], mask, limit, params)[0]
         found_keys.append(make_keys(number, offsets))
         found_sims.append(sims)
     if not found_keys:

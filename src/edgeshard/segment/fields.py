@@ -34,9 +34,14 @@ class Field(Protocol):
 
     spec: VectorSchema
     writable: bool
-    indexed_count: int
+    takes_all: bool
+    """Whether :meth:`topk` takes None for a mask of all offsets."""
     indexable: bool
     """Whether an optimisation can build an index for it."""
+
+    @property
+    def indexed_count(self) -> int:
+        """Vectors that an index finds, deleted ones included."""
 
     def size_bytes(self, offsets: Offsets) -> int:
         """Bytes of the vectors of some points."""
@@ -59,8 +64,8 @@ class Field(Protocol):
     def query(self, vector: Any) -> Any:
         """A query vector checked and converted once, for :meth:`topk` and :meth:`sims`."""
 
-    def topk(self, queries: list[Any], mask: Mask, k: int) -> list[Hits]:
-        """The best ``k`` of the offsets in ``mask`` for each query, ties by offset."""
+    def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
+        """The best ``k`` of the offsets in ``mask`` for each query, ties by offset; ``params`` are SearchParams."""
 
     def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
         """Similarities ``(len(queries), len(offsets))``."""
@@ -91,8 +96,13 @@ class DenseField:
 
     __slots__ = ("flat", "spec", "storage", "writable")
 
-    indexed_count = 0
-    indexable = False
+    @property
+    def indexed_count(self) -> int:
+        """See :class:`Field`."""
+        return 0
+
+    indexable = True
+    takes_all = True
 
     def __init__(self, storage: ChunkedDense | MatrixDense, spec: VectorSchema) -> None:
         self.storage = storage
@@ -145,9 +155,9 @@ class DenseField:
             raise VectorDimensionError(self.spec.size, len(vector))
         return to_stored(vector.reshape(1, -1), self.spec.distance, self.spec.dtype)
 
-    def topk(self, queries: list[Any], mask: Mask, k: int) -> list[Hits]:
+    def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
         """See :class:`Field`."""
-        return self.flat.search(np.concatenate(queries), min(k, len(mask)), mask=mask)
+        return self.flat.search(np.concatenate(queries), min(k, self.storage.count), mask=mask)
 
     def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
         """See :class:`Field`."""
@@ -187,8 +197,13 @@ class MultiField:
 
     __slots__ = ("flat", "spec", "storage", "writable")
 
-    indexed_count = 0
-    indexable = False
+    @property
+    def indexed_count(self) -> int:
+        """See :class:`Field`."""
+        return 0
+
+    indexable = True
+    takes_all = True
 
     def __init__(self, storage: MultiDense, spec: VectorSchema, writable: bool) -> None:
         self.storage = storage
@@ -246,9 +261,9 @@ class MultiField:
             raise VectorDimensionError(self.spec.size, rows.shape[1])
         return to_stored(rows, self.spec.distance, self.spec.dtype)
 
-    def topk(self, queries: list[Any], mask: Mask, k: int) -> list[Hits]:
+    def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
         """See :class:`Field`."""
-        return [self.flat.search(query, min(k, len(mask)), mask=mask) for query in queries]
+        return [self.flat.search(query, min(k, self.storage.count), mask=mask) for query in queries]
 
     def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
         """See :class:`Field`."""
@@ -315,8 +330,13 @@ class SparseField:
 
     __slots__ = ("_csr", "spec", "storage", "writable")
 
-    indexed_count = 0
+    @property
+    def indexed_count(self) -> int:
+        """See :class:`Field`."""
+        return 0
+
     indexable = False
+    takes_all = False
 
     def __init__(self, storage: SparseStorage, spec: VectorSchema, writable: bool) -> None:
         self.storage = storage
@@ -372,8 +392,9 @@ class SparseField:
             raise WrongVectorKindError("Wrong usage of sparse vectors: a sparse field needs a SparseVector query")
         return SparseQuery(vector._indices, vector._values)
 
-    def topk(self, queries: list[Any], mask: Mask, k: int) -> list[Hits]:
+    def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
         """See :class:`Field`. Only points that share an index with the query count."""
+        assert mask is not None
         csr = self.csr(len(mask))
         everything = np.arange(len(mask), dtype=np.uint32)
         found = []
@@ -465,6 +486,12 @@ def open_field(
     directory = vector_directory(path, name)
     if spec.kind == "sparse":
         return SparseField(SparseStorage.open(directory, read_only=read_only), spec, appendable)
+    if spec.turbo_bits is not None:
+        from edgeshard.segment.turbo_fields import open_turbo_field
+
+        return open_turbo_field(
+            directory, spec, storage_type=storage_type, appendable=appendable, read_only=read_only
+        )
     if spec.kind == "multi":
         multi = MultiDense.open(directory, spec.size, spec.dtype, read_only=read_only)
         return MultiField(multi, spec, appendable)
@@ -478,6 +505,10 @@ def create_field(path: Path, name: str, spec: VectorSchema) -> Field:
     directory = vector_directory(path, name)
     if spec.kind == "sparse":
         return SparseField(SparseStorage.create(directory), spec, True)
+    if spec.turbo_bits is not None:
+        from edgeshard.segment.turbo_fields import create_turbo_field
+
+        return create_turbo_field(directory, spec)
     if spec.kind == "multi":
         return MultiField(MultiDense.create(directory, spec.size, spec.dtype), spec, True)
     return DenseField(ChunkedDense.create(directory, spec.size, spec.dtype), spec)
@@ -497,8 +528,13 @@ class AbsentField:
 
     __slots__ = ("spec", "writable")
 
-    indexed_count = 0
+    @property
+    def indexed_count(self) -> int:
+        """See :class:`Field`."""
+        return 0
+
     indexable = False
+    takes_all = False
 
     def __init__(self, spec: VectorSchema) -> None:
         self.spec = spec
@@ -537,7 +573,7 @@ class AbsentField:
         """See :class:`Field`; other segments check it."""
         return vector
 
-    def topk(self, queries: list[Any], mask: Mask, k: int) -> list[Hits]:
+    def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
         """See :class:`Field`."""
         return [(np.zeros(0, np.uint32), np.zeros(0, np.float32)) for _ in queries]
 

@@ -6,18 +6,27 @@ short. Nothing here deletes a segment that holds data.
 
 from __future__ import annotations
 
-import os
 import uuid
 from pathlib import Path
 from typing import Any
 
 from edgeshard.errors import CorruptedError, StorageError
 from edgeshard.segment.config import DenseConfig, SegmentConfig, SparseConfig, read_segment_config, write_version
-from edgeshard.segment.fields import AbsentField, Field, create_field, open_field, vector_directory
+from edgeshard.segment.fields import (
+    AbsentField,
+    DenseField,
+    Field,
+    MultiField,
+    create_field,
+    open_field,
+    vector_directory,
+)
+from edgeshard.segment.graph_field import GraphField, MultiGraphField, index_directory
 from edgeshard.segment.payload_indexes import PayloadIndexes
 from edgeshard.segment.schema import Kind, Schema, VectorSchema
 from edgeshard.segment.segment import Segment
 from edgeshard.storage import files
+from edgeshard.storage.dense import MatrixDense
 from edgeshard.storage.files import sync_tree
 from edgeshard.storage.gridstore import Gridstore
 from edgeshard.storage.id_tracker import DiskIdTracker, IdTracker, ImmutableIdTracker, MutableIdTracker
@@ -134,9 +143,22 @@ def _open_field(
         if not config.appendable:
             return AbsentField(spec)
         raise CorruptedError(directory, "the vector storage is missing")
-    return open_field(
+    field = open_field(
         path, name, spec, storage_type=storage_type, appendable=config.appendable, read_only=read_only
     )
+    return _with_graph(field, path, name, config)
+
+
+def _with_graph(field: Field, path: Path, name: str, config: SegmentConfig) -> Field:
+    """The field, searched by its graph if the segment has one."""
+    if name in config.sparse_vector_data or config.vector_data[name].is_plain:
+        return field
+    directory = index_directory(path, name)
+    if type(field) is DenseField and isinstance(field.storage, MatrixDense):
+        return GraphField(field.storage, field.spec, directory)
+    if type(field) is MultiField:
+        return MultiGraphField(field.storage, field.spec, directory)
+    return field
 
 
 def _open_ids(path: Path, appendable: bool, read_only: bool) -> IdTracker:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from edgeshard.filter.columns import PayloadColumns
 from edgeshard.models.payload import decode_payload
 from edgeshard.segment.batch import Batch, Column, Ids, Mask, Offsets
+from edgeshard.segment.changes import LastChanges
 from edgeshard.segment.config import SegmentConfig
 from edgeshard.segment.fields import Field
 from edgeshard.segment.payload_indexes import PayloadIndexes
@@ -39,7 +40,8 @@ class Segment:
     """
 
     __slots__ = (
-        "appendable", "columns", "config", "fields", "ids", "indexes", "path", "payload", "version",
+        "_alive", "appendable", "changes", "columns", "config", "fields", "ids", "indexes", "path", "payload",
+        "version",
     )  # fmt: skip
 
     def __init__(
@@ -59,7 +61,9 @@ class Segment:
         self.fields = fields
         self.indexes = indexes
         self.version = -1 if config.version is None else config.version
+        self.changes = LastChanges()
         self.columns = PayloadColumns(self)
+        self._alive: dict[str, tuple[Mask, int]] = {}
         indexes.attach(self)
 
     @property
@@ -76,6 +80,20 @@ class Segment:
     def live(self) -> int:
         """Number of points."""
         return self.ids.live
+
+    def alive(self, name: str) -> tuple[Mask, int]:
+        """``(count,)`` which offsets hold a point with a vector of that name, and how many; do not change it."""
+        known = self._alive.get(name)
+        if known is None:
+            mask = self.live_mask()
+            mask &= self.fields[name].presence(self.count)
+            known = self._alive[name] = (mask, int(np.count_nonzero(mask)))
+        return known
+
+    def touched(self) -> None:
+        """Note that points came, went or changed."""
+        if self._alive:
+            self._alive = {}
 
     def live_mask(self) -> Mask:
         """``(count,)`` which offsets hold a point."""
@@ -132,17 +150,20 @@ class Segment:
             elif bool(column.present.any()):
                 chosen = np.flatnonzero(column.present)
                 self.fields[name].put(offsets[chosen], column.take(chosen))
+        self.changes.touch_vectors(columns, op_number)
         self._stamp(op_number, offsets)
 
     def forget_vectors(self, op_number: int, offsets: Offsets, names: Sequence[str]) -> None:
         """Remove named vectors from points."""
         for name in names:
             self.fields[name].forget(offsets)
+        self.changes.touch_vectors(names, op_number)
         self._stamp(op_number, offsets)
 
     def put_payloads(self, op_number: int, offsets: Offsets, payloads: list[bytes | None]) -> None:
         """Replace whole payloads; None removes one."""
         self._write_payloads(offsets, payloads)
+        self.changes.payload = op_number
         self._stamp(op_number, offsets)
 
     def delete(self, op_number: int, offsets: Offsets) -> None:
@@ -151,7 +172,9 @@ class Segment:
             self.payload.remove_batch(offsets)
             self.indexes.remove(offsets)
             self.columns.invalidate(offsets)
+            self.changes.payload = op_number
         self.ids.delete(offsets, op_number)
+        self.touched()
         self.version = max(self.version, op_number)
 
     def _write_points(self, op_number: int, offsets: Offsets, batch: Batch) -> None:
@@ -163,6 +186,7 @@ class Segment:
                 field.put(offsets, column)
         if batch.payloads is not None:
             self._write_payloads(offsets, batch.payloads)
+        self.changes.points = op_number
         self._stamp(op_number, offsets)
 
     def _write_payloads(self, offsets: Offsets, payloads: list[bytes | None]) -> None:
@@ -180,6 +204,7 @@ class Segment:
 
     def _stamp(self, op_number: int, offsets: Offsets) -> None:
         self.ids.set_versions(offsets, op_number)
+        self.touched()
         self.version = max(self.version, op_number)
 
     # --- flushing --------------------------------------------------------------------------------------
@@ -192,11 +217,13 @@ class Segment:
     def create_index(self, op_number: int, path: str, schema: Any) -> None:
         """Add or replace the payload index of a field path."""
         self.indexes.create_index(path, schema)
+        self.changes.schema = op_number
         self.version = max(self.version, op_number)
 
     def delete_index(self, op_number: int, path: str) -> None:
         """Remove the payload index of a field path, if there is one."""
         self.indexes.delete_index(path)
+        self.changes.schema = op_number
         self.version = max(self.version, op_number)
 
     @property
@@ -212,8 +239,13 @@ class Segment:
             field.collect(plan)
         self.ids.collect(plan)
         if self.dirty:
-            self.config.version = self.version
+            flushed, self.config.version = self.config.version, self.version
             plan.replace(self.path / "segment.json", self.config.to_json())
+            version, self.config.version = self.version, flushed  # as long as the flush may still fail
+            plan.on_done(lambda: self._flushed(version))
+
+    def _flushed(self, version: int) -> None:
+        self.config.version = version
 
     def close(self) -> None:
         """Release files; unflushed changes are lost."""

@@ -85,6 +85,11 @@ def read_config(path: Path) -> EdgeConfig | None:
 
 def write_config(path: Path, config: EdgeConfig) -> None:
     """Store a configuration, replacing the file atomically; settings of other engines in it are kept."""
+    files.replace_file(path / FILE, encoded(path, config))
+
+
+def encoded(path: Path, config: EdgeConfig) -> bytes:
+    """What ``edge_config.json`` is to hold, with the settings of other engines that are in it now."""
     file = path / FILE
     kept: dict[str, Any] = {}
     if file.exists():
@@ -93,7 +98,7 @@ def write_config(path: Path, config: EdgeConfig) -> None:
             kept = {key: stored[key] for key in ("wal_options",) if key in stored}
         except (msgspec.DecodeError, TypeError):
             kept = {}
-    files.replace_file(file, msgspec.json.encode({**to_object(config), **kept}))
+    return msgspec.json.encode({**to_object(config), **kept})
 
 
 def wal_options(path: Path) -> dict[str, int]:

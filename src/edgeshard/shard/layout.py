@@ -11,9 +11,16 @@ from edgeshard.models.config import EdgeConfig, EdgeSparseVectorParams, EdgeVect
 from edgeshard.models.enums import Memory, Modifier
 from edgeshard.models.wire import to_wire
 from edgeshard.segment.config import DenseConfig, SegmentConfig, SparseConfig
-from edgeshard.segment.schema import Schema, VectorSchema
+from edgeshard.segment.graph_field import GraphField, MultiGraphField
+from edgeshard.segment.schema import TURBO_BITS, Schema, VectorSchema
 from edgeshard.segment.segment import Segment
 from edgeshard.shard import config as configs
+
+DEFAULT_INDEXING_THRESHOLD_KB = 10_000
+DEFAULT_HNSW = {
+    "m": 16, "ef_construct": 100, "full_scan_threshold": 10_000, "max_indexing_threads": 0, "on_disk": False,
+}  # fmt: skip
+"""Graph parameters when nothing is configured."""
 
 
 def schema_of_config(config: EdgeConfig) -> Schema:
@@ -105,8 +112,37 @@ def with_vectors(
 
 
 def optimised_segment_config(config: EdgeConfig, inputs: Sequence[Segment], points: int) -> SegmentConfig:
-    """What a merged segment is made of."""
-    return new_segment_config(config)
+    """What a merged segment is made of: with graphs once its largest vector is large enough for one."""
+    result = new_segment_config(config)
+    threshold = indexing_threshold_bytes(config)
+    sizes: dict[str, int] = {}
+    for segment in inputs:
+        for name, size in vector_bytes(segment).items():
+            sizes[name] = sizes.get(name, 0) + size
+    if not threshold or max(sizes.values(), default=0) < threshold:
+        return result
+    for name, dense in result.vector_data.items():
+        if dense.datatype in TURBO_BITS:
+            continue
+        params = config.vectors[name]
+        dense.storage_type = "Mmap" if is_cold(params) else "InRamMmap"
+        dense.index = {"type": "hnsw", "options": hnsw_options(config, params)}
+    return result
+
+
+def hnsw_options(config: EdgeConfig, params: EdgeVectorParams) -> dict[str, Any]:
+    """Graph parameters of a vector as ``segment.json`` has them."""
+    chosen = params.hnsw_config or config.hnsw_config
+    options = configs.hnsw_object(chosen) if chosen is not None else dict(DEFAULT_HNSW)
+    options.setdefault("on_disk", False)
+    return options
+
+
+def indexing_threshold_bytes(config: EdgeConfig) -> int:
+    """Size of the vectors of a segment from which they get indexes; 0 for never."""
+    settings = config.optimizers
+    threshold = None if settings is None else settings.indexing_threshold
+    return (DEFAULT_INDEXING_THRESHOLD_KB if threshold is None else threshold) * 1024
 
 
 def vector_bytes(segment: Segment) -> dict[str, int]:
@@ -136,6 +172,17 @@ def is_mismatched(segment: Segment, config: EdgeConfig) -> bool:
     if (segment.config.payload_storage_type == "in_ram_mmap") != payload_in_ram(config):
         return True
     for name, dense in segment.config.vector_data.items():
-        if dense.is_plain and (dense.storage_type in ("ChunkedMmap", "Mmap")) != is_cold(config.vectors[name]):
+        params = config.vectors[name]
+        if dense.storage_type != "GraphInline" and (dense.storage_type in ("ChunkedMmap", "Mmap")) != is_cold(params):
+            return True
+        if not dense.is_plain and _other_graph(dense.index["options"], hnsw_options(config, params)):
+            return True
+        field = segment.fields[name]
+        if isinstance(field, (GraphField, MultiGraphField)) and field.graph.broken:
             return True
     return False
+
+
+def _other_graph(built: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    fields = ("m", "ef_construct", "full_scan_threshold", "payload_m")
+    return any(built.get(field) != wanted.get(field) for field in fields)

@@ -46,6 +46,7 @@ def replay(store: Store) -> int:
     count = 0
     for number, payload in store.wal.entries(_first_missing(store)):
         count += 1
+        store.next_op = number + 1  # a flush on the way must not acknowledge what is still to come
         try:
             operation = decode(payload)
             apply_logged(store, number, operation)
@@ -53,6 +54,7 @@ def replay(store: Store) -> int:
             warnings.warn(
                 f"log record {number} of {store.path} is passed over: {error}", RuntimeWarning, stacklevel=2
             )
+    store.next_op = store.wal.next_index
     return count
 
 

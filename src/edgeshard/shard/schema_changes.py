@@ -1,8 +1,7 @@
 """Operations that change what a shard stores: vector names and payload indexes.
 
 A vector name lives in three places: every segment's ``segment.json``, the segment's files and ``edge_config.json``.
-Creating or deleting one is logged, applied, flushed and only then written to the configuration, so that a crash in
-between leaves a log that finishes the change.
+Creating or deleting one is logged and applied; one flush makes all three durable together.
 """
 
 from __future__ import annotations
@@ -132,6 +131,7 @@ def _create_name(store: Store, number: int, operation: CreateDenseVector | Creat
     for segment in store.segments:
         if name not in segment.fields:
             add_field(segment, name, field_config(config, name))
+            segment.changes.touch_vectors([name], number)
         segment.version = max(segment.version, number)
     _commit(store, config)
 
@@ -147,5 +147,4 @@ def _delete_name(store: Store, number: int, name: str) -> None:
 def _commit(store: Store, config: Any) -> None:
     store.config = config
     store.schema = schema_of_config(config)
-    store.flush(checkpoint=True)
-    configs.write_config(store.path, config)
+    store.flush(checkpoint=True, replacements={store.path / configs.FILE: configs.encoded(store.path, config)})

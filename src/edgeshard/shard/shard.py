@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import weakref
@@ -13,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
-from edgeshard.errors import ClosedError, ForkedShardError, ValidationError
+from edgeshard.errors import ClosedError, ForkedShardError, StorageError, ValidationError
 from edgeshard.models.config import EdgeConfig
 from edgeshard.models.ids import parse_id
 from edgeshard.models.requests import (
@@ -32,7 +33,7 @@ from edgeshard.shard.rwlock import ReadWriteLock
 from edgeshard.shard.store import Store
 
 if TYPE_CHECKING:
-    pass
+    from edgeshard.shard.snapshot.limits import SnapshotLimits
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
 PointId: TypeAlias = "int | str | UUID"
@@ -210,6 +211,89 @@ class EdgeShard:
                 threads=threads,
                 budget_ms=budget_ms,
             )
+
+    # --- snapshots ---------------------------------------------------------------------------------------
+
+    @staticmethod
+    def unpack_snapshot(
+        snapshot_path: PathLike,
+        target_path: PathLike,
+        *,
+        checksum: str | None = None,
+        limits: SnapshotLimits | None = None,
+    ) -> None:
+        """Turn a snapshot archive of a server or of this engine into a shard directory, to be opened by :meth:`load`.
+
+        Args:
+            snapshot_path: the archive (tar).
+            target_path: the directory; made with its parents if missing. What it holds must not clash.
+            checksum: SHA-256 the archive must have, in hex.
+            limits: what the archive may ask for before it is refused.
+
+        Raises:
+            SnapshotError: the archive is refused; the message names the entry and the rule. Nothing is left behind.
+            StorageError: the disk refused.
+        """
+        from edgeshard.shard.snapshot.unpack import unpack_snapshot
+
+        unpack_snapshot(_directory(snapshot_path), _directory(target_path), checksum=checksum, limits=limits)
+
+    def snapshot_manifest(self, base: str | None = None) -> dict[str, Any]:
+        """Versions of all files of the shard, by segment: what a server needs to make a partial snapshot.
+
+        Args:
+            base: None for the shard as it is. ``"synced"`` for what the last :meth:`update_from_snapshot` left; ``{}``,
+                so that everything is sent, if it was changed since or none was applied. Mirrors of a server use this.
+        """
+        from edgeshard.shard.snapshot.manifest import shard_manifest
+        from edgeshard.shard.snapshot.state import synced_manifest
+
+        if base not in (None, "synced"):
+            raise ValidationError(f'base must be None or "synced", not {base!r}')
+        with self._reading() as store:
+            if base is None:
+                return shard_manifest(store.segments)
+            return synced_manifest(store.path, store.segments)
+
+    def update_from_snapshot(
+        self,
+        snapshot_path: PathLike,
+        tmp_dir: PathLike | None = None,
+        *,
+        force: bool = False,
+        checksum: str | None = None,
+        limits: SnapshotLimits | None = None,
+    ) -> None:
+        """Replace what the shard holds by a full snapshot, or bring it up to date by a partial one; all or nothing.
+
+        The new state is built and checked beside the old one while the shard is in use, then swapped in. A process
+        killed meanwhile leaves one of the two. After an error the shard goes on as it was.
+
+        Args:
+            snapshot_path: the archive.
+            tmp_dir: accepted for compatibility; it must exist. The archive is unpacked inside the shard's directory.
+            force: apply although that loses local writes made since the last apply.
+            checksum: SHA-256 the archive must have, in hex.
+            limits: what the archive may ask for before it is refused.
+
+        Raises:
+            DivergedError: there are local writes since the last apply.
+            SnapshotError: the archive is refused; the message names the entry and the rule.
+            StorageError: the disk refused.
+        """
+        from edgeshard.shard.snapshot.apply import apply, unpacked
+
+        if tmp_dir is not None and not os.path.isdir(tmp_dir):
+            raise StorageError(errno.ENOENT, f"IO Error: No such file or directory: tmp_dir {os.fspath(tmp_dir)}")
+        self._check_process()
+        archive = _directory(snapshot_path)
+        root = self._open_store().path
+        with (
+            unpacked(root, archive, checksum=checksum, limits=limits) as incoming,
+            self._optimising,
+            self._writing() as store,
+        ):
+            apply(store, incoming, force=force)
 
     # --- reading -----------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from edgeshard.shard.replay import replay
 from edgeshard.shard.resolve import Resolved, resolve
 from edgeshard.shard.schema_changes import change_schema, is_schema_change
 from edgeshard.shard.single import single_point, upsert_single
+from edgeshard.shard.snapshot import swap
 from edgeshard.storage import files, journal
 from edgeshard.storage.checkpoint import Checkpointer
 from edgeshard.storage.flush import FlushPlan
@@ -109,15 +110,17 @@ class Store:
         """
         if not path.is_dir():
             raise StorageError(f"cannot load edge shard: directory {path} does not exist")
-        stored = configs.read_config(path)
-        names = segment_names(path)
-        if config is None and stored is None and not names:
+        if config is None and not swap.pending(path) and not _holds_shard(path):
             raise StorageError(f"edge config is not provided and no segments were loaded: {path} holds no shard")
-        configs.wal_enabled(config, stored)
         lock = ShardLock(path, wait=wait)
         opened: list[Segment] = []
         try:
+            if swap.recover(path):
+                lock.move_to_wal(path / WAL)
             journal.recover(path)
+            stored = configs.read_config(path)
+            names = segment_names(path)
+            configs.wal_enabled(config, stored)
             opened += [open_segment(path / SEGMENTS / name) for name in names]
             merged = configs.merge_config(config, stored, [segment.config for segment in opened])
             store = cls(path, merged, lock)
@@ -129,6 +132,38 @@ class Store:
                 segment.close()
             lock.release()
             raise
+
+    def reload(self) -> None:
+        """Open what the directory holds now in place of what is open: a snapshot was put there.
+
+        Raises:
+            EdgeShardError: it cannot be opened; what was open still is.
+        """
+        kept = ("segments", "wal", "config", "schema", "next_op", "_checkpointer")
+        before = {name: getattr(self, name) for name in kept}
+        self._checkpointer.close()
+        opened: list[Segment] = []
+        try:
+            stored = configs.read_config(self.path)
+            opened += [open_segment(self.path / SEGMENTS / name) for name in segment_names(self.path)]
+            self.config = configs.merge_config(None, stored, [segment.config for segment in opened])
+            self.schema = schema_of_config(self.config)
+            self.segments, self.wal = opened, None
+            self._finish_load(stored)
+            self._unflushed_bytes = 0
+        except BaseException:
+            self._close_files(opened, None if self.wal is before["wal"] else self.wal)
+            for name, value in before.items():
+                setattr(self, name, value)
+            raise
+        self._close_files(before["segments"], before["wal"])
+
+    @staticmethod
+    def _close_files(segments: Sequence[Segment], wal: Wal | None) -> None:
+        for segment in segments:
+            segment.close()
+        if wal is not None:
+            wal.close()
 
     def _finish_load(self, stored: EdgeConfig | None) -> None:
         _resolve_duplicates(self.segments)
@@ -234,9 +269,16 @@ class Store:
 
     # --- making durable ----------------------------------------------------------------------------------
 
-    def flush(self, *, checkpoint: bool = False) -> None:
-        """Make everything so far survive a power loss; see :mod:`edgeshard.storage.checkpoint`."""
+    def flush(self, *, checkpoint: bool = False, replacements: Mapping[Path, bytes] | None = None) -> None:
+        """Make everything so far survive a power loss; see :mod:`edgeshard.storage.checkpoint`.
+
+        Args:
+            checkpoint: also acknowledge the log.
+            replacements: whole files that change together with the segments.
+        """
         plan = FlushPlan()
+        for path, data in (replacements or {}).items():
+            plan.replace(path, data)
         for segment in self.segments:
             segment.collect(plan)
         self._checkpointer.flush(plan, self.next_op - 1, checkpoint=checkpoint)
@@ -260,6 +302,10 @@ class Store:
             if self.wal is not None:
                 self.wal.close()
             self.lock.release()
+
+
+def _holds_shard(path: Path) -> bool:
+    return (path / configs.FILE).exists() or bool(segment_names(path))
 
 
 def segment_names(path: Path) -> list[str]:

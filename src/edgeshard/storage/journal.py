@@ -14,7 +14,8 @@ crash at any point leaves either no trace of the flush or a record that finishes
 at load; writing the same bytes twice is harmless. The journal is emptied once every file it names is synced.
 
 Another engine that changed the shard in between does not know the journal. It rewrites ``segment.json`` when it
-flushes, so records count only if each segment's ``segment.json`` is one the journal has seen.
+flushes, so records count only if each segment's ``segment.json`` is one the journal has seen, or is no JSON at all:
+other engines sync that file before they rename it, so one with holes is ours, half written when the power went.
 """
 
 from __future__ import annotations
@@ -157,8 +158,8 @@ def _records(data: bytes) -> Iterator[dict[str, Any]]:
     while position + RECORD.size <= len(data):
         length, crc, sequence = RECORD.unpack_from(data, position)
         start = position + RECORD.size
-        if sequence != expected or length > len(data) - start:
-            return
+        if sequence != expected or not 0 < length <= len(data) - start:
+            return  # zeroes, which a write that was lost leaves, have the checksum of an empty body
         body = data[start : start + length]
         if zlib.crc32(body) != crc:
             return
@@ -172,9 +173,19 @@ def _trustworthy(root: Path, records: list[dict[str, Any]]) -> bool:
         for name, states in record["segments"].items():
             known.setdefault(name, set()).update(states)
     return all(
-        _crc_of_file(root / name / SEGMENT_FILE) in states or not (root / name).is_dir()
+        not (root / name).is_dir() or _crc_of_file(file) in states or not _is_json(file)
         for name, states in known.items()
+        for file in [root / name / SEGMENT_FILE]
     )
+
+
+def _is_json(path: Path) -> bool:
+    """Whether a file holds a whole JSON value."""
+    try:
+        msgspec.json.decode(path.read_bytes())
+    except (FileNotFoundError, msgspec.DecodeError):
+        return False
+    return True
 
 
 def _apply(root: Path, record: dict[str, Any]) -> set[Path]:

@@ -81,6 +81,25 @@ class ShardLock:
         if len(self._fds) < 2 and wal.is_dir():
             self._take(wal, deadline)
 
+    def move_to_wal(self, wal: Path) -> None:
+        """Lock ``wal`` instead of the directory that is or was the log: the two change places.
+
+        Raises:
+            LockedError: another handle holds it; the lock is as it was.
+        """
+        before = self._fds[1:]
+        if before and wal.is_dir() and os.path.samestat(os.fstat(before[0]), os.stat(wal)):
+            return
+        del self._fds[1:]
+        try:
+            if wal.is_dir():
+                self._take(wal, 0.0)
+        except StorageError:
+            self._fds += before
+            raise
+        for fd in before:
+            os.close(fd)
+
     def _take(self, directory: Path, deadline: float) -> None:
         try:
             fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -329,13 +329,12 @@ class Wal:
         if self._spare is None:
             self._spare = self._new_open_file()
         if self._current is not None:
-            # Durable before records go on in the next file: a hole in a closed file is damage, never a lost
-            # write.
-            self._current.sync()
-            self._dirty.discard(self._current)
+            # Contents and names are durable before records go on in the next file: a hole in a closed file, or
+            # a file missing before another, is damage, never a lost write.
             self._current.rename(f"closed-{self._current.start}")
-            self._closed.append(self._current)
             self._names_changed = True
+            self.sync()
+            self._closed.append(self._current)
         self._spare.start = self._end
         self._current, self._spare = self._spare, None
         try:

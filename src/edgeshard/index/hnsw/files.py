@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from edgeshard._native import HnswLinks
 
 Entries = list[tuple[int, int]]
+Rows = npt.NDArray[np.uint8]
+InlineVectors = tuple[Rows, Rows, int, int]
+"""Original rows ``(points, bytes)``, coded rows ``(points, bytes)``, and the alignments of both in bytes."""
 
 GRAPH: Final = "graph.bin"
 PLAIN, COMPRESSED, WITH_VECTORS = 1, 2, 3
@@ -150,12 +153,30 @@ def open_links(directory: Path, header: GraphHeader) -> HnswLinks:
     return links
 
 
+def inline_rows(directory: Path) -> Rows | None:
+    """The original rows ``(points, bytes)`` in ``links_comp_vec.bin``, or ``None`` without such a file.
+
+    A segment whose storage is ``GraphInline`` has no other copy of them.
+
+    Raises:
+        CorruptedError: the file is damaged.
+    """
+    path, kind = find_links(directory)
+    if kind != WITH_VECTORS:
+        return None
+    links = open_links(directory, GraphHeader.read(directory / GRAPH))
+    data = links.base_rows()
+    if data is None:
+        raise CorruptedError(path, "a list is too short for its vector")
+    return np.frombuffer(data, np.uint8).reshape(links.points, links.inline_shape[0])
+
+
 def write(
     directory: Path,
     links: HnswLinks,
     header: GraphHeader,
     kind: int = COMPRESSED,
-    vectors: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], int, int] | None = None,
+    vectors: InlineVectors | None = None,
 ) -> None:
     """Write ``graph.bin`` and the links file, and remove links files of other kinds.
 
@@ -164,8 +185,7 @@ def write(
         links: the neighbour lists.
         header: what ``graph.bin`` says.
         kind: ``COMPRESSED``, ``PLAIN`` or ``WITH_VECTORS``.
-        vectors: for ``WITH_VECTORS``: original rows ``(points, bytes)``, link rows ``(points, bytes)``,
-            and the alignments of both in bytes.
+        vectors: what goes into the lists of ``WITH_VECTORS``.
 
     Raises:
         StorageError: the file system refused.

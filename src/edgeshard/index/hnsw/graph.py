@@ -140,7 +140,7 @@ class HnswGraph:
             codes: as for :meth:`build`.
             row_table: as for :meth:`build`.
             in_memory: unpack the links (about three times the size of the file) instead of walking on the
-                mapped file, which takes a few per cent longer per search and no time to open.
+                mapped file, which takes about 10 % longer per search and no time to open.
 
         Raises:
             CorruptedError: a file is missing or damaged.
@@ -165,19 +165,28 @@ class HnswGraph:
             self.links_table, make_space(chunks, distance, codes, row_table), self.ef_construct, self.path
         )
 
-    def save(self, directory: Path, *, compressed: bool = True, extra_capacity: int = 1) -> None:
+    def save(
+        self,
+        directory: Path,
+        *,
+        compressed: bool = True,
+        inline: files.InlineVectors | None = None,
+        extra_capacity: int = 1,
+    ) -> None:
         """Write ``graph.bin`` and the links; the caller writes the :class:`HnswConfig`.
 
         Args:
             directory: made if it does not exist.
             compressed: ``links_compressed.bin`` (what Qdrant writes) or ``links.bin``.
+            inline: write ``links_comp_vec.bin`` with these vectors inside instead.
             extra_capacity: size of the list of further entry points, which stays as it is.
         """
         links = self.links_table
         header = files.GraphHeader(
             links.m, links.m0, self.ef_construct, links.entries, links.extra_entries, extra_capacity
         )
-        files.write(directory, links, header, files.COMPRESSED if compressed else files.PLAIN)
+        kind = files.WITH_VECTORS if inline else files.COMPRESSED if compressed else files.PLAIN
+        files.write(directory, links, header, kind, inline)
 
     def search(
         self,
@@ -204,9 +213,9 @@ class HnswGraph:
                 ``bounds[i + 1]``.
             threads: at most this many share the queries.
             mode: what to do with points outside the mask. ``WALLS``: they are neither scored nor walked (as
-                Qdrant does; needs payload links). ``ACORN``: their neighbours are looked at (Patel et al. 2024).
-                ``THROUGH``: they are walked, with a wider beam. By default the best one for the share of
-                wanted points.
+                Qdrant does; needs payload links). ``ACORN``: their neighbours are looked at (Patel et al.
+                2024). ``THROUGH``: they are walked, with a wider beam. By default the best one for the share
+                of wanted points.
             selectivity: share of wanted points, counted if not given.
             rescore: with codes, how many of the best are scored with the originals; by default
                 ``max(2 k, k + 10)``.

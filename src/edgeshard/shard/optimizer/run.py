@@ -20,13 +20,14 @@ import numpy as np
 
 from edgeshard.models.config import EdgeConfig, EdgeOptimizersConfig
 from edgeshard.segment.config import write_version
-from edgeshard.segment.files import open_segment, sync_tree
+from edgeshard.segment.files import open_segment
 from edgeshard.segment.segment import Segment
 from edgeshard.shard.layout import is_indexable, is_mismatched, optimised_segment_config, vector_bytes
 from edgeshard.shard.optimizer.build import Progress, Source, build_segment, write_out
 from edgeshard.shard.optimizer.plan import Candidate, Task, Thresholds, plan, thresholds
 from edgeshard.shard.rwlock import ReadWriteLock
 from edgeshard.storage import files
+from edgeshard.storage.files import sync_tree
 
 if TYPE_CHECKING:
     from edgeshard.shard.store import Store
@@ -126,7 +127,9 @@ def run_task(
     try:
         config = optimised_segment_config(store.config, inputs, len(source))
         config.initial_version = config.version = max(segment.version for segment in inputs)
-        build_segment(directory, source, config, progress=progress, cancelled=cancelled)
+        build_segment(
+            directory, source, config, progress=progress, cancelled=cancelled, threads=threads
+        )
         with lock.writing():
             _swap(store, inputs, source, directory)
     except BaseException:

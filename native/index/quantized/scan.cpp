@@ -1,0 +1,102 @@
+#include "index/quantized/scan.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+#include "support/thread_pool.hpp"
+
+namespace edgeshard::quantized {
+namespace {
+
+constexpr size_t kGrain = 1024;  // rows a thread takes at a time
+
+unsigned threads_of(const Codec& codec, size_t comparisons, unsigned threads) {
+    return threads_for(static_cast<uint64_t>(codec.estimated_ns() * static_cast<double>(comparisons)), threads);
+}
+
+// Pointers to rows ids[0] .. ids[n - 1], or first .. first + n - 1 if `ids` is null.
+void point_at(const Rows& rows, const uint32_t* ids, size_t first, size_t n, const uint8_t** out) {
+    for (size_t i = 0; i < n; ++i) out[i] = reinterpret_cast<const uint8_t*>(rows.row(ids ? ids[i] : first + i));
+}
+
+// Scores in blocks of pointers.
+void score_block(CodeScorer& scorer, const Rows& rows, const uint32_t* ids, size_t first, size_t n, float* sims) {
+    const uint8_t* pointers[kScoreBlock];
+    for (size_t at = 0; at < n; at += kScoreBlock) {
+        const size_t m = std::min(kScoreBlock, n - at);
+        point_at(rows, ids ? ids + at : nullptr, first + at, m, pointers);
+        scorer.score(pointers, m, sims + at);
+    }
+}
+
+}  // namespace
+
+void score_rows(const Codec& codec, const Rows& rows, const float* queries, size_t count, const Chosen& chosen,
+                float* sims, unsigned threads, Isa isa) {
+    for (size_t q = 0; q < count; ++q) {
+        parallel_for(chosen.n, kGrain, threads_of(codec, chosen.n, threads), [&](size_t begin, size_t end) {
+            const auto scorer = codec.scorer(isa);
+            scorer->use_query(queries + q * codec.dim());
+            const uint32_t* ids = chosen.listed ? chosen.listed + begin : nullptr;
+            score_block(*scorer, rows, ids, begin, end - begin, sims + q * chosen.n + begin);
+        });
+    }
+}
+
+std::vector<std::vector<Hit>> top_rows(const Codec& codec, const Rows& rows, const float* queries, size_t count,
+                                       const Chosen& chosen, size_t k, unsigned threads, Isa isa) {
+    const unsigned workers = threads_of(codec, chosen.n, threads);
+    const size_t grain = std::max(kGrain, (chosen.n + workers - 1) / std::max(workers, 1u) / 4);
+    std::vector<std::vector<Hit>> found(count);
+    for (size_t q = 0; q < count; ++q) {
+        std::vector<TopK> best(workers, TopK(k));
+        parallel_for(chosen.n, grain, workers, [&](size_t begin, size_t end, unsigned worker) {
+            const auto scorer = codec.scorer(isa);
+            scorer->use_query(queries + q * codec.dim());
+            TopK& top = best[worker];
+            uint32_t ids[kGrain + 1];
+            float sims[kGrain];
+            for (size_t at = begin; at < end; at += kGrain) {
+                size_t m = std::min(kGrain, end - at);
+                const uint32_t* from = chosen.listed ? chosen.listed + at : nullptr;
+                if (chosen.mask) {
+                    m = choose_masked(chosen.mask + at, m, static_cast<uint32_t>(at), ids);
+                    from = ids;
+                }
+                score_block(*scorer, rows, from, at, m, sims);
+                for (size_t i = 0; i < m; ++i)
+                    if (sims[i] >= top.floor()) top.offer(sims[i], from ? from[i] : static_cast<uint32_t>(at + i));
+            }
+        });
+        for (size_t i = 1; i < best.size(); ++i) best[0].offer_all(best[i]);
+        found[q] = best[0].sorted();
+    }
+    return found;
+}
+
+void score_points(const Codec& codec, const Rows& rows, const PointRows& table, const float* query, size_t query_rows,
+                  const Chosen& chosen, float* sims, unsigned threads, Isa isa) {
+    const auto rows_of = [&](size_t i) { return table.count[chosen.listed ? chosen.listed[i] : i]; };
+    size_t total = 0;
+    for (size_t i = 0; i < chosen.n; ++i) total += rows_of(i);
+    const double each = chosen.n ? static_cast<double>(total) / static_cast<double>(chosen.n) : 1;
+    const size_t grain = std::max<size_t>(1, static_cast<size_t>(kGrain / std::max(each, 1.0)));
+    parallel_for(chosen.n, grain, threads_of(codec, total * query_rows, threads), [&](size_t begin, size_t end) {
+        const auto scorer = codec.scorer(isa);
+        std::vector<float> inner;
+        for (size_t i = begin; i < end; ++i) sims[i] = rows_of(i) ? 0.0f : std::numeric_limits<float>::quiet_NaN();
+        for (size_t q = 0; q < query_rows; ++q) {
+            scorer->use_query(query + q * codec.dim());
+            for (size_t i = begin; i < end; ++i) {
+                const size_t point = chosen.listed ? chosen.listed[i] : i, n = table.count[point];
+                if (!n) continue;
+                inner.resize(n);
+                score_block(*scorer, rows, nullptr, table.first[point], n, inner.data());
+                sims[i] += *std::max_element(inner.begin(), inner.end());
+            }
+        }
+    });
+}
+
+}  // namespace edgeshard::quantized

@@ -1,0 +1,184 @@
+"""Fields whose vectors are stored as TurboQuant records (datatypes turbo4, turbo8, turbo16).
+
+They differ from other dense and multi-vector fields in three places: a stored row is a record of bytes, what
+is read is decoded, and queries stay float32 vectors, which the codec compares with records. There are no
+originals, so exact search gives the same scores.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeshard.errors import VectorDimensionError, WrongVectorKindError
+from edgeshard.index import turbo
+from edgeshard.index.flat import best_of
+from edgeshard.segment.batch import Mask, Offsets
+from edgeshard.segment.fields import DenseField, Hits, MultiField, Scores
+from edgeshard.segment.schema import VectorSchema
+from edgeshard.storage.convert import to_stored
+from edgeshard.storage.dense import ChunkedDense, MatrixDense
+from edgeshard.storage.multi import MultiDense
+
+Vectors = npt.NDArray[np.float32]
+
+
+class TurboField(DenseField):
+    """One compressed vector per point.
+
+    Args:
+        storage: the records.
+        spec: size, distance and type of the vectors.
+    """
+
+    __slots__ = ("bits", "codec")
+
+    def __init__(self, storage: ChunkedDense | MatrixDense, spec: VectorSchema) -> None:
+        super().__init__(storage, spec)
+        self.bits = spec.turbo_bits or 0
+        self.codec = turbo.codec(spec.size, spec.distance, self.bits)
+
+    def size_bytes(self, offsets: Offsets) -> int:
+        """See :class:`Field`."""
+        return len(offsets) * self.storage.dim
+
+    def read(self, offsets: Offsets) -> list[Any]:
+        """See :class:`Field`."""
+        rows = self.codec.decode(self.storage.get(offsets))
+        missing = self.storage.deleted_mask()[offsets]
+        return [None if gone else row for row, gone in zip(rows, missing.tolist(), strict=True)]
+
+    def query(self, vector: Any) -> Vectors:
+        """See :class:`Field`."""
+        return dense_query(vector, self.spec)
+
+    def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
+        """See :class:`Field`."""
+        chunks = self.storage.chunks()
+        rows = sum(map(len, chunks))
+        wanted = None if mask is None else mask[:rows]
+        found = self.codec.topk(np.concatenate(queries), chunks, wanted, None, min(k, rows))
+        return [(o[:c], s[:c]) for o, s, c in zip(*found, strict=True)]
+
+    def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
+        """See :class:`Field`."""
+        return self.codec.score(np.concatenate(queries), self.storage.chunks(), offsets)
+
+    def as_queries(self, offsets: Offsets) -> list[Any]:
+        """Stored vectors in the form :meth:`sims` takes."""
+        return list(self.codec.decode(self.storage.get(offsets))[:, None, :])
+
+
+class TurboMultiField(MultiField):
+    """A compressed multi-vector per point.
+
+    Args:
+        storage: the records and the table that says which belong to a point.
+        spec: size, distance and type of the vectors.
+        writable: whether the segment is appendable.
+    """
+
+    __slots__ = ("bits", "codec")
+
+    def __init__(self, storage: MultiDense, spec: VectorSchema, writable: bool) -> None:
+        super().__init__(storage, spec, writable)
+        self.bits = spec.turbo_bits or 0
+        self.codec = turbo.codec(spec.size, spec.distance, self.bits)
+
+    def size_bytes(self, offsets: Offsets) -> int:
+        """See :class:`Field`."""
+        return len(offsets) * self.storage.dim
+
+    def read(self, offsets: Offsets) -> list[Any]:
+        """See :class:`Field`."""
+        indptr, records = self.storage.get_batch(offsets)
+        vectors = self.codec.decode(np.ascontiguousarray(records))
+        missing = self.storage.deleted_mask()[offsets].tolist()
+        return [
+            None if gone else vectors[indptr[place] : indptr[place + 1]] for place, gone in enumerate(missing)
+        ]
+
+    def query(self, vector: Any) -> Vectors:
+        """See :class:`Field`."""
+        return multi_query(vector, self.spec)
+
+    def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
+        """See :class:`Field`."""
+        count = self.storage.count
+        offsets = np.arange(count, dtype=np.uint32) if mask is None else np.flatnonzero(mask[:count]).astype(np.uint32)
+        return [best_of(sims, offsets, k) for sims in self.sims(queries, offsets)]
+
+    def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
+        """See :class:`Field`."""
+        first, count = self.storage.row_table()
+        chunks = self.storage.chunks()
+        return np.stack([self.codec.maxsim(query, chunks, first, count, offsets) for query in queries])
+
+    def as_queries(self, offsets: Offsets) -> list[Any]:
+        """Stored multi-vectors in the form :meth:`sims` takes."""
+        indptr, records = self.storage.get_batch(offsets)
+        vectors = self.codec.decode(np.ascontiguousarray(records))
+        return [vectors[start:stop] for start, stop in pairwise(indptr)]
+
+
+def dense_query(vector: Any, spec: VectorSchema) -> Vectors:
+    """A query for one vector per point, ``(1, dim)``, normalised for Cosine.
+
+    Raises:
+        WrongVectorKindError, VectorDimensionError: it does not fit the field.
+    """
+    if not isinstance(vector, np.ndarray):
+        raise WrongVectorKindError("Wrong usage of sparse vectors: a dense field needs a dense query")
+    if vector.ndim != 1:
+        raise WrongVectorKindError("Wrong usage of multi vectors: a dense field needs a dense query")
+    if len(vector) != spec.size:
+        raise VectorDimensionError(spec.size, len(vector))
+    return to_stored(vector.reshape(1, -1), spec.distance, np.float32)
+
+
+def multi_query(vector: Any, spec: VectorSchema) -> Vectors:
+    """A query for multi-vectors, ``(rows, dim)``, normalised for Cosine.
+
+    Raises:
+        WrongVectorKindError, VectorDimensionError: it does not fit the field.
+    """
+    if not isinstance(vector, np.ndarray):
+        raise WrongVectorKindError("Wrong usage of sparse vectors: a multi-vector field needs dense rows")
+    rows = vector.reshape(1, -1) if vector.ndim == 1 else vector
+    if rows.shape[1] != spec.size:
+        raise VectorDimensionError(spec.size, rows.shape[1])
+    return to_stored(rows, spec.distance, np.float32)
+
+
+def open_turbo_field(
+    directory: Path, spec: VectorSchema, *, storage_type: str, appendable: bool, read_only: bool
+) -> TurboField | TurboMultiField:
+    """The field in a vector directory.
+
+    Raises:
+        CorruptedError: its files are missing or damaged.
+    """
+    bits = spec.turbo_bits or 0
+    width = turbo.record_bytes(spec.size, spec.distance, bits)
+    if spec.kind == "multi":
+        multi = MultiDense.open(directory, width, np.uint8, turbo=True, read_only=read_only)
+        return TurboMultiField(multi, spec, appendable)
+    if storage_type not in ("ChunkedMmap", "InRamChunkedMmap"):
+        return TurboField(MatrixDense.open(directory, width, np.uint8, turbo=True, read_only=read_only), spec)
+    filler = turbo.placeholder(spec.size, spec.distance, bits)
+    rows = ChunkedDense.open(directory, width, np.uint8, turbo=True, placeholder=filler, read_only=read_only)
+    return TurboField(rows, spec)
+
+
+def create_turbo_field(directory: Path, spec: VectorSchema) -> TurboField | TurboMultiField:
+    """A new, empty, appendable field."""
+    bits = spec.turbo_bits or 0
+    width = turbo.record_bytes(spec.size, spec.distance, bits)
+    if spec.kind == "multi":
+        return TurboMultiField(MultiDense.create(directory, width, np.uint8, turbo=True), spec, True)
+    filler = turbo.placeholder(spec.size, spec.distance, bits)
+    return TurboField(ChunkedDense.create(directory, width, np.uint8, turbo=True, placeholder=filler), spec)

@@ -1,0 +1,158 @@
+"""An archive becomes the new state of an open shard.
+
+1. Without the lock: the archive is read and checked, its content written beside the shard and made durable.
+2. Under the write lock: the shard is checkpointed; local writes are looked for; kept files are linked to the new
+   state; every segment of it is opened by our readers; the two states are swapped (:mod:`.swap`); the shard is opened.
+
+Whatever fails, the shard goes on with what it had. The unpacked content always goes into the shard's own directory, as
+it must be on its file system to be renamed into place.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from edgeshard.errors import DivergedError, EdgeShardError, SnapshotError, StorageError, ValidationError
+from edgeshard.shard import config as configs
+from edgeshard.shard.snapshot import swap
+from edgeshard.shard.snapshot.complete import check_segment
+from edgeshard.shard.snapshot.layout import CLOCKS, SEGMENTS, WAL, Archive, parents_of
+from edgeshard.shard.snapshot.limits import SnapshotLimits
+from edgeshard.shard.snapshot.manifest import Manifest, manifest_of_directory, shard_manifest
+from edgeshard.shard.snapshot.merge import kept_files, link_kept, manifests_of
+from edgeshard.shard.snapshot.state import FILE as STATE_FILE
+from edgeshard.shard.snapshot.state import SyncState, read_state
+from edgeshard.shard.snapshot.unpack import extract, opened
+from edgeshard.shard.store import Store
+from edgeshard.storage import files
+from edgeshard.storage.wal import Wal
+
+NAMES = (SEGMENTS, WAL, *CLOCKS, STATE_FILE)
+"""Entries of a shard's root that an apply replaces; ``edge_config.json`` stays."""
+
+
+class Incoming:
+    """An archive unpacked beside the shard.
+
+    Args:
+        archive: its content.
+        manifests: of a partial archive, empty for a full one.
+        stage: the directory it was unpacked in.
+    """
+
+    __slots__ = ("archive", "manifests", "stage")
+
+    def __init__(self, archive: Archive, manifests: Manifest, stage: Path) -> None:
+        self.archive = archive
+        self.manifests = manifests
+        self.stage = stage
+
+    @property
+    def segments(self) -> Path:
+        """Where the segments of the new state are."""
+        return self.stage / swap.NEW / SEGMENTS
+
+
+@contextmanager
+def unpacked(
+    root: Path,
+    snapshot_path: str | os.PathLike[str],
+    *,
+    checksum: str | None,
+    limits: SnapshotLimits | None,
+) -> Iterator[Incoming]:
+    """An archive unpacked beside the shard in ``root``; removed at the end unless it was applied.
+
+    Raises:
+        SnapshotError: it is refused.
+        StorageError: the disk refused.
+    """
+    with opened(snapshot_path, checksum, limits) as archive:
+        manifests = manifests_of(archive)
+        archive.keep_only((SEGMENTS, WAL, *CLOCKS))
+        archive.check_space(root)
+        stage = swap.new_stage(root)
+        try:
+            extract(archive, stage / swap.NEW)
+            yield Incoming(archive, manifests, stage)
+        finally:
+            if not swap.pending(root):
+                files.disk.remove_tree(stage)
+
+
+def apply(store: Store, incoming: Incoming, *, force: bool) -> None:
+    """Replace the state of an open shard; the caller holds its write lock and keeps optimisation out.
+
+    Raises:
+        DivergedError: there were local writes since the last apply, and ``force`` is not set.
+        SnapshotError: the result would not be a complete, compatible shard.
+        StorageError: the disk refused.
+    """
+    store.flush(checkpoint=True)
+    state = read_state(store.path)
+    changed = [] if state is None else state.diverged(store.segments)
+    if changed and not force:
+        raise DivergedError(
+            f"the shard was changed since the last snapshot was applied (segments {', '.join(changed)}): "
+            "applying this one would lose that. Pass force=True to lose it, with an archive made for "
+            'snapshot_manifest(base="synced")'
+        )
+    if incoming.manifests:
+        local = shard_manifest(store.segments)
+        kept = kept_files(incoming.archive, incoming.manifests, local, changed)
+        for directory in link_kept(kept, store.path / SEGMENTS, incoming.segments):
+            files.disk.sync_directory(directory)
+    _check_new_state(store, incoming)
+    _write_state(incoming)
+    names = [name for name in NAMES if not incoming.manifests or name not in CLOCKS or name in incoming.archive.files]
+    _swap(store, incoming.stage, names)
+
+
+def _check_new_state(store: Store, incoming: Incoming) -> None:
+    """Open everything the new state holds, as a load would."""
+    segments = [check_segment(incoming.segments / name) for name in incoming.archive.segments]
+    try:
+        configs.merge_config(None, configs.read_config(store.path) or store.config, segments)
+    except ValidationError as error:
+        raise SnapshotError(f"the snapshot holds other vectors than the shard: {error}") from error
+    wal = incoming.stage / swap.NEW / WAL
+    if store.wal is None:
+        files.disk.remove_tree(wal)
+    elif wal.is_dir():
+        try:
+            Wal.open(wal, read_only=True).close()
+        except EdgeShardError as error:
+            raise SnapshotError(f"the log of the snapshot cannot be opened: {error}") from error
+
+
+def _write_state(incoming: Incoming) -> None:
+    manifest = incoming.manifests or manifest_of_directory(incoming.segments, sorted(incoming.archive.segments))
+    files.replace_file(incoming.stage / swap.NEW / STATE_FILE, SyncState.of(manifest).to_json())
+    directories = {parent for path in incoming.archive.files for parent in parents_of(path)}
+    for directory in (*sorted(directories), "."):
+        if (incoming.stage / swap.NEW / directory).is_dir():
+            files.disk.sync_directory(incoming.stage / swap.NEW / directory)
+
+
+def _swap(store: Store, stage: Path, names: Sequence[str]) -> None:
+    """Rename the new state into place and open it; back again if it does not open."""
+    root = store.path
+    wal = stage / swap.NEW / WAL
+    try:
+        store.lock.move_to_wal(wal)
+        try:
+            swap.commit(root, stage, names)
+            store.reload()
+        except BaseException:
+            if swap.pending(root):
+                swap.undo(root, stage)
+            store.lock.move_to_wal(root / WAL)
+            raise
+        swap.finish(root, stage)
+    except StorageError:
+        raise
+    except OSError as error:
+        raise StorageError(error.errno, f"cannot put the snapshot in place: {error.strerror}") from error

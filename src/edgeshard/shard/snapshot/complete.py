@@ -1,0 +1,125 @@
+"""Whether a segment directory holds every file its configuration calls for, and whether our readers can open it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgeshard.errors import EdgeShardError, SnapshotError
+from edgeshard.segment.config import DenseConfig, SegmentConfig, SparseConfig, read_segment_config
+from edgeshard.segment.fields import DenseField
+from edgeshard.segment.files import open_segment
+from edgeshard.segment.segment import Segment
+from edgeshard.shard.snapshot.limits import refusal
+from edgeshard.storage.dense import MatrixDense
+
+GRIDSTORE = ("config.json", "tracker.dat", "page_0.dat", "bitmask.dat", "gaps.dat")
+FLAGS = ("status.dat", "flags_a.dat")
+CHUNKED = ("config.json", "status.dat")
+MAPPINGS = ("id_tracker.mappings",)
+DISK_MAPPINGS = ("id_tracker.i2e", "id_tracker.e2i", "id_tracker.is_uuid")
+VERSIONS = ("id_tracker.versions", "id_tracker.compact_versions")
+MUTABLE_IDS = ("mutable_id_tracker.mappings", "mutable_id_tracker.versions")
+GRAPH = ("hnsw_config.json", "graph.bin")
+GRAPH_LINKS = ("links.bin", "links_compressed.bin", "links_comp_vec.bin")
+SPARSE_INDEX = ("sparse_index_config.json",)
+
+
+def check_segment(path: Path) -> SegmentConfig:
+    """The configuration of a segment whose files are all there and open.
+
+    Raises:
+        SnapshotError: a file is missing, damaged, or of a newer version.
+    """
+    name = f"segments/{path.name}"
+    try:
+        config = read_segment_config(path)
+        for missing in _missing(path, config):
+            raise refusal(f"{name}/{missing}", "missing, so the segment is not complete")
+        segment = open_segment(path, read_only=True)
+        try:
+            _check_counts(name, segment)
+        finally:
+            segment.close()
+        return config
+    except SnapshotError:
+        raise
+    except (EdgeShardError, ValueError, OSError) as error:
+        raise SnapshotError(f"failed to open segment {path.name} of the snapshot: {error}") from error
+
+
+def _missing(path: Path, config: SegmentConfig) -> Iterator[str]:
+    """Files a segment should have and has not."""
+    wanted = [f"payload_storage/{name}" for name in GRIDSTORE]
+    wanted.append("payload_index/config.json")
+    for vector, dense in config.vector_data.items():
+        wanted += _dense_files(path, vector, dense, config.appendable)
+    for vector, sparse in config.sparse_vector_data.items():
+        wanted += _sparse_files(vector, sparse, config.appendable)
+    yield from (name for name in wanted if not (path / name).is_file())
+    yield from _missing_choice(path, config)
+
+
+def _missing_choice(path: Path, config: SegmentConfig) -> Iterator[str]:
+    """The same for files that come in several forms."""
+    if config.appendable:
+        present = [name for name in MUTABLE_IDS if (path / name).is_file()]
+        if len(present) == 1:
+            yield next(name for name in MUTABLE_IDS if name not in present)
+    else:
+        mappings = DISK_MAPPINGS if (path / DISK_MAPPINGS[0]).is_file() else MAPPINGS
+        if not any((path / name).is_file() for name in MUTABLE_IDS):
+            yield from (name for name in (*mappings, "id_tracker.deleted") if not (path / name).is_file())
+            if not any((path / name).is_file() for name in VERSIONS):
+                yield VERSIONS[0]
+    for vector, dense in config.vector_data.items():
+        graph = _directory("vector_index", vector)
+        if not dense.is_plain and not any((path / graph / links).is_file() for links in GRAPH_LINKS):
+            yield f"{graph}/{GRAPH_LINKS[1]}"
+
+
+def _directory(kind: str, vector: str) -> str:
+    return f"{kind}-{vector}" if vector else kind
+
+
+def _dense_files(path: Path, vector: str, dense: DenseConfig, appendable: bool) -> list[str]:
+    storage = _directory("vector_storage", vector)
+    wanted = []
+    if not dense.is_plain:
+        wanted += [f"{_directory('vector_index', vector)}/{name}" for name in GRAPH]
+    if dense.storage_type == "Empty" or (not appendable and dense.is_plain and not (path / storage).is_dir()):
+        return wanted  # a name added to an immutable segment has no files until a point has such a vector
+    if dense.multi:
+        wanted += [f"{storage}/{part}/{name}" for part in ("vectors", "offsets") for name in CHUNKED]
+        wanted += [f"{storage}/deleted/{name}" for name in FLAGS]
+    elif dense.storage_type in ("Mmap", "InRamMmap"):
+        wanted += [f"{storage}/matrix.dat", f"{storage}/deleted.dat"]
+    elif dense.storage_type in ("ChunkedMmap", "InRamChunkedMmap"):
+        wanted += [f"{storage}/vectors/{name}" for name in CHUNKED]
+        wanted += [f"{storage}/deleted/{name}" for name in FLAGS]
+    if dense.quantization is not None and not appendable:
+        wanted += [f"{storage}/{name}" for name in ("quantized.config.json", "quantized.meta.json")]
+    return wanted
+
+
+def _sparse_files(vector: str, sparse: SparseConfig, appendable: bool) -> list[str]:
+    if sparse.storage_type == "empty":
+        return []
+    storage = _directory("vector_storage", vector)
+    wanted = [f"{storage}/store/{name}" for name in GRIDSTORE]
+    wanted += [f"{storage}/deleted/{name}" for name in FLAGS]
+    if not appendable:
+        wanted += [f"{_directory('vector_index', vector)}/{name}" for name in SPARSE_INDEX]
+    return wanted
+
+
+def _check_counts(name: str, segment: Segment) -> None:
+    """Rows without ids, or ids without rows, mean that files of different states were put together."""
+    for vector, field in segment.fields.items():
+        if not isinstance(field, DenseField):
+            continue
+        rows = field.storage.count
+        if isinstance(field.storage, MatrixDense) and rows != segment.count:
+            raise SnapshotError(f"{name}: {segment.count} points, but {rows} vectors {vector!r} in matrix.dat")
+        if rows and not segment.count and not any((segment.path / file).exists() for file in MUTABLE_IDS):
+            raise refusal(f"{name}/{MUTABLE_IDS[0]}", f"missing, but there are {rows} vectors {vector!r}")

@@ -1,0 +1,149 @@
+"""Putting a new state of a shard in place of the old, so that a kill at any instant leaves one of the two.
+
+::
+
+    .edgeshard-sync-<random>/new/    the new entries of the shard's root, complete and durable
+    .edgeshard-sync-<random>/old/    what they replace
+    .edgeshard-commit                {"stage": directory, "names": [..], "had": [..], "undo": bool}
+
+Steps: the record is written (this is the moment of truth); each name is renamed from the root to ``old`` and from
+``new`` to the root; the record is removed; the directory is removed. A load that finds the record carries the renames
+out, each of which is skipped if it was done, and one that finds a directory without a record removes it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edgeshard.errors import CorruptedError, StorageError
+from edgeshard.storage import files
+
+STAGE_PREFIX = ".edgeshard-sync-"
+RECORD = ".edgeshard-commit"
+NEW, OLD = "new", "old"
+
+
+def new_stage(root: Path) -> Path:
+    """A fresh directory to build the new state in.
+
+    Raises:
+        StorageError: it cannot be made.
+    """
+    stage = root / f"{STAGE_PREFIX}{secrets.token_hex(4)}"
+    try:
+        files.disk.mkdir(stage / NEW)
+        files.disk.mkdir(stage / OLD)
+    except OSError as error:
+        raise StorageError(error.errno, f"cannot create {stage}: {error.strerror}") from error
+    return stage
+
+
+def commit(root: Path, stage: Path, names: Sequence[str]) -> None:
+    """Put the entries of ``stage/new`` in place; of the names, those it lacks disappear from the root.
+
+    Everything in the stage must be durable. When this returns the new state is in place; :func:`finish` drops the old
+    one and :func:`undo` brings it back.
+    """
+    had = [name for name in names if os.path.lexists(root / name)]
+    _write_record(root, stage, names, had, undo=False)
+    _forward(root, stage, names, had)
+
+
+def finish(root: Path, stage: Path) -> None:
+    """Make the state in place final and remove the other one."""
+    files.disk.unlink(root / RECORD)
+    files.disk.sync_directory(root)
+    files.disk.remove_tree(stage)
+
+
+def undo(root: Path, stage: Path) -> None:
+    """Bring back what :func:`commit` replaced, and remove the new state."""
+    record = _read_record(root)
+    _write_record(root, stage, record["names"], record["had"], undo=True)
+    _backward(root, stage, record["names"], record["had"])
+    finish(root, stage)
+
+
+def recover(root: Path) -> bool:
+    """Finish what a killed process began, and remove what it left; the shard's lock must be held.
+
+    Returns:
+        Whether entries of the root may have been replaced.
+
+    Raises:
+        CorruptedError: the record cannot be read.
+        StorageError: the disk refused; the next attempt goes on.
+    """
+    try:
+        replaced = (root / RECORD).exists()
+        if replaced:
+            record = _read_record(root)
+            stage = root / record["stage"]
+            (_backward if record["undo"] else _forward)(root, stage, record["names"], record["had"])
+            finish(root, stage)
+        for entry in list(os.scandir(root)):
+            if entry.name.startswith((STAGE_PREFIX, files.TEMPORARY_PREFIX)) and entry.is_dir(follow_symlinks=False):
+                files.disk.remove_tree(entry.path)
+        return replaced
+    except StorageError:
+        raise
+    except OSError as error:
+        raise StorageError(error.errno, f"cannot finish the swap in {root}: {error.strerror}") from error
+
+
+def pending(root: Path) -> bool:
+    """Whether a swap was begun and not finished."""
+    return (root / RECORD).exists()
+
+
+def _forward(root: Path, stage: Path, names: Sequence[str], had: Sequence[str]) -> None:
+    for name in names:
+        here, new, old = root / name, stage / NEW / name, stage / OLD / name
+        if name in had and not os.path.lexists(old):
+            files.disk.rename(here, old)
+        if os.path.lexists(new):
+            files.disk.rename(new, here)
+    _sync(root, stage)
+
+
+def _backward(root: Path, stage: Path, names: Sequence[str], had: Sequence[str]) -> None:
+    for name in names:
+        here, new, old = root / name, stage / NEW / name, stage / OLD / name
+        if name in had:
+            if not os.path.lexists(old):
+                continue
+            if os.path.lexists(here):
+                files.disk.rename(here, new)
+            files.disk.rename(old, here)
+        elif os.path.lexists(here):
+            files.disk.rename(here, new)
+    _sync(root, stage)
+
+
+def _sync(root: Path, stage: Path) -> None:
+    for directory in (stage / NEW, stage / OLD, root):
+        files.disk.sync_directory(directory)
+
+
+def _write_record(root: Path, stage: Path, names: Sequence[str], had: Sequence[str], *, undo: bool) -> None:
+    record = {"stage": stage.name, "names": list(names), "had": list(had), "undo": undo}
+    files.replace_file(root / RECORD, msgspec.json.encode(record))
+
+
+def _read_record(root: Path) -> dict[str, Any]:
+    path = root / RECORD
+    try:
+        record = msgspec.json.decode(files.read_file(path, 1 << 16))
+        plain = all("/" not in name and not name.startswith(".") for name in [*record["names"], *record["had"]])
+        stage = record["stage"]
+        if not plain or "/" in stage or not stage.startswith(STAGE_PREFIX) or not isinstance(record["undo"], bool):
+            raise ValueError("a name is out of bounds")
+        return dict(record)
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CorruptedError(path, f"not the record of a swap: {error}") from error
