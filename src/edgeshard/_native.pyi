@@ -1,10 +1,12 @@
 """Typed view of the native module, one section per register_* family of native/bind."""
 
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
+
+_Made = TypeVar("_Made")
 
 # --- distance
 
@@ -571,6 +573,17 @@ def turbo_codec(
     shift: NDArray[np.float64] | None,
     scale: NDArray[np.float64] | None,
 ) -> RecordCodec: ...
+
+# --- results
+
+def make_objects(cls: type[_Made], names: tuple[str, ...], columns: tuple[Any, ...], count: int) -> list[_Made]:
+    """Objects of a slotted class, made without its __init__.
+
+    columns: per name a list with one item per object, or one value for all of them.
+    """
+
+def split_values(data: NDArray[np.uint8], bounds: NDArray[np.int64], absent: bytes) -> list[bytes]:
+    """Byte strings between consecutive bounds; absent where two are equal."""
 
 # --- sparse
 

@@ -25,7 +25,7 @@ def run_query(segments: Sequence[Segment], schema: Schema, request: Any) -> list
     check_depth(request)
     scope = Scope(segments, schema)
     projection = Projection(request.with_payload, request.with_vector, schema, default_payload=False)
-    return build(scope, _window(run(scope, request, (), _depth(request)), request), projection)
+    return build(scope, _window(run(scope, request, (), _depth(request), root=True), request), projection)
 
 
 def run_batch(

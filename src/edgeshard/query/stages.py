@@ -17,7 +17,7 @@ from edgeshard.models.ranking import Fusion, Mmr, OrderBy, TextQuery
 from edgeshard.query import fusion
 from edgeshard.query.hits import Hits, union
 from edgeshard.query.scope import Filters, Scope
-from edgeshard.query.vector_search import diversify, rescore, search
+from edgeshard.query.vector_search import candidates, diversify, having, rescore, search
 
 MAX_DEPTH = 64
 """Deepest nesting of prefetches, as in Qdrant."""
@@ -28,6 +28,8 @@ def run(
     stage: Any,
     filters: Filters,
     limit: int,
+    *,
+    root: bool = False,
 ) -> Hits:
     """The result of one stage.
 
@@ -36,6 +38,8 @@ def run(
         stage: a QueryRequest or a Prefetch.
         filters: those of the stages around it.
         limit: how many points at most.
+        root: whether it is the outermost one. In the others MMR is as in Qdrant: without prefetches the nearest
+            points, over prefetches all of their points in diverse order with the scores they come with.
 
     Raises:
         ValidationError: the stage contradicts itself.
@@ -44,6 +48,8 @@ def run(
         filters = (*filters, stage.filter)
     query, threshold, params = stage.query, stage.score_threshold, stage.params
     if not stage.prefetches:
+        if isinstance(query, Mmr) and not root:
+            return candidates(scope, query, None, filters, query.candidates_limit, threshold, params)
         return _leaf(scope, query, filters, limit, threshold, params)
     if query is None:
         raise ValidationError("Validation failed: cannot have prefetches without a query")
@@ -58,7 +64,11 @@ def run(
         raise ValidationError("Validation failed: a text query cannot re-score prefetches: make it a prefetch itself")
     keys = union(parts)
     if isinstance(query, Mmr):
-        return diversify(scope, query, keys, filters, limit, threshold, params)
+        if root:
+            found = candidates(scope, query, keys, filters, query.candidates_limit, threshold, params)
+        else:
+            found = having(scope, query.using, fusion.first_of_each(parts))
+        return diversify(scope, query, found, limit)
     if isinstance(query, OrderBy):
         from edgeshard.query.order import order_keys
 
@@ -92,7 +102,8 @@ def _leaf(
     if isinstance(query, Formula):
         raise ValidationError("Validation failed: cannot apply Formula without prefetches")
     if isinstance(query, Mmr):
-        return diversify(scope, query, None, filters, limit, threshold, params)
+        found = candidates(scope, query, None, filters, query.candidates_limit, threshold, params)
+        return diversify(scope, query, found, limit)
     if isinstance(query, OrderBy):
         from edgeshard.query.order import order_all
 

@@ -59,29 +59,47 @@ def rescore(scope: Scope, query: Any, keys: Keys, limit: int, threshold: float |
     return Hits(kept[:count], scores[:count])
 
 
-def diversify(
+def candidates(
     scope: Scope, mmr: Any, keys: Keys | None, filters: Filters, limit: int, threshold: float | None, params: Any
 ) -> Hits:
-    """Maximal marginal relevance over the nearest candidates (of given points, or of all)."""
+    """What maximal marginal relevance chooses from: the points nearest to its vector (of given ones, or of all)."""
     from edgeshard.models.queries import Query
 
-    spec = scope.spec(mmr.using or "")
-    if spec.kind == "sparse":
+    if scope.spec(mmr.using).kind == "sparse":
         raise WrongVectorKindError("Wrong usage of sparse vectors: MMR needs dense vectors")
-    nearest = Query.Nearest(mmr.vector, mmr.using)
+    nearest = Query.Nearest._make(mmr._vector, mmr.using)
     if keys is None:
-        found = search(scope, nearest, filters, mmr.candidates_limit, threshold, params)
-    else:
-        found = rescore(scope, nearest, keys, mmr.candidates_limit, threshold, params)
+        return search(scope, nearest, filters, limit, threshold, params)
+    return rescore(scope, nearest, keys, limit, threshold, params)
+
+
+def having(scope: Scope, name: str, hits: Hits) -> Hits:
+    """Those of some points that have a dense vector of that name.
+
+    Raises:
+        WrongVectorKindError: the vectors of that name are sparse.
+    """
+    if scope.spec(name).kind == "sparse":
+        raise WrongVectorKindError("Wrong usage of sparse vectors: MMR needs dense vectors")
+    present = np.zeros(len(hits), np.bool_)
+    for number, places, offsets in by_segment(hits.keys):
+        segment = scope.segments[number]
+        present[places] = segment.fields[name].presence(segment.count)[offsets]
+    return hits.take(present)
+
+
+def diversify(scope: Scope, mmr: Any, found: Hits, limit: int) -> Hits:
+    """Candidates by maximal marginal relevance, in the order they are picked, with their nearest scores."""
     if len(found) < 2:
-        return Hits(found.keys[:limit], found.scores[:limit], vectors=mmr.using or "")
-    vectors = _stored_vectors(scope, mmr.using or "", found.keys)
-    field = scope.segments[0].fields[mmr.using or ""]
-    query = field.query(mmr._vector)
-    relevance = field.pairwise([query], vectors)[0]
+        found.vectors = mmr.using
+        return found.take(slice(limit))
+    vectors = _stored_vectors(scope, mmr.using, found.keys)
+    field = scope.segments[0].fields[mmr.using]
+    relevance = field.pairwise([field.query(mmr._vector)], vectors)[0]
     similarity = field.pairwise(vectors, vectors)
     places = np.array(choose(relevance, similarity, mmr.lambda_, limit), np.int64)
-    return Hits(found.keys[places], found.scores[places], vectors=mmr.using or "")
+    found.vectors = mmr.using
+    return found.take(places)
 
 
 def _stored_vectors(scope: Scope, name: str, keys: Keys) -> list[Any]:

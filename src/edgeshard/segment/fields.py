@@ -30,6 +30,10 @@ Hits: TypeAlias = "tuple[Offsets, Scores]"
 """Offsets and similarities of one query, best first."""
 
 
+LISTED_SHARE = 0.25
+"""Below this share of wanted points a list of them is scored faster than a mask is scanned."""
+
+
 class Field(Protocol):
     """What a segment asks of the vectors of one name."""
 
@@ -158,7 +162,13 @@ class DenseField:
 
     def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
         """See :class:`Field`."""
-        return self.flat.search(np.concatenate(queries), min(k, self.storage.count), mask=mask)
+        rows = queries[0] if len(queries) == 1 else np.concatenate(queries)
+        if mask is None:
+            return self.flat.search(rows, min(k, self.storage.count))
+        wanted = np.flatnonzero(mask)
+        if len(wanted) < LISTED_SHARE * len(mask):
+            return self.flat.search(rows, min(k, len(wanted)), offsets=wanted.astype(np.uint32))
+        return self.flat.search(rows, min(k, len(wanted)), mask=mask)
 
     def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
         """See :class:`Field`."""

@@ -57,7 +57,8 @@ def geohashes(places: Array) -> Array:
     scaled: Array = np.ascontiguousarray(places, np.float64) / (360.0, 180.0) + 1.5
     codes = scaled.view(np.uint64) >> np.uint64(52 - _CODE_BITS) & np.uint64((1 << _CODE_BITS) - 1)
     bits: Array = _spread(codes[:, 0]) << np.uint64(1) | _spread(codes[:, 1])
-    return bits << np.uint64(4) | np.uint64(LENGTH)
+    hashes: Array = np.bitwise_or(bits << np.uint64(4), np.uint64(LENGTH))
+    return hashes
 
 
 def _spread(codes: Array) -> Array:

@@ -169,7 +169,19 @@ def build_segment(
         _write_vectors(directory, name, spec, source, config, blocks(f"vectors {name}".rstrip()))
     _write_ids(directory, source, config)
     build_sparse_indexes(directory, config, len(source), progress=progress, cancelled=cancelled)
-    build_graphs(directory, config, blocks=[], progress=progress, cancelled=cancelled, threads=threads)
+    store = Gridstore.open(directory / "payload_storage", read_only=True)
+    try:
+        build_graphs(
+            directory,
+            config,
+            payloads=_Payloads(store, len(source)),
+            schema=_index_schema(source),
+            progress=progress,
+            cancelled=cancelled,
+            threads=threads,
+        )
+    finally:
+        store.close()
     files.replace_file(directory / "segment.json", config.to_json())
     sync_tree(directory)
 
@@ -190,10 +202,15 @@ class _Payloads:
         return self.store.get_batch(np.arange(self.count, dtype=np.uint32) if offsets is None else offsets)
 
 
-def _write_payload_indexes(directory: Path, source: Source, config: SegmentConfig) -> None:
+def _index_schema(source: Source) -> dict[str, Any]:
     schema: dict[str, Any] = {}
     for segment in source.segments:
         schema.update(segment.indexes.schema)
+    return schema
+
+
+def _write_payload_indexes(directory: Path, source: Source, config: SegmentConfig) -> None:
+    schema = _index_schema(source)
     store = Gridstore.open(directory / "payload_storage", read_only=True)
     try:
         PayloadIndexes.build(directory, schema, _Payloads(store, len(source)), appendable=config.appendable)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeshard.filter.columns import PayloadSource
 from edgeshard.index.hnsw import HnswConfig, HnswGraph
 from edgeshard.index.hnsw.graph import make_codes
 from edgeshard.segment.config import SegmentConfig
@@ -15,18 +16,18 @@ from edgeshard.segment.fields import vector_directory
 from edgeshard.segment.files import schema_of
 from edgeshard.segment.graph_field import index_directory
 from edgeshard.segment.schema import MANHATTAN, VectorSchema
+from edgeshard.shard.optimizer.blocks import payload_blocks
 from edgeshard.storage import files
 from edgeshard.storage.dense import MatrixDense
 from edgeshard.storage.multi import MultiDense
-
-Offsets = Any
 
 
 def build_graphs(
     directory: Path,
     config: SegmentConfig,
     *,
-    blocks: list[Offsets],
+    payloads: PayloadSource,
+    schema: dict[str, Any],
     progress: Callable[[str, float], None],
     cancelled: Callable[[], bool],
     threads: int | None,
@@ -36,7 +37,8 @@ def build_graphs(
     Args:
         directory: the segment being built.
         config: what it is made of.
-        blocks: offsets that indexed payload values select; each gets links of its own.
+        payloads: of the points, for links along indexed payload values.
+        schema: payload indexes by field path.
         progress: told the share of points linked.
         cancelled: asked now and then.
         threads: how many may build, None for one per core.
@@ -54,7 +56,8 @@ def build_graphs(
             name,
             spec,
             dense.index["options"],
-            blocks,
+            payloads,
+            schema,
             lambda done, total, name=name: progress(f"graph {name}".rstrip(), done / max(total, 1)),  # type: ignore[misc]
             cancelled,
             threads,
@@ -66,7 +69,8 @@ def _build(
     name: str,
     spec: VectorSchema,
     options: dict[str, Any],
-    blocks: list[Offsets],
+    payloads: PayloadSource,
+    schema: dict[str, Any],
     progress: Callable[[int, int], None],
     cancelled: Callable[[], bool],
     threads: int | None,
@@ -83,6 +87,10 @@ def _build(
     if spec.kind == "dense" and spec.distance != MANHATTAN and spec.dtype == np.float32:
         codes = make_codes(chunks, threads or 0)
     m, payload_m = options["m"], options.get("payload_m")
+    live = int(np.count_nonzero(~deleted))
+    stored_bytes = live * spec.size * spec.dtype.itemsize
+    threshold = HnswConfig.threshold_of(options["full_scan_threshold"], stored_bytes, len(deleted))
+    blocks = payload_blocks(payloads, schema, threshold) if (m if payload_m is None else payload_m) else []
     graph = HnswGraph.build(
         chunks,
         spec.distance,
@@ -92,19 +100,17 @@ def _build(
         codes=codes,
         deleted=deleted,
         row_table=storage.row_table() if isinstance(storage, MultiDense) else None,
-        blocks=[block[~deleted[block]] for block in blocks] if (m if payload_m is None else payload_m) else (),
+        blocks=[block[~deleted[block]] for block in blocks],
         payload_m=payload_m,
         progress=progress,
         cancel=cancelled,
     )
     target = index_directory(directory, name)
     graph.save(target)
-    live = int(np.count_nonzero(~deleted))
-    stored_bytes = live * spec.size * spec.dtype.itemsize
     written = HnswConfig(
         m,
         options["ef_construct"],
-        HnswConfig.threshold_of(options["full_scan_threshold"], stored_bytes, len(deleted)),
+        threshold,
         max_indexing_threads=options.get("max_indexing_threads", 0),
         payload_m=payload_m,
         indexed_vector_count=live,
