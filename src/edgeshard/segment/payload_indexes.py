@@ -209,11 +209,13 @@ class PayloadIndexes:
         return None
 
     def points(self, field: str) -> int:
-        """How many points have a value the index of a field holds."""
+        """How many points have a value the index of a field holds (of a text index: a token)."""
         assert self.segment is not None
         from edgeshard.index.payload.values import values_of
 
         known = self._field(field)
+        if TEXT in known.kinds:
+            return int(np.count_nonzero(self.get(field).filled(self.segment.count) & self.segment.live_mask()))
         column = self.segment.columns.column(known.path)
         places, _ = values_of(column, known.kinds[0])
         owners = places if column.owners is None else column.owners[places]
@@ -238,6 +240,14 @@ class PayloadIndexes:
             self._rebuild.discard(field)
             self._broken.discard(field)
             self._changed = True
+
+    def adopt(self, schema: dict[str, Any]) -> None:
+        """Have the indexes another segment has: add, replace and remove what differs."""
+        for field in self.schema.keys() - schema.keys():
+            self.delete_index(field)
+        for field, stored in schema.items():
+            if self.schema.get(field) != stored:
+                self.create_index(field, stored)
 
     def update(self, offsets: Offsets, payloads: list[bytes | None]) -> None:
         """Points got new payloads."""

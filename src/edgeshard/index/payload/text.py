@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from edgeshard import _native
-from edgeshard.index.payload.mutable import tokenizer_of
+from edgeshard.index.payload.mutable import document_tokens, tokenizer_of
 from edgeshard.index.payload.schema import FieldSchema
 from edgeshard.index.payload.uuids import only_match, to_points
 from edgeshard.index.payload.values import Array, Mask
@@ -86,6 +86,11 @@ class TextIndex:
             return self._phrase(match.phrase, count)
         return None
 
+    def filled(self, count: int) -> Mask:
+        """``(count,) bool`` of the points that have a token."""
+        documents = self.documents()
+        return self._points(documents, self._holders(documents, documents.table.lengths() > 0), count)
+
     def _query_tokens(self, text: str) -> list[str]:
         with self._lock:
             return list(dict.fromkeys(self.tokenizer.tokens_query(text)))
@@ -158,19 +163,8 @@ class TextIndex:
         for first in range(len(table) + 1, len(strings) + 1, _BATCH):
             codes = np.arange(first, min(first + _BATCH, len(strings) + 1), dtype=np.uint32)
             texts = _native.string_texts(strings, codes)
-            table.add(*(self._phrase_batch(texts) if table is self._phrases else self.tokenizer.batch(texts)))
+            table.add(*document_tokens(self.tokenizer, texts, phrases=table is self._phrases))
         return table
-
-    def _phrase_batch(self, texts: list[str]) -> tuple[list[str], Array, Array]:
-        """The tokens whose order phrases compare, where they are not all tokens."""
-        numbers: list[int] = []
-        bounds, vocabulary = [0], dict[str, int]()
-        for text in texts:
-            numbers += [
-                vocabulary.setdefault(token, len(vocabulary)) for token in self.tokenizer.tokens_phrase(text)
-            ]
-            bounds.append(len(numbers))
-        return list(vocabulary), np.array(numbers, np.uint32), np.array(bounds, np.int64)
 
     # --- scoring ---------------------------------------------------------------------------------------
 
