@@ -573,6 +573,21 @@ def turbo_codec(
     shift: NDArray[np.float64] | None,
     scale: NDArray[np.float64] | None,
 ) -> RecordCodec: ...
+def scalar_codec(dim: int, distance: int, alpha: float, offset: float, multiplier: float) -> RecordCodec: ...
+def product_codec(
+    dim: int, distance: int, bounds: NDArray[np.uint32], centroids: NDArray[np.float32]
+) -> RecordCodec: ...
+def binary_codec(
+    dim: int,
+    encoding: int,
+    query_bits: int,
+    stride: int,
+    mean: NDArray[np.float32] | None,
+    deviation: NDArray[np.float32] | None,
+) -> RecordCodec: ...
+def train_centroids(
+    rows: NDArray[np.float32], bounds: NDArray[np.uint32], iterations: int, seed: int, threads: int = 0
+) -> NDArray[np.float32]: ...
 
 # --- results
 

@@ -80,7 +80,7 @@ def create_segment(parent: Path, config: SegmentConfig, index_schema: dict[str, 
         payload = Gridstore.create(
             path / PAYLOAD, page_size_bytes=PAYLOAD_PAGE_BYTES, block_size_bytes=PAYLOAD_BLOCK_BYTES, compression="LZ4"
         )
-        fields = {name: create_field(path, name, spec) for name, spec in schema_of(config).items()}
+        fields = {name: _create_field(path, name, spec, config) for name, spec in schema_of(config).items()}
         indexes = PayloadIndexes.create(path, index_schema)
         files.replace_file(path / "segment.json", config.to_json())
         sync_tree(path)
@@ -116,7 +116,7 @@ def add_field(segment: Segment, name: str, config: DenseConfig | SparseConfig) -
         segment.fields[name] = AbsentField(spec)
         return
     files.disk.remove_tree(vector_directory(segment.path, name))
-    segment.fields[name] = create_field(segment.path, name, spec)
+    segment.fields[name] = _create_field(segment.path, name, spec, segment.config)
     segment.fields[name].ensure_count(segment.count)
     sync_tree(vector_directory(segment.path, name))
     files.disk.sync_directory(segment.path)
@@ -151,7 +151,21 @@ def _open_field(
     if isinstance(field, SparseField):
         prepare_index(field, index_directory(path, name), config.sparse_vector_data[name].index, ids, read_only)
         return field
-    return _with_graph(field, path, name, config)
+    field = _with_graph(field, path, name, config)
+    if name in config.vector_data and config.vector_data[name].quantization is not None:
+        from edgeshard.segment.coded_fields import with_codes
+
+        return with_codes(field, directory, read_only=read_only)
+    return field
+
+
+def _create_field(path: Path, name: str, spec: VectorSchema, config: SegmentConfig) -> Field:
+    field = create_field(path, name, spec)
+    if name in config.vector_data and config.vector_data[name].quantization is not None:
+        from edgeshard.segment.coded_fields import create_codes
+
+        return create_codes(field, vector_directory(path, name), config.vector_data[name].quantization)
+    return field
 
 
 def _with_graph(field: Field, path: Path, name: str, config: SegmentConfig) -> Field:

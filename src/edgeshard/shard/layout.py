@@ -46,19 +46,30 @@ def new_segment_config(config: EdgeConfig) -> SegmentConfig:
 
 def dense_config(config: EdgeConfig, params: EdgeVectorParams) -> DenseConfig:
     """A vector name in an appendable segment; only binary and turbo codes are kept while it grows."""
-    quantization = params.quantization_config or config.quantization_config
-    stored = None if quantization is None else configs.quantization_object(quantization)
-    if stored is not None and not ("binary" in stored or "turbo" in stored):
-        stored = None
     return DenseConfig(
         params.size,
         int(params.distance),
         "ChunkedMmap" if is_cold(params) else "InRamChunkedMmap",
         None,
-        stored,
+        quantization_of(config, params, growing=True),
         params.multivector_config is not None,
         None if params.datatype is None else to_wire(params.datatype),
     )
+
+
+def quantization_of(config: EdgeConfig, params: EdgeVectorParams, *, growing: bool) -> dict[str, Any] | None:
+    """The quantization of a vector name as ``segment.json`` has it.
+
+    Args:
+        config: of the shard.
+        params: of the vector name.
+        growing: in an appendable segment, where nothing can be trained.
+    """
+    quantization = params.quantization_config or config.quantization_config
+    wanted = None if quantization is None else configs.quantization_object(quantization)
+    if growing and wanted is not None and not ("binary" in wanted or "turbo" in wanted):
+        return None
+    return wanted
 
 
 def sparse_config(params: EdgeSparseVectorParams) -> SparseConfig:
@@ -127,6 +138,7 @@ def optimised_segment_config(config: EdgeConfig, inputs: Sequence[Segment], poin
         params = config.vectors[name]
         dense.storage_type = "Mmap" if is_cold(params) else "InRamMmap"
         dense.index = {"type": "hnsw", "options": hnsw_options(config, params)}
+        dense.quantization = quantization_of(config, params, growing=False)
     for name, sparse in result.sparse_vector_data.items():
         sparse.index["index_type"] = sparse_index_type(config.sparse_vectors[name])
     return result
@@ -185,6 +197,8 @@ def is_mismatched(segment: Segment, config: EdgeConfig) -> bool:
         if dense.storage_type != "GraphInline" and (dense.storage_type in ("ChunkedMmap", "Mmap")) != is_cold(params):
             return True
         if not dense.is_plain and _other_graph(dense.index["options"], hnsw_options(config, params)):
+            return True
+        if dense.quantization != quantization_of(config, params, growing=dense.is_plain):
             return True
         field = segment.fields[name]
         if isinstance(field, (GraphField, MultiGraphField)) and field.graph.broken:

@@ -240,12 +240,23 @@ def _write_vectors(
                 yield column.rows
 
         MatrixDense.write(target, rows(), deleted, turbo=spec.turbo_bits is not None)
+        _write_codes(MatrixDense.open(target, spec.size, spec.dtype, read_only=True), target, name, spec, config)
         return
     storage = _appendable(target, spec)
     for start, stop in ranges:
         put_column(storage, np.arange(start, stop, dtype=np.uint32), source.column(name, spec, start, stop))
         write_out(storage)
+    if spec.kind != "sparse":
+        _write_codes(storage, target, name, spec, config)
     storage.close()
+
+
+def _write_codes(storage: Any, target: Path, name: str, spec: VectorSchema, config: SegmentConfig) -> None:
+    dense = config.vector_data[name]
+    if dense.quantization is not None:
+        from edgeshard.segment.coded_fields import write_codes
+
+        write_codes(storage, target, dense.quantization, spec, dense.is_plain)
 
 
 def _appendable(target: Path, spec: VectorSchema) -> Any:
