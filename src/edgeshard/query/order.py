@@ -98,11 +98,14 @@ def scroll_ordered(
     values = hits.order_values or []
     for number, places, offsets in by_segment(hits.keys):
         segment = scope.segments[number]
-        ids = segment.ids.ids_of(offsets)
-        payloads = projection.payloads(segment, offsets)
-        vectors = projection.vectors(segment, offsets)
-        for place, point_id, payload, vector in zip(places.tolist(), ids, payloads, vectors, strict=True):
-            records[place] = Record._make(point_id, payload, vector, values[place])
+        made = Record._make_many(
+            segment.ids.ids_of(offsets),
+            projection.payloads(segment, offsets),
+            projection.vectors(segment, offsets),
+            [values[place] for place in places.tolist()],
+        )
+        for place, record in zip(places.tolist(), made, strict=True):
+            records[place] = record
     return records
 
 

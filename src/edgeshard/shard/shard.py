@@ -30,6 +30,7 @@ from edgeshard.models.updates import UpdateOperation
 from edgeshard.query.projection import Projection
 from edgeshard.shard import reads
 from edgeshard.shard.rwlock import ReadWriteLock
+from edgeshard.shard.schema_changes import is_schema_change
 from edgeshard.shard.store import Store
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class EdgeShard:
         shard._store = store
         shard._lock = ReadWriteLock()
         shard._optimising = threading.Lock()
-        shard._finalizer = weakref.finalize(shard, store.close)
+        shard._finalizer = weakref.finalize(shard, store.dispose)
         return shard
 
     @staticmethod
@@ -114,15 +115,20 @@ class EdgeShard:
             store.flush()
 
     def close(self) -> None:
-        """Flush and let go of the directory. Closing twice is fine; every other call then raises ClosedError."""
+        """Flush and let go of the directory. Closing twice is fine; every other call then raises ClosedError.
+
+        Raises:
+            StorageError: the disk refused the flush. A shard with a log is closed nevertheless and has lost nothing;
+                one without stays open until a call succeeds.
+        """
         if self._store.closed:
             return
         if os.getpid() != self._store.pid:
             self._store.close()
             return
         with self._optimising, self._lock.writing():
-            self._finalizer.detach()
             self._store.close()
+            self._finalizer.detach()
 
     def __enter__(self) -> EdgeShard:
         return self
@@ -165,6 +171,10 @@ class EdgeShard:
         if not isinstance(operation, UpdateOperation):
             raise TypeError(f"operation must be an UpdateOperation, not {type(operation).__name__}")
         store = self._enter()
+        if is_schema_change(operation):  # what is being built has the schema of its start
+            with self._optimising, self._writing():
+                store.update(operation)
+            return
         self._lock.acquire_write()
         try:
             if store.closed:
@@ -406,11 +416,14 @@ class EdgeShard:
         store = self._store
         if getpid() != store.pid:
             self._check_process()
+        if store.doomed is not None:
+            with self._writing():  # takes back an operation that failed half way
+                pass
         return store
 
     @contextmanager
     def _reading(self) -> Iterator[Store]:
-        self._check_process()
+        self._enter()
         self._lock.acquire_read()
         try:
             yield self._open_store()
@@ -422,7 +435,9 @@ class EdgeShard:
         self._check_process()
         self._lock.acquire_write()
         try:
-            yield self._open_store()
+            store = self._open_store()
+            store.mend()
+            yield store
         finally:
             self._lock.release_write()
 
