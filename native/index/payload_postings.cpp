@@ -222,14 +222,14 @@ TextFiles build_text_files(const TextTokens &tokens, const uint32_t *texts, cons
                            TextFilesOptions options) {
   TextFiles files;
   const size_t known = tokens.vocabulary.size();
-  const uint32_t separator = options.positions ? uint32_t(known) : unseen;
+  const uint32_t separator = options.positions ? separator_of(tokens.vocabulary) : unseen;
   Lists lists = collect(tokens, texts, counts, documents, separator, known + 1, files);
   const std::vector<uint32_t> used = drop_unused(lists);
   std::string keys;
   std::vector<int64_t> key_bounds{0}, value_bounds(used.size() + 1);
   std::vector<uint32_t> numbers(used.size());
   for (size_t i = 0; i < used.size(); ++i) {
-    keys.append(used[i] == separator ? std::string_view("\0", 1) : tokens.vocabulary[used[i]]);
+    keys.append(used[i] == known ? std::string_view("\0", 1) : tokens.vocabulary[used[i]]);
     key_bounds.push_back(int64_t(keys.size()));
     numbers[i] = uint32_t(i);
     value_bounds[i + 1] = int64_t(i) + 1;

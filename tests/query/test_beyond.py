@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,8 @@ def test_groups_take_fusion_and_filters(shard: m.EdgeShard) -> None:
         limit=10, query=m.Fusion.Rrf(2), prefetches=prefetches, filter=cheap, with_payload=True
     )
     groups = shard.query_groups(m.GroupRequest(query, "brand", limit=100, group_size=100))
-    fused = {found.id for found in shard.query(m.QueryRequest(100, query=m.Fusion.Rrf(2), prefetches=prefetches, filter=cheap))}
+    plain = m.QueryRequest(100, query=m.Fusion.Rrf(2), prefetches=prefetches, filter=cheap)
+    fused = {found.id for found in shard.query(plain)}
     assert {found.id for group in groups for found in group.hits} == fused
     assert all(found.payload["price"] < 10 for group in groups for found in group.hits)
 
@@ -199,7 +201,7 @@ def test_sorting_after_fusion(shard: m.EdgeShard) -> None:
     assert [found.order_value for found in dearest if found.order_value is not None] == known[::-1]
     places = {found.id: place for place, found in enumerate(ranked)}
     for page in (cheapest, dearest):  # equal values keep their rank
-        for one, other in zip(page, page[1:], strict=False):
+        for one, other in pairwise(page):
             assert one.order_value != other.order_value or places[one.id] < places[other.id]
     with pytest.raises(m.ValidationError, match="start_from"):
         shard.query(request, sort_by=m.OrderBy("price", start_from=3))
@@ -219,4 +221,4 @@ def test_explanation(shard: m.EdgeShard) -> None:
     assert sum(segment.points for segment in dense.segments) == COUNT
     assert {segment.strategy for segment in dense.segments} == {"filtered scan"}
     assert 0 < dense.milliseconds < plan.milliseconds
-    assert str(plan).count("\n") == 2 + len(dense.segments) + len(sparse.segments)
+    assert plan.draw().count("\n") == 2 + len(dense.segments) + len(sparse.segments)

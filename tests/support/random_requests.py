@@ -173,7 +173,7 @@ class Asker:
         return Call("Query.FeedbackNaive", Call("FeedbackNaiveQuery", self.vector(name), rated, weights), using)
 
     def mmr(self) -> Call | None:
-        """A diversity query, if there are dense vectors other than bytes under Cosine, which Qdrant does not normalise."""
+        """A diversity query, if there are dense vectors that Qdrant compares right: not bytes under Cosine."""
         names = [n for n, spec in self.data.layout.dense.items() if (spec[1], spec[2]) != ("Cosine", "Uint8")]
         if not names:
             return None

@@ -56,7 +56,7 @@ class SegmentPlan(Model):
 
 
 class StagePlan(Model):
-    """One stage of a query, with the stages below it. ``str()`` draws the tree.
+    """One stage of a query, with the stages below it.
 
     Args:
         stage: what it does, ``nearest``, ``fusion rrf``, ``formula``...
@@ -106,7 +106,8 @@ class StagePlan(Model):
         """The stages below; a fresh list."""
         return list(self._prefetches)
 
-    def __str__(self) -> str:
+    def draw(self) -> str:
+        """The tree as text, a line per stage and per segment."""
         return "\n".join(self._lines(""))
 
     def _lines(self, indent: str) -> list[str]:

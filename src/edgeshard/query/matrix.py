@@ -13,9 +13,9 @@ from edgeshard.query.hits import Keys, by_segment, make_keys
 from edgeshard.query.kinds import shown
 from edgeshard.query.scope import Scope
 from edgeshard.query.vector_search import stored_vectors
-from edgeshard.segment.fields import SparseField
 from edgeshard.segment.schema import Schema
 from edgeshard.segment.segment import Segment
+from edgeshard.segment.sparse_field import SparseField
 
 Places = npt.NDArray[np.int64]
 

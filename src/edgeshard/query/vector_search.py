@@ -14,8 +14,9 @@ from edgeshard.query.kinds import VectorQuery, cut, shown, take_apart
 from edgeshard.query.mmr import choose
 from edgeshard.query.scope import Filters, Scope, all_offsets
 from edgeshard.segment.batch import Mask
-from edgeshard.segment.fields import AbsentField, SparseField
+from edgeshard.segment.fields import AbsentField
 from edgeshard.segment.schema import VectorSchema
+from edgeshard.segment.sparse_field import SparseField
 from edgeshard.storage.convert import from_stored, to_stored
 
 Scores = npt.NDArray[np.float32]
@@ -152,7 +153,11 @@ def nearest(
             mask = known & scope.mask(number, filters)
         elif alive == len(known) and field.takes_all:
             mask = None
-        for hits, (offsets, sims) in zip(found, field.topk(queries, mask, limit, params), strict=True):
+        if isinstance(field, SparseField):
+            answers = field.topk(queries, mask, limit, params, filtered=bool(filters))
+        else:
+            answers = field.topk(queries, mask, limit, params)
+        for hits, (offsets, sims) in zip(found, answers, strict=True):
             hits.append((make_keys(number, offsets), sims))
         if scope.trace is not None:
             _note(scope, number, filters, mask, started, field.indexed_count > 0)
@@ -200,15 +205,12 @@ def _score_keys(scope: Scope, parts: VectorQuery, prepared: list[Any], keys: Key
         offsets = offsets[field.presence(segment.count)[offsets]]
         if not len(offsets):
             continue
-        if prepared:
-            sims = field.sims(prepared, offsets)
-        else:
-            sims = np.zeros((0, len(offsets)), np.float32)
-        scores = sims[0] if parts.combine is None else parts.combine(sims)
-        if parts.combine is None and scope.schema[parts.using].kind == "sparse":
-            assert isinstance(field, SparseField)
-            shared = field.shares_index(prepared[0], offsets)
+        if parts.combine is None and isinstance(field, SparseField):
+            scores, shared = field.nearest_sims(prepared[0], offsets)
             offsets, scores = offsets[shared], scores[shared]
+        else:
+            sims = field.sims(prepared, offsets) if prepared else np.zeros((0, len(offsets)), np.float32)
+            scores = sims[0] if parts.combine is None else parts.combine(sims)
         kept_keys.append(make_keys(number, offsets))
         kept_scores.append(scores)
     if not kept_keys:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from edgeshard.errors import CorruptedError, EdgeShardError, StorageError
 from edgeshard.index.payload import mutable
 from edgeshard.index.payload.elements import ElementNumbers, find_elements
-from edgeshard.index.payload.schema import TEXT, UUID_MAP, FieldSchema
+from edgeshard.index.payload.schema import KEYWORD, TEXT, UUID_MAP, FieldSchema
 from edgeshard.index.payload.values import Extracted, Packed
 from edgeshard.segment.batch import Mask, Offsets
 from edgeshard.storage import files
@@ -206,14 +206,20 @@ class PayloadIndexes:
             from edgeshard.index.payload.uuids import UuidIndex
 
             return UuidIndex(field, self.segment)
+        if field.kinds[0] == KEYWORD and not self.appendable and field.nested is None:
+            from edgeshard.index.payload.keywords import KeywordIndex
+
+            return KeywordIndex(self.path / field.directory(KEYWORD), lambda reason: self._to_rebuild(field.field, reason))
         return None
 
     def points(self, field: str) -> int:
-        """How many points have a value the index of a field holds."""
+        """How many points have a value the index of a field holds (of a text index: a token)."""
         assert self.segment is not None
         from edgeshard.index.payload.values import values_of
 
         known = self._field(field)
+        if TEXT in known.kinds:
+            return int(np.count_nonzero(self.get(field).filled(self.segment.count) & self.segment.live_mask()))
         column = self.segment.columns.column(known.path)
         places, _ = values_of(column, known.kinds[0])
         owners = places if column.owners is None else column.owners[places]
@@ -238,6 +244,14 @@ class PayloadIndexes:
             self._rebuild.discard(field)
             self._broken.discard(field)
             self._changed = True
+
+    def adopt(self, schema: dict[str, Any]) -> None:
+        """Have the indexes another segment has: add, replace and remove what differs."""
+        for field in self.schema.keys() - schema.keys():
+            self.delete_index(field)
+        for field, stored in schema.items():
+            if self.schema.get(field) != stored:
+                self.create_index(field, stored)
 
     def update(self, offsets: Offsets, payloads: list[bytes | None]) -> None:
         """Points got new payloads."""

@@ -7,7 +7,6 @@ be deleted, and the shard moves a point to an appendable segment before changing
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeshard import _native
 from edgeshard.filter.columns import PayloadColumns
 from edgeshard.models.payload import decode_payload
 from edgeshard.segment.batch import Batch, Column, Ids, Mask, Offsets
@@ -112,8 +112,7 @@ class Segment:
         if len(offsets) == 1:
             return [self.payload.get(int(offsets[0])) or b"{}"]
         data, bounds = self.payload.get_batch(offsets)
-        raw, edges = data.tobytes(), bounds.tolist()
-        return [raw[start:stop] or b"{}" for start, stop in itertools.pairwise(edges)]
+        return _native.split_values(data, bounds, b"{}")
 
     def payload_of(self, offset: int) -> dict[str, Any]:
         """The decoded payload of one point."""

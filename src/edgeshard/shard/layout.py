@@ -46,19 +46,30 @@ def new_segment_config(config: EdgeConfig) -> SegmentConfig:
 
 def dense_config(config: EdgeConfig, params: EdgeVectorParams) -> DenseConfig:
     """A vector name in an appendable segment; only binary and turbo codes are kept while it grows."""
-    quantization = params.quantization_config or config.quantization_config
-    stored = None if quantization is None else configs.quantization_object(quantization)
-    if stored is not None and not ("binary" in stored or "turbo" in stored):
-        stored = None
     return DenseConfig(
         params.size,
         int(params.distance),
         "ChunkedMmap" if is_cold(params) else "InRamChunkedMmap",
         None,
-        stored,
+        quantization_of(config, params, growing=True),
         params.multivector_config is not None,
         None if params.datatype is None else to_wire(params.datatype),
     )
+
+
+def quantization_of(config: EdgeConfig, params: EdgeVectorParams, *, growing: bool) -> dict[str, Any] | None:
+    """The quantization of a vector name as ``segment.json`` has it.
+
+    Args:
+        config: of the shard.
+        params: of the vector name.
+        growing: in an appendable segment, where nothing can be trained.
+    """
+    quantization = params.quantization_config or config.quantization_config
+    wanted = None if quantization is None else configs.quantization_object(quantization)
+    if growing and wanted is not None and not ("binary" in wanted or "turbo" in wanted):
+        return None
+    return wanted
 
 
 def sparse_config(params: EdgeSparseVectorParams) -> SparseConfig:
@@ -127,7 +138,17 @@ def optimised_segment_config(config: EdgeConfig, inputs: Sequence[Segment], poin
         params = config.vectors[name]
         dense.storage_type = "Mmap" if is_cold(params) else "InRamMmap"
         dense.index = {"type": "hnsw", "options": hnsw_options(config, params)}
+        dense.quantization = quantization_of(config, params, growing=False)
+    for name, sparse in result.sparse_vector_data.items():
+        sparse.index["index_type"] = sparse_index_type(config.sparse_vectors[name])
     return result
+
+
+def sparse_index_type(params: EdgeSparseVectorParams) -> str:
+    """The kind of index a sparse vector has in an optimised segment."""
+    if params.memory is not None:
+        return "ImmutableRam" if params.memory == Memory.Pinned else "Mmap"
+    return "Mmap" if params.on_disk is True else "ImmutableRam"
 
 
 def hnsw_options(config: EdgeConfig, params: EdgeVectorParams) -> dict[str, Any]:
@@ -177,10 +198,16 @@ def is_mismatched(segment: Segment, config: EdgeConfig) -> bool:
             return True
         if not dense.is_plain and _other_graph(dense.index["options"], hnsw_options(config, params)):
             return True
+        if dense.quantization != quantization_of(config, params, growing=dense.is_plain):
+            return True
         field = segment.fields[name]
         if isinstance(field, (GraphField, MultiGraphField)) and field.graph.broken:
             return True
-    return False
+    return any(
+        sparse.index["index_type"] not in ("MutableRam", sparse_index_type(config.sparse_vectors[name]))
+        for name, sparse in segment.config.sparse_vector_data.items()
+        if name in config.sparse_vectors
+    )
 
 
 def _other_graph(built: dict[str, Any], wanted: dict[str, Any]) -> bool:

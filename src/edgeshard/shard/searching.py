@@ -127,7 +127,7 @@ class Searching:
     def explain(self, query: QueryRequest) -> StagePlan:
         """How a query is carried out: its stages, and per segment the strategy, cardinalities and time.
 
-        The query is run, its results are thrown away. ``print()`` the plan for a drawing of the tree.
+        The query is run, its results are thrown away. ``print(plan.draw())`` shows the tree.
         """
         from edgeshard.query.explain import run_explain
 

@@ -26,6 +26,7 @@ from edgeshard.models.updates import UpdateOperation
 from edgeshard.query.projection import Projection
 from edgeshard.shard import reads
 from edgeshard.shard.rwlock import ReadWriteLock
+from edgeshard.shard.schema_changes import is_schema_change
 from edgeshard.shard.searching import Searching
 from edgeshard.shard.store import Store
 
@@ -62,7 +63,7 @@ class EdgeShard(Searching):
         shard._store = store
         shard._lock = ReadWriteLock()
         shard._optimising = threading.Lock()
-        shard._finalizer = weakref.finalize(shard, store.close)
+        shard._finalizer = weakref.finalize(shard, store.dispose)
         return shard
 
     @staticmethod
@@ -111,15 +112,20 @@ class EdgeShard(Searching):
             store.flush()
 
     def close(self) -> None:
-        """Flush and let go of the directory. Closing twice is fine; every other call then raises ClosedError."""
+        """Flush and let go of the directory. Closing twice is fine; every other call then raises ClosedError.
+
+        Raises:
+            StorageError: the disk refused the flush. A shard with a log is closed nevertheless and has lost nothing;
+                one without stays open until a call succeeds.
+        """
         if self._store.closed:
             return
         if os.getpid() != self._store.pid:
             self._store.close()
             return
         with self._optimising, self._lock.writing():
-            self._finalizer.detach()
             self._store.close()
+            self._finalizer.detach()
 
     def __enter__(self) -> EdgeShard:
         return self
@@ -162,6 +168,10 @@ class EdgeShard(Searching):
         if not isinstance(operation, UpdateOperation):
             raise TypeError(f"operation must be an UpdateOperation, not {type(operation).__name__}")
         store = self._enter()
+        if is_schema_change(operation):  # what is being built has the schema of its start
+            with self._optimising, self._writing():
+                store.update(operation)
+            return
         self._lock.acquire_write()
         try:
             if store.closed:
@@ -371,11 +381,14 @@ class EdgeShard(Searching):
         store = self._store
         if getpid() != store.pid:
             self._check_process()
+        if store.doomed is not None:
+            with self._writing():  # takes back an operation that failed half way
+                pass
         return store
 
     @contextmanager
     def _reading(self) -> Iterator[Store]:
-        self._check_process()
+        self._enter()
         self._lock.acquire_read()
         try:
             yield self._open_store()
@@ -387,7 +400,9 @@ class EdgeShard(Searching):
         self._check_process()
         self._lock.acquire_write()
         try:
-            yield self._open_store()
+            store = self._open_store()
+            store.mend()
+            yield store
         finally:
             self._lock.release_write()
 

@@ -23,6 +23,7 @@ from edgeshard.segment.payload_indexes import PayloadIndexes
 from edgeshard.segment.schema import VectorSchema
 from edgeshard.segment.segment import Segment
 from edgeshard.shard.optimizer.graphs import build_graphs
+from edgeshard.shard.optimizer.sparse import build_sparse_indexes
 from edgeshard.storage import files
 from edgeshard.storage.dense import ChunkedDense, MatrixDense
 from edgeshard.storage.files import sync_tree
@@ -167,6 +168,7 @@ def build_segment(
     for name, spec in schema_of(config).items():
         _write_vectors(directory, name, spec, source, config, blocks(f"vectors {name}".rstrip()))
     _write_ids(directory, source, config)
+    build_sparse_indexes(directory, config, len(source), progress=progress, cancelled=cancelled)
     store = Gridstore.open(directory / "payload_storage", read_only=True)
     try:
         build_graphs(
@@ -238,12 +240,23 @@ def _write_vectors(
                 yield column.rows
 
         MatrixDense.write(target, rows(), deleted, turbo=spec.turbo_bits is not None)
+        _write_codes(MatrixDense.open(target, spec.size, spec.dtype, read_only=True), target, name, spec, config)
         return
     storage = _appendable(target, spec)
     for start, stop in ranges:
         put_column(storage, np.arange(start, stop, dtype=np.uint32), source.column(name, spec, start, stop))
         write_out(storage)
+    if spec.kind != "sparse":
+        _write_codes(storage, target, name, spec, config)
     storage.close()
+
+
+def _write_codes(storage: Any, target: Path, name: str, spec: VectorSchema, config: SegmentConfig) -> None:
+    dense = config.vector_data[name]
+    if dense.quantization is not None:
+        from edgeshard.segment.coded_fields import write_codes
+
+        write_codes(storage, target, dense.quantization, spec, dense.is_plain)
 
 
 def _appendable(target: Path, spec: VectorSchema) -> Any:
