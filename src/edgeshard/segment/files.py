@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeshard.errors import CorruptedError, StorageError
+from edgeshard.index.hnsw.files import inline_rows
 from edgeshard.segment.config import DenseConfig, SegmentConfig, SparseConfig, read_segment_config, write_version
 from edgeshard.segment.fields import (
     AbsentField,
@@ -143,10 +144,20 @@ def _open_field(
         if not config.appendable:
             return AbsentField(spec)
         raise CorruptedError(directory, "the vector storage is missing")
+    if storage_type == "GraphInline":
+        rows = inline_rows(index_directory(path, name))
+        if rows is None:
+            raise CorruptedError(index_directory(path, name), "the graph that holds the vectors is missing")
+        inline = MatrixDense.around(directory, rows, spec.size, spec.dtype, read_only=read_only)
+        return _with_codes(GraphField(inline, spec, index_directory(path, name)), directory, name, config, read_only)
     field = open_field(
         path, name, spec, storage_type=storage_type, appendable=config.appendable, read_only=read_only
     )
-    field = _with_graph(field, path, name, config)
+    return _with_codes(_with_graph(field, path, name, config), directory, name, config, read_only)
+
+
+def _with_codes(field: Field, directory: Path, name: str, config: SegmentConfig, read_only: bool) -> Field:
+    """The field, searched through its quantized codes if the segment has them."""
     if name in config.vector_data and config.vector_data[name].quantization is not None:
         from edgeshard.segment.coded_fields import with_codes
 
