@@ -149,11 +149,13 @@ def _open_field(
         if rows is None:
             raise CorruptedError(index_directory(path, name), "the graph that holds the vectors is missing")
         inline = MatrixDense.around(directory, rows, spec.size, spec.dtype, read_only=read_only)
-        return _with_codes(GraphField(inline, spec, index_directory(path, name)), directory, name, config, read_only)
-    field = open_field(
+        field = GraphField(inline, spec, index_directory(path, name))
+        field.graph.inline = True
+        return _with_codes(field, directory, name, config, read_only)
+    plain = open_field(
         path, name, spec, storage_type=storage_type, appendable=config.appendable, read_only=read_only
     )
-    return _with_codes(_with_graph(field, path, name, config), directory, name, config, read_only)
+    return _with_codes(_with_graph(plain, path, name, config), directory, name, config, read_only)
 
 
 def _with_codes(field: Field, directory: Path, name: str, config: SegmentConfig, read_only: bool) -> Field:
