@@ -209,7 +209,8 @@ class PayloadIndexes:
         if field.kinds[0] == KEYWORD and not self.appendable and field.nested is None:
             from edgeshard.index.payload.keywords import KeywordIndex
 
-            return KeywordIndex(self.path / field.directory(KEYWORD), lambda reason: self._to_rebuild(field.field, reason))
+            directory = self.path / field.directory(KEYWORD)
+            return KeywordIndex(directory, lambda reason: self._to_rebuild(field.field, reason))
         return None
 
     def points(self, field: str) -> int:
