@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from history import Killed, History, live, record
+from history import History, Killed, live, record
 from simulated_disk import dying_disk
 from workload import Layout, assert_same, carry_out, dump, random_update, same
 

@@ -12,6 +12,7 @@ A crash, a hang or a memory limit is seen by the parent.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import random
@@ -107,10 +108,8 @@ def attempt(mod: Any, path: Path, expected: list[Any], verify: bool) -> tuple[st
             if not isinstance(error, own):
                 return "raised", f"{type(error).__name__}: {error}"
             if shard is not None:
-                try:
+                with contextlib.suppress(own):
                     shard.close()
-                except own:
-                    pass
             return "refused", str(error)
         warned = "; ".join(str(warning.message) for warning in heard)
     if same(told, expected):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,7 +32,7 @@ class ReadOnlyShard(EdgeShard):
         assert isinstance(shard, ReadOnlyShard)
         shard._finalizer.detach()
         shard._replica = replica
-        shard._finalizer = weakref.finalize(shard, _discard, replica)
+        shard._finalizer = weakref.finalize(shard, partial(_discard, replica))
         return shard
 
     @property
@@ -53,7 +54,7 @@ class ReadOnlyShard(EdgeShard):
         with self._lock.writing():
             before, self._replica, self._store = self._replica, fresh, fresh.store
             self._finalizer.detach()
-            self._finalizer = weakref.finalize(self, _discard, fresh)
+            self._finalizer = weakref.finalize(self, partial(_discard, fresh))
         _discard(before)
         return True
 

@@ -1,4 +1,4 @@
-"""Checksums around the life of an open shard: checked when it opens, dropped before it changes, written when it closes."""
+"""Checksums around the life of an open shard: checked at load, dropped before it changes, written at close."""
 
 from __future__ import annotations
 

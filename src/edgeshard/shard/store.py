@@ -56,8 +56,8 @@ class Store:
     """
 
     __slots__ = (
-        "_checkpointer", "_checksums", "_sealed", "_unflushed_bytes", "closed", "config", "doomed", "lock", "next_op", "path", "pid",
-        "schema", "segments", "unflushed", "wal",
+        "_checkpointer", "_checksums", "_sealed", "_unflushed_bytes", "closed", "config", "doomed", "lock",
+        "next_op", "path", "pid", "schema", "segments", "unflushed", "wal",
     )  # fmt: skip
 
     def __init__(self, path: Path, config: EdgeConfig, lock: ShardLock) -> None:
@@ -331,8 +331,7 @@ class Store:
         before, config = self.segments, self.config
         fresh: list[Segment] = []
         try:
-            for name in segment_names(self.path):
-                fresh.append(open_segment(self.path / SEGMENTS / name))
+            fresh += [open_segment(self.path / SEGMENTS / name) for name in segment_names(self.path)]
             _resolve_duplicates(fresh)
             stored = configs.read_config(self.path)
             self.config = configs.merge_config(None, stored, [segment.config for segment in fresh])
