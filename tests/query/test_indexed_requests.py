@@ -117,7 +117,8 @@ def test_text_query_needs_scoring_and_sane_parameters(shard):
 
 def test_text_query_ranks_by_frequency_and_length(shard):
     index(shard, "t", SCORED)
-    scores = {point.id: point.score for point in shard.query(QueryRequest(limit=10, query=TextQuery("t", "red red cat")))}
+    found = shard.query(QueryRequest(limit=10, query=TextQuery("t", "red red cat")))
+    scores = {point.id: point.score for point in found}
     # Two documents of 2 and 3 tokens, both with "red": idf = ln(1 + 0.5 / 2.5), average 2.5.
     idf = 0.1823215568
     assert scores[1] == pytest.approx(idf * 2.2 / (1 + 1.2 * (0.25 + 0.75 * 2 / 2.5)))
