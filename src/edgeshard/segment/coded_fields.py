@@ -54,6 +54,8 @@ class _WithCodes(_Base):
         if search is None or self._walks(mask, params):
             return super().topk(queries, mask, k, params)
         k = min(k, self.storage.count)
+        graph = getattr(self, "graph", None)
+        search.rescore |= graph is not None and graph.inline
 
         def exact(query: Any, offsets: Offsets) -> Any:
             return self.sims([query], offsets)[0]

@@ -40,15 +40,20 @@ class Graph:
         directory: ``vector_index`` or ``vector_index-NAME``.
         storage: the vectors.
         spec: their size, distance and type.
+
+    Attributes:
+        broken: the files are missing or damaged: scan instead.
+        inline: the vectors are kept inside the links; results are then always re-scored, as in Qdrant.
     """
 
-    __slots__ = ("_codes", "_config", "_graph", "_lock", "_walks", "broken", "directory", "spec", "storage")
+    __slots__ = ("_codes", "_config", "_graph", "_lock", "_walks", "broken", "directory", "inline", "spec", "storage")
 
     def __init__(self, directory: Path, storage: MatrixDense | MultiDense, spec: VectorSchema) -> None:
         self.directory = directory
         self.storage = storage
         self.spec = spec
         self.broken = not directory.is_dir()
+        self.inline = False
         self._config = None if self.broken else HnswConfig.read(directory)
         self._graph: HnswGraph | None = None
         self._codes: Codes8 | None = None
