@@ -603,3 +603,90 @@ def make_objects(cls: type[_Made], names: tuple[str, ...], columns: tuple[Any, .
 
 def split_values(data: NDArray[np.uint8], bounds: NDArray[np.int64], absent: bytes) -> list[bytes]:
     """Byte strings between consecutive bounds; absent where two are equal."""
+
+# --- sparse
+
+class SparseIndex:
+    """Posting lists by dimension. Searches may run side by side; a damaged list found while reading raises
+    ``RuntimeError(reason, byte offset)``."""
+
+    @property
+    def vectors(self) -> int:
+        """Points with a vector that is not empty."""
+
+    def search(
+        self,
+        indices: NDArray[np.uint32],
+        values: NDArray[np.float32],
+        mask: NDArray[np.bool_],
+        k: int,
+        zeros: bool = False,
+    ) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+        """Return (offsets, sims) of the best k points that mask marks and that share an index, best first.
+
+        zeros: keep sums of exactly 0 (always kept when one index of the query has postings).
+        """
+
+    def search_stats(
+        self, indices: NDArray[np.uint32], values: NDArray[np.float32], mask: NDArray[np.bool_], k: int
+    ) -> tuple[int, int, int]:
+        """Return (postings added up, points looked up, windows or blocks skipped) of a search."""
+
+    def score(
+        self, indices: NDArray[np.uint32], values: NDArray[np.float32], offsets: NDArray[np.uint32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
+        """Return (sims, number of shared indices) of points given by ascending offset."""
+
+    def frequencies(
+        self, indices: NDArray[np.uint32], mask: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.int64]:
+        """Return how many points (that mask marks) have each index."""
+
+class PlainSparseIndex(SparseIndex):
+    """Lists in memory, kept current."""
+
+    def __init__(self) -> None: ...
+    @property
+    def dimensions(self) -> NDArray[np.uint32]: ...
+    @property
+    def nbytes(self) -> int: ...
+    def put(
+        self,
+        offsets: NDArray[np.uint32],
+        indptr: NDArray[np.int64],
+        indices: NDArray[np.uint32],
+        values: NDArray[np.float32],
+    ) -> None:
+        """Add vectors of points that have none here."""
+
+    def remove(
+        self, offsets: NDArray[np.uint32], indptr: NDArray[np.int64], indices: NDArray[np.uint32]
+    ) -> None:
+        """Take out the vectors points have."""
+
+    def encode(self, weights: int) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
+        """Return (content of inverted_index.dat, dimension of each list)."""
+
+class PackedSparseIndex(SparseIndex):
+    """Compressed lists in a mapped file."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory beside the mapping."""
+
+    def check(self) -> None:
+        """Check every list."""
+
+def sparse_index_open(
+    data: NDArray[np.uint8],
+    posting_count: int,
+    weights: int,
+    points: int,
+    vectors: int,
+    dimensions: NDArray[np.uint32],
+    slots: NDArray[np.uint32],
+) -> tuple[PackedSparseIndex | None, str, int]:
+    """Return (index, "", 0), or (None, reason, byte offset) for a damaged file.
+
+    Raises IndexError for a slot that is not below posting_count.
+    """

@@ -13,7 +13,8 @@ from edgeshard.query.kinds import VectorQuery, cut, shown, take_apart
 from edgeshard.query.mmr import choose
 from edgeshard.query.scope import Filters, Scope, all_offsets
 from edgeshard.segment.batch import Mask
-from edgeshard.segment.fields import AbsentField, SparseField
+from edgeshard.segment.fields import AbsentField
+from edgeshard.segment.sparse_field import SparseField
 
 Scores = npt.NDArray[np.float32]
 
@@ -124,7 +125,10 @@ def _nearest(
             mask = known & scope.mask(number, filters)
         elif alive == len(known) and field.takes_all:
             mask = None
-        offsets, sims = field.topk([query], mask, limit, params)[0]
+        if isinstance(field, SparseField):
+            offsets, sims = field.topk([query], mask, limit, params, filtered=bool(filters))[0]
+        else:
+            offsets, sims = field.topk([query], mask, limit, params)[0]
         found_keys.append(make_keys(number, offsets))
         found_sims.append(sims)
     if not found_keys:
@@ -154,15 +158,12 @@ def _score_keys(scope: Scope, parts: VectorQuery, prepared: list[Any], keys: Key
         offsets = offsets[field.presence(segment.count)[offsets]]
         if not len(offsets):
             continue
-        if prepared:
-            sims = field.sims(prepared, offsets)
-        else:
-            sims = np.zeros((0, len(offsets)), np.float32)
-        scores = sims[0] if parts.combine is None else parts.combine(sims)
-        if parts.combine is None and scope.schema[parts.using].kind == "sparse":
-            assert isinstance(field, SparseField)
-            shared = field.shares_index(prepared[0], offsets)
+        if parts.combine is None and isinstance(field, SparseField):
+            scores, shared = field.nearest_sims(prepared[0], offsets)
             offsets, scores = offsets[shared], scores[shared]
+        else:
+            sims = field.sims(prepared, offsets) if prepared else np.zeros((0, len(offsets)), np.float32)
+            scores = sims[0] if parts.combine is None else parts.combine(sims)
         kept_keys.append(make_keys(number, offsets))
         kept_scores.append(scores)
     if not kept_keys:

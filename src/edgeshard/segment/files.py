@@ -25,6 +25,8 @@ from edgeshard.segment.graph_field import GraphField, MultiGraphField, index_dir
 from edgeshard.segment.payload_indexes import PayloadIndexes
 from edgeshard.segment.schema import Kind, Schema, VectorSchema
 from edgeshard.segment.segment import Segment
+from edgeshard.segment.sparse_field import SparseField
+from edgeshard.segment.sparse_index import prepare_index
 from edgeshard.storage import files
 from edgeshard.storage.dense import MatrixDense
 from edgeshard.storage.files import sync_tree
@@ -56,7 +58,7 @@ def open_segment(path: Path, *, read_only: bool = False, complete: bool = True) 
     payload = Gridstore.open(path / PAYLOAD, read_only=read_only)
     ids = _open_ids(path, appendable, read_only)
     fields = {
-        name: _open_field(path, name, spec, config, read_only=read_only) for name, spec in schema.items()
+        name: _open_field(path, name, spec, config, ids, read_only=read_only) for name, spec in schema.items()
     }
     segment = Segment(path, config, ids, payload, fields, PayloadIndexes.open(path, appendable=appendable))
     if not read_only:
@@ -128,7 +130,7 @@ def drop_field(segment: Segment, name: str) -> None:
 
 
 def _open_field(
-    path: Path, name: str, spec: VectorSchema, config: SegmentConfig, *, read_only: bool
+    path: Path, name: str, spec: VectorSchema, config: SegmentConfig, ids: IdTracker, *, read_only: bool
 ) -> Field:
     directory = vector_directory(path, name)
     if name in config.sparse_vector_data:
@@ -146,6 +148,9 @@ def _open_field(
     field = open_field(
         path, name, spec, storage_type=storage_type, appendable=config.appendable, read_only=read_only
     )
+    if isinstance(field, SparseField):
+        prepare_index(field, index_directory(path, name), config.sparse_vector_data[name].index, ids, read_only)
+        return field
     field = _with_graph(field, path, name, config)
     if name in config.vector_data and config.vector_data[name].quantization is not None:
         from edgeshard.segment.coded_fields import with_codes
@@ -165,7 +170,7 @@ def _create_field(path: Path, name: str, spec: VectorSchema, config: SegmentConf
 
 def _with_graph(field: Field, path: Path, name: str, config: SegmentConfig) -> Field:
     """The field, searched by its graph if the segment has one."""
-    if name in config.sparse_vector_data or config.vector_data[name].is_plain:
+    if config.vector_data[name].is_plain:
         return field
     directory = index_directory(path, name)
     if type(field) is DenseField and isinstance(field.storage, MatrixDense):

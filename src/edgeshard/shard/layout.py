@@ -139,7 +139,16 @@ def optimised_segment_config(config: EdgeConfig, inputs: Sequence[Segment], poin
         dense.storage_type = "Mmap" if is_cold(params) else "InRamMmap"
         dense.index = {"type": "hnsw", "options": hnsw_options(config, params)}
         dense.quantization = quantization_of(config, params, growing=False)
+    for name, sparse in result.sparse_vector_data.items():
+        sparse.index["index_type"] = sparse_index_type(config.sparse_vectors[name])
     return result
+
+
+def sparse_index_type(params: EdgeSparseVectorParams) -> str:
+    """The kind of index a sparse vector has in an optimised segment."""
+    if params.memory is not None:
+        return "ImmutableRam" if params.memory == Memory.Pinned else "Mmap"
+    return "Mmap" if params.on_disk is True else "ImmutableRam"
 
 
 def hnsw_options(config: EdgeConfig, params: EdgeVectorParams) -> dict[str, Any]:
@@ -194,7 +203,11 @@ def is_mismatched(segment: Segment, config: EdgeConfig) -> bool:
         field = segment.fields[name]
         if isinstance(field, (GraphField, MultiGraphField)) and field.graph.broken:
             return True
-    return False
+    return any(
+        sparse.index["index_type"] not in ("MutableRam", sparse_index_type(config.sparse_vectors[name]))
+        for name, sparse in segment.config.sparse_vector_data.items()
+        if name in config.sparse_vectors
+    )
 
 
 def _other_graph(built: dict[str, Any], wanted: dict[str, Any]) -> bool:

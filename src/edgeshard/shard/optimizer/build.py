@@ -23,6 +23,7 @@ from edgeshard.segment.payload_indexes import PayloadIndexes
 from edgeshard.segment.schema import VectorSchema
 from edgeshard.segment.segment import Segment
 from edgeshard.shard.optimizer.graphs import build_graphs
+from edgeshard.shard.optimizer.sparse import build_sparse_indexes
 from edgeshard.storage import files
 from edgeshard.storage.dense import ChunkedDense, MatrixDense
 from edgeshard.storage.files import sync_tree
@@ -167,6 +168,7 @@ def build_segment(
     for name, spec in schema_of(config).items():
         _write_vectors(directory, name, spec, source, config, blocks(f"vectors {name}".rstrip()))
     _write_ids(directory, source, config)
+    build_sparse_indexes(directory, config, len(source), progress=progress, cancelled=cancelled)
     store = Gridstore.open(directory / "payload_storage", read_only=True)
     try:
         build_graphs(
