@@ -53,6 +53,8 @@ class _WithCodes(_Base):
         search = code_search(self.codes, params)
         graph: Graph | None = getattr(self, "graph", None)
         if graph is not None:
+            if search is not None:
+                search.rescore = search.rescore or graph.inline
             found = graph.walk(queries, mask, k, params, **self._walk_options(graph, search, k))
             if found is not None:
                 return found

@@ -41,10 +41,15 @@ class Graph:
         storage: the vectors.
         spec: their size, distance and type.
         records: compressed copies to walk on, as :class:`HnswGraph` takes them.
+
+    Attributes:
+        broken: the files are missing or damaged: scan instead.
+        inline: the vectors are kept inside the links; results are then always re-scored, as in Qdrant.
     """
 
     __slots__ = (
-        "_codes", "_config", "_graph", "_lock", "_walks", "broken", "directory", "records", "spec", "storage",
+        "_codes", "_config", "_graph", "_lock", "_walks", "broken", "directory", "inline", "records", "spec",
+        "storage",
     )  # fmt: skip
 
     def __init__(
@@ -59,6 +64,7 @@ class Graph:
         self.spec = spec
         self.records = records
         self.broken = not directory.is_dir()
+        self.inline = False
         self._config = None if self.broken else HnswConfig.read(directory)
         self._graph: HnswGraph | None = None
         self._codes: Codes8 | None = None

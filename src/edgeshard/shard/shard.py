@@ -19,18 +19,15 @@ from edgeshard.models.config import EdgeConfig
 from edgeshard.models.ids import parse_id
 from edgeshard.models.requests import (
     CountRequest,
-    FacetRequest,
-    QueryBatchRequest,
-    QueryRequest,
     ScrollRequest,
-    SearchRequest,
 )
-from edgeshard.models.results import FacetResponse, Record, ScoredPoint, ShardInfo
+from edgeshard.models.results import Record, ShardInfo
 from edgeshard.models.updates import UpdateOperation
 from edgeshard.query.projection import Projection
 from edgeshard.shard import reads
 from edgeshard.shard.rwlock import ReadWriteLock
 from edgeshard.shard.schema_changes import is_schema_change
+from edgeshard.shard.searching import Searching
 from edgeshard.shard.store import Store
 
 if TYPE_CHECKING:
@@ -42,7 +39,7 @@ PointId: TypeAlias = "int | str | UUID"
 DEFAULT_SCROLL_LIMIT = 10
 
 
-class EdgeShard:
+class EdgeShard(Searching):
     """A shard: one directory of points, open in this process.
 
     Open one with :meth:`create` or :meth:`load`; use it as a context manager or call :meth:`close`. All methods may
@@ -369,38 +366,6 @@ class EdgeShard:
         """
         with self._reading() as store:
             return reads.count(store.segments, count.filter)
-
-    def query(self, query: QueryRequest) -> list[ScoredPoint]:
-        """The best points for a query.
-
-        Args:
-            query: what to search for, its prefetches, filter, limits, and what to return.
-        """
-        from edgeshard.query import run_query
-
-        with self._reading() as store:
-            return run_query(store.segments, store.schema, query)
-
-    def query_batch(self, request: QueryBatchRequest) -> list[list[ScoredPoint]]:
-        """The answers to several queries, in their order; searches of one vector share a pass over the data."""
-        from edgeshard.query import run_batch
-
-        with self._reading() as store:
-            return run_batch(store.segments, store.schema, request.queries)
-
-    def search(self, search: SearchRequest) -> list[ScoredPoint]:
-        """The best points for a vector query (the older, simpler form of :meth:`query`)."""
-        from edgeshard.query import run_search
-
-        with self._reading() as store:
-            return run_search(store.segments, store.schema, search)
-
-    def facet(self, facet: FacetRequest) -> FacetResponse:
-        """The most frequent values of an indexed payload field."""
-        from edgeshard.query.facet import run_facet
-
-        with self._reading() as store:
-            return run_facet(store.segments, facet)
 
     def info(self) -> ShardInfo:
         """Numbers of segments and points, and the payload indexes."""
