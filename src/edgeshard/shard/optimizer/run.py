@@ -26,7 +26,7 @@ from edgeshard.shard.layout import is_indexable, is_mismatched, optimised_segmen
 from edgeshard.shard.optimizer.build import Progress, Source, build_segment, write_out
 from edgeshard.shard.optimizer.plan import Candidate, Task, Thresholds, plan, thresholds
 from edgeshard.shard.rwlock import ReadWriteLock
-from edgeshard.storage import files
+from edgeshard.storage import files, generation
 from edgeshard.storage.files import sync_tree
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ def run_task(
     try:
         with lock.writing():
             inputs = [segment for segment in store.segments if segment.name in task.names]
+            store.unseal()
             store.flush()
             frozen = [(segment, segment.appendable) for segment in inputs]
             for segment in inputs:
@@ -135,8 +136,10 @@ def run_task(
             directory, source, config, progress=progress, cancelled=cancelled, threads=threads
         )
         with lock.writing():
-            _swap(store, inputs, source, directory, target)
-            graves = [bury_segment(segment.path) for segment in inputs]
+            store.flush(checkpoint=True)
+            with generation.changing(store.path):
+                _swap(store, inputs, source, directory, target)
+                graves = [bury_segment(segment.path) for segment in inputs]
     except BaseException:
         with lock.writing():
             _settle(store, frozen, target)
@@ -165,7 +168,6 @@ def _swap(
     store: Store, inputs: Sequence[Segment], source: Source, directory: Path, path: Path
 ) -> None:
     """Put the built segment in place of its inputs, at ``path``."""
-    store.flush(checkpoint=True)
     output = open_segment(directory, complete=False)
     gone = np.zeros(len(source), np.bool_)
     versions = np.zeros(len(source), np.uint64)
