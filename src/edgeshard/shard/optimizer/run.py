@@ -51,15 +51,17 @@ def optimise(
     progress = on_progress or (lambda step, share: None)
     asked = getattr(cancel, "is_set", cancel) or (lambda: False)
     done, previous = False, None
+    with lock.reading():
+        known = {segment.name for segment in store.segments}
     for _ in range(MAX_ROUNDS):
-        with lock.reading():
-            tasks = plan(candidates(store), limits_of(store.config))
+        with lock.reading():  # segments that take writes meanwhile would keep this going for as long as writers do
+            tasks = plan([one for one in candidates(store) if one.name in known], limits_of(store.config))
         if not tasks or tasks == previous:
             break
         for task in tasks:
             if deadline is not None and time.monotonic() > deadline:
                 return done
-            run_task(store, lock, task, progress=progress, cancelled=asked, threads=threads)
+            known.add(run_task(store, lock, task, progress=progress, cancelled=asked, threads=threads))
             done = True
         previous = tasks
     return done
@@ -107,8 +109,8 @@ def run_task(
     progress: Progress,
     cancelled: Callable[[], bool],
     threads: int | None = None,
-) -> None:
-    """Replace the segments of a task by one.
+) -> str:
+    """Replace the segments of a task by one, whose name is returned.
 
     Raises:
         CancelledError: ``cancelled`` said so; the shard is as it was.
@@ -145,6 +147,7 @@ def run_task(
         raise
     for grave in graves:
         files.disk.remove_tree(grave)
+    return target.name
 
 
 def _settle(store: Store, frozen: Sequence[tuple[Segment, bool]], target: Path) -> None:
