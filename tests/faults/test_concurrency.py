@@ -14,8 +14,18 @@ import pytest
 
 import edgeshard
 from edgeshard import (
-    ClosedError, CountRequest, Distance, EdgeConfig, EdgeShard, EdgeVectorParams, ForkedShardError, Point, Query,
-    QueryRequest, ScrollRequest, UpdateOperation,
+    ClosedError,
+    CountRequest,
+    Distance,
+    EdgeConfig,
+    EdgeShard,
+    EdgeVectorParams,
+    ForkedShardError,
+    Point,
+    Query,
+    QueryRequest,
+    ScrollRequest,
+    UpdateOperation,
 )  # fmt: skip
 
 POINTS = 300

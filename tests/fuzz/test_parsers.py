@@ -105,7 +105,9 @@ def fuzz_bytes(corpus: Path, scratch: Path, rounds: int, seed: int) -> None:
         lambda: decode(memoryview(mutated(rng.choice(records), rng))),
         lambda: decode_stored_bitmask(mutated(mask, rng), 1000, Path("mask")),
         lambda: list(journal._records(journal.MAGIC + mutated(b"\x20" + bytes(60), rng))),
-        lambda: _native.unpack_sparse(np.frombuffer(mutated(bytes(range(64)), rng), np.uint8).copy(), np.array([0, 40])),
+        lambda: _native.unpack_sparse(
+            np.frombuffer(mutated(bytes(range(64)), rng), np.uint8).copy(), np.array([0, 40])
+        ),
         lambda: read_log(scratch / "wal", mutated(log, rng)),
     ]
     for number in range(rounds):
