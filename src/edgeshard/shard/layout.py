@@ -12,7 +12,7 @@ from edgeshard.models.enums import Memory, Modifier
 from edgeshard.models.wire import to_wire
 from edgeshard.segment.config import DenseConfig, SegmentConfig, SparseConfig
 from edgeshard.segment.graph_field import GraphField, MultiGraphField
-from edgeshard.segment.schema import TURBO_BITS, Schema, VectorSchema
+from edgeshard.segment.schema import Schema, VectorSchema
 from edgeshard.segment.segment import Segment
 from edgeshard.shard import config as configs
 
@@ -133,8 +133,6 @@ def optimised_segment_config(config: EdgeConfig, inputs: Sequence[Segment], poin
     if not threshold or max(sizes.values(), default=0) < threshold:
         return result
     for name, dense in result.vector_data.items():
-        if dense.datatype in TURBO_BITS:
-            continue
         params = config.vectors[name]
         dense.storage_type = "Mmap" if is_cold(params) else "InRamMmap"
         dense.index = {"type": "hnsw", "options": hnsw_options(config, params)}
