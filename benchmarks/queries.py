@@ -182,7 +182,7 @@ def measure(table: Table, shards: list[Any], asked: dict[str, Request], *, index
         table.row(f"{name}{'' if indexed else ', no index'}", *paired_ms(*calls, repeat=repeat), "ms", target)
 
 
-def throughput(table: Table, shard: Any, queries: np.ndarray, threads: int) -> float:
+def throughput(shard: Any, queries: np.ndarray, threads: int) -> float:
     """Queries per second from some threads."""
     requests = [edgeshard.QueryRequest(limit=10, query=edgeshard.Query.Nearest(query)) for query in queries[:100]]
 
@@ -199,6 +199,18 @@ def throughput(table: Table, shard: Any, queries: np.ndarray, threads: int) -> f
     return threads * len(requests) / (time.perf_counter() - started)
 
 
+def measure_many(table: Table, shard: Any, queries: np.ndarray) -> None:
+    """Many queries at once, beside one after the other."""
+    matrix = queries[:100]
+    each = [edgeshard.QueryRequest(10, query=edgeshard.Query.Nearest(row)) for row in matrix]
+    arrays, loop = paired_ms(
+        lambda: shard.query_arrays(matrix, limit=10), lambda: [shard.query(request) for request in each], repeat=5
+    )
+    table.row("query_arrays of 100, beside 100 queries", arrays, loop, "ms")
+    one, two = (throughput(shard, queries, threads) for threads in (1, 2))
+    table.row("two threads beside one", two, one, "/s", "1.7x", more_is_better=True)
+
+
 def main(limit: int | None = None, repeat: int = 15) -> None:
     vectors, payloads, queries = load_pypi(limit)
     payloads = extended(payloads)
@@ -213,16 +225,7 @@ def main(limit: int | None = None, repeat: int = 15) -> None:
             asked = requests(queries, words)
             measure(table, shards, asked, indexed=indexed, repeat=repeat)
             if indexed:
-                matrix = queries[:100]
-                each = [edgeshard.QueryRequest(10, query=edgeshard.Query.Nearest(row)) for row in matrix]
-                loop, arrays = paired_ms(
-                    lambda: shards[0].query_arrays(matrix, limit=10),
-                    lambda: [shards[0].query(request) for request in each],
-                    repeat=5,
-                )
-                table.row("query_arrays of 100, beside 100 queries", loop, arrays, "ms")
-                one, two = (throughput(table, shards[0], queries, threads) for threads in (1, 2))
-                table.row("two threads beside one", two, one, "/s", "1.7x", more_is_better=True)
+                measure_many(table, shards[0], queries)
             for shard in shards:
                 shard.close()
     table.save()
