@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeshard.errors import ValidationError
 from edgeshard.models.config import EdgeConfig, EdgeSparseVectorParams, EdgeVectorParams
 from edgeshard.models.enums import Memory, Modifier
 from edgeshard.models.wire import to_wire
@@ -211,3 +212,17 @@ def is_mismatched(segment: Segment, config: EdgeConfig) -> bool:
 def _other_graph(built: dict[str, Any], wanted: dict[str, Any]) -> bool:
     fields = ("m", "ef_construct", "full_scan_threshold", "payload_m")
     return any(built.get(field) != wanted.get(field) for field in fields)
+
+
+def check_vector_name(name: str) -> None:
+    """Refuse a vector name that cannot be part of a directory name inside a segment.
+
+    Raises:
+        ValidationError: it is too long, holds NUL, or leads out of the segment.
+    """
+    if "\0" in name or len(name.encode()) > 200:
+        raise ValidationError(f"Validation failed: invalid vector name {name[:50]!r}...: at most 200 bytes, no NUL")
+    if any(part in ("..", "") for part in name.split("/")) and name:
+        raise ValidationError(
+            f"Validation failed: invalid vector name {name!r}: it must not escape the segment directory"
+        )

@@ -22,7 +22,7 @@ from edgeshard.segment.schema import Schema
 from edgeshard.segment.segment import Segment
 from edgeshard.shard import config as configs
 from edgeshard.shard import seal
-from edgeshard.shard.layout import new_segment_config, schema_of_config
+from edgeshard.shard.layout import check_vector_name, new_segment_config, schema_of_config
 from edgeshard.shard.replay import replay
 from edgeshard.shard.resolve import Resolved, resolve
 from edgeshard.shard.schema_changes import change_schema, is_schema_change
@@ -86,6 +86,8 @@ class Store:
         Raises:
             StorageError: there is a shard already, or the directory cannot be made.
         """
+        for name in (*config.vectors, *config.sparse_vectors):
+            check_vector_name(name)
         created = _make_directories(path)
         before = set(os.listdir(path))
         segments = path / SEGMENTS
