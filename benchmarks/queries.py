@@ -19,7 +19,7 @@ import numpy as np
 import qdrant_edge
 
 import edgeshard
-from harness import Table, load_pypi, paired_ms, scratch
+from harness import Table, data_directory, load_pypi, paired_ms, scratch
 
 MODULES = (edgeshard, qdrant_edge)
 Request = Callable[[Any], tuple[str, Any]]
@@ -212,6 +212,8 @@ def measure_many(table: Table, shard: Any, queries: np.ndarray) -> None:
 
 
 def main(limit: int | None = None, repeat: int = 15) -> None:
+    if not (data_directory() / "pypi30k").is_dir():
+        raise SystemExit("this benchmark needs pypi30k: set EDGESHARD_DATA to the directory that holds it")
     vectors, payloads, queries = load_pypi(limit)
     payloads = extended(payloads)
     words = ["library", "for", "building", "django", "web", "applications"]
