@@ -13,13 +13,63 @@ namespace {
 
 constexpr uint32_t kWindow = 4096;  // ids; their sums stay in the first level cache
 constexpr size_t kGroup = 16;       // sums compared at a time
+constexpr size_t kScoreCost = 8;    // the same when one list after the other is asked for ascending points
+constexpr size_t kSparseMask = 8;   // one in so many points marked: go by the marked points, not by the sums
+constexpr size_t kMinSaved = 2048;  // postings in a window below which looking points up is not worth the bookkeeping
+constexpr unsigned kMaxPause = 64;  // windows
 constexpr size_t kLookupCost = 24;  // postings that could be added up in the time one point is looked up in a list
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+using Four [[gnu::vector_size(16)]] = float;
+using FourBits [[gnu::vector_size(16)]] = int32_t;
+
+// Whether one of kGroup sums is above `least` and not 0.
+bool any_above(const float* sums, float least) {
+    FourBits any{};
+    for (size_t i = 0; i < kGroup; i += 4) {
+        Four four;
+        __builtin_memcpy(&four, sums + i, sizeof(four));
+        any |= (four > least) & (four != 0.0f);
+    }
+    int64_t halves[2];
+    __builtin_memcpy(halves, &any, sizeof(halves));
+    return (halves[0] | halves[1]) != 0;
+}
 
 // The most a list can add to a point with weights between these.
 float gain(float weight, float least, float most) {
     const float best = weight >= 0 ? weight * most : weight * least;
     return best > 0 ? best : best == best ? 0.0f : kInfinity;
+}
+
+// Whether a mask of zeros and ones marks less than `limit` points; looks no further than it must.
+bool few_marked(const uint8_t* mask, size_t points, size_t limit) {
+    constexpr size_t kStep = 8 * 255;  // as many words as fit the sums of bytes
+    size_t marked = 0, at = 0;
+    while (at < points && marked < limit) {
+        const size_t stop = std::min(points, at + kStep);
+        uint64_t bytes = 0;
+        for (; at + 8 <= stop; at += 8) {
+            uint64_t word;
+            __builtin_memcpy(&word, mask + at, 8);
+            bytes += word;
+        }
+        for (int i = 0; i < 8; ++i) marked += bytes >> 8 * i & 0xff;
+        for (; at < stop; ++at) marked += mask[at] != 0;
+    }
+    return marked < limit;
+}
+
+std::vector<uint32_t> marked_ids(const uint8_t* mask, size_t points) {
+    std::vector<uint32_t> ids;
+    for (size_t at = 0; at < points; at += 8) {
+        uint64_t word = 1;
+        if (at + 8 <= points) __builtin_memcpy(&word, mask + at, 8);
+        if (!word) continue;
+        for (size_t id = at; id < std::min(points, at + 8); ++id)
+            if (mask[id]) ids.push_back(static_cast<uint32_t>(id));
+    }
+    return ids;
 }
 
 class Search {
@@ -43,6 +93,10 @@ public:
         // Sums in another order differ by rounding; bounds are compared with that much to spare.
         slack_ = static_cast<float>(sum * static_cast<double>(terms.size() + 2) * 0x1p-22);
         if (!(slack_ < kInfinity)) slack_ = kInfinity;
+        if (few_marked(mask, points, points / kSparseMask)) {
+            marked_ = marked_ids(mask, points);
+            by_mask_ = true;
+        }
         first_ = first / kWindow * kWindow;
         end_ = static_cast<uint32_t>(std::min<uint64_t>(uint64_t{last} + 1, points));
     }
@@ -71,7 +125,7 @@ private:
             stats_.summed += block.size;
             for (size_t i = 0; i < block.size; ++i) {
                 const float sim = 0.0f + weight * block.weights[i];
-                if (sim > best_.floor() && block.ids[i] < end_ && (!mask_ || mask_[block.ids[i]]))
+                if (sim > best_.floor() && block.ids[i] < end_ && mask_[block.ids[i]])
                     best_.offer(sim, block.ids[i]);
             }
         }
@@ -93,14 +147,21 @@ private:
             ++stats_.skipped;
             return;
         }
-        size_t lookups = 0;
-        const float rest = choose_essential(lookups);
-        std::fill_n(sums_, kWindow, 0.0f);
-        for (size_t t = 0; t < terms_.size(); ++t)
-            if (essential_[t]) add_up(t, lo, hi);
-        if (!lookups) return take(lo, hi);
-        find_candidates(lo, hi, rest);
-        if (candidates_.size() * kLookupCost * terms_.size() < lookups) return complete();
+        size_t saved = 0;
+        const float rest = choose_essential(saved);
+        if (saved >= kMinSaved && !paused_) {
+            std::fill_n(sums_, kWindow, 0.0f);
+            for (size_t t = 0; t < terms_.size(); ++t)
+                if (essential_[t]) add_up(t, lo, hi);
+            find_candidates(lo, hi, rest);
+            if (candidates_.size() * kLookupCost * terms_.size() < saved) {
+                pause_ = 1;
+                return complete();
+            }
+            paused_ = pause_ = std::min(2 * pause_, kMaxPause);  // too many came close; do not try again at once
+        } else if (paused_) {
+            --paused_;
+        }
         std::fill_n(sums_, kWindow, 0.0f);
         for (size_t t = 0; t < terms_.size(); ++t) add_up(t, lo, hi);
         take(lo, hi);
@@ -123,7 +184,7 @@ private:
 
     // Marks the lists to add up; the others cannot, all together, lift a point above the bar. Returns what those can
     // add, and how many postings they have here.
-    float choose_essential(size_t& lookups) {
+    float choose_essential(size_t& saved) {
         std::iota(order_.begin(), order_.end(), size_t{0});
         std::sort(order_.begin(), order_.end(), [&](size_t a, size_t b) { return gains_[a] < gains_[b]; });
         float rest = 0;
@@ -133,7 +194,7 @@ private:
             essential_[t] = !open;
             if (!open) continue;
             rest += gains_[t];
-            lookups += postings_[t];
+            saved += postings_[t];
         }
         return rest;
     }
@@ -154,33 +215,34 @@ private:
         }
     }
 
-    // Calls fn(id, sum) for sums above `level()`; zero is what a point without terms has, or one that is left out.
+    // Calls fn(id, sum) for marked points with a sum above `level()` that is not 0, which is what a point without
+    // terms has, or one that is left out.
     template <class Level, class Fn>
     void above(uint32_t lo, uint32_t hi, Level level, Fn fn) {
+        if (by_mask_) {
+            const auto from = std::lower_bound(marked_.begin(), marked_.end(), lo);
+            for (auto id = from; id != marked_.end() && *id < hi; ++id)
+                if (const float sum = sums_[*id - lo]; sum > level() && sum != 0.0f) fn(*id, sum);
+            return;
+        }
         const size_t n = hi - lo;
         for (size_t g = 0; g < n; g += kGroup) {
-            const float least = level();
-            uint32_t any = 0;
-            for (size_t i = 0; i < kGroup; ++i) any |= (sums_[g + i] > least) & (sums_[g + i] != 0.0f);
-            if (!any) continue;
+            if (!any_above(sums_ + g, level())) continue;
             for (size_t i = g; i < std::min(n, g + kGroup); ++i)
-                if (sums_[i] > level() && sums_[i] != 0.0f) fn(lo + static_cast<uint32_t>(i), sums_[i]);
+                if (sums_[i] > level() && sums_[i] != 0.0f && mask_[lo + i])
+                    fn(lo + static_cast<uint32_t>(i), sums_[i]);
         }
     }
 
     void take(uint32_t lo, uint32_t hi) {
-        above(lo, hi, [&] { return best_.floor(); }, [&](uint32_t id, float sum) {
-            if (!mask_ || mask_[id]) best_.offer(sum, id);
-        });
+        above(lo, hi, [&] { return best_.floor(); }, [&](uint32_t id, float sum) { best_.offer(sum, id); });
     }
 
     // Points without a sum are passed over: what was left out stays below the bar on its own.
     void find_candidates(uint32_t lo, uint32_t hi, float rest) {
         candidates_.clear();
         const float least = bar() - rest;
-        above(lo, hi, [&] { return least; }, [&](uint32_t id, float) {
-            if (!mask_ || mask_[id]) candidates_.push_back(id);
-        });
+        above(lo, hi, [&] { return least; }, [&](uint32_t id, float) { candidates_.push_back(id); });
     }
 
     // Looks the candidates up in every list.
@@ -204,17 +266,17 @@ private:
     std::vector<size_t> starts_, postings_;
     std::vector<uint8_t> essential_;
     std::vector<size_t> order_;
-    std::vector<uint32_t> candidates_;
+    std::vector<uint32_t> candidates_, marked_;
+    bool by_mask_ = false;
     float slack_ = 0;
     uint32_t first_ = 0, end_ = 0;
+    unsigned pause_ = 1, paused_ = 0;  // windows without pruning after an attempt that did not pay
     alignas(64) float sums_[kWindow];
 };
 
 // The marked points, scored one by one.
 std::vector<Hit> search_marked(const std::vector<Term>& terms, const uint8_t* mask, size_t points, size_t k, bool zeros) {
-    std::vector<uint32_t> ids;
-    for (size_t id = 0; id < points; ++id)
-        if (!mask || mask[id]) ids.push_back(static_cast<uint32_t>(id));
+    const std::vector<uint32_t> ids = marked_ids(mask, points);
     std::vector<float> sims(ids.size());
     std::vector<uint32_t> hits(ids.size());
     score(terms, ids.data(), ids.size(), sims.data(), hits.data());
@@ -269,10 +331,10 @@ std::vector<Hit> search(const std::vector<Term>& terms, const uint8_t* mask, siz
     SearchStats unused;
     if (terms.empty() || !k || !points) return {};
     if (zeros) return search_marked(terms, mask, points, k, true);
-    size_t marked = points, postings = 0;
-    if (mask) marked = static_cast<size_t>(std::count_if(mask, mask + points, [](uint8_t m) { return m != 0; }));
+    size_t postings = 0;
     for (const Term& term : terms) postings += term.list.size;
-    if (marked * terms.size() * kLookupCost < postings) return search_marked(terms, mask, points, k, false);
+    if (few_marked(mask, points, postings / (terms.size() * kScoreCost)))
+        return search_marked(terms, mask, points, k, false);
     return Search(terms, mask, points, k, stats ? *stats : unused).run();
 }
 
