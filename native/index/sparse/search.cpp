@@ -13,7 +13,7 @@ namespace {
 
 constexpr uint32_t kWindow = 4096;  // ids; their sums stay in the first level cache
 constexpr size_t kGroup = 16;       // sums compared at a time
-constexpr size_t kScoreCost = 8;    // the same when one list after the other is asked for ascending points
+constexpr size_t kScoreCost = 16;   // the same when one list after the other is asked for ascending points
 constexpr size_t kSparseMask = 8;   // one in so many points marked: go by the marked points, not by the sums
 constexpr size_t kMinSaved = 2048;  // postings in a window below which looking points up is not worth the bookkeeping
 constexpr unsigned kMaxPause = 64;  // windows
@@ -72,10 +72,43 @@ std::vector<uint32_t> marked_ids(const uint8_t* mask, size_t points) {
     return ids;
 }
 
+// The k best of a stream, ids ascending: a buffer that is cut back to the best k whenever it is full. Cheaper than a heap
+// where much is offered; the floor rises a little later.
+class Collector {
+public:
+    explicit Collector(size_t k) : k_(k), limit_(k + std::max<size_t>(k, 24)) {}
+
+    float floor() const { return floor_; }
+    void offer(float sim, uint32_t id) {
+        hits_.push_back({sim, id});
+        if (hits_.size() < limit_) return;
+        cut();
+        floor_ = hits_[k_ - 1].sim;
+    }
+    std::vector<Hit> sorted() {
+        if (hits_.size() > k_) cut();
+        std::sort(hits_.begin(), hits_.end(), better);
+        return std::move(hits_);
+    }
+
+private:
+    void cut() {
+        std::nth_element(hits_.begin(), hits_.begin() + static_cast<ptrdiff_t>(k_ - 1), hits_.end(), better);
+        hits_.resize(k_);
+    }
+
+    size_t k_, limit_;
+    float floor_ = -kInfinity;
+    std::vector<Hit> hits_;
+};
+
+// What a sum is before anything is added: no sum of products, none of which is -0, ends here.
+constexpr float kUntouched = -0.0f;
+
 class Search {
 public:
-    Search(const std::vector<Term>& terms, const uint8_t* mask, size_t points, size_t k, SearchStats& stats)
-        : terms_(terms), mask_(mask), stats_(stats), best_(std::min(k, points)),
+    Search(const std::vector<Term>& terms, const uint8_t* mask, size_t points, size_t k, bool zeros, SearchStats& stats)
+        : terms_(terms), mask_(mask), zeros_(zeros), stats_(stats), best_(std::min(k, points)),
           gains_(terms.size()), starts_(terms.size()), postings_(terms.size()), essential_(terms.size()),
           order_(terms.size()) {
         cursors_.reserve(terms.size());
@@ -93,7 +126,7 @@ public:
         // Sums in another order differ by rounding; bounds are compared with that much to spare.
         slack_ = static_cast<float>(sum * static_cast<double>(terms.size() + 2) * 0x1p-22);
         if (!(slack_ < kInfinity)) slack_ = kInfinity;
-        if (few_marked(mask, points, points / kSparseMask)) {
+        if (zeros || few_marked(mask, points, points / kSparseMask)) {
             marked_ = marked_ids(mask, points);
             by_mask_ = true;
         }
@@ -150,7 +183,7 @@ private:
         size_t saved = 0;
         const float rest = choose_essential(saved);
         if (saved >= kMinSaved && !paused_) {
-            std::fill_n(sums_, kWindow, 0.0f);
+            std::fill_n(sums_, kWindow, kUntouched);
             for (size_t t = 0; t < terms_.size(); ++t)
                 if (essential_[t]) add_up(t, lo, hi);
             find_candidates(lo, hi, rest);
@@ -162,7 +195,7 @@ private:
         } else if (paused_) {
             --paused_;
         }
-        std::fill_n(sums_, kWindow, 0.0f);
+        std::fill_n(sums_, kWindow, kUntouched);
         for (size_t t = 0; t < terms_.size(); ++t) add_up(t, lo, hi);
         take(lo, hi);
     }
@@ -209,11 +242,18 @@ private:
             const uint32_t* to = info.last < hi ? block.ids + block.size : std::lower_bound(from, block.ids + block.size, hi);
             const float* weights = block.weights + (from - block.ids);
             const size_t n = static_cast<size_t>(to - from);
-            for (size_t i = 0; i < n; ++i) sums_[from[i] - lo] += weight * weights[i];
+            if (zeros_) {
+                for (size_t i = 0; i < n; ++i) sums_[from[i] - lo] += weight * weights[i] + 0.0f;  // turns -0 into 0
+            } else {
+                for (size_t i = 0; i < n; ++i) sums_[from[i] - lo] += weight * weights[i];
+            }
             stats_.summed += n;
             if (info.last >= hi) break;
         }
     }
+
+    // Whether a sum is one: points without terms have none, and sums of 0 may be unwanted.
+    bool counts(float sum) const { return sum != 0.0f || (zeros_ && !std::signbit(sum)); }
 
     // Calls fn(id, sum) for marked points with a sum above `level()` that is not 0, which is what a point without
     // terms has, or one that is left out.
@@ -222,7 +262,7 @@ private:
         if (by_mask_) {
             const auto from = std::lower_bound(marked_.begin(), marked_.end(), lo);
             for (auto id = from; id != marked_.end() && *id < hi; ++id)
-                if (const float sum = sums_[*id - lo]; sum > level() && sum != 0.0f) fn(*id, sum);
+                if (const float sum = sums_[*id - lo]; sum > level() && counts(sum)) fn(*id, sum);
             return;
         }
         const size_t n = hi - lo;
@@ -252,15 +292,16 @@ private:
             float sim = 0;
             for (size_t t = 0; t < terms_.size(); ++t)
                 if (const float* weight = cursors_[t].find(id)) sim += terms_[t].weight * *weight;
-            if (sim > best_.floor() && sim != 0.0f) best_.offer(sim, id);
+            if (sim > best_.floor() && (zeros_ || sim != 0.0f)) best_.offer(sim, id);
         }
         stats_.looked_up += candidates_.size();
     }
 
     const std::vector<Term>& terms_;
     const uint8_t* mask_;
+    bool zeros_;
     SearchStats& stats_;
-    TopK best_;
+    Collector best_;
     std::vector<Cursor> cursors_;
     std::vector<float> gains_;
     std::vector<size_t> starts_, postings_;
@@ -280,9 +321,9 @@ std::vector<Hit> search_marked(const std::vector<Term>& terms, const uint8_t* ma
     std::vector<float> sims(ids.size());
     std::vector<uint32_t> hits(ids.size());
     score(terms, ids.data(), ids.size(), sims.data(), hits.data());
-    TopK best(std::min(k, points));
+    Collector best(std::min(k, points));
     for (size_t i = 0; i < ids.size(); ++i)
-        if (hits[i] && (zeros || terms.size() == 1 || sims[i] != 0.0f)) best.offer(sims[i], ids[i]);
+        if (hits[i] && sims[i] > best.floor() && (zeros || terms.size() == 1 || sims[i] != 0.0f)) best.offer(sims[i], ids[i]);
     return best.sorted();
 }
 
@@ -330,12 +371,11 @@ std::vector<Hit> search(const std::vector<Term>& terms, const uint8_t* mask, siz
                         SearchStats* stats) {
     SearchStats unused;
     if (terms.empty() || !k || !points) return {};
-    if (zeros) return search_marked(terms, mask, points, k, true);
     size_t postings = 0;
     for (const Term& term : terms) postings += term.list.size;
     if (few_marked(mask, points, postings / (terms.size() * kScoreCost)))
-        return search_marked(terms, mask, points, k, false);
-    return Search(terms, mask, points, k, stats ? *stats : unused).run();
+        return search_marked(terms, mask, points, k, zeros);
+    return Search(terms, mask, points, k, zeros, stats ? *stats : unused).run();
 }
 
 void score(const std::vector<Term>& terms, const uint32_t* ids, size_t n, float* sims, uint32_t* hits) {
