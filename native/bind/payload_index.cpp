@@ -306,6 +306,18 @@ nb::object table_frequencies(const Table &self, uint32_t token) {
   return owned_array(std::move(counts));
 }
 
+nb::tuple table_holders(const Table &self, uint32_t token, Array<int64_t> starts, Array<uint32_t> owners) {
+  if (starts.size() == 0)
+    throw nb::value_error("starts: expected codes + 1 positions within owners");
+  std::vector<uint32_t> documents, counts;
+  {
+    nb::gil_scoped_release release;
+    const std::shared_lock lock(self.mutex);
+    self.table.holders(token, starts.data(), starts.size() - 1, owners.data(), owners.size(), documents, counts);
+  }
+  return nb::make_tuple(owned_array(std::move(documents)), owned_array(std::move(counts)));
+}
+
 nb::object table_lengths(const Table &self) {
   const std::shared_lock lock(self.mutex);
   std::vector<uint32_t> lengths(self.table.size() + 1);
@@ -368,6 +380,7 @@ void register_payload_index(nb::module_ &m) {
       .def("add", &table_add, nb::arg("vocabulary"), nb::arg("numbers"), nb::arg("bounds"))
       .def("find", &table_find, nb::arg("token"))
       .def("frequencies", &table_frequencies, nb::arg("token"))
+      .def("holders", &table_holders, nb::arg("token"), nb::arg("starts"), nb::arg("owners"))
       .def("lengths", &table_lengths)
       .def("phrase", &table_phrase, nb::arg("tokens"));
 }

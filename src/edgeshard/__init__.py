@@ -96,6 +96,13 @@ from edgeshard.models.geo import (
     GeoPolygon,
     GeoRadius,
 )
+from edgeshard.models.groups import (
+    GroupRequest,
+    PointGroup,
+    SearchMatrixOffsets,
+    SearchMatrixPair,
+    SearchMatrixRequest,
+)
 from edgeshard.models.ids import PointId
 from edgeshard.models.indexes import (
     BoolIndexParams,
@@ -134,6 +141,7 @@ from edgeshard.models.params import (
     SearchParams,
 )
 from edgeshard.models.payload import Payload
+from edgeshard.models.plans import SegmentPlan, StagePlan
 from edgeshard.models.points import (
     Point,
     PointVectors,
@@ -234,6 +242,7 @@ __all__ = [
     "GeoPoint",
     "GeoPolygon",
     "GeoRadius",
+    "GroupRequest",
     "HasIdCondition",
     "HasVectorCondition",
     "HnswIndexConfig",
@@ -274,6 +283,7 @@ __all__ = [
     "PayloadSelector",
     "PlainIndexConfig",
     "Point",
+    "PointGroup",
     "PointId",
     "PointNotFoundError",
     "PointVectors",
@@ -296,8 +306,12 @@ __all__ = [
     "ScoredPoint",
     "ScoringQueryType",
     "ScrollRequest",
+    "SearchMatrixOffsets",
+    "SearchMatrixPair",
+    "SearchMatrixRequest",
     "SearchParams",
     "SearchRequest",
+    "SegmentPlan",
     "ShardInfo",
     "SliceCondition",
     "SnapshotError",
@@ -305,6 +319,7 @@ __all__ = [
     "SnowballLanguage",
     "SnowballParams",
     "SparseVector",
+    "StagePlan",
     "StartFromType",
     "StemmingAlgorithm",
     "Stopwords",
@@ -330,9 +345,12 @@ __all__ = [
     "WithVectorType",
     "WrongVectorKindError",
     "options",
+    "to_arrow",
+    "to_pandas",
 ]
 
 if TYPE_CHECKING:
+    from edgeshard.arrow import to_arrow, to_pandas
     from edgeshard.shard.shard import EdgeShard
     from edgeshard.shard.snapshot.limits import SnapshotLimits
 else:
@@ -340,6 +358,8 @@ else:
     _LAZY = {
         "EdgeShard": "edgeshard.shard.shard",
         "SnapshotLimits": "edgeshard.shard.snapshot.limits",
+        "to_arrow": "edgeshard.arrow",
+        "to_pandas": "edgeshard.arrow",
     }
 
     def __getattr__(name):

@@ -27,7 +27,8 @@ def shards(tmp_path_factory):
     root = tmp_path_factory.mktemp("shards")
     made = {}
     for name, mod, optimised in (
-        ("ours", edgeshard, False), ("theirs", qdrant_edge, False), ("theirs", qdrant_edge, True),
+        ("ours", edgeshard, False), ("ours", edgeshard, True),
+        ("theirs", qdrant_edge, False), ("theirs", qdrant_edge, True),
     ):  # fmt: skip
         path = made[name, optimised] = root / f"{name}-{optimised}"
         make_shard(mod, path, optimised=optimised)
@@ -103,8 +104,61 @@ def test_their_engine_uses_our_immutable_indexes(shards, tmp_path):
     compare_answers(qdrant_edge, shards["theirs", True], qdrant_edge, copy, tmp_path)
 
 
+def test_their_engine_uses_the_indexes_of_our_optimised_segments(shards, tmp_path):
+    assert not all(map(is_appendable, segments_of(shards["ours", True])))
+    compare_answers(qdrant_edge, shards["theirs", True], qdrant_edge, shards["ours", True], tmp_path)
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff" * 64, b"str\0\0\0\0\0" + b"\x7f" * 5000])
+def test_damaged_keyword_file_is_noticed_and_written_anew(shards, tmp_path, damage):
+    copy = tmp_path / "copy"
+    shutil.copytree(shards["ours", True], copy)
+    for file in copy.glob(f"segments/*/{DIRECTORY}/*-kw-map/values_to_points.bin"):
+        file.write_bytes(damage)
+    shard = edgeshard.EdgeShard.load(str(copy))
+    with pytest.warns(RuntimeWarning, match="is rebuilt from the payloads"):
+        said = answers(edgeshard, shard)
+    shard.flush()
+    shard.close()
+    whole = edgeshard.EdgeShard.load(str(shutil.copytree(shards["ours", True], tmp_path / "whole")))
+    assert answers(edgeshard, whole) == said
+    whole.close()
+    compare_answers(qdrant_edge, shards["ours", True], qdrant_edge, copy, tmp_path)
+
+
 def test_our_engine_uses_their_immutable_indexes(shards, tmp_path):
     compare_answers(qdrant_edge, shards["theirs", True], edgeshard, shards["theirs", True], tmp_path)
+
+
+@pytest.mark.parametrize("flushed", [True, False])
+def test_a_copy_of_an_open_shard_has_right_indexes(shards, tmp_path, flushed):
+    """What a killed process leaves: files as of the last flush, and a log (and journal) of what came after."""
+    copy, killed = tmp_path / "copy", tmp_path / "killed"
+    shutil.copytree(shards["ours", True], copy)
+    shard = edgeshard.EdgeShard.load(str(copy))
+    update = edgeshard.UpdateOperation
+    records = shard.retrieve(list(range(100)), True, True)
+    shard.update(update.create_field_index("i", edgeshard.PayloadSchemaType.Float))
+    shard.update(
+        update.upsert_points(
+            [
+                edgeshard.Point(record.id, record.vector, records[-place].payload)
+                for place, record in enumerate(records)
+            ]
+        )
+    )
+    shard.update(update.delete_points([record.id for record in records[:10]]))
+    shard.update(update.create_field_index("i", edgeshard.PayloadSchemaType.Integer))
+    shard.update(update.set_payload([record.id for record in records[20:40]], {"kw": "late", "i": 1}))
+    if flushed:
+        shard.flush()
+    shutil.copytree(copy, killed)
+    wanted = answers(edgeshard, shard)
+    shard.close()
+    recovered = edgeshard.EdgeShard.load(str(killed))
+    assert answers(edgeshard, recovered) == wanted
+    recovered.close()
+    compare_answers(qdrant_edge, copy, qdrant_edge, killed, tmp_path)
 
 
 # --- files equal to what the payloads say ---------------------------------------------------------------
@@ -246,7 +300,7 @@ def text_options(mod: Any) -> dict[str, Any]:
     """Parameters of text indexes that process text in different ways."""
     kinds, params = mod.TokenizerType, mod.TextIndexParams
     snowball = mod.SnowballParams(language=mod.SnowballLanguage.English)
-    options = {
+    return {
         "whitespace": params(tokenizer=kinds.Whitespace, lowercase=False),
         "prefix": params(tokenizer=kinds.Prefix, min_token_len=2, max_token_len=5),
         "code": params(tokenizer=kinds.Code),
@@ -259,7 +313,6 @@ def text_options(mod: Any) -> dict[str, Any]:
         ),
         "prefix_scored": params(tokenizer=kinds.Prefix, scoring=True, phrase_matching=True, max_token_len=4),
     }
-    return options
 
 
 @pytest.mark.parametrize("name", text_options(edgeshard))

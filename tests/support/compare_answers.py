@@ -30,10 +30,15 @@ def ask(mod: Any, shard: Any, method: str, request: Call) -> Any:
         return error
 
 
-def rank_of(point: Any) -> float:
-    """What a result is ordered by: its score, or its value where the score says nothing."""
-    score = getattr(point, "score", 1.0)
-    return float(score if point.order_value is None or score != 1.0 else point.order_value)
+def rank_of(point: Any, by_value: bool = False) -> float:
+    """What a result is ordered by: its score, or the value an ordering gave it."""
+    return float(point.order_value if by_value else getattr(point, "score", 1.0))
+
+
+def orders(stage: Call) -> bool:
+    """Whether a stage ranks by payload values."""
+    query = stage.kwargs.get("query")
+    return isinstance(query, Call) and query.name == "OrderBy"
 
 
 def contents(point: Any) -> tuple[Any, Any, Any]:
@@ -50,20 +55,29 @@ def plain(vector: Any) -> Any:
     return vector
 
 
-def first_difference(ours: list[Any], theirs: list[Any], slack: float = 1.0) -> str | None:
+def entry(point: Any, by_value: bool) -> tuple[str, Any]:
+    """What tells one result from another: an ordering may return a point several times."""
+    return str(point.id), point.order_value if by_value else None
+
+
+def first_difference(
+    ours: list[Any], theirs: list[Any], slack: float = 1.0, by_value: bool = False
+) -> str | None:
     """What differs between two ranked lists, None if nothing does."""
     if len(ours) != len(theirs):
         return f"{len(ours)} results, expected {len(theirs)}"
     for place, (mine, its) in enumerate(zip(ours, theirs, strict=True)):
-        if not near(rank_of(mine), rank_of(its), slack):
-            return f"place {place}: {mine.id} with {rank_of(mine)}, expected {its.id} with {rank_of(its)}"
-    known = {(str(point.id), point.order_value): point for point in theirs}
+        left, right = rank_of(mine, by_value), rank_of(its, by_value)
+        if not near(left, right, slack):
+            return f"place {place}: {mine.id} with {left}, expected {its.id} with {right}"
+    known = {entry(point, by_value): point for point in theirs}
     for mine in ours:
-        its = known.get((str(mine.id), mine.order_value))
+        its = known.get(entry(mine, by_value))
         if its is None:
             return f"{mine.id} is not expected"
-        if not near(rank_of(mine), rank_of(its), slack):
-            return f"{mine.id} has {rank_of(mine)}, expected {rank_of(its)}"
+        left, right = rank_of(mine, by_value), rank_of(its, by_value)
+        if not near(left, right, slack):
+            return f"{mine.id} has {left}, expected {right}"
         if not same(contents(mine), contents(its), 1e-5):
             return f"{mine.id} holds {contents(mine)}, expected {contents(its)}"
     return None
@@ -102,11 +116,11 @@ class Judge:
         for prefetch in below:
             if self.ambiguous(prefetch, inner, root=False):
                 return True
-            ranks = [rank_of(point) for point in self.full(prefetch, inner)]
+            ranks = [rank_of(point, orders(prefetch)) for point in self.full(prefetch, inner)]
             limit = prefetch.kwargs["limit"]
             if isinstance(query, Call) and query.name == "Fusion.Rrf" and ties(ranks[: limit + 1]):
                 return True
-            if isinstance(query, Call) and query.name == "Fusion.Dbsf" and flat(ranks[:limit]):
+            if isinstance(query, Call) and query.name == "Fusion.Dbsf" and not orders(prefetch) and flat(ranks[:limit]):
                 return True
             if limit < len(ranks) and near(ranks[limit - 1], ranks[limit]):
                 return True
@@ -133,18 +147,16 @@ class Judge:
 
     def page_is_right(self, request: Call, ours: list[Any], theirs: list[Any], slack: float) -> str | None:
         """What is wrong with a page of results, given that a limit or offset may cut a tie."""
-        if [near(rank_of(a), rank_of(b), slack) for a, b in zip(ours, theirs, strict=False)] != [True] * len(theirs):
-            return first_difference(ours, theirs, slack) or "ranks differ"
-        whole = self.full(request, ())
-        return first_difference(ours, [p for p in whole if any(same_point(p, o) for o in ours)], slack)
+        by_value = orders(request)
+        ranks = [[rank_of(point, by_value) for point in page] for page in (ours, theirs)]
+        if len(ours) != len(theirs) or not all(near(a, b, slack) for a, b in zip(*ranks, strict=True)):
+            return first_difference(ours, theirs, slack, by_value) or "ranks differ"
+        kept = {entry(point, by_value) for point in ours}
+        whole = [point for point in self.full(request, ()) if entry(point, by_value) in kept]
+        return first_difference(ours, whole, slack, by_value)
 
 
 STAGE = ("query", "prefetches", "score_threshold", "params", "with_payload", "with_vector")
-
-
-def same_point(left: Any, right: Any) -> bool:
-    """Whether two results are the same entry."""
-    return bool(left.id == right.id and left.order_value == right.order_value)
 
 
 def ties(ranks: list[float]) -> bool:

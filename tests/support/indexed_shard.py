@@ -83,7 +83,7 @@ def _some(rng: random.Random, make: Any) -> Any:
     return [make(), None] if chance < 0.45 else make()
 
 
-def make_shard(mod: Any, path: Any, *, points: int = 600, seed: int = 5, optimised: bool = False) -> None:
+def make_shard(mod: Any, path: Any, *, points: int = 300, seed: int = 5, optimised: bool = False) -> None:
     """A closed shard after inserts, replacements, deletes and payload changes; with some indexes made late."""
     rng = random.Random(seed)
     size = 64 if optimised else 4

@@ -28,12 +28,14 @@ class Scope:
     Args:
         segments: all segments of the shard.
         schema: its vectors.
+        trace: notes what is done, for an explanation; None otherwise.
     """
 
-    __slots__ = ("_masks", "schema", "segments")
+    __slots__ = ("_masks", "schema", "segments", "trace")
 
-    def __init__(self, segments: Sequence[Segment], schema: Schema) -> None:
+    def __init__(self, segments: Sequence[Segment], schema: Schema, trace: Any = None) -> None:
         self.segments = segments
+        self.trace = trace
         self.schema = schema
         self._masks: dict[tuple[int, tuple[int, ...]], Mask] = {}
 

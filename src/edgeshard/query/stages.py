@@ -44,6 +44,13 @@ def run(
     Raises:
         ValidationError: the stage contradicts itself.
     """
+    if scope.trace is None:
+        return _run(scope, stage, filters, limit, root)
+    hits: Hits = scope.trace.stage(stage.query, limit, lambda: _run(scope, stage, filters, limit, root))
+    return hits
+
+
+def _run(scope: Scope, stage: Any, filters: Filters, limit: int, root: bool) -> Hits:
     if stage.filter is not None:
         filters = (*filters, stage.filter)
     query, threshold, params = stage.query, stage.score_threshold, stage.params
@@ -126,8 +133,11 @@ def _fuse(query: Any, parts: list[Hits], limit: int) -> Hits:
 
 
 def at_least(hits: Hits, threshold: float | None) -> Hits:
-    """Hits whose score reaches a threshold (fusion and formula keep equal scores)."""
-    return hits if threshold is None else hits.take(hits.scores >= np.float32(threshold))
+    """Hits ahead of the first one whose score is below a threshold (fusion and formula keep equal scores)."""
+    if threshold is None:
+        return hits
+    below = np.flatnonzero(hits.scores < np.float32(threshold))
+    return hits.take(slice(int(below[0]))) if len(below) else hits
 
 
 def everything(scope: Scope, filters: Filters) -> Any:

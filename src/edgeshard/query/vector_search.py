@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ from edgeshard.query.mmr import choose
 from edgeshard.query.scope import Filters, Scope, all_offsets
 from edgeshard.segment.batch import Mask
 from edgeshard.segment.fields import AbsentField
+from edgeshard.segment.schema import VectorSchema
 from edgeshard.segment.sparse_field import SparseField
+from edgeshard.storage.convert import from_stored, to_stored
 
 Scores = npt.NDArray[np.float32]
 
@@ -37,7 +40,7 @@ def search(
     check_idf(scope, parts.using, params)
     prepared = scope.queries(parts.using, parts.examples, corpus_of(params), params)
     if parts.combine is None:
-        keys, sims = _nearest(scope, parts.using, prepared[0], filters, limit, params)
+        keys, sims = nearest(scope, parts.using, prepared, filters, limit, params)[0]
         scores = shown(sims, spec)
     else:
         keys, scores = _scored_all(scope, parts, prepared, filters, limit)
@@ -93,16 +96,28 @@ def diversify(scope: Scope, mmr: Any, found: Hits, limit: int) -> Hits:
     if len(found) < 2:
         found.vectors = mmr.using
         return found.take(slice(limit))
-    vectors = _stored_vectors(scope, mmr.using, found.keys)
-    field = scope.segments[0].fields[mmr.using]
-    relevance = field.pairwise([field.query(mmr._vector)], vectors)[0]
+    field, spec = scope.segments[0].fields[mmr.using], scope.spec(mmr.using)
+    field.query(mmr._vector)  # checked once more: a prefetch does not search with it
+    vectors = as_floats(stored_vectors(scope, mmr.using, found.keys), spec)
+    query = to_stored(np.atleast_2d(mmr._vector), spec.distance, np.dtype(np.float32))
+    relevance = field.pairwise([query], vectors)[0]
     similarity = field.pairwise(vectors, vectors)
     places = np.array(choose(relevance, similarity, mmr.lambda_, limit), np.int64)
     found.vectors = mmr.using
     return found.take(places)
 
 
-def _stored_vectors(scope: Scope, name: str, keys: Keys) -> list[Any]:
+def as_floats(vectors: list[Any], spec: VectorSchema) -> list[Any]:
+    """Stored vectors as float32, normalised where the metric wants it: vectors of bytes are not, in storage."""
+    if spec.dtype == np.float32:
+        return vectors
+    rows = from_stored(np.concatenate(vectors), spec.dtype)
+    ends = np.cumsum([len(vector) for vector in vectors])[:-1]
+    return np.split(to_stored(rows, spec.distance, np.dtype(np.float32)), ends)
+
+
+def stored_vectors(scope: Scope, name: str, keys: Keys) -> list[Any]:
+    """Vectors of points in query form."""
     vectors: list[Any] = [None] * len(keys)
     for number, places, offsets in by_segment(keys):
         rows = scope.segments[number].fields[name].as_queries(offsets)
@@ -111,14 +126,27 @@ def _stored_vectors(scope: Scope, name: str, keys: Keys) -> list[Any]:
     return vectors
 
 
-def _nearest(
-    scope: Scope, name: str, query: Any, filters: Filters, limit: int, params: Any
-) -> tuple[Keys, Scores]:
-    found_keys, found_sims = [], []
+def search_many(
+    scope: Scope, name: str, examples: list[Any], filters: Filters, limit: int, params: Any
+) -> list[Hits]:
+    """The points nearest to each of several vectors, in one pass over the data."""
+    spec = scope.spec(name)
+    check_idf(scope, name, params)
+    prepared = scope.queries(name, examples, corpus_of(params), params)
+    found = nearest(scope, name, prepared, filters, limit, params)
+    return [Hits(keys, shown(sims, spec)) for keys, sims in found]
+
+
+def nearest(
+    scope: Scope, name: str, queries: list[Any], filters: Filters, limit: int, params: Any
+) -> list[tuple[Keys, Scores]]:
+    """Keys and similarities of the best points for each of some prepared queries."""
+    found: list[list[tuple[Keys, Scores]]] = [[] for _ in queries]
     for number, segment in enumerate(scope.segments):
         field = segment.fields[name]
         if isinstance(field, AbsentField) or not segment.count:
             continue
+        started = perf_counter()
         known, alive = segment.alive(name)
         mask: Mask | None = known
         if filters:
@@ -126,16 +154,32 @@ def _nearest(
         elif alive == len(known) and field.takes_all:
             mask = None
         if isinstance(field, SparseField):
-            offsets, sims = field.topk([query], mask, limit, params, filtered=bool(filters))[0]
+            answers = field.topk(queries, mask, limit, params, filtered=bool(filters))
         else:
-            offsets, sims = field.topk([query], mask, limit, params)[0]
-        found_keys.append(make_keys(number, offsets))
-        found_sims.append(sims)
-    if not found_keys:
+            answers = field.topk(queries, mask, limit, params)
+        for hits, (offsets, sims) in zip(found, answers, strict=True):
+            hits.append((make_keys(number, offsets), sims))
+        if scope.trace is not None:
+            _note(scope, number, filters, mask, started, field.indexed_count > 0)
+    return [_merged(hits, limit) for hits in found]
+
+
+def _note(
+    scope: Scope, number: int, filters: Filters, mask: Mask | None, started: float, indexed: bool = False
+) -> None:
+    """Report how a segment was searched."""
+    spent = (perf_counter() - started) * 1e3
+    left = scope.segments[number].live if mask is None else int(np.count_nonzero(mask))
+    strategy = "index" if indexed else "filtered scan" if filters else "scan"
+    scope.trace.segment(scope, number, filters, strategy, mask, None if indexed else left, spent)
+
+
+def _merged(found: list[tuple[Keys, Scores]], limit: int) -> tuple[Keys, Scores]:
+    if len(found) == 1:
+        return found[0]
+    if not found:
         return np.zeros(0, np.uint64), np.zeros(0, np.float32)
-    if len(found_keys) == 1:
-        return found_keys[0], found_sims[0]
-    return best(np.concatenate(found_keys), np.concatenate(found_sims), limit)
+    return best(np.concatenate([keys for keys, _ in found]), np.concatenate([sims for _, sims in found]), limit)
 
 
 def _scored_all(
@@ -143,8 +187,11 @@ def _scored_all(
 ) -> tuple[Keys, Scores]:
     candidates = []
     for number, segment in enumerate(scope.segments):
+        started = perf_counter()
         mask = scope.mask(number, filters) & segment.fields[parts.using].presence(segment.count)
         candidates.append(make_keys(number, all_offsets(mask)))
+        if scope.trace is not None:
+            _note(scope, number, filters, mask, started)
     keys = np.concatenate(candidates) if candidates else np.zeros(0, np.uint64)
     return best(*_score_keys(scope, parts, prepared, keys), limit)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeshard.errors import CorruptedError, StorageError
+from edgeshard.index.hnsw.files import inline_rows
 from edgeshard.segment.config import DenseConfig, SegmentConfig, SparseConfig, read_segment_config, write_version
 from edgeshard.segment.fields import (
     AbsentField,
@@ -145,13 +146,25 @@ def _open_field(
         if not config.appendable:
             return AbsentField(spec)
         raise CorruptedError(directory, "the vector storage is missing")
-    field = open_field(
+    if storage_type == "GraphInline":
+        rows = inline_rows(index_directory(path, name))
+        if rows is None:
+            raise CorruptedError(index_directory(path, name), "the graph that holds the vectors is missing")
+        inline = MatrixDense.around(directory, rows, spec.size, spec.dtype, read_only=read_only)
+        field = GraphField(inline, spec, index_directory(path, name))
+        field.graph.inline = True
+        return _with_codes(field, directory, name, config, read_only)
+    plain = open_field(
         path, name, spec, storage_type=storage_type, appendable=config.appendable, read_only=read_only
     )
-    if isinstance(field, SparseField):
-        prepare_index(field, index_directory(path, name), config.sparse_vector_data[name].index, ids, read_only)
-        return field
-    field = _with_graph(field, path, name, config)
+    if isinstance(plain, SparseField):
+        prepare_index(plain, index_directory(path, name), config.sparse_vector_data[name].index, ids, read_only)
+        return plain
+    return _with_codes(_with_graph(plain, path, name, config), directory, name, config, read_only)
+
+
+def _with_codes(field: Field, directory: Path, name: str, config: SegmentConfig, read_only: bool) -> Field:
+    """The field, searched through its quantized codes if the segment has them."""
     if name in config.vector_data and config.vector_data[name].quantization is not None:
         from edgeshard.segment.coded_fields import with_codes
 
@@ -177,6 +190,13 @@ def _with_graph(field: Field, path: Path, name: str, config: SegmentConfig) -> F
         return GraphField(field.storage, field.spec, directory)
     if type(field) is MultiField:
         return MultiGraphField(field.storage, field.spec, directory)
+    if field.spec.turbo_bits is not None:
+        from edgeshard.segment.turbo_fields import TurboField, TurboGraphField, TurboMultiField, TurboMultiGraphField
+
+        if type(field) is TurboField and isinstance(field.storage, MatrixDense):
+            return TurboGraphField(field.storage, field.spec, directory)
+        if type(field) is TurboMultiField:
+            return TurboMultiGraphField(field.storage, field.spec, directory)
     return field
 
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from edgeshard.errors import CorruptedError, EdgeShardError, StorageError
 from edgeshard.index.payload import mutable
 from edgeshard.index.payload.elements import ElementNumbers, find_elements
-from edgeshard.index.payload.schema import TEXT, UUID_MAP, FieldSchema
+from edgeshard.index.payload.schema import KEYWORD, TEXT, UUID_MAP, FieldSchema
 from edgeshard.index.payload.values import Extracted, Packed
 from edgeshard.segment.batch import Mask, Offsets
 from edgeshard.storage import files
@@ -206,6 +206,11 @@ class PayloadIndexes:
             from edgeshard.index.payload.uuids import UuidIndex
 
             return UuidIndex(field, self.segment)
+        if field.kinds[0] == KEYWORD and not self.appendable and field.nested is None:
+            from edgeshard.index.payload.keywords import KeywordIndex
+
+            directory = self.path / field.directory(KEYWORD)
+            return KeywordIndex(directory, lambda reason: self._to_rebuild(field.field, reason))
         return None
 
     def points(self, field: str) -> int:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from os import getpid
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from uuid import UUID
 
 from edgeshard.errors import ClosedError, ForkedShardError, StorageError, ValidationError
@@ -19,18 +19,15 @@ from edgeshard.models.config import EdgeConfig
 from edgeshard.models.ids import parse_id
 from edgeshard.models.requests import (
     CountRequest,
-    FacetRequest,
-    QueryBatchRequest,
-    QueryRequest,
     ScrollRequest,
-    SearchRequest,
 )
-from edgeshard.models.results import FacetResponse, Record, ScoredPoint, ShardInfo
+from edgeshard.models.results import Record, ShardInfo
 from edgeshard.models.updates import UpdateOperation
 from edgeshard.query.projection import Projection
 from edgeshard.shard import reads
 from edgeshard.shard.rwlock import ReadWriteLock
 from edgeshard.shard.schema_changes import is_schema_change
+from edgeshard.shard.searching import Searching
 from edgeshard.shard.store import Store
 
 if TYPE_CHECKING:
@@ -42,7 +39,7 @@ PointId: TypeAlias = "int | str | UUID"
 DEFAULT_SCROLL_LIMIT = 10
 
 
-class EdgeShard:
+class EdgeShard(Searching):
     """A shard: one directory of points, open in this process.
 
     Open one with :meth:`create` or :meth:`load`; use it as a context manager or call :meth:`close`. All methods may
@@ -85,13 +82,24 @@ class EdgeShard:
         return EdgeShard._wrap(Store.create(_directory(path), config))
 
     @staticmethod
-    def load(path: PathLike, config: EdgeConfig | None = None, *, wait: float = 0.0) -> EdgeShard:
+    def load(
+        path: PathLike,
+        config: EdgeConfig | None = None,
+        *,
+        wait: float = 0.0,
+        verify: Literal["fast", "full"] | None = "fast",
+        read_only: bool = False,
+    ) -> EdgeShard:
         """Open an existing shard; with a ``config``, create one in an empty directory.
 
         Args:
             path: the directory.
             config: settings that replace the stored ones; what the segments hold must fit it.
             wait: seconds to wait for another handle to let go of the shard.
+            verify: what to compare with the checksums of the last close, if no other engine has changed the shard:
+                ``"full"`` every byte, ``"fast"`` the sizes, and the bytes of files up to 1 MiB; None nothing.
+            read_only: take no lock and change nothing: the state of the last flush, beside a writer or not
+                (a :class:`~edgeshard.shard.reader.ReadOnlyShard`).
 
         Raises:
             StorageError: there is no such directory, or nothing to open in it.
@@ -101,7 +109,13 @@ class EdgeShard:
         """
         if config is not None and not isinstance(config, EdgeConfig):
             raise TypeError(f"config must be an EdgeConfig or None, not {type(config).__name__}")
-        return EdgeShard._wrap(Store.load(_directory(path), config, wait=wait))
+        if verify not in ("fast", "full", None):
+            raise ValidationError(f"verify must be 'fast', 'full' or None, not {verify!r}")
+        if read_only:
+            from edgeshard.shard.reader import ReadOnlyShard
+
+            return ReadOnlyShard.open(_directory(path), config)
+        return EdgeShard._wrap(Store.load(_directory(path), config, wait=wait, verify=verify))
 
     # --- life cycle --------------------------------------------------------------------------------------
 
@@ -369,38 +383,6 @@ class EdgeShard:
         """
         with self._reading() as store:
             return reads.count(store.segments, count.filter)
-
-    def query(self, query: QueryRequest) -> list[ScoredPoint]:
-        """The best points for a query.
-
-        Args:
-            query: what to search for, its prefetches, filter, limits, and what to return.
-        """
-        from edgeshard.query import run_query
-
-        with self._reading() as store:
-            return run_query(store.segments, store.schema, query)
-
-    def query_batch(self, request: QueryBatchRequest) -> list[list[ScoredPoint]]:
-        """The answers to several queries, in their order; searches of one vector share a pass over the data."""
-        from edgeshard.query import run_batch
-
-        with self._reading() as store:
-            return run_batch(store.segments, store.schema, request.queries)
-
-    def search(self, search: SearchRequest) -> list[ScoredPoint]:
-        """The best points for a vector query (the older, simpler form of :meth:`query`)."""
-        from edgeshard.query import run_search
-
-        with self._reading() as store:
-            return run_search(store.segments, store.schema, search)
-
-    def facet(self, facet: FacetRequest) -> FacetResponse:
-        """The most frequent values of an indexed payload field."""
-        from edgeshard.query.facet import run_facet
-
-        with self._reading() as store:
-            return run_facet(store.segments, facet)
 
     def info(self) -> ShardInfo:
         """Numbers of segments and points, and the payload indexes."""

@@ -172,8 +172,8 @@ def document_tokens(tokenizer: Tokenizer, texts: list[str], *, phrases: bool) ->
     vocabulary: dict[str, int] = {}
     numbers, bounds = [], [0]
     for text in texts:
-        for token in _code_tokens(tokenizer, text, phrases):
-            numbers.append(vocabulary.setdefault(token, len(vocabulary)))
+        tokens = _code_tokens(tokenizer, text, phrases)
+        numbers += [vocabulary.setdefault(token, len(vocabulary)) for token in tokens]
         bounds.append(len(numbers))
     from edgeshard.text.tokenizer import TokenBatch
 
