@@ -11,8 +11,8 @@ namespace edgeshard::sparse {
 
 namespace {
 
-constexpr uint32_t kWindow = 4096;  // ids; their sums stay in the first level cache
-constexpr size_t kGroup = 16;       // sums compared at a time
+constexpr uint32_t kWindow = 8192;  // ids; their sums stay in the caches next to the core
+constexpr size_t kGroup = 64;       // sums compared at a time
 constexpr size_t kScoreCost = 16;   // the same when one list after the other is asked for ascending points
 constexpr size_t kSparseMask = 8;   // one in so many points marked: go by the marked points, not by the sums
 constexpr size_t kMinSaved = 2048;  // postings in a window below which looking points up is not worth the bookkeeping
@@ -26,6 +26,7 @@ using FourBits [[gnu::vector_size(16)]] = int32_t;
 // Whether one of kGroup sums is above `least` and not 0.
 bool any_above(const float* sums, float least) {
     FourBits any{};
+#pragma GCC unroll 16
     for (size_t i = 0; i < kGroup; i += 4) {
         Four four;
         __builtin_memcpy(&four, sums + i, sizeof(four));
@@ -130,6 +131,7 @@ public:
             marked_ = marked_ids(mask, points);
             by_mask_ = true;
         }
+        clear();
         first_ = first / kWindow * kWindow;
         end_ = static_cast<uint32_t>(std::min<uint64_t>(uint64_t{last} + 1, points));
     }
@@ -173,32 +175,50 @@ private:
         for (size_t t = 0; t < terms_.size(); ++t) {
             look_at(t, lo, hi);
             all += gains_[t];
-            present += postings_[t] > 0;
+            present += postings_[t];
         }
         if (!present) return;
         if (all <= bar()) {
             ++stats_.skipped;
             return;
         }
+        if (!by_mask_ && present < kWindow / 2) return run_thin(lo, hi);
         size_t saved = 0;
         const float rest = choose_essential(saved);
-        if (saved >= kMinSaved && !paused_) {
-            std::fill_n(sums_, kWindow, kUntouched);
-            for (size_t t = 0; t < terms_.size(); ++t)
-                if (essential_[t]) add_up(t, lo, hi);
-            find_candidates(lo, hi, rest);
-            if (candidates_.size() * kLookupCost * terms_.size() < saved) {
-                pause_ = 1;
-                return complete();
-            }
-            paused_ = pause_ = std::min(2 * pause_, kMaxPause);  // too many came close; do not try again at once
-        } else if (paused_) {
-            --paused_;
-        }
-        std::fill_n(sums_, kWindow, kUntouched);
-        for (size_t t = 0; t < terms_.size(); ++t) add_up(t, lo, hi);
+        if (saved >= kMinSaved && !paused_ && run_pruned(lo, hi, rest, saved)) return;
+        paused_ -= paused_ > 0;
+        for (size_t t = 0; t < terms_.size(); ++t) add_up<false>(t, lo, hi);
         take(lo, hi);
+        clear();
     }
+
+    // Few postings: remembers where they went instead of going through all sums.
+    void run_thin(uint32_t lo, uint32_t hi) {
+        touched_.clear();
+        for (size_t t = 0; t < terms_.size(); ++t) add_up<true>(t, lo, hi);
+        for (uint32_t id : touched_) {  // not ascending: equal to the worst may still be better than it
+            float& sum = sums_[id - lo];
+            if (sum >= best_.floor() && sum != 0.0f && mask_[id]) best_.offer(sum, id);
+            sum = kUntouched;
+        }
+    }
+
+    // False if so many points came close that adding everything up is cheaper; pruning then pauses for a while.
+    bool run_pruned(uint32_t lo, uint32_t hi, float rest, size_t saved) {
+        for (size_t t = 0; t < terms_.size(); ++t)
+            if (essential_[t]) add_up<false>(t, lo, hi);
+        find_candidates(lo, hi, rest);
+        clear();
+        if (candidates_.size() * kLookupCost * terms_.size() < saved) {
+            pause_ = 1;
+            complete();
+            return true;
+        }
+        paused_ = pause_ = std::min(2 * pause_, kMaxPause);
+        return false;
+    }
+
+    void clear() { std::fill_n(sums_, kWindow, kUntouched); }
 
     // Bound and size of a list inside a window.
     void look_at(size_t t, uint32_t lo, uint32_t hi) {
@@ -232,6 +252,7 @@ private:
         return rest;
     }
 
+    template <bool Remember>
     void add_up(size_t t, uint32_t lo, uint32_t hi) {
         Cursor& cursor = cursors_[t];
         const float weight = terms_[t].weight;
@@ -247,6 +268,7 @@ private:
             } else {
                 for (size_t i = 0; i < n; ++i) sums_[from[i] - lo] += weight * weights[i];
             }
+            if constexpr (Remember) touched_.insert(touched_.end(), from, to);
             stats_.summed += n;
             if (info.last >= hi) break;
         }
@@ -307,7 +329,7 @@ private:
     std::vector<size_t> starts_, postings_;
     std::vector<uint8_t> essential_;
     std::vector<size_t> order_;
-    std::vector<uint32_t> candidates_, marked_;
+    std::vector<uint32_t> candidates_, marked_, touched_;
     bool by_mask_ = false;
     float slack_ = 0;
     uint32_t first_ = 0, end_ = 0;
