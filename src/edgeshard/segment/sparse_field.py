@@ -128,7 +128,7 @@ class SparseField:
         with self._building:
             self._index = self._index_path = None
             self.exact_weights = True
-        warnings.warn(f"{damage}; searching an index rebuilt from the stored vectors", stacklevel=2)
+        warnings.warn(f"{damage}; searching an index rebuilt from the stored vectors", RuntimeWarning, stacklevel=2)
         return work(self.index)
 
     def _unindex(self, offsets: Offsets) -> None:

@@ -56,7 +56,8 @@ def inspect(path: Path, level: checksums.Level | None, *, change: bool = True) -
         parts = name.split("/")
         aside.add("/".join(parts[: 4 if parts[2] == "payload_index" else 3]))
     for name in sorted(aside) if change else ():
-        set_aside(path, name)
+        if (path / name).exists():  # or the whole directory is gone
+            set_aside(path, name)
     return table
 
 
