@@ -301,6 +301,7 @@ __all__ = [
     "ShardInfo",
     "SliceCondition",
     "SnapshotError",
+    "SnapshotInfo",
     "SnapshotLimits",
     "SnowballLanguage",
     "SnowballParams",
@@ -334,11 +335,13 @@ __all__ = [
 
 if TYPE_CHECKING:
     from edgeshard.shard.shard import EdgeShard
+    from edgeshard.shard.snapshot.create import SnapshotInfo
     from edgeshard.shard.snapshot.limits import SnapshotLimits
 else:
     # Imported when first used: programs that only talk about shards need none of the engine.
     _LAZY = {
         "EdgeShard": "edgeshard.shard.shard",
+        "SnapshotInfo": "edgeshard.shard.snapshot.create",
         "SnapshotLimits": "edgeshard.shard.snapshot.limits",
     }
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from os import getpid
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from uuid import UUID
 
 from edgeshard.errors import ClosedError, ForkedShardError, StorageError, ValidationError
@@ -33,6 +33,7 @@ from edgeshard.shard.rwlock import ReadWriteLock
 from edgeshard.shard.store import Store
 
 if TYPE_CHECKING:
+    from edgeshard.shard.snapshot.create import SnapshotInfo
     from edgeshard.shard.snapshot.limits import SnapshotLimits
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
@@ -294,6 +295,32 @@ class EdgeShard:
             self._writing() as store,
         ):
             apply(store, incoming, force=force)
+
+    def create_snapshot(
+        self,
+        path: PathLike,
+        *,
+        format: Literal["streamable", "regular"] = "streamable",
+        base_manifest: dict[str, Any] | None = None,
+    ) -> SnapshotInfo:
+        """An archive of the shard that this engine, Qdrant Edge and a Qdrant server take; queries go on meanwhile.
+
+        Updates wait while the files that may change are copied: those of appendable segments, and small ones.
+
+        Args:
+            path: the archive; it appears when it is complete and durable, and replaces a file of that name.
+            format: ``"streamable"`` as servers stream them, ``"regular"`` as they store them.
+            base_manifest: what the receiver has (its :meth:`snapshot_manifest`): only files that differ are packed.
+
+        Raises:
+            ValidationError: ``base_manifest`` is no manifest.
+            StorageError: the disk refused; there is no archive.
+        """
+        from edgeshard.shard.snapshot.create import create_snapshot
+
+        self._check_process()
+        target = _directory(path)
+        return create_snapshot(self._open_store(), self._lock, target, format=format, base_manifest=base_manifest)
 
     # --- reading -----------------------------------------------------------------------------------------
 
