@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Thread
 from typing import Literal
 
@@ -34,8 +36,7 @@ from edgeshard.shard.snapshot.manifest import (
     is_immutable,
     shard_manifest,
 )
-from edgeshard.shard.snapshot.tar_writer import Content, TarWriter, data_stretches
-from edgeshard.shard.snapshot.unpack import digest_of
+from edgeshard.shard.snapshot.tar_writer import COPY_BYTES, Content, TarWriter, data_stretches
 from edgeshard.shard.store import Store
 from edgeshard.storage import files
 
@@ -93,8 +94,12 @@ def create_snapshot(
             packing = _Packing(fd, opened, base)
             with _standing_still(store, lock):
                 packing.shard(store, format)
-            packing.copy_rest()
-            sha256 = _make_durable(fd)
+            follower = _Follower(fd)
+            try:
+                packing.copy_rest(follower.reached)
+                sha256 = follower.finish()
+            finally:
+                follower.stop()
             size = os.fstat(fd).st_size
     except OSError as error:
         if isinstance(error, StorageError):
@@ -152,25 +157,69 @@ def _remove_unlocked(path: Path) -> None:
         os.close(fd)
 
 
-def _make_durable(fd: int) -> str:
-    """Sync a file and hash it at the same time; its SHA-256."""
-    failure: list[OSError] = []
+class _Follower:
+    """Threads that hash and sync a file while it is written from its start to its end.
 
-    def sync() -> None:
-        try:
-            files.disk.sync(fd)
-        except OSError as error:
-            failure.append(error)
+    Args:
+        fd: the file.
+    """
 
-    thread = Thread(target=sync, name="edgeshard-snapshot-sync")
-    thread.start()
-    try:
-        digest = digest_of(fd)
-    finally:
-        thread.join()
-    if failure:
-        raise failure[0]
-    return digest
+    __slots__ = ("_digest", "_failures", "_fd", "_queues", "_threads")
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._digest = hashlib.sha256()
+        self._failures: list[BaseException] = []
+        self._queues: list[SimpleQueue[int | None]] = [SimpleQueue(), SimpleQueue()]
+        self._threads = [
+            Thread(target=self._run, args=(work, queue), name="edgeshard-snapshot", daemon=True)
+            for work, queue in zip((self._hash, self._sync), self._queues, strict=True)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def reached(self, position: int) -> None:
+        """Everything before this position is written."""
+        for queue in self._queues:
+            queue.put(position)
+
+    def finish(self) -> str:
+        """The SHA-256 in hex, once the file is durable.
+
+        Raises:
+            OSError: it cannot be read or synced.
+        """
+        self.reached(os.fstat(self._fd).st_size)
+        self.stop()
+        if self._failures:
+            raise self._failures[0]
+        return self._digest.hexdigest()
+
+    def stop(self) -> None:
+        """End the threads."""
+        for queue in self._queues:
+            queue.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self, work: Callable[[int, int], None], queue: SimpleQueue[int | None]) -> None:
+        done = 0
+        while (position := queue.get()) is not None:
+            if position > done and not self._failures:
+                try:
+                    work(done, position)
+                except BaseException as error:
+                    self._failures.append(error)
+                done = position
+
+    def _hash(self, start: int, stop: int) -> None:
+        while start < stop:
+            data = os.pread(self._fd, min(COPY_BYTES, stop - start), start)
+            self._digest.update(data)
+            start += len(data)
+
+    def _sync(self, start: int, stop: int) -> None:
+        files.disk.sync(self._fd)
 
 
 class _Packing:
@@ -206,10 +255,10 @@ class _Packing:
         self._put(LAST_ENTRY, SHARD_CONFIG)
         self._writer.end()
 
-    def copy_rest(self) -> None:
-        """Copy the files that never change."""
+    def copy_rest(self, reached: Callable[[int], None]) -> None:
+        """Copy the files that never change, in the order of the archive; says how far everything is written."""
         for place, content, fd in self._rest:
-            self._writer.fill_from(place, content, fd)
+            self._writer.fill_from(place, content, fd, reached)
 
     def _segment(self, segment: Segment, format: str) -> None:
         manifest = self.manifest[segment.name]
@@ -219,8 +268,8 @@ class _Packing:
             names = changed_files(self._base.get(segment.name), manifest)
             sources.append((SEGMENT_MANIFEST, msgspec.json.encode(manifest)))
         self.file_count += len(names)
-        for name in [*sorted(names, key=_rank), *MARKERS]:
-            sources.append((name, segment.path / name))
+        ordered = [*sorted(names, key=_rank), *MARKERS]
+        sources += [(name, segment.path / name) for name in ordered]
         appendable = segment.config.appendable
         if format == "streamable":
             for name, source in sources:

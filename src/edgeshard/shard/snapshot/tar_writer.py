@@ -6,7 +6,7 @@ Entries are *reserved* first, which fixes where everything goes, and filled in a
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from edgeshard.errors import SnapshotError
 from edgeshard.shard.snapshot.tar_format import (
@@ -22,6 +22,7 @@ from edgeshard.shard.snapshot.tar_format import (
 from edgeshard.storage import files
 
 COPY_BYTES = 1 << 20
+REPORT_BYTES = 8 << 20
 END_BYTES = 2 * BLOCK
 NAME_BYTES = 100
 
@@ -116,12 +117,15 @@ class TarWriter:
         """Write the data of an entry."""
         files.disk.pwrite(self._fd, data, place)
 
-    def fill_from(self, place: int, content: Content, fd: int) -> None:
-        """Copy the data of an entry from a file.
+    def fill_from(
+        self, place: int, content: Content, fd: int, reached: Callable[[int], None] = lambda position: None
+    ) -> None:
+        """Copy the data of an entry from a file; ``reached`` hears now and then up to where.
 
         Raises:
             SnapshotError: the file became shorter.
         """
+        told = place
         buffer = bytearray(min(COPY_BYTES, max(content.stored_bytes, 1)))
         for offset, length in content.stretches if content.stretches is not None else [(0, content.size)]:
             while length:
@@ -131,6 +135,9 @@ class TarWriter:
                     raise SnapshotError(f"{content.name} became shorter while it was packed")
                 files.disk.pwrite(self._fd, window[:count], place)
                 place, offset, length = place + count, offset + count, length - count
+                if place >= told + REPORT_BYTES:
+                    told = place
+                    reached(place)
 
     def end(self) -> None:
         """Write the end mark."""

@@ -23,6 +23,8 @@ from edgeshard.shard.snapshot.view import View
 from edgeshard.storage import files
 
 CHUNK_BYTES = 1 << 20
+STRETCH_BYTES = 8 << 20
+"""Large files are written by several threads, this much by each at a time."""
 HOLE_BYTES = 64 << 10
 """Zeros of this length (and alignment) are not written: servers allocate pages of 32 MiB in advance."""
 _ZEROS = bytes(HOLE_BYTES)
@@ -199,8 +201,9 @@ def extract(archive: Archive, target: Path) -> None:
     try:
         for directory in sorted(directories):
             files.disk.mkdir(target / directory)
-        # A few files at a time: while one is on its way to the disk the next is copied.
-        in_parallel(lambda item: _write_durably(item[1], target / item[0]), archive.files.items())
+        stretches = [task for path, view in archive.files.items() for task in _create(view, target / path)]
+        # Several at a time: while one is on its way to the disk the next is copied.
+        in_parallel(_write_stretch, stretches)
         in_parallel(files.disk.sync_directory, [target, *(target / name for name in directories)])
     except StorageError:
         raise
@@ -211,8 +214,8 @@ def extract(archive: Archive, target: Path) -> None:
         ) from error
 
 
-def _write_durably(view: View, path: Path) -> None:
-    """Write bytes of an archive into a new file; holes and long runs of zeros become holes.
+def _create(view: View, path: Path) -> Iterator[tuple[View, Path, int, int]]:
+    """Make a file that is one hole; yields the stretches of it to be written.
 
     Raises:
         SnapshotError: the file exists already (two names that the file system takes for one).
@@ -223,8 +226,21 @@ def _write_durably(view: View, path: Path) -> None:
         raise refusal(os.fspath(path), "the file system takes two names of the archive for one") from error
     try:
         files.disk.truncate(fd, view.size)
-        buffer = bytearray(min(CHUNK_BYTES, max(view.size, 1)))
-        for offset, place, length in view.pieces():
+    finally:
+        os.close(fd)
+    for start in range(0, max(view.size, 1), STRETCH_BYTES):
+        stop = min(start + STRETCH_BYTES, view.size)
+        if start == 0 or next(view.pieces(start, stop), None) is not None:
+            yield view, path, start, stop
+
+
+def _write_stretch(task: tuple[View, Path, int, int]) -> None:
+    """Write bytes of an archive to their file and make them durable; holes and long runs of zeros become holes."""
+    view, path, start, stop = task
+    fd = files.disk.open(path, os.O_WRONLY)
+    try:
+        buffer = bytearray(min(CHUNK_BYTES, max(stop - start, 1)))
+        for offset, place, length in view.pieces(start, stop):
             while length:
                 window = memoryview(buffer)[: min(length, len(buffer))]
                 count = os.preadv(view.fd, [window], place)
