@@ -91,6 +91,15 @@ def apply(store: Store, incoming: Incoming, *, force: bool) -> None:
         SnapshotError: the result would not be a complete, compatible shard.
         StorageError: the disk refused.
     """
+    try:
+        _apply(store, incoming, force=force)
+    except StorageError:
+        raise
+    except OSError as error:
+        raise StorageError(error.errno, f"cannot apply the snapshot: {error.strerror} ({error.filename})") from error
+
+
+def _apply(store: Store, incoming: Incoming, *, force: bool) -> None:
     store.flush(checkpoint=True)
     state = read_state(store.path)
     changed = [] if state is None else state.diverged(store.segments)
@@ -141,18 +150,13 @@ def _swap(store: Store, stage: Path, names: Sequence[str]) -> None:
     """Rename the new state into place and open it; back again if it does not open."""
     root = store.path
     wal = stage / swap.NEW / WAL
+    store.lock.move_to_wal(wal)
     try:
-        store.lock.move_to_wal(wal)
-        try:
-            swap.commit(root, stage, names)
-            store.reload()
-        except BaseException:
-            if swap.pending(root):
-                swap.undo(root, stage)
-            store.lock.move_to_wal(root / WAL)
-            raise
-        swap.finish(root, stage)
-    except StorageError:
+        swap.commit(root, stage, names)
+        store.reload()
+    except BaseException:
+        if swap.pending(root):
+            swap.undo(root, stage)
+        store.lock.move_to_wal(root / WAL)
         raise
-    except OSError as error:
-        raise StorageError(error.errno, f"cannot put the snapshot in place: {error.strerror}") from error
+    swap.finish(root, stage)
