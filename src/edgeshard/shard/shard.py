@@ -222,6 +222,7 @@ class EdgeShard:
         *,
         checksum: str | None = None,
         limits: SnapshotLimits | None = None,
+        mirror: bool = False,
     ) -> None:
         """Turn a snapshot archive of a server or of this engine into a shard directory, to be opened by :meth:`load`.
 
@@ -230,6 +231,7 @@ class EdgeShard:
             target_path: the directory; made with its parents if missing. What it holds must not clash.
             checksum: SHA-256 the archive must have, in hex.
             limits: what the archive may ask for before it is refused.
+            mirror: note the state, so that local writes are noticed when the next snapshot is applied.
 
         Raises:
             SnapshotError: the archive is refused; the message names the entry and the rule. Nothing is left behind.
@@ -237,14 +239,15 @@ class EdgeShard:
         """
         from edgeshard.shard.snapshot.unpack import unpack_snapshot
 
-        unpack_snapshot(_directory(snapshot_path), _directory(target_path), checksum=checksum, limits=limits)
+        source, target = _directory(snapshot_path), _directory(target_path)
+        unpack_snapshot(source, target, checksum=checksum, limits=limits, mirror=mirror)
 
     def snapshot_manifest(self, base: str | None = None) -> dict[str, Any]:
         """Versions of all files of the shard, by segment: what a server needs to make a partial snapshot.
 
         Args:
-            base: None for the shard as it is. ``"synced"`` for what the last :meth:`update_from_snapshot` left; ``{}``,
-                so that everything is sent, if it was changed since or none was applied. Mirrors of a server use this.
+            base: None for the shard as it is. ``"synced"`` for what the last :meth:`update_from_snapshot` left, or
+                ``{}`` if the shard was changed since, so that everything is sent. Mirrors of a server use this.
         """
         from edgeshard.shard.snapshot.manifest import shard_manifest
         from edgeshard.shard.snapshot.state import synced_manifest

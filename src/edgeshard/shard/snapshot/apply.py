@@ -21,10 +21,10 @@ from edgeshard.shard.snapshot import swap
 from edgeshard.shard.snapshot.complete import check_segment
 from edgeshard.shard.snapshot.layout import CLOCKS, SEGMENTS, WAL, Archive, parents_of
 from edgeshard.shard.snapshot.limits import SnapshotLimits
-from edgeshard.shard.snapshot.manifest import Manifest, manifest_of_directory, shard_manifest
+from edgeshard.shard.snapshot.manifest import Manifest, shard_manifest
 from edgeshard.shard.snapshot.merge import kept_files, link_kept, manifests_of
 from edgeshard.shard.snapshot.state import FILE as STATE_FILE
-from edgeshard.shard.snapshot.state import SyncState, read_state
+from edgeshard.shard.snapshot.state import read_state, state_of
 from edgeshard.shard.snapshot.unpack import extract, opened
 from edgeshard.shard.store import Store
 from edgeshard.storage import files
@@ -138,8 +138,8 @@ def _check_new_state(store: Store, incoming: Incoming) -> None:
 
 
 def _write_state(incoming: Incoming) -> None:
-    manifest = incoming.manifests or manifest_of_directory(incoming.segments, sorted(incoming.archive.segments))
-    files.replace_file(incoming.stage / swap.NEW / STATE_FILE, SyncState.of(manifest).to_json())
+    state = state_of(incoming.archive, incoming.segments)
+    files.replace_file(incoming.stage / swap.NEW / STATE_FILE, state.to_json())
     directories = {parent for path in incoming.archive.files for parent in parents_of(path)}
     for directory in (*sorted(directories), "."):
         if (incoming.stage / swap.NEW / directory).is_dir():

@@ -38,6 +38,7 @@ def unpack_snapshot(
     *,
     checksum: str | None = None,
     limits: SnapshotLimits | None = None,
+    mirror: bool = False,
 ) -> None:
     """Turn an archive into a shard directory; nothing is left behind if it is refused.
 
@@ -46,6 +47,7 @@ def unpack_snapshot(
         target_path: where to; made with its parents if missing. If it holds something already, names must not clash.
         checksum: SHA-256 the archive must have, in hex.
         limits: what the archive may ask for.
+        mirror: note the state, so that local writes are noticed when the next snapshot is applied.
 
     Raises:
         SnapshotError: the archive is refused; the message names the entry and the rule.
@@ -58,9 +60,9 @@ def unpack_snapshot(
         made = _make_parents(target)
         try:
             if target.exists():
-                _unpack_into(archive, target)
+                _unpack_into(archive, target, mirror)
             else:
-                _unpack_beside(archive, target)
+                _unpack_beside(archive, target, mirror)
         except BaseException:
             for directory in reversed(made):
                 directory.rmdir()
@@ -103,17 +105,19 @@ def digest_of(fd: int) -> str:
 # --- where to ------------------------------------------------------------------------------------------
 
 
-def _unpack_beside(archive: Archive, target: Path) -> None:
+def _unpack_beside(archive: Archive, target: Path, mirror: bool) -> None:
     prefix = f".{target.name}.unpack-"
     _remove_stale(target.parent, prefix)
     archive.check_space(target.parent)
     with _locked_directory(target.parent, prefix) as draft:
         extract(archive, draft)
+        if mirror:
+            _note_state(archive, draft)
         files.disk.rename(draft, target)
         files.disk.sync_directory(target.parent)
 
 
-def _unpack_into(archive: Archive, target: Path) -> None:
+def _unpack_into(archive: Archive, target: Path, mirror: bool) -> None:
     """Into a directory that exists: top-level entries, and those of ``segments`` and ``wal``, must be new."""
     if not target.is_dir():
         raise StorageError(f"cannot unpack into {target}: it is not a directory")
@@ -122,6 +126,8 @@ def _unpack_into(archive: Archive, target: Path) -> None:
     archive.check_space(target)
     with _locked_directory(target, prefix) as draft:
         extract(archive, draft)
+        if mirror:
+            _note_state(archive, draft)
         moves = list(_moves(draft, target))
         for _, there in moves:
             if there.exists() or there.is_symlink():
@@ -137,6 +143,12 @@ def _unpack_into(archive: Archive, target: Path) -> None:
             raise
         for directory in {there.parent for _, there in moves}:
             files.disk.sync_directory(directory)
+
+
+def _note_state(archive: Archive, draft: Path) -> None:
+    from edgeshard.shard.snapshot.state import FILE, state_of
+
+    files.replace_file(draft / FILE, state_of(archive, draft / "segments").to_json())
 
 
 def _moves(draft: Path, target: Path) -> Iterator[tuple[Path, Path]]:
