@@ -16,4 +16,5 @@ NB_MODULE(_native, m) {
     register_quantization(m);
     register_sparse(m);
     register_numeric_codec(m);
+    register_results(m);
 }

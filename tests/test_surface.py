@@ -50,7 +50,6 @@ DEFAULTS = "the type stub of qdrant_edge promises the default, its constructor d
 KEYWORD = "the keyword of the type stub works, as does the real one"
 
 DIFFERENCES = {
-    "HasIdCondition([1])": LISTS,
     'StopwordsSet([Language.English],{"a"})': LISTS,
     "MatchAny((1,))": LISTS,
     "UpdateOperation.delete_points({1})": LISTS,

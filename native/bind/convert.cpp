@@ -17,7 +17,7 @@ constexpr int kMaxDepth = 126;  // what Qdrant's JSON reader accepts, less the l
 
 
 [[noreturn]] void raise_validation(const std::string &message) {
-  nb::object type = nb::module_::import_("edgeshard.errors").attr("ValidationError");
+  nb::object type = nb::module_::import_("edgeshard.errors").attr("ArgumentError");
   PyErr_SetString(type.ptr(), message.c_str());
   throw nb::python_error();
 }

@@ -5,8 +5,10 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <cstring>
 #include <limits>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <string_view>
 #include <vector>
@@ -14,7 +16,9 @@
 #include "bind/owned.hpp"
 #include "codec/datetimes.hpp"
 #include "index/columns_strings.hpp"
+#include "index/payload_mph.hpp"
 #include "index/payload_pack.hpp"
+#include "index/payload_postings.hpp"
 #include "index/payload_tokens.hpp"
 
 using namespace edgeshard;
@@ -183,6 +187,97 @@ nb::tuple pack_tokens_of(nb::list vocabulary, Array<uint32_t> numbers, Array<int
   return packed_arrays(std::move(packed));
 }
 
+nb::object bytes_array(std::string &&bytes) {
+  auto *kept = new std::string(std::move(bytes));
+  nb::capsule owner(kept, [](void *p) noexcept { delete static_cast<std::string *>(p); });
+  return nb::cast(nb::ndarray<nb::numpy, uint8_t, nb::ndim<1>>(kept->data(), {kept->size()}, owner));
+}
+
+Keys keys_of(int kind, const Array<uint8_t> &data, const Array<int64_t> &bounds) {
+  if (kind < 0 || kind > int(KeyKind::uuid))
+    throw nb::value_error("kind: expected 0 (text), 1 (integer) or 2 (UUID)");
+  check_bounds(bounds, data.size());
+  return {KeyKind(kind), reinterpret_cast<const char *>(data.data()), bounds.data(), bounds.size() - 1};
+}
+
+nb::object build_map_of(int kind, Array<uint8_t> data, Array<int64_t> bounds, Array<int64_t> value_bounds,
+                        Array<uint32_t> values) {
+  const Keys keys = keys_of(kind, data, bounds);
+  check_bounds(value_bounds, values.size());
+  if (value_bounds.size() != bounds.size())
+    throw nb::value_error("value_bounds: expected as many lists as keys");
+  std::string file;
+  {
+    nb::gil_scoped_release release;
+    file = build_map(keys, value_bounds.data(), values.data());
+  }
+  if (file.empty())
+    throw nb::value_error("keys: no perfect hash function was found; are they distinct?");
+  return bytes_array(std::move(file));
+}
+
+nb::object build_prefix_index_of(Array<uint8_t> data, Array<int64_t> bounds, Array<uint32_t> counts) {
+  const Keys keys = keys_of(int(KeyKind::text), data, bounds);
+  if (counts.size() != keys.count)
+    throw nb::value_error("counts: expected one per key");
+  std::string file;
+  {
+    nb::gil_scoped_release release;
+    file = build_prefix_index(keys, counts.data());
+  }
+  return bytes_array(std::move(file));
+}
+
+nb::tuple build_text_files_of(nb::list vocabulary, Array<uint32_t> numbers, Array<int64_t> bounds,
+                              Array<uint32_t> texts, Array<uint32_t> counts, bool positions, bool scoring) {
+  check_bounds(bounds, numbers.size());
+  const TextTokens tokens{views_of(vocabulary), numbers.data(), bounds.data(), bounds.size() - 1};
+  check_below(numbers, tokens.vocabulary.size(), "numbers: expected positions in the vocabulary");
+  check_below(texts, tokens.texts, "texts: expected positions in bounds");
+  if (checked_sum(counts) != texts.size())
+    throw nb::value_error("counts: expected as many texts as they add up to");
+  TextFiles files;
+  {
+    nb::gil_scoped_release release;
+    files = build_text_files(tokens, texts.data(), counts.data(), counts.size(), {positions, scoring});
+  }
+  if (files.vocabulary.empty())
+    throw nb::value_error("vocabulary: no perfect hash function was found; are the tokens distinct?");
+  return nb::make_tuple(bytes_array(std::move(files.postings)), bytes_array(std::move(files.vocabulary)),
+                        bytes_array(std::move(files.frequencies)), owned_array(std::move(files.token_counts)),
+                        owned_array(std::move(files.lengths)));
+}
+
+// A map file and the memory it lies in.
+struct KeyMap {
+  Array<uint8_t> memory;
+  MapFile file;
+
+  explicit KeyMap(Array<uint8_t> array) : memory(std::move(array)) {
+    const char *reason = file.open({reinterpret_cast<const char *>(memory.data()), memory.size()});
+    if (reason != nullptr)
+      throw nb::value_error(reason);
+  }
+};
+
+nb::object numbers_of(const std::optional<MapFile::Values> &found) {
+  if (!found)
+    throw nb::value_error("an entry reaches past the end of the file");
+  std::vector<uint32_t> values(found->count);
+  if (!values.empty())
+    std::memcpy(values.data(), found->data, values.size() * 4);
+  return owned_array(std::move(values));
+}
+
+nb::tuple key_map_entry(const KeyMap &self, size_t bucket) {
+  if (bucket >= self.file.size())
+    throw nb::index_error("there are fewer entries");
+  const auto entry = self.file.entry(bucket);
+  if (!entry)
+    throw nb::value_error("an entry reaches past the end of the file");
+  return nb::make_tuple(nb::bytes(entry->first.data(), entry->first.size()), numbers_of(entry->second));
+}
+
 // A TokenTable guarded against use from several threads.
 struct Table {
   TokenTable table;
@@ -209,6 +304,18 @@ nb::object table_frequencies(const Table &self, uint32_t token) {
   std::vector<uint32_t> counts(self.table.size() + 1);
   self.table.frequencies(token, counts.data());
   return owned_array(std::move(counts));
+}
+
+nb::tuple table_holders(const Table &self, uint32_t token, Array<int64_t> starts, Array<uint32_t> owners) {
+  if (starts.size() == 0)
+    throw nb::value_error("starts: expected codes + 1 positions within owners");
+  std::vector<uint32_t> documents, counts;
+  {
+    nb::gil_scoped_release release;
+    const std::shared_lock lock(self.mutex);
+    self.table.holders(token, starts.data(), starts.size() - 1, owners.data(), owners.size(), documents, counts);
+  }
+  return nb::make_tuple(owned_array(std::move(documents)), owned_array(std::move(counts)));
 }
 
 nb::object table_lengths(const Table &self) {
@@ -241,6 +348,23 @@ void register_payload_index(nb::module_ &m) {
   m.def("pack_tokens", &pack_tokens_of, nb::arg("vocabulary"), nb::arg("numbers"), nb::arg("bounds"),
         nb::arg("texts"), nb::arg("counts"), nb::arg("form"), nb::arg("lengths"),
         "(data, bounds) of the CBOR maps an appendable text index keeps.");
+  m.def("build_map", &build_map_of, nb::arg("kind"), nb::arg("data"), nb::arg("bounds"), nb::arg("value_bounds"),
+        nb::arg("values"), "The bytes of a map file.");
+  m.def("build_prefix_index", &build_prefix_index_of, nb::arg("data"), nb::arg("bounds"), nb::arg("counts"),
+        "The bytes of prefix_index.bin.");
+  m.def("build_text_files", &build_text_files_of, nb::arg("vocabulary"), nb::arg("numbers"), nb::arg("bounds"),
+        nb::arg("texts"), nb::arg("counts"), nb::arg("positions"), nb::arg("scoring"),
+        "(postings, vocabulary, term frequencies, distinct tokens u64, lengths u32) of an immutable text index.");
+  nb::class_<KeyMap>(m, "KeyMap")
+      .def(nb::init<Array<uint8_t>>(), nb::arg("file"))
+      .def("__len__", [](const KeyMap &self) { return self.file.size(); })
+      .def_prop_ro("kind", [](const KeyMap &self) { return int(self.file.kind()); })
+      .def("find",
+           [](const KeyMap &self, nb::bytes key) {
+             return numbers_of(self.file.find({key.c_str(), key.size()}));
+           },
+           nb::arg("key"))
+      .def("entry", &key_map_entry, nb::arg("bucket"));
   nb::class_<Table>(m, "TokenTable")
       .def(nb::init<>())
       .def("__len__",
@@ -256,6 +380,7 @@ void register_payload_index(nb::module_ &m) {
       .def("add", &table_add, nb::arg("vocabulary"), nb::arg("numbers"), nb::arg("bounds"))
       .def("find", &table_find, nb::arg("token"))
       .def("frequencies", &table_frequencies, nb::arg("token"))
+      .def("holders", &table_holders, nb::arg("token"), nb::arg("starts"), nb::arg("owners"))
       .def("lengths", &table_lengths)
       .def("phrase", &table_phrase, nb::arg("tokens"));
 }

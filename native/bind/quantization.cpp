@@ -4,10 +4,12 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 
 #include "bind/scan_args.hpp"
+#include "index/quantized/methods.hpp"
 #include "index/quantized/scan.hpp"
 #include "index/quantized/turbo.hpp"
 #include "support/thread_pool.hpp"
@@ -59,6 +61,75 @@ RecordCodec turbo_codec(size_t dim, unsigned bits, size_t padded, int distance, 
         if (!(std::isfinite(options.scale[i]) && options.scale[i] > 0 && std::isfinite(options.shift[i])))
             throw nb::value_error("shift, scale: expected finite numbers, scale above zero");
     return {std::make_shared<TurboCodec>(std::move(options))};
+}
+
+// Finite floats, `n` of them.
+std::vector<float> floats(nb::handle object, const char* name, size_t n) {
+    const Array array(object, name, "f", "float32", 1);
+    if (array.shape(0) != n)
+        throw nb::value_error((std::string(name) + ": expected " + std::to_string(n) + " numbers").c_str());
+    const float* data = array.data<float>();
+    for (size_t i = 0; i < n; ++i)
+        if (!std::isfinite(data[i])) throw nb::value_error((std::string(name) + ": expected finite numbers").c_str());
+    return {data, data + n};
+}
+
+RecordCodec make_scalar(size_t dim, int distance, float alpha, float offset, float multiplier) {
+    check_dim(dim);
+    if (!(std::isfinite(alpha) && alpha >= 0 && std::isfinite(offset) && std::isfinite(multiplier)))
+        throw nb::value_error("alpha, offset, multiplier: expected finite numbers, alpha not below zero");
+    return {scalar_codec({dim, to_distance(distance), alpha, offset, multiplier})};
+}
+
+RecordCodec make_product(size_t dim, int distance, nb::object bounds, nb::object centroids) {
+    check_dim(dim);
+    const Array b(bounds, "bounds", "I", "uint32", 1);
+    const uint32_t* ends = b.data<uint32_t>();
+    const size_t n = b.shape(0);
+    bool sound = n >= 2 && ends[0] == 0 && ends[n - 1] == dim;
+    for (size_t i = 1; sound && i < n; ++i) sound = ends[i] > ends[i - 1];
+    if (!sound) throw nb::value_error("bounds: expected ascending numbers from 0 to dim");
+    const Array c(centroids, "centroids", "f", "float32", 2);
+    if (c.shape(0) != 256 || c.shape(1) != dim) throw nb::value_error("centroids: expected 256 rows of dim numbers");
+    const float* data = c.data<float>();
+    return {product_codec({dim, to_distance(distance), {ends, ends + n}, {data, data + 256 * dim}})};
+}
+
+RecordCodec make_binary(size_t dim, int encoding, unsigned query_bits, size_t stride, nb::object mean,
+                        nb::object deviation) {
+    check_dim(dim);
+    if (encoding < 0 || encoding > 2) throw nb::value_error("encoding: expected 0, 1 or 2");
+    if (query_bits != 1 && query_bits != 4 && query_bits != 8) throw nb::value_error("query_bits: expected 1, 4 or 8");
+    const auto kind = static_cast<BinaryEncoding>(encoding);
+    if (stride < (binary_bits(dim, kind) + 7) / 8 || stride > kMaxDim)
+        throw nb::value_error("stride: expected room for all bits");
+    BinaryOptions options{dim, kind, query_bits, stride, {}, {}};
+    if (kind != BinaryEncoding::one_bit) {
+        options.mean = floats(mean, "mean", dim);
+        options.deviation = floats(deviation, "deviation", dim);
+    }
+    return {binary_codec(std::move(options))};
+}
+
+nb::object train(nb::object rows, nb::object bounds, unsigned iterations, uint64_t seed, unsigned threads) {
+    const Array r(rows, "rows", "f", "float32", 2), b(bounds, "bounds", "I", "uint32", 1);
+    const size_t n = r.shape(0), dim = r.shape(1), groups = b.shape(0) ? b.shape(0) - 1 : 0;
+    const uint32_t* ends = b.data<uint32_t>();
+    if (n == 0 || groups == 0 || ends[0] != 0 || ends[groups] != dim) throw nb::value_error("bounds: expected 0 to dim");
+    for (size_t g = 0; g < groups; ++g)
+        if (ends[g] >= ends[g + 1]) throw nb::value_error("bounds: expected ascending numbers");
+    auto out = new_array<float>({256, dim});
+    nb::gil_scoped_release release;
+    parallel_for(groups, 1, threads, [&](size_t begin, size_t end) {
+        for (size_t g = begin; g < end; ++g) {
+            const size_t first = ends[g], width = ends[g + 1] - first;
+            std::vector<float> centroids(256 * width);
+            train_centroids(r.data<float>() + first, n, dim, width, iterations, seed + g, centroids.data());
+            for (size_t j = 0; j < 256; ++j)
+                std::copy_n(centroids.data() + j * width, width, out.data + j * dim + first);
+        }
+    });
+    return out.array;
 }
 
 nb::object encode(const RecordCodec& self, nb::object rows, unsigned threads) {
@@ -204,4 +275,14 @@ void register_quantization(nb::module_& m) {
     m.def("turbo_codec", &turbo_codec, nb::arg("dim"), nb::arg("bits"), nb::arg("padded"), nb::arg("distance"),
           nb::arg("plus"), nb::arg("rotate_padding"), nb::arg("shift").none(), nb::arg("scale").none(),
           "TurboQuant records.");
+    const auto distance = nb::arg("distance");
+    const auto dim = nb::arg("dim");
+    m.def("scalar_codec", &make_scalar, dim, distance, nb::arg("alpha"), nb::arg("offset"), nb::arg("multiplier"),
+          "Scalar quantization: one byte per component.");
+    m.def("product_codec", &make_product, dim, distance, nb::arg("bounds"), nb::arg("centroids"),
+          "Product quantization: one byte per group of components.");
+    m.def("binary_codec", &make_binary, dim, nb::arg("encoding"), nb::arg("query_bits"), nb::arg("stride"),
+          nb::arg("mean").none(), nb::arg("deviation").none(), "Binary quantization: one to two bits per component.");
+    m.def("train_centroids", &train, nb::arg("rows"), nb::arg("bounds"), nb::arg("iterations"), nb::arg("seed"),
+          threads, "Centroids (256, dim) of groups of components by Lloyd's algorithm.");
 }

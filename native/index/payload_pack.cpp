@@ -62,12 +62,14 @@ std::vector<uint32_t> ranks_of(const std::vector<std::string_view> &vocabulary) 
   return ranks;
 }
 
-constexpr uint32_t separator = UINT32_MAX;
+constexpr std::string_view separator_text("\0", 1);
+
 
 // Collects the tokens of one document.
 class Collector {
 public:
   Collector(const TextTokens &tokens, TokenForm form) : tokens_(tokens), form_(form) {
+    separator_ = separator_of(tokens.vocabulary);
     if (form == TokenForm::sorted_unique)
       ranks_ = ranks_of(tokens.vocabulary);
   }
@@ -76,11 +78,11 @@ public:
     found_.clear();
     for (size_t i = 0; i < count; ++i) {
       if (i > 0 && form_ == TokenForm::in_order_separated)
-        found_.push_back(separator);
+        found_.push_back(separator_);
       const int64_t from = tokens_.bounds[texts[i]], to = tokens_.bounds[texts[i] + 1];
       found_.insert(found_.end(), tokens_.numbers + from, tokens_.numbers + to);
     }
-    real_ = size_t(std::count_if(found_.begin(), found_.end(), [](uint32_t token) { return token != separator; }));
+    real_ = size_t(std::count_if(found_.begin(), found_.end(), [&](uint32_t token) { return token != separator_; }));
     if (real_ == 0)
       found_.clear();
     if (form_ == TokenForm::sorted_unique) {
@@ -96,12 +98,18 @@ public:
 private:
   const TextTokens &tokens_;
   const TokenForm form_;
+  uint32_t separator_;
   std::vector<uint32_t> ranks_;
   std::vector<uint32_t> found_;
   size_t real_ = 0;
 };
 
 } // namespace
+
+uint32_t separator_of(const std::vector<std::string_view> &vocabulary) {
+  const auto found = std::find(vocabulary.begin(), vocabulary.end(), separator_text);
+  return uint32_t(found - vocabulary.begin());
+}
 
 bool parse_uuid(std::string_view text, Uuid &out) {
   out = {};
@@ -139,7 +147,7 @@ Packed pack_tokens(const TextTokens &tokens, const uint32_t *chosen, const uint3
     put_text(packed.data, "tokens");
     put_head(packed.data, cbor_array, found.size());
     for (const uint32_t token : found)
-      put_text(packed.data, token == separator ? std::string_view("\0", 1) : tokens.vocabulary[token]);
+      put_text(packed.data, token < tokens.vocabulary.size() ? tokens.vocabulary[token] : separator_text);
     if (lengths) {
       put_text(packed.data, "doc_len");
       put_head(packed.data, cbor_uint, collector.length());

@@ -45,6 +45,9 @@ struct TextTokens {
   size_t texts;
 };
 
+// The number of the token "\0", which stands between texts; the size of the vocabulary if it is not in there.
+uint32_t separator_of(const std::vector<std::string_view> &vocabulary);
+
 // CBOR maps {"tokens": [...]}, with `lengths` {"tokens": [...], "doc_len": n}: document i has the next counts[i] of
 // `chosen` texts. The caller has checked that every text and number is known.
 Packed pack_tokens(const TextTokens &tokens, const uint32_t *chosen, const uint32_t *counts, size_t documents,

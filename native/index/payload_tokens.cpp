@@ -38,6 +38,36 @@ void TokenTable::frequencies(uint32_t token, uint32_t *out) const {
       out[posting.code] = posting.count;
 }
 
+void TokenTable::holders(uint32_t token, const int64_t *starts, size_t codes, const uint32_t *owners,
+                         size_t owners_size, std::vector<uint32_t> &documents, std::vector<uint32_t> &counts) const {
+  if (token >= postings_.size())
+    return;
+  std::vector<uint64_t> pairs; // document in the upper half, count in the lower
+  bool ascending = true;
+  for (const Posting &posting : postings_[token]) {
+    if (posting.code >= codes)
+      break;
+    const int64_t end = std::min(starts[posting.code + 1], int64_t(owners_size));
+    for (int64_t at = std::max<int64_t>(starts[posting.code], 0); at < end; ++at) {
+      const uint64_t pair = uint64_t(owners[at]) << 32 | posting.count;
+      ascending &= pairs.empty() || pairs.back() >> 32 < owners[at];
+      pairs.push_back(pair);
+    }
+  }
+  if (!ascending)
+    std::sort(pairs.begin(), pairs.end());
+  documents.reserve(pairs.size());
+  counts.reserve(pairs.size());
+  for (const uint64_t pair : pairs) {
+    const uint32_t document = uint32_t(pair >> 32);
+    if (documents.empty() || documents.back() != document) {
+      documents.push_back(document);
+      counts.push_back(0);
+    }
+    counts.back() += uint32_t(pair);
+  }
+}
+
 void TokenTable::lengths(uint32_t *out) const {
   out[0] = 0;
   for (size_t code = 1; code <= size(); ++code)

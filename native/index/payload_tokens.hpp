@@ -30,6 +30,10 @@ public:
 
   // out[code] = occurrences of the token in that string, for the codes 0..size().
   void frequencies(uint32_t token, uint32_t *out) const;
+  // Documents with the token and how often they have it, by document. Strings with code c belong to the documents
+  // owners[starts[c]..starts[c + 1]); codes from `codes` on are passed over.
+  void holders(uint32_t token, const int64_t *starts, size_t codes, const uint32_t *owners, size_t owners_size,
+               std::vector<uint32_t> &documents, std::vector<uint32_t> &counts) const;
   // out[code] = whether the tokens stand next to each other in that string.
   void phrase(const std::vector<uint32_t> &tokens, bool *out) const;
   // out[code] = number of tokens of that string.

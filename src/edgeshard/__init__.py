@@ -97,6 +97,13 @@ from edgeshard.models.geo import (
     GeoPolygon,
     GeoRadius,
 )
+from edgeshard.models.groups import (
+    GroupRequest,
+    PointGroup,
+    SearchMatrixOffsets,
+    SearchMatrixPair,
+    SearchMatrixRequest,
+)
 from edgeshard.models.ids import PointId
 from edgeshard.models.indexes import (
     BoolIndexParams,
@@ -135,6 +142,7 @@ from edgeshard.models.params import (
     SearchParams,
 )
 from edgeshard.models.payload import Payload
+from edgeshard.models.plans import SegmentPlan, StagePlan
 from edgeshard.models.points import (
     Point,
     PointVectors,
@@ -235,6 +243,7 @@ __all__ = [
     "GeoPoint",
     "GeoPolygon",
     "GeoRadius",
+    "GroupRequest",
     "HasIdCondition",
     "HasVectorCondition",
     "HnswIndexConfig",
@@ -275,6 +284,7 @@ __all__ = [
     "PayloadSelector",
     "PlainIndexConfig",
     "Point",
+    "PointGroup",
     "PointId",
     "PointNotFoundError",
     "PointVectors",
@@ -297,8 +307,12 @@ __all__ = [
     "ScoredPoint",
     "ScoringQueryType",
     "ScrollRequest",
+    "SearchMatrixOffsets",
+    "SearchMatrixPair",
+    "SearchMatrixRequest",
     "SearchParams",
     "SearchRequest",
+    "SegmentPlan",
     "ShardInfo",
     "SliceCondition",
     "SnapshotError",
@@ -307,6 +321,7 @@ __all__ = [
     "SnowballLanguage",
     "SnowballParams",
     "SparseVector",
+    "StagePlan",
     "StartFromType",
     "StemmingAlgorithm",
     "Stopwords",
@@ -333,9 +348,12 @@ __all__ = [
     "WithVectorType",
     "WrongVectorKindError",
     "options",
+    "to_arrow",
+    "to_pandas",
 ]
 
 if TYPE_CHECKING:
+    from edgeshard.arrow import to_arrow, to_pandas
     from edgeshard.shard.shard import EdgeShard
     from edgeshard.shard.snapshot.create import SnapshotInfo
     from edgeshard.shard.snapshot.limits import SnapshotLimits
@@ -345,6 +363,8 @@ else:
         "EdgeShard": "edgeshard.shard.shard",
         "SnapshotInfo": "edgeshard.shard.snapshot.create",
         "SnapshotLimits": "edgeshard.shard.snapshot.limits",
+        "to_arrow": "edgeshard.arrow",
+        "to_pandas": "edgeshard.arrow",
     }
 
     def __getattr__(name):

@@ -1,10 +1,12 @@
 """Typed view of the native module, one section per register_* family of native/bind."""
 
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
+
+_Made = TypeVar("_Made")
 
 # --- distance
 
@@ -485,8 +487,39 @@ class TokenTable:
     def add(self, vocabulary: list[str], numbers: NDArray[np.uint32], bounds: NDArray[np.int64]) -> None: ...
     def find(self, token: str) -> int | None: ...
     def frequencies(self, token: int) -> NDArray[np.uint32]: ...
+    def holders(
+        self, token: int, starts: NDArray[np.int64], owners: NDArray[np.uint32]
+    ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]: ...
     def lengths(self) -> NDArray[np.uint32]: ...
     def phrase(self, tokens: list[int]) -> NDArray[np.bool_]: ...
+
+def build_map(
+    kind: int,
+    data: NDArray[np.uint8],
+    bounds: NDArray[np.int64],
+    value_bounds: NDArray[np.int64],
+    values: NDArray[np.uint32],
+) -> NDArray[np.uint8]: ...
+def build_prefix_index(
+    data: NDArray[np.uint8], bounds: NDArray[np.int64], counts: NDArray[np.uint32]
+) -> NDArray[np.uint8]: ...
+def build_text_files(
+    vocabulary: list[str],
+    numbers: NDArray[np.uint32],
+    bounds: NDArray[np.int64],
+    texts: NDArray[np.uint32],
+    counts: NDArray[np.uint32],
+    positions: bool,
+    scoring: bool,
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint64], NDArray[np.uint32]]: ...
+
+class KeyMap:
+    def __init__(self, file: NDArray[np.uint8]) -> None: ...
+    def __len__(self) -> int: ...
+    @property
+    def kind(self) -> int: ...
+    def find(self, key: bytes) -> NDArray[np.uint32]: ...
+    def entry(self, bucket: int) -> tuple[bytes, NDArray[np.uint32]]: ...
 
 # --- quantization
 
@@ -543,3 +576,116 @@ def turbo_codec(
     shift: NDArray[np.float64] | None,
     scale: NDArray[np.float64] | None,
 ) -> RecordCodec: ...
+def scalar_codec(dim: int, distance: int, alpha: float, offset: float, multiplier: float) -> RecordCodec: ...
+def product_codec(
+    dim: int, distance: int, bounds: NDArray[np.uint32], centroids: NDArray[np.float32]
+) -> RecordCodec: ...
+def binary_codec(
+    dim: int,
+    encoding: int,
+    query_bits: int,
+    stride: int,
+    mean: NDArray[np.float32] | None,
+    deviation: NDArray[np.float32] | None,
+) -> RecordCodec: ...
+def train_centroids(
+    rows: NDArray[np.float32], bounds: NDArray[np.uint32], iterations: int, seed: int, threads: int = 0
+) -> NDArray[np.float32]: ...
+
+# --- results
+
+def make_objects(cls: type[_Made], names: tuple[str, ...], columns: tuple[Any, ...], count: int) -> list[_Made]:
+    """Objects of a slotted class, made without its __init__.
+
+    columns: per name a list with one item per object, or one value for all of them.
+    """
+
+def split_values(data: NDArray[np.uint8], bounds: NDArray[np.int64], absent: bytes) -> list[bytes]:
+    """Byte strings between consecutive bounds; absent where two are equal."""
+
+# --- sparse
+
+class SparseIndex:
+    """Posting lists by dimension. Searches may run side by side; a damaged list found while reading raises
+    ``RuntimeError(reason, byte offset)``."""
+
+    @property
+    def vectors(self) -> int:
+        """Points with a vector that is not empty."""
+
+    def search(
+        self,
+        indices: NDArray[np.uint32],
+        values: NDArray[np.float32],
+        mask: NDArray[np.bool_],
+        k: int,
+        zeros: bool = False,
+    ) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+        """Return (offsets, sims) of the best k points that mask marks and that share an index, best first.
+
+        zeros: keep sums of exactly 0 (always kept when one index of the query has postings).
+        """
+
+    def search_stats(
+        self, indices: NDArray[np.uint32], values: NDArray[np.float32], mask: NDArray[np.bool_], k: int
+    ) -> tuple[int, int, int]:
+        """Return (postings added up, points looked up, windows or blocks skipped) of a search."""
+
+    def score(
+        self, indices: NDArray[np.uint32], values: NDArray[np.float32], offsets: NDArray[np.uint32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
+        """Return (sims, number of shared indices) of points given by ascending offset."""
+
+    def frequencies(
+        self, indices: NDArray[np.uint32], mask: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.int64]:
+        """Return how many points (that mask marks) have each index."""
+
+class PlainSparseIndex(SparseIndex):
+    """Lists in memory, kept current."""
+
+    def __init__(self) -> None: ...
+    @property
+    def dimensions(self) -> NDArray[np.uint32]: ...
+    @property
+    def nbytes(self) -> int: ...
+    def put(
+        self,
+        offsets: NDArray[np.uint32],
+        indptr: NDArray[np.int64],
+        indices: NDArray[np.uint32],
+        values: NDArray[np.float32],
+    ) -> None:
+        """Add vectors of points that have none here."""
+
+    def remove(
+        self, offsets: NDArray[np.uint32], indptr: NDArray[np.int64], indices: NDArray[np.uint32]
+    ) -> None:
+        """Take out the vectors points have."""
+
+    def encode(self, weights: int) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
+        """Return (content of inverted_index.dat, dimension of each list)."""
+
+class PackedSparseIndex(SparseIndex):
+    """Compressed lists in a mapped file."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory beside the mapping."""
+
+    def check(self) -> None:
+        """Check every list."""
+
+def sparse_index_open(
+    data: NDArray[np.uint8],
+    posting_count: int,
+    weights: int,
+    points: int,
+    vectors: int,
+    dimensions: NDArray[np.uint32],
+    slots: NDArray[np.uint32],
+) -> tuple[PackedSparseIndex | None, str, int]:
+    """Return (index, "", 0), or (None, reason, byte offset) for a damaged file.
+
+    Raises IndexError for a slot that is not below posting_count.
+    """

@@ -5,6 +5,7 @@
     Exception
     └── EdgeShardError                   everything the engine raises on purpose
         ├── ValidationError              ValueError    a wrong value, refused before anything is written
+        │   ├── ValueError                             a wrong argument of a constructor: path, date, id, formula, ...
         │   ├── VectorDimensionError                   a vector of the wrong length
         │   └── WrongVectorKindError                   sparse where dense is stored, and the like
         ├── NotFoundError                LookupError   a point, vector name or index that does not exist
@@ -25,6 +26,9 @@
 Each leaf derives from the built-in it specialises, so ``except ValueError`` works, and all derive from
 ``Exception``, so code written for ``qdrant_edge``, which raises bare ``Exception``, keeps working.
 Messages keep the prefixes of ``qdrant_edge`` because callers match on them.
+
+``edgeshard.errors.ValueError`` carries the name of the built-in because ``qdrant_edge`` raises the built-in in those
+places and callers compare ``type(error).__name__``. It is not exported; catch the built-in or `ValidationError`.
 """
 
 from __future__ import annotations
@@ -176,3 +180,11 @@ class ReadOnlyError(EdgeShardError, RuntimeError):
 
 class CancelledError(EdgeShardError, RuntimeError):
     """A long call was cancelled by its caller; the shard is as it was."""
+
+
+class ValueError(ValidationError):  # last in the module: the classes above derive from the built-in
+    """An argument that a constructor refuses: a path, date, id, coordinate, formula or setting that is none."""
+
+
+ArgumentError = ValueError
+"""How the engine's own modules spell it, so that the built-in is not shadowed there."""

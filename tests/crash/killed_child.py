@@ -1,39 +1,46 @@
 """A process that works on a shard until it is killed, reporting every update that returned.
 
-Usage: killed_child.py PATH SEED. Prints ``ok N`` after update N of the random history, flushed at once.
+Usage: killed_child.py PATH SEED WAL. Prints ``ok N`` after update N of the random history and ``flushed N`` after a
+flush that covers N updates. With ``EDGESHARD_TEST_KILL=N,STYLE`` in the environment it dies at call N that changes the
+disk (see ``simulated_disk.FaultyDisk``).
 """
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "support"))
 
+from simulated_disk import killing_disk
 from workload import Layout, carry_out, random_update
 
 import edgeshard
+from edgeshard.storage import files
 
 
 def main() -> None:
-    path, seed = Path(sys.argv[1]), int(sys.argv[2])
-    rng = random.Random(seed)
+    path, seed, wal = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "wal"
+    rng, chores = random.Random(seed), random.Random(seed + 1)
     layout = Layout(rng)
-    chores = random.Random(seed + 1)
-    if (path / "segments").is_dir():
-        shard = edgeshard.EdgeShard.load(path)
-    else:
-        shard = edgeshard.EdgeShard.create(path, layout.config(edgeshard))
+    config = layout.config(edgeshard) if wal else layout.config(edgeshard, wal_enabled=False)
+    shard = edgeshard.EdgeShard.create(path, config)
+    if "EDGESHARD_TEST_KILL" in os.environ:
+        at, style = os.environ["EDGESHARD_TEST_KILL"].split(",")
+        files.use_disk(killing_disk(int(at), style))
     print("open", flush=True)
-    for number in range(100_000):
+    for done in range(1, 100_000):
         carry_out(edgeshard, shard, random_update(rng, layout))
-        print("ok", number, flush=True)
+        print("ok", done, flush=True)
         roll = chores.random()
         if roll < 0.08:
             shard.flush()
+            print("flushed", done, flush=True)
         elif roll < 0.10:
             shard.close()
+            print("flushed", done, flush=True)
             shard = edgeshard.EdgeShard.load(path)
         elif roll < 0.12:
             shard.optimize()

@@ -27,7 +27,7 @@ def lose_power(base: Path, seed: int, *, wal: bool, states: int) -> dict[str, in
         target, style = base / f"lost-{events}", rng.choice(STYLES)
         loss.state(target, rng, style)
         try:
-            outcome = check_state(target / "shard", history, events)
+            outcome = check_state(target / "shard", history.contents, *history.bounds(events))
         except Exception as error:
             outcome = f"{type(error).__name__}: {error}"
         if outcome != "ok":

@@ -76,7 +76,7 @@ def test_large_integers_arriving_later(neutral):
 
 def test_few_candidates_do_not_read_a_column(neutral):
     points = neutral.Points((i, {"n": i}) for i in range(500))
-    filter = Filter(must=[FieldCondition("n", range=RangeFloat(gte=3)), HasIdCondition([2, 3, 4])])
+    filter = Filter(must=[FieldCondition("n", range=RangeFloat(gte=3)), HasIdCondition({2, 3, 4})])
     assert np.flatnonzero(evaluate(filter, points)).tolist() == [3, 4]
     assert points.reads == 0
 

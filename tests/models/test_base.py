@@ -14,6 +14,13 @@ from edgeshard.models.base import Model
 
 SCOPE = {name: getattr(edgeshard, name) for name in edgeshard.__all__ if name != "EdgeShard"}
 EXAMPLES = [
+    'GroupRequest(QueryRequest(5, query=Query.Nearest([1.0])), "brand[]", 4, 2)',
+    'PointGroup("a", [ScoredPoint(1, 2, 0.5)])',
+    "SearchMatrixRequest(20, 5, Filter(must=[HasIdCondition({1})]), 'v')",
+    "SearchMatrixPair(1, 2, 0.5)",
+    "SearchMatrixOffsets([1, 2], [0, 1], [1, 0], [0.5, 0.25])",
+    "SegmentPlan('abc', 'scan', 10, 5, 4, None, 0.5)",
+    "StagePlan('nearest', 5, 4, 0.5, [SegmentPlan('abc', 'scan', 10, 5, 4, 4, 0.5)], [StagePlan('x', 1, 0, 0.0)])",
     "AcornSearchParams(True, 0.4)",
     (
         "BinaryQuantizationConfig(True, BinaryQuantizationEncoding.TwoBits, BinaryQuantizationQuery"
@@ -78,8 +85,8 @@ EXAMPLES = [
     "GeoPoint(1.5, -2)",
     "GeoPolygon([GeoPoint(0, 0), GeoPoint(1, 0), GeoPoint(1, 1), GeoPoint(0, 0)], [])",
     'GeoRadius(GeoPoint(0, 0), float("inf"))',
-    'HasIdCondition([1, "550e8400-e29b-41d4-a716-446655440000"])',
-    "HasIdCondition([])",
+    'HasIdCondition({1, "550e8400-e29b-41d4-a716-446655440000"})',
+    "HasIdCondition(set())",
     'HasVectorCondition("v")',
     "HnswIndexConfig(16, 100, 10000, payload_m=8)",
     "IdfParams(Filter())",

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from simulated_disk import SimulatedDisk
+from simulated_disk import FaultyDisk, Killed, SimulatedDisk
 from workload import Layout, assert_same, carry_out, dump, random_update, same
 
 import edgeshard
@@ -23,36 +23,40 @@ INDEXED = (("n", "Integer"), ("k", "Keyword"), ("flag", "Bool"), ("f", "Float"))
 
 
 class History:
-    """What happened to a shard, in step with the events of its disk.
+    """What happened to a shard, in step with the changes of its disk.
 
     Attributes:
-        disk: what recorded the writes.
+        disk: what carried out the changes.
         contents: the shard after 0, 1, 2, ... updates.
-        marks: ``(events so far, "started" | "flushed", updates)``, in order.
+        started: updates begun.
+        done: updates that returned.
+        flushed: updates done when the last flush returned.
+        marks: ``(changes so far, flushed, started)`` whenever one of these grew.
     """
 
-    def __init__(self, disk: SimulatedDisk) -> None:
+    def __init__(self, disk: SimulatedDisk | FaultyDisk) -> None:
         self.disk = disk
         self.contents: list[Contents] = []
-        self.marks: list[tuple[int, str, int]] = []
+        self.started = self.done = self.flushed = 0
+        self.marks: list[tuple[int, int, int]] = []
 
-    def mark(self, kind: str) -> None:
-        """Note that an update begins, or that all so far have been flushed."""
-        self.marks.append((len(self.disk.events), kind, len(self.contents) - 1))
+    def begin(self) -> None:
+        """Note that an update begins."""
+        self.started = self.done + 1
+        self.marks.append((self.disk.changes, self.flushed, self.started))
 
-    def bounds(self, events: int) -> tuple[int, int]:
-        """The fewest and the most updates that may be there if the power went after that many events."""
-        least = most = 0
-        for at, kind, updates in self.marks:
-            if kind == "flushed" and at <= events:
-                least = updates
-            if kind == "started" and at <= events:
-                most = updates + 1
-        return least, max(least, most)
+    def flush(self) -> None:
+        """Note that all updates so far have been flushed."""
+        self.flushed = self.done
+        self.marks.append((self.disk.changes, self.flushed, self.started))
+
+    def bounds(self, changes: int) -> tuple[int, int]:
+        """The fewest and the most updates that may be there if the power went after that many changes."""
+        return max((flushed, started) for at, flushed, started in self.marks if at <= changes)
 
     @property
     def created(self) -> int:
-        """Events after which the shard exists."""
+        """Changes after which the shard exists."""
         return self.marks[0][0]
 
 
@@ -99,25 +103,43 @@ def change_names(rng: random.Random) -> Any:
 
 def record(base: Path, seed: int, *, wal: bool, updates: int = 30) -> History:
     """Live through a random history in ``base / "shard"``."""
+    history = History(SimulatedDisk(base))
+    live(history, base / "shard", seed, wal=wal, updates=updates)
+    return history
+
+
+def live(history: History, path: Path, seed: int, *, wal: bool, updates: int, dumps: bool = True) -> None:
+    """Create a shard, update it at random, and close it; the same for the same seed."""
     rng, chores = random.Random(seed), random.Random(seed + 1)
     layout = Layout(rng)
-    history = History(SimulatedDisk(base))
     with small_files(chores), disk_in_place(history.disk):
         config = layout.config(edgeshard) if wal else layout.config(edgeshard, wal_enabled=False)
-        shard = edgeshard.EdgeShard.create(base / "shard", config)
+        shard = edgeshard.EdgeShard.create(path, config)
         history.contents.append({})
-        history.mark("flushed")
-        for _ in range(updates):
-            history.mark("started")
-            if chores.random() < 0.06:
-                shard.update(change_names(chores))
-            else:
-                carry_out(edgeshard, shard, random_update(rng, layout))
-            history.contents.append(dump(edgeshard, shard))
-            shard = chore(history, shard, chores)
-        shard.close()
-        history.mark("flushed")
-    return history
+        history.flush()
+        try:
+            for _ in range(updates):
+                history.begin()
+                if chores.random() < 0.06:
+                    shard.update(change_names(chores))
+                else:
+                    carry_out(edgeshard, shard, random_update(rng, layout))
+                history.done += 1
+                if dumps:
+                    history.contents.append(dump(edgeshard, shard))
+                shard = chore(history, shard, chores)
+            shard.close()
+        except Killed:
+            abandon(shard)
+            raise
+        history.flush()
+
+
+def abandon(shard: Any) -> None:
+    """Let go of a shard as the death of the process does: nothing more is written, the lock is gone."""
+    shard._finalizer.detach()
+    shard._store.lock._close()
+    shard._store.closed = True
 
 
 def chore(history: History, shard: Any, chores: random.Random) -> Any:
@@ -125,11 +147,11 @@ def chore(history: History, shard: Any, chores: random.Random) -> Any:
     roll = chores.random()
     if roll < 0.15:
         shard.flush()
-        history.mark("flushed")
+        history.flush()
     elif roll < 0.20:
         path = shard.path
         shard.close()
-        history.mark("flushed")
+        history.flush()
         shard = edgeshard.EdgeShard.load(path)
     elif roll < 0.25:
         shard.optimize()
@@ -153,19 +175,25 @@ def check_consistent(shard: Any) -> Contents:
     return contents
 
 
-def check_state(path: Path, history: History, events: int) -> str:
-    """Load what a crash left and compare it with the promise; what happened, ``"ok"`` if it is kept."""
-    least, most = history.bounds(events)
+def check_state(path: Path, contents: list[Contents], least: int, most: int) -> str:
+    """Load what a crash left and compare it with the promise.
+
+    Args:
+        path: the shard.
+        contents: what it held after 0, 1, 2, ... updates.
+        least: updates that must be there.
+        most: updates that may be there.
+
+    Returns:
+        ``"ok"``, or which promise is broken.
+    """
     shard = edgeshard.EdgeShard.load(path)
-    contents = check_consistent(shard)
+    found = check_consistent(shard)
     shard.close()
-    for updates in range(most, least - 1, -1):
-        if equal(contents, history.contents[min(updates, len(history.contents) - 1)]):
-            break
-    else:
-        return explain(contents, history, least, most)
+    if not any(equal(found, older) for older in contents[least : most + 1]):
+        return explain(found, contents, least, most)
     with edgeshard.EdgeShard.load(path) as again:
-        assert_same(dump(edgeshard, again), contents)
+        assert_same(dump(edgeshard, again), found)
     return "ok"
 
 
@@ -174,16 +202,16 @@ def equal(left: Contents, right: Contents) -> bool:
     return left.keys() == right.keys() and all(same(left[point], right[point]) for point in left)
 
 
-def explain(contents: Contents, history: History, least: int, most: int) -> str:
+def explain(found: Contents, contents: list[Contents], least: int, most: int) -> str:
     """Which promise was broken."""
-    for updates, older in enumerate(history.contents):
-        if equal(contents, older):
+    for updates, older in enumerate(contents):
+        if equal(found, older):
             return f"lost: holds {updates} updates, {least} to {most} were promised"
-    known = history.contents[least : most + 1]
-    for point, value in contents.items():
+    known = contents[least : most + 1]
+    for point, value in found.items():
         if not any(point in older and same(value, older[point]) for older in known):
             return f"torn: point {point} never was {str(value)[:200]} between {least} and {most}"
     return f"disordered: every point was so at some time between {least} and {most}, but not together"
 
 
-__all__ = ["History", "check_consistent", "check_state", "disk_in_place", "record"]
+__all__ = ["History", "Killed", "abandon", "check_consistent", "check_state", "disk_in_place", "live", "record"]

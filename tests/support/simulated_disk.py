@@ -56,6 +56,11 @@ class SimulatedDisk(Disk):
         self._count = 1
         self._open: dict[int, Node] = {}
 
+    @property
+    def changes(self) -> int:
+        """How many events there were."""
+        return len(self.events)
+
     # --- the tree as it is now
 
     def _parts(self, path: PathLike) -> list[str] | None:
@@ -312,29 +317,47 @@ def _change_name(names: dict[int, dict[str, int]], event: Event) -> None:
         entries[name] = node
 
 
+class Killed(BaseException):
+    """The process dies here; nothing catches it."""
+
+
 class FaultyDisk(Disk):
     """A disk that does something at a chosen call.
 
     Args:
         at: the number of the call, from 0; counted over all calls that change something.
         action: called with the name of the call before it is carried out; may raise or never return.
-        after: do it after the call was carried out.
+        style: carry the call out ``"before"`` the action, ``"after"`` it, or only ``"half"`` of a write.
+        lasting: act at every later call too.
+
+    Attributes:
+        changes: calls so far.
     """
 
-    def __init__(self, at: int, action: Callable[[str], None], *, after: bool = False) -> None:
+    def __init__(
+        self, at: int, action: Callable[[str], None], *, style: str = "after", lasting: bool = False
+    ) -> None:
         self.at = at
-        self.calls = 0
+        self.changes = 0
         self._action = action
-        self._after = after
+        self._style = style
+        self._lasting = lasting
 
     def _run(self, name: str, *arguments: Any) -> Any:
-        number, self.calls = self.calls, self.calls + 1
-        if number == self.at and not self._after:
+        number, self.changes = self.changes, self.changes + 1
+        if number > self.at and self._lasting:
             self._action(name)
-        result = getattr(Disk, name)(self, *arguments)
-        if number == self.at and self._after:
+        if number != self.at:
+            return getattr(Disk, name)(self, *arguments)
+        if self._style == "before":
+            result = getattr(Disk, name)(self, *arguments)
             self._action(name)
-        return result
+            return result
+        if self._style == "half" and name == "pwrite":
+            fd, data, offset = arguments
+            super().pwrite(fd, memoryview(data).cast("B")[: len(data) // 2], offset)
+        self._action(name)
+        return getattr(Disk, name)(self, *arguments)
 
     def open(self, path: PathLike, flags: int, mode: int = 0o644) -> int:
         if not flags & os.O_CREAT:
@@ -366,9 +389,18 @@ class FaultyDisk(Disk):
         self._run("remove_tree", path)
 
 
-def killing_disk(at: int, *, after: bool) -> FaultyDisk:
-    """A disk at whose call number ``at`` the process dies."""
-    return FaultyDisk(at, lambda name: os.kill(os.getpid(), signal.SIGKILL), after=after)
+def dying_disk(at: int, style: str) -> FaultyDisk:
+    """A disk at whose call number ``at`` the process dies as far as the disk can tell: no later call works."""
+
+    def die(name: str) -> None:
+        raise Killed(name)
+
+    return FaultyDisk(at, die, style=style, lasting=True)
+
+
+def killing_disk(at: int, style: str) -> FaultyDisk:
+    """A disk at whose call number ``at`` this process is killed."""
+    return FaultyDisk(at, lambda name: os.kill(os.getpid(), signal.SIGKILL), style=style)
 
 
 def crash_points(total: int, count: int, rng: random.Random) -> Iterator[int]:

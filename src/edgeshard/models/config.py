@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edgeshard.errors import ValidationError
+from edgeshard.errors import ArgumentError, ValidationError
 from edgeshard.models.base import (
     Model,
     instance,
@@ -370,7 +370,7 @@ class EdgeConfig(Model):
         )
         sparse = _by_name(sparse_vectors, EdgeSparseVectorParams, "sparse_vectors")
         if not dense and not sparse:
-            raise ValidationError(
+            raise ArgumentError(
                 "EdgeConfig requires at least one of vectors or sparse_vectors to be non-empty"
             )
         put_fields(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgeshard import _native
-from edgeshard.errors import ValidationError
+from edgeshard.errors import ArgumentError
 
 __all__ = ["parse_datetime"]
 
@@ -21,7 +21,7 @@ def parse_datetime(text: str) -> int:
     """
     micros = _native.parse_datetime(text)
     if micros is None:
-        raise ValidationError(
+        raise ArgumentError(
             f"invalid datetime {text!r}: expected RFC 3339 such as 2024-01-31T12:00:00Z, or a date alone"
         )
     return micros

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
-from edgeshard.errors import ValidationError
+from edgeshard.errors import ArgumentError
 from edgeshard.models.base import Model, boolean, instance, instances, json_path, put_fields, text, u64
 from edgeshard.models.geo import GeoBoundingBox, GeoPolygon, GeoRadius
 from edgeshard.models.ids import ParsedId, PointId, parse_ids
@@ -218,7 +218,10 @@ class HasIdCondition(Model):
     """The point's id is one of these.
 
     Args:
-        point_ids: ids; unknown ones are harmless.
+        point_ids: a set of ids; unknown ones are harmless.
+
+    Raises:
+        TypeError: not a set.
     """
 
     __slots__ = ("_ids",)
@@ -226,7 +229,9 @@ class HasIdCondition(Model):
 
     _ids: frozenset[ParsedId]
 
-    def __init__(self, point_ids: Iterable[PointId]) -> None:
+    def __init__(self, point_ids: set[PointId] | frozenset[PointId]) -> None:
+        if not isinstance(point_ids, (set, frozenset)):
+            raise TypeError(f"point_ids: expected a set of ids, got {type(point_ids).__name__}; write {{1, 2}}")
         put_fields(self, _ids=frozenset(parse_ids(point_ids)))
 
     @property
@@ -271,9 +276,9 @@ class SliceCondition(Model):
     def __init__(self, total: int, index: int) -> None:
         total, index = u64(total, "total"), u64(index, "index")
         if total == 0:
-            raise ValidationError("total must be greater than 0")
+            raise ArgumentError("total must be greater than 0")
         if index >= total:
-            raise ValidationError(f"index must be less than total, got index {index} and total {total}")
+            raise ArgumentError(f"index must be less than total, got index {index} and total {total}")
         put_fields(self, total=total, index=index)
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from edgeshard.errors import ValidationError
+from edgeshard.errors import ArgumentError, ValidationError
 from edgeshard.models.base import Model, instance, put_fields
 from edgeshard.models.enums import DecayKind
 from edgeshard.models.expressions import Datetime, Decay, Expression, Max, Min, Variable
@@ -65,7 +65,7 @@ def _check(root: Expression) -> None:
             _check_decay(expression)
         elif isinstance(expression, (Max, Min)) and not expression._exprs:
             name = type(expression).__name__.lower()
-            raise ValidationError(f"{_REFUSED} `{name}` needs at least one operand")
+            raise ArgumentError(f"{_REFUSED} `{name}` needs at least one operand")
         pending += reversed(_operands(expression))
 
 
@@ -87,14 +87,14 @@ def _check_variable(name: str) -> None:
         try:
             parse_path(name)
         except ValidationError as error:
-            raise ValidationError(
+            raise ArgumentError(
                 f"{_REFUSED} failed to parse variable ID {name}: Invalid payload variable: {name} ({error})"
             ) from error
         return
     match = _SCORE.fullmatch(name)
     if match is None or int(match[1] or 0) >= 2**64:
         kind = "variable" if name.startswith("$score") else "word"
-        raise ValidationError(
+        raise ArgumentError(
             f"{_REFUSED} failed to parse variable ID {name}: Invalid reserved {kind}: {name}; "
             "known are $score and $score[0], $score[1]..."
         )
@@ -106,19 +106,19 @@ def _check_date(text: str) -> None:
     try:
         parse_datetime(text)
     except ValidationError as error:
-        raise ValidationError(f"{_REFUSED} failed to parse date-time {text}: {error}") from error
+        raise ArgumentError(f"{_REFUSED} failed to parse date-time {text}: {error}") from error
 
 
 def _check_decay(decay: Decay) -> None:
     midpoint, scale = decay.midpoint, decay.scale
     if scale is not None and not scale > 0:
-        raise ValidationError(f"{_REFUSED} Decay scale should be non-zero positive, got {scale}.")
+        raise ArgumentError(f"{_REFUSED} Decay scale should be non-zero positive, got {scale}.")
     if midpoint is None:
         return
     if decay.kind is DecayKind.Lin:
         if not 0 <= midpoint <= 1:
-            raise ValidationError(
+            raise ArgumentError(
                 f"{_REFUSED} Linear decay midpoint should be in the range [0.0, 1.0], got {midpoint}."
             )
     elif not 0 < midpoint < 1:
-        raise ValidationError(f"{_REFUSED} Decay midpoint should be in the range (0.0, 1.0), got {midpoint}.")
+        raise ArgumentError(f"{_REFUSED} Decay midpoint should be in the range (0.0, 1.0), got {midpoint}.")

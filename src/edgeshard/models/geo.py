@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from edgeshard.errors import ValidationError
+from edgeshard.errors import ArgumentError
 from edgeshard.models.base import Model, f64, instance, instances, put_fields, sequence
 
 __all__ = ["GeoBoundingBox", "GeoPoint", "GeoPolygon", "GeoRadius"]
@@ -30,7 +30,7 @@ class GeoPoint(Model):
     def __init__(self, lon: float, lat: float) -> None:
         lon, lat = f64(lon, "lon"), f64(lat, "lat")
         if not (-180 <= lon <= 180 and -90 <= lat <= 90):
-            raise ValidationError(
+            raise ArgumentError(
                 f"Wrong format of GeoPoint payload: expected `lat` = {lat} within [-90;90] and `lon` = {lon} "
                 "within [-180;180]"
             )
@@ -119,11 +119,11 @@ class GeoPolygon(Model):
 def _ring(points: Iterable[GeoPoint], name: str) -> tuple[GeoPoint, ...]:
     ring = instances(points, GeoPoint, name)
     if len(ring) < 4:
-        raise ValidationError(
+        raise ArgumentError(
             f"Validation failed: polygon invalid, the size must be at least 4, got {len(ring)} (in {name})"
         )
     if ring[0] != ring[-1]:
-        raise ValidationError(
+        raise ArgumentError(
             "Validation failed: polygon invalid, the first and the last points should be the same to form a "
             f"closed line (in {name})"
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 import numpy as np
 
-from edgeshard.errors import ValidationError
+from edgeshard.errors import ArgumentError
 from edgeshard.models.base import sequence
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _parse_uuid(text: str) -> UUID:
 
     match = _UUID_FORMS.fullmatch(text)
     if match is None:
-        raise ValidationError(
+        raise ArgumentError(
             f"failed to parse {text} as UUID: expected 32 hexadecimal digits, plain or grouped 8-4-4-4-12"
         )
     return UUID(match[1] or match[2] or match[3])

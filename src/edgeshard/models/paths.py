@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from edgeshard._native import split_text
-from edgeshard.errors import ValidationError
+from edgeshard.errors import ArgumentError
 
 __all__ = ["ELEMENTS", "JsonPath", "Step", "parse_path"]
 
@@ -172,5 +172,5 @@ def _spell(steps: tuple[Step, ...]) -> str:
     return "".join(parts)
 
 
-def _bad_path(text: str, at: int, reason: str) -> ValidationError:
-    return ValidationError(f"invalid JSON path {text!r}: {reason} at character {at}")
+def _bad_path(text: str, at: int, reason: str) -> ArgumentError:
+    return ArgumentError(f"invalid JSON path {text!r}: {reason} at character {at}")

@@ -273,6 +273,13 @@ class Nearest(Query):
         """The vector."""
         return unpack(self._vector)
 
+    @classmethod
+    def _make(cls, vector: PackedVector, using: str | None) -> Nearest:
+        """A query with a vector that is packed already."""
+        new = cls.__new__(cls)
+        put_fields(new, _vector=vector, using=using)
+        return new
+
 
 @variant
 class RecommendBestScore(Query):

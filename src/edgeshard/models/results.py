@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from edgeshard._native import make_objects
 from edgeshard.models.base import Model, f32, f64, instance, instances, put_fields, u64
 from edgeshard.models.enums import PayloadSchemaType
 from edgeshard.models.ids import ParsedId, PointId, parse_id
@@ -71,6 +72,16 @@ class Record(Model):
         new = cls.__new__(cls)
         put_fields(new, id=id, _payload=raw_payload, _vectors=vector, order_value=order_value)
         return new
+
+    @classmethod
+    def _make_many(
+        cls, ids: list[ParsedId], payloads: Any, vectors: Any, order_values: Any = None
+    ) -> list[Record]:
+        """Records by columns: each a list with one item per record, or one value for all."""
+        return make_objects(cls, _RECORD, (ids, payloads, vectors, order_values), len(ids))
+
+
+_RECORD = ("id", "_payload", "_vectors", "order_value")
 
 
 class ScoredPoint(Model):
@@ -151,6 +162,16 @@ class ScoredPoint(Model):
             order_value=order_value,
         )
         return new
+
+    @classmethod
+    def _make_many(
+        cls, ids: list[ParsedId], versions: Any, scores: Any, payloads: Any, vectors: Any, order_values: Any
+    ) -> list[ScoredPoint]:
+        """Points by columns: each a list with one item per point, or one value for all."""
+        return make_objects(cls, _SCORED, (ids, versions, scores, payloads, vectors, order_values), len(ids))
+
+
+_SCORED = ("id", "version", "score", "_payload", "_vectors", "order_value")
 
 
 class FacetHit(Model):

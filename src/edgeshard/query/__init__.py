@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from edgeshard.models.queries import Query
+from edgeshard.models.ranking import OrderBy
+from edgeshard.models.requests import QueryRequest
 from edgeshard.models.results import ScoredPoint
 from edgeshard.query.hits import Hits
 from edgeshard.query.projection import Projection
@@ -20,19 +23,69 @@ from edgeshard.segment.segment import Segment
 MAX_LIMIT = 2**63
 
 
-def run_query(segments: Sequence[Segment], schema: Schema, request: Any) -> list[ScoredPoint]:
+def run_query(
+    segments: Sequence[Segment], schema: Schema, request: QueryRequest, sort_by: OrderBy | None = None
+) -> list[ScoredPoint]:
     """The answer to one request."""
     check_depth(request)
     scope = Scope(segments, schema)
     projection = Projection(request.with_payload, request.with_vector, schema, default_payload=False)
-    return build(scope, _window(run(scope, request, (), _depth(request)), request), projection)
+    hits = _window(run(scope, request, (), _depth(request), root=True), request)
+    if sort_by is not None:
+        from edgeshard.query.sorting import sort_hits
+
+        hits = sort_hits(scope, hits, sort_by)
+    return build(scope, hits, projection)
 
 
 def run_batch(
-    segments: Sequence[Segment], schema: Schema, requests: Sequence[Any]
+    segments: Sequence[Segment], schema: Schema, requests: Sequence[QueryRequest]
 ) -> list[list[ScoredPoint]]:
-    """The answers to several requests, in their order."""
-    return [run_query(segments, schema, request) for request in requests]
+    """The answers to several requests, in their order.
+
+    Nearest queries that differ only in their vectors share one pass over the data.
+    """
+    if len(requests) < 2:
+        return [run_query(segments, schema, request) for request in requests]
+    alike: dict[Any, list[int]] = {}
+    for place, request in enumerate(requests):
+        alike.setdefault(_kind(request, place), []).append(place)
+    answers: list[list[ScoredPoint]] = [[]] * len(requests)
+    for places in alike.values():
+        if len(places) == 1:
+            answers[places[0]] = run_query(segments, schema, requests[places[0]])
+            continue
+        found = _run_alike(segments, schema, [requests[place] for place in places])
+        for place, points in zip(places, found, strict=True):
+            answers[place] = points
+    return answers
+
+
+def _kind(request: QueryRequest, place: int) -> Any:
+    """What requests that can share a pass have in common; its place for one that cannot share."""
+    if not isinstance(request.query, Query.Nearest) or request._prefetches:
+        return place
+    return request.query.using or "", request.filter, request.params, _depth(request)
+
+
+def _run_alike(
+    segments: Sequence[Segment], schema: Schema, requests: Sequence[QueryRequest]
+) -> list[list[ScoredPoint]]:
+    from edgeshard.query.kinds import cut
+    from edgeshard.query.vector_search import search_many
+
+    scope, first = Scope(segments, schema), requests[0]
+    queries: list[Any] = [request.query for request in requests]
+    using = queries[0].using or ""
+    filters = () if first.filter is None else (first.filter,)
+    examples = [query._vector for query in queries]
+    found = search_many(scope, using, examples, filters, _depth(first), first.params)
+    answers = []
+    for request, hits in zip(requests, found, strict=True):
+        hits = hits.take(slice(cut(hits.scores, request.score_threshold, scope.spec(using))))
+        projection = Projection(request.with_payload, request.with_vector, schema, default_payload=False)
+        answers.append(build(scope, _window(hits, request), projection))
+    return answers
 
 
 def run_search(segments: Sequence[Segment], schema: Schema, request: Any) -> list[ScoredPoint]:

@@ -70,12 +70,21 @@ def _count(segment: Segment, facet: FacetRequest, kind: str, limit: int | None) 
     if facet.filter is not None:
         mask &= evaluate(facet.filter, SegmentContext(segment))
     column = segment.columns.column(parse_path(facet.key))
+    if kind == schema.KEYWORD and column.owners is None and column.codes is not None:
+        counts = np.bincount(column.codes[mask[: len(column.codes)]], minlength=1)
+        counts[0] = 0
+        return _ranked(np.arange(len(counts)), counts, column, kind, limit)
     places, values = values_of(column, kind)
     groups, numbers = _grouped(values, kind)
     owners = None if column.owners is None else column.owners[places]
     counts = _points_per_group(
         numbers, len(groups), places if owners is None else owners, mask, owners is None
     )
+    return _ranked(groups, counts, column, kind, limit)
+
+
+def _ranked(groups: Array, counts: Array, column: Any, kind: str, limit: int | None) -> Counts:
+    """Values that occur and their counts; with a limit only those that can be among the first."""
     found = np.flatnonzero(counts)
     if limit is not None and len(found) > limit:
         if not limit:

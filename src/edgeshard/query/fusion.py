@@ -5,6 +5,8 @@ Rules of Qdrant: RRF after Cormack, Clarke and Büttcher (2009) with weights; DB
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,6 +14,7 @@ from edgeshard.errors import ValidationError
 from edgeshard.query.hits import Hits, best, empty
 
 Weights = list[float]
+MAX_LIMIT = 2**63
 
 
 def reciprocal_rank(parts: list[Hits], k: int, weights: Weights | None, limit: int) -> Hits:
@@ -37,7 +40,10 @@ def reciprocal_rank(parts: list[Hits], k: int, weights: Weights | None, limit: i
 
 
 def distribution_based(parts: list[Hits], limit: int) -> Hits:
-    """Points by the sum of their scores, each list mapped so that mean ± 3 standard deviations is 0 to 1."""
+    """Points by the sum of their scores, each list mapped so that mean ± 3 standard deviations is 0 to 1.
+
+    As in Qdrant, points that an ordering stage below gave a value come first, by that value, largest first.
+    """
     scored = []
     for part in parts:
         scores = part.scores.astype(np.float64)
@@ -47,13 +53,43 @@ def distribution_based(parts: list[Hits], limit: int) -> Hits:
         else:
             low = float(scores.mean()) - 3 * spread
             scored.append((scores - low) / (6 * spread))
-    return _sum_up(parts, scored, limit)
+    fused = _sum_up(parts, scored, MAX_LIMIT if _order_values(parts) else limit)
+    if fused.order_values is not None:
+        ranks = [(value is None, -value if value else 0) for value in fused.order_values]
+        fused = fused.take(np.array(sorted(range(len(fused)), key=ranks.__getitem__)[:limit], np.int64))
+    return fused
+
+
+def first_of_each(parts: list[Hits]) -> Hits:
+    """The points of all lists, each as the first list that has it shows it."""
+    if not parts:
+        return empty()
+    _, first = np.unique(np.concatenate([part.keys for part in parts]), return_index=True)
+    first.sort()
+    merged = Hits(
+        np.concatenate([part.keys for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+        _order_values(parts),
+    )
+    return merged.take(first)
+
+
+def _order_values(parts: list[Hits]) -> list[Any] | None:
+    """The values the points of all lists were ordered by, None if they were not."""
+    if all(part.order_values is None for part in parts):
+        return None
+    return [value for part in parts for value in part.order_values or [None] * len(part)]
 
 
 def _sum_up(parts: list[Hits], scored: list[npt.NDArray[np.float64]], limit: int) -> Hits:
+    """Points by the sum of their scores; each keeps the order value it has in the first list that names it."""
     if not parts:
         return empty()
-    keys, inverse = np.unique(np.concatenate([part.keys for part in parts]), return_inverse=True)
-    sums = np.zeros(len(keys), np.float64)
-    np.add.at(sums, inverse, np.concatenate(scored))
-    return Hits(*best(keys, sums.astype(np.float32), limit))
+    everything = np.concatenate([part.keys for part in parts])
+    keys, first, inverse = np.unique(everything, return_index=True, return_inverse=True)
+    sums = np.bincount(inverse, np.concatenate(scored), len(keys)).astype(np.float32)
+    fused = Hits(*best(keys, sums, limit))
+    values = _order_values(parts)
+    if values is not None:
+        fused.order_values = [values[first[at]] for at in np.searchsorted(keys, fused.keys).tolist()]
+    return fused

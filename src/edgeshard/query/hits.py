@@ -49,8 +49,10 @@ class Hits:
         return len(self.keys)
 
     def take(self, chosen: slice | npt.NDArray[Any]) -> Hits:
-        """Some of the points, in the order given."""
+        """Some of the points: a slice, places in the order wanted, or a mask."""
         values = self.order_values
+        if not isinstance(chosen, slice) and chosen.dtype == np.bool_:
+            chosen = np.flatnonzero(chosen)
         if values is not None:
             values = values[chosen] if isinstance(chosen, slice) else [values[i] for i in chosen.tolist()]
         return Hits(
@@ -94,7 +96,7 @@ def best(keys: Keys, scores: Scores, limit: int) -> tuple[Keys, Scores]:
     valid = ~np.isnan(scores)
     if not bool(valid.all()):
         keys, scores = keys[valid], scores[valid]
-    if limit < len(scores):
+    if 0 < limit < len(scores):
         bar = np.partition(scores, len(scores) - limit)[len(scores) - limit]
         kept = np.flatnonzero(scores >= bar)
         keys, scores = keys[kept], scores[kept]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,47 +20,73 @@ from edgeshard.query.projection import Projection
 from edgeshard.query.scope import Filters, Scope
 from edgeshard.segment.segment import Segment
 
+Values: TypeAlias = "npt.NDArray[Any]"
+"""``int64`` or ``float64`` values of an ordering."""
+
 _KINDS = {"integer": INT, "float": FLOAT, "datetime": DATETIME}
 """Index types that keep an order."""
 
 
 def order_all(scope: Scope, order: OrderBy, filters: Filters, limit: int) -> Hits:
     """The first points of all that the filters match."""
-    keys = [make_keys(n, np.flatnonzero(scope.mask(n, filters))) for n in range(len(scope.segments))]
-    return order_keys(scope, order, np.concatenate(keys), limit)
+    kind = order_kind(scope.segments, order.key)
+    found = [
+        _first_of(segment, order, kind, scope.mask(number, filters), limit)
+        for number, segment in enumerate(scope.segments)
+    ]
+    return _merged([(make_keys(number, owners), values) for number, (owners, values) in enumerate(found)], order, limit)
 
 
 def order_keys(scope: Scope, order: OrderBy, keys: Keys, limit: int) -> Hits:
     """Given points in order; each value of a point is an entry of its own, points without one are left out."""
     kind = order_kind(scope.segments, order.key)
-    found_keys, found_values = [], []
+    found = []
     for number, _, offsets in by_segment(keys):
-        owners, values = _values(scope.segments[number], order.key, kind)
-        chosen = np.zeros(scope.segments[number].count, np.bool_)
+        segment = scope.segments[number]
+        chosen = np.zeros(segment.count, np.bool_)
         chosen[offsets] = True
-        kept = chosen[owners]
-        found_keys.append(make_keys(number, owners[kept]))
-        found_values.append(values[kept])
-    all_keys = np.concatenate(found_keys) if found_keys else np.zeros(0, np.uint64)
-    values = np.concatenate(found_values) if found_values else np.zeros(0)
-    descending = order.direction == Direction.Desc
-    if order._start is not None:
-        kept = values <= order._start if descending else values >= order._start
-        all_keys, values = all_keys[kept], values[kept]
-    ranks: npt.NDArray[Any] = values
-    if descending:  # the complement of an integer has no overflow
-        ranks = np.invert(ranks) if values.dtype.kind == "i" else np.negative(ranks)
-    places = _first(ranks, all_keys, limit)
+        owners, values = _first_of(segment, order, kind, chosen, limit)
+        found.append((make_keys(number, owners), values))
+    return _merged(found, order, limit)
+
+
+def _merged(found: list[tuple[Keys, Values]], order: OrderBy, limit: int) -> Hits:
+    """The first of what the segments found, equal values by key."""
+    keys = np.concatenate([keys for keys, _ in found]) if found else np.zeros(0, np.uint64)
+    values = np.concatenate([values for _, values in found]) if found else np.zeros(0)
+    places = np.lexsort((keys, _ranks(values, order)))[:limit]
     ones = np.ones(len(places), np.float32)
-    return Hits(all_keys[places], ones, values[places].tolist(), versioned=False)
+    return Hits(keys[places], ones, values[places].tolist(), versioned=False)
 
 
-def _first(ranks: npt.NDArray[Any], keys: Keys, limit: int) -> npt.NDArray[np.int64]:
-    """Places of the lowest ranks, equal ones by key."""
-    if limit < len(ranks):
-        near = np.flatnonzero(ranks <= np.partition(ranks, limit)[limit])
-        return near[np.lexsort((keys[near], ranks[near]))[:limit]]
-    return np.lexsort((keys, ranks))
+def _ranks(values: Values, order: OrderBy) -> Values:
+    """Numbers that ascend in the wanted direction."""
+    if order.direction != Direction.Desc:
+        return values
+    # The complement of an integer has no overflow.
+    return np.invert(values) if values.dtype.kind == "i" else np.negative(values)
+
+
+def _first_of(
+    segment: Segment, order: OrderBy, kind: str, mask: npt.NDArray[np.bool_], limit: int
+) -> tuple[npt.NDArray[np.uint32], Values]:
+    """Owners and values of the first entries of one segment whose point is in the mask."""
+    owners, values = _ordered(segment, order, kind)
+    start = 0
+    if order._start is not None:
+        if order.direction == Direction.Desc:
+            start = len(values) - int(np.searchsorted(values[::-1], order._start, side="right"))
+        else:
+            start = int(np.searchsorted(values, order._start, side="left"))
+    found: list[npt.NDArray[np.int64]] = []
+    missing, size = limit, 4096
+    while missing > 0 and start < len(owners):
+        places = start + np.flatnonzero(mask[owners[start : start + size]])[:missing]
+        found.append(places)
+        missing -= len(places)
+        start, size = start + size, size * 4
+    places = np.concatenate(found) if found else np.zeros(0, np.int64)
+    return owners[places], values[places]
 
 
 def scroll_ordered(
@@ -72,11 +98,14 @@ def scroll_ordered(
     values = hits.order_values or []
     for number, places, offsets in by_segment(hits.keys):
         segment = scope.segments[number]
-        ids = segment.ids.ids_of(offsets)
-        payloads = projection.payloads(segment, offsets)
-        vectors = projection.vectors(segment, offsets)
-        for place, point_id, payload, vector in zip(places.tolist(), ids, payloads, vectors, strict=True):
-            records[place] = Record._make(point_id, payload, vector, values[place])
+        made = Record._make_many(
+            segment.ids.ids_of(offsets),
+            projection.payloads(segment, offsets),
+            projection.vectors(segment, offsets),
+            [values[place] for place in places.tolist()],
+        )
+        for place, record in zip(places.tolist(), made, strict=True):
+            records[place] = record
     return records
 
 
@@ -99,15 +128,19 @@ def order_kind(segments: Sequence[Segment], key: str) -> str:
     )
 
 
-def _values(segment: Segment, key: str, kind: str) -> tuple[npt.NDArray[np.uint32], npt.NDArray[Any]]:
-    """Owners and values of all entries of a path that the index would hold."""
-    column = segment.columns.column(JsonPath.parse(key))
-    places, values = values_of(column, _KINDS[kind])
-    if column.owners is None:
-        return places.astype(np.uint32), values
-    owners = column.owners[places]
-    order = np.lexsort((values, owners))  # of a point's equal values one counts
-    owners, values = owners[order], values[order]
-    kept = owners < segment.count
-    kept[1:] &= (owners[1:] != owners[:-1]) | (values[1:] != values[:-1])
-    return owners[kept], values[kept]
+def _ordered(segment: Segment, order: OrderBy, kind: str) -> tuple[npt.NDArray[np.uint32], Values]:
+    """Owners and values of all entries the index would hold, in order, equal values by owner; kept until a change."""
+    column = segment.columns.column(JsonPath.parse(order.key))
+    known = ("order", kind, order.direction == Direction.Desc)
+    found: tuple[npt.NDArray[np.uint32], Values] | None = column.memo.get(known)
+    if found is None:
+        places, values = values_of(column, _KINDS[kind])
+        owners = places.astype(np.uint32) if column.owners is None else column.owners[places]
+        inside = owners < column.points
+        owners, values = owners[inside], values[inside]
+        ranked = np.lexsort((owners, _ranks(values, order)))
+        owners, values = owners[ranked], values[ranked]
+        fresh = np.ones(len(owners), np.bool_)  # of a point's equal values one counts
+        fresh[1:] = (owners[1:] != owners[:-1]) | (values[1:] != values[:-1])
+        found = column.memo[known] = owners[fresh], values[fresh]
+    return found

@@ -50,19 +50,19 @@ class Projection:
         other.payload, other._select, other.names = self.payload, self._select, names
         return other
 
-    def payloads(self, segment: Segment, offsets: Offsets) -> list[bytes | None]:
-        """Raw payloads as the caller wants them; None for all when none are wanted."""
+    def payloads(self, segment: Segment, offsets: Offsets) -> list[bytes | None] | None:
+        """Raw payloads as the caller wants them; None when none are wanted."""
         if not self.payload:
-            return [None] * len(offsets)
-        raw: list[bytes | None] = list(segment.payloads(offsets))
+            return None
+        raw = segment.payloads(offsets)
         if self._select is not None:
-            raw = [self._select(payload) for payload in raw if payload is not None]
-        return raw
+            return [self._select(payload) for payload in raw]
+        return raw  # type: ignore[return-value]
 
-    def vectors(self, segment: Segment, offsets: Offsets) -> list[Any]:
-        """Vectors as the caller wants them: bare for the unnamed one alone, else by name."""
+    def vectors(self, segment: Segment, offsets: Offsets) -> list[Any] | None:
+        """Vectors as the caller wants them: bare for the unnamed one alone, else by name; None when none are."""
         if self.names is None:
-            return [None] * len(offsets)
+            return None
         by_point: list[dict[str, Any]] = [{} for _ in range(len(offsets))]
         for name in self.names:
             for entry, vector in zip(by_point, segment.fields[name].read(offsets), strict=True):

@@ -13,9 +13,9 @@ from edgeshard.filter.evaluate import evaluate, evaluate_offsets
 from edgeshard.models.filters import Filter
 from edgeshard.query.hits import Keys, by_segment
 from edgeshard.segment.batch import Mask, Offsets
-from edgeshard.segment.fields import SparseField, SparseQuery
 from edgeshard.segment.schema import Schema, VectorSchema
 from edgeshard.segment.segment import Segment, SegmentContext
+from edgeshard.segment.sparse_field import SparseField, SparseQuery
 
 Filters = tuple[Filter, ...]
 """Filters that all apply; a prefetch adds its own to those around it."""
@@ -27,12 +27,14 @@ class Scope:
     Args:
         segments: all segments of the shard.
         schema: its vectors.
+        trace: notes what is done, for an explanation; None otherwise.
     """
 
-    __slots__ = ("_masks", "schema", "segments")
+    __slots__ = ("_masks", "schema", "segments", "trace")
 
-    def __init__(self, segments: Sequence[Segment], schema: Schema) -> None:
+    def __init__(self, segments: Sequence[Segment], schema: Schema, trace: Any = None) -> None:
         self.segments = segments
+        self.trace = trace
         self.schema = schema
         self._masks: dict[tuple[int, tuple[int, ...]], Mask] = {}
 
@@ -92,12 +94,10 @@ class Scope:
             field = segment.fields[name]
             if not isinstance(field, SparseField):
                 continue
-            chosen: Offsets | None = None
+            chosen: Mask | None = None
             if corpus is not None:
-                chosen = np.flatnonzero(self.mask(number, (corpus,)) & field.presence(segment.count)).astype(
-                    np.uint32
-                )
-            points, counts = field.frequencies(query.indices, segment.count, chosen)
+                chosen = self.mask(number, (corpus,)) & field.presence(segment.count)
+            points, counts = field.frequencies(query.indices, chosen)
             total += points
             frequency += counts
         weights = np.log1p((total - frequency + 0.5) / (frequency + 0.5)).astype(np.float32)

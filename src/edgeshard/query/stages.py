@@ -17,7 +17,7 @@ from edgeshard.models.ranking import Fusion, Mmr, OrderBy, TextQuery
 from edgeshard.query import fusion
 from edgeshard.query.hits import Hits, union
 from edgeshard.query.scope import Filters, Scope
-from edgeshard.query.vector_search import diversify, rescore, search
+from edgeshard.query.vector_search import candidates, diversify, having, rescore, search
 
 MAX_DEPTH = 64
 """Deepest nesting of prefetches, as in Qdrant."""
@@ -28,6 +28,8 @@ def run(
     stage: Any,
     filters: Filters,
     limit: int,
+    *,
+    root: bool = False,
 ) -> Hits:
     """The result of one stage.
 
@@ -36,14 +38,25 @@ def run(
         stage: a QueryRequest or a Prefetch.
         filters: those of the stages around it.
         limit: how many points at most.
+        root: whether it is the outermost one. In the others MMR is as in Qdrant: without prefetches the nearest
+            points, over prefetches all of their points in diverse order with the scores they come with.
 
     Raises:
         ValidationError: the stage contradicts itself.
     """
+    if scope.trace is None:
+        return _run(scope, stage, filters, limit, root)
+    hits: Hits = scope.trace.stage(stage.query, limit, lambda: _run(scope, stage, filters, limit, root))
+    return hits
+
+
+def _run(scope: Scope, stage: Any, filters: Filters, limit: int, root: bool) -> Hits:
     if stage.filter is not None:
         filters = (*filters, stage.filter)
     query, threshold, params = stage.query, stage.score_threshold, stage.params
     if not stage.prefetches:
+        if isinstance(query, Mmr) and not root:
+            return candidates(scope, query, None, filters, query.candidates_limit, threshold, params)
         return _leaf(scope, query, filters, limit, threshold, params)
     if query is None:
         raise ValidationError("Validation failed: cannot have prefetches without a query")
@@ -58,7 +71,11 @@ def run(
         raise ValidationError("Validation failed: a text query cannot re-score prefetches: make it a prefetch itself")
     keys = union(parts)
     if isinstance(query, Mmr):
-        return diversify(scope, query, keys, filters, limit, threshold, params)
+        if root:
+            found = candidates(scope, query, keys, filters, query.candidates_limit, threshold, params)
+        else:
+            found = having(scope, query.using, fusion.first_of_each(parts))
+        return diversify(scope, query, found, limit)
     if isinstance(query, OrderBy):
         from edgeshard.query.order import order_keys
 
@@ -92,7 +109,8 @@ def _leaf(
     if isinstance(query, Formula):
         raise ValidationError("Validation failed: cannot apply Formula without prefetches")
     if isinstance(query, Mmr):
-        return diversify(scope, query, None, filters, limit, threshold, params)
+        found = candidates(scope, query, None, filters, query.candidates_limit, threshold, params)
+        return diversify(scope, query, found, limit)
     if isinstance(query, OrderBy):
         from edgeshard.query.order import order_all
 
@@ -115,8 +133,11 @@ def _fuse(query: Any, parts: list[Hits], limit: int) -> Hits:
 
 
 def at_least(hits: Hits, threshold: float | None) -> Hits:
-    """Hits whose score reaches a threshold (fusion and formula keep equal scores)."""
-    return hits if threshold is None else hits.take(hits.scores >= np.float32(threshold))
+    """Hits ahead of the first one whose score is below a threshold (fusion and formula keep equal scores)."""
+    if threshold is None:
+        return hits
+    below = np.flatnonzero(hits.scores < np.float32(threshold))
+    return hits.take(slice(int(below[0]))) if len(below) else hits
 
 
 def everything(scope: Scope, filters: Filters) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,11 @@ from edgeshard.query.hits import Hits, Keys, best, by_segment, empty, make_keys
 from edgeshard.query.kinds import VectorQuery, cut, shown, take_apart
 from edgeshard.query.mmr import choose
 from edgeshard.query.scope import Filters, Scope, all_offsets
-from edgeshard.segment.fields import AbsentField, SparseField
+from edgeshard.segment.batch import Mask
+from edgeshard.segment.fields import AbsentField
+from edgeshard.segment.schema import VectorSchema
+from edgeshard.segment.sparse_field import SparseField
+from edgeshard.storage.convert import from_stored, to_stored
 
 Scores = npt.NDArray[np.float32]
 
@@ -35,7 +40,7 @@ def search(
     check_idf(scope, parts.using, params)
     prepared = scope.queries(parts.using, parts.examples, corpus_of(params), params)
     if parts.combine is None:
-        keys, sims = _nearest(scope, parts.using, prepared[0], filters, limit)
+        keys, sims = nearest(scope, parts.using, prepared, filters, limit, params)[0]
         scores = shown(sims, spec)
     else:
         keys, scores = _scored_all(scope, parts, prepared, filters, limit)
@@ -57,32 +62,62 @@ def rescore(scope: Scope, query: Any, keys: Keys, limit: int, threshold: float |
     return Hits(kept[:count], scores[:count])
 
 
-def diversify(
+def candidates(
     scope: Scope, mmr: Any, keys: Keys | None, filters: Filters, limit: int, threshold: float | None, params: Any
 ) -> Hits:
-    """Maximal marginal relevance over the nearest candidates (of given points, or of all)."""
+    """What maximal marginal relevance chooses from: the points nearest to its vector (of given ones, or of all)."""
     from edgeshard.models.queries import Query
 
-    spec = scope.spec(mmr.using or "")
-    if spec.kind == "sparse":
+    if scope.spec(mmr.using).kind == "sparse":
         raise WrongVectorKindError("Wrong usage of sparse vectors: MMR needs dense vectors")
-    nearest = Query.Nearest(mmr.vector, mmr.using)
+    nearest = Query.Nearest._make(mmr._vector, mmr.using)
     if keys is None:
-        found = search(scope, nearest, filters, mmr.candidates_limit, threshold, params)
-    else:
-        found = rescore(scope, nearest, keys, mmr.candidates_limit, threshold, params)
+        return search(scope, nearest, filters, limit, threshold, params)
+    return rescore(scope, nearest, keys, limit, threshold, params)
+
+
+def having(scope: Scope, name: str, hits: Hits) -> Hits:
+    """Those of some points that have a dense vector of that name.
+
+    Raises:
+        WrongVectorKindError: the vectors of that name are sparse.
+    """
+    if scope.spec(name).kind == "sparse":
+        raise WrongVectorKindError("Wrong usage of sparse vectors: MMR needs dense vectors")
+    present = np.zeros(len(hits), np.bool_)
+    for number, places, offsets in by_segment(hits.keys):
+        segment = scope.segments[number]
+        present[places] = segment.fields[name].presence(segment.count)[offsets]
+    return hits.take(present)
+
+
+def diversify(scope: Scope, mmr: Any, found: Hits, limit: int) -> Hits:
+    """Candidates by maximal marginal relevance, in the order they are picked, with their nearest scores."""
     if len(found) < 2:
-        return Hits(found.keys[:limit], found.scores[:limit], vectors=mmr.using or "")
-    vectors = _stored_vectors(scope, mmr.using or "", found.keys)
-    field = scope.segments[0].fields[mmr.using or ""]
-    query = field.query(mmr._vector)
+        found.vectors = mmr.using
+        return found.take(slice(limit))
+    field, spec = scope.segments[0].fields[mmr.using], scope.spec(mmr.using)
+    field.query(mmr._vector)  # checked once more: a prefetch does not search with it
+    vectors = as_floats(stored_vectors(scope, mmr.using, found.keys), spec)
+    query = to_stored(np.atleast_2d(mmr._vector), spec.distance, np.dtype(np.float32))
     relevance = field.pairwise([query], vectors)[0]
     similarity = field.pairwise(vectors, vectors)
     places = np.array(choose(relevance, similarity, mmr.lambda_, limit), np.int64)
-    return Hits(found.keys[places], found.scores[places], vectors=mmr.using or "")
+    found.vectors = mmr.using
+    return found.take(places)
 
 
-def _stored_vectors(scope: Scope, name: str, keys: Keys) -> list[Any]:
+def as_floats(vectors: list[Any], spec: VectorSchema) -> list[Any]:
+    """Stored vectors as float32, normalised where the metric wants it: vectors of bytes are not, in storage."""
+    if spec.dtype == np.float32:
+        return vectors
+    rows = from_stored(np.concatenate(vectors), spec.dtype)
+    ends = np.cumsum([len(vector) for vector in vectors])[:-1]
+    return np.split(to_stored(rows, spec.distance, np.dtype(np.float32)), ends)
+
+
+def stored_vectors(scope: Scope, name: str, keys: Keys) -> list[Any]:
+    """Vectors of points in query form."""
     vectors: list[Any] = [None] * len(keys)
     for number, places, offsets in by_segment(keys):
         rows = scope.segments[number].fields[name].as_queries(offsets)
@@ -91,21 +126,60 @@ def _stored_vectors(scope: Scope, name: str, keys: Keys) -> list[Any]:
     return vectors
 
 
-def _nearest(scope: Scope, name: str, query: Any, filters: Filters, limit: int) -> tuple[Keys, Scores]:
-    found_keys, found_sims = [], []
+def search_many(
+    scope: Scope, name: str, examples: list[Any], filters: Filters, limit: int, params: Any
+) -> list[Hits]:
+    """The points nearest to each of several vectors, in one pass over the data."""
+    spec = scope.spec(name)
+    check_idf(scope, name, params)
+    prepared = scope.queries(name, examples, corpus_of(params), params)
+    found = nearest(scope, name, prepared, filters, limit, params)
+    return [Hits(keys, shown(sims, spec)) for keys, sims in found]
+
+
+def nearest(
+    scope: Scope, name: str, queries: list[Any], filters: Filters, limit: int, params: Any
+) -> list[tuple[Keys, Scores]]:
+    """Keys and similarities of the best points for each of some prepared queries."""
+    found: list[list[tuple[Keys, Scores]]] = [[] for _ in queries]
     for number, segment in enumerate(scope.segments):
         field = segment.fields[name]
         if isinstance(field, AbsentField) or not segment.count:
             continue
-        mask = scope.mask(number, filters)
-        offsets, sims = field.topk([query], mask & field.presence(segment.count), limit)[0]
-        found_keys.append(make_keys(number, offsets))
-        found_sims.append(sims)
-    if not found_keys:
+        started = perf_counter()
+        known, alive = segment.alive(name)
+        mask: Mask | None = known
+        if filters:
+            mask = known & scope.mask(number, filters)
+        elif alive == len(known) and field.takes_all:
+            mask = None
+        if isinstance(field, SparseField):
+            answers = field.topk(queries, mask, limit, params, filtered=bool(filters))
+        else:
+            answers = field.topk(queries, mask, limit, params)
+        for hits, (offsets, sims) in zip(found, answers, strict=True):
+            hits.append((make_keys(number, offsets), sims))
+        if scope.trace is not None:
+            _note(scope, number, filters, mask, started, field.indexed_count > 0)
+    return [_merged(hits, limit) for hits in found]
+
+
+def _note(
+    scope: Scope, number: int, filters: Filters, mask: Mask | None, started: float, indexed: bool = False
+) -> None:
+    """Report how a segment was searched."""
+    spent = (perf_counter() - started) * 1e3
+    left = scope.segments[number].live if mask is None else int(np.count_nonzero(mask))
+    strategy = "index" if indexed else "filtered scan" if filters else "scan"
+    scope.trace.segment(scope, number, filters, strategy, mask, None if indexed else left, spent)
+
+
+def _merged(found: list[tuple[Keys, Scores]], limit: int) -> tuple[Keys, Scores]:
+    if len(found) == 1:
+        return found[0]
+    if not found:
         return np.zeros(0, np.uint64), np.zeros(0, np.float32)
-    if len(found_keys) == 1:
-        return found_keys[0], found_sims[0]
-    return best(np.concatenate(found_keys), np.concatenate(found_sims), limit)
+    return best(np.concatenate([keys for keys, _ in found]), np.concatenate([sims for _, sims in found]), limit)
 
 
 def _scored_all(
@@ -113,8 +187,11 @@ def _scored_all(
 ) -> tuple[Keys, Scores]:
     candidates = []
     for number, segment in enumerate(scope.segments):
+        started = perf_counter()
         mask = scope.mask(number, filters) & segment.fields[parts.using].presence(segment.count)
         candidates.append(make_keys(number, all_offsets(mask)))
+        if scope.trace is not None:
+            _note(scope, number, filters, mask, started)
     keys = np.concatenate(candidates) if candidates else np.zeros(0, np.uint64)
     return best(*_score_keys(scope, parts, prepared, keys), limit)
 
@@ -128,15 +205,12 @@ def _score_keys(scope: Scope, parts: VectorQuery, prepared: list[Any], keys: Key
         offsets = offsets[field.presence(segment.count)[offsets]]
         if not len(offsets):
             continue
-        if prepared:
-            sims = field.sims(prepared, offsets)
-        else:
-            sims = np.zeros((0, len(offsets)), np.float32)
-        scores = sims[0] if parts.combine is None else parts.combine(sims)
-        if parts.combine is None and scope.schema[parts.using].kind == "sparse":
-            assert isinstance(field, SparseField)
-            shared = field.shares_index(prepared[0], offsets)
+        if parts.combine is None and isinstance(field, SparseField):
+            scores, shared = field.nearest_sims(prepared[0], offsets)
             offsets, scores = offsets[shared], scores[shared]
+        else:
+            sims = field.sims(prepared, offsets) if prepared else np.zeros((0, len(offsets)), np.float32)
+            scores = sims[0] if parts.combine is None else parts.combine(sims)
         kept_keys.append(make_keys(number, offsets))
         kept_scores.append(scores)
     if not kept_keys:

@@ -15,9 +15,10 @@ import numpy.typing as npt
 
 from edgeshard import _native
 from edgeshard.errors import VectorDimensionError, WrongVectorKindError
-from edgeshard.index.flat import FlatIndex, MultiFlatIndex, best_of
+from edgeshard.index.flat import FlatIndex, MultiFlatIndex
 from edgeshard.segment.batch import Column, DenseColumn, Mask, MultiColumn, Offsets, SparseColumn
 from edgeshard.segment.schema import VectorSchema
+from edgeshard.segment.sparse_field import SparseField
 from edgeshard.storage.convert import from_stored, to_stored
 from edgeshard.storage.dense import ChunkedDense, MatrixDense
 from edgeshard.storage.flush import FlushPlan
@@ -29,14 +30,23 @@ Hits: TypeAlias = "tuple[Offsets, Scores]"
 """Offsets and similarities of one query, best first."""
 
 
+LISTED_SHARE = 0.25
+"""Below this share of wanted points a list of them is scored faster than a mask is scanned."""
+
+
 class Field(Protocol):
     """What a segment asks of the vectors of one name."""
 
     spec: VectorSchema
     writable: bool
-    indexed_count: int
+    takes_all: bool
+    """Whether :meth:`topk` takes None for a mask of all offsets."""
     indexable: bool
     """Whether an optimisation can build an index for it."""
+
+    @property
+    def indexed_count(self) -> int:
+        """Vectors that an index finds, deleted ones included."""
 
     def size_bytes(self, offsets: Offsets) -> int:
         """Bytes of the vectors of some points."""
@@ -59,8 +69,8 @@ class Field(Protocol):
     def query(self, vector: Any) -> Any:
         """A query vector checked and converted once, for :meth:`topk` and :meth:`sims`."""
 
-    def topk(self, queries: list[Any], mask: Mask, k: int) -> list[Hits]:
-        """The best ``k`` of the offsets in ``mask`` for each query, ties by offset."""
+    def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
+        """The best ``k`` of the offsets in ``mask`` for each query, ties by offset; ``params`` are SearchParams."""
 
     def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
         """Similarities ``(len(queries), len(offsets))``."""
@@ -91,8 +101,13 @@ class DenseField:
 
     __slots__ = ("flat", "spec", "storage", "writable")
 
-    indexed_count = 0
-    indexable = False
+    @property
+    def indexed_count(self) -> int:
+        """See :class:`Field`."""
+        return 0
+
+    indexable = True
+    takes_all = True
 
     def __init__(self, storage: ChunkedDense | MatrixDense, spec: VectorSchema) -> None:
         self.storage = storage
@@ -145,9 +160,15 @@ class DenseField:
             raise VectorDimensionError(self.spec.size, len(vector))
         return to_stored(vector.reshape(1, -1), self.spec.distance, self.spec.dtype)
 
-    def topk(self, queries: list[Any], mask: Mask, k: int) -> list[Hits]:
+    def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
         """See :class:`Field`."""
-        return self.flat.search(np.concatenate(queries), min(k, len(mask)), mask=mask)
+        rows = queries[0] if len(queries) == 1 else np.concatenate(queries)
+        if mask is None:
+            return self.flat.search(rows, min(k, self.storage.count))
+        wanted = np.flatnonzero(mask)
+        if len(wanted) < LISTED_SHARE * len(mask):
+            return self.flat.search(rows, min(k, len(wanted)), offsets=wanted.astype(np.uint32))
+        return self.flat.search(rows, min(k, len(wanted)), mask=mask)
 
     def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
         """See :class:`Field`."""
@@ -187,8 +208,13 @@ class MultiField:
 
     __slots__ = ("flat", "spec", "storage", "writable")
 
-    indexed_count = 0
-    indexable = False
+    @property
+    def indexed_count(self) -> int:
+        """See :class:`Field`."""
+        return 0
+
+    indexable = True
+    takes_all = True
 
     def __init__(self, storage: MultiDense, spec: VectorSchema, writable: bool) -> None:
         self.storage = storage
@@ -246,9 +272,9 @@ class MultiField:
             raise VectorDimensionError(self.spec.size, rows.shape[1])
         return to_stored(rows, self.spec.distance, self.spec.dtype)
 
-    def topk(self, queries: list[Any], mask: Mask, k: int) -> list[Hits]:
+    def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
         """See :class:`Field`."""
-        return [self.flat.search(query, min(k, len(mask)), mask=mask) for query in queries]
+        return [self.flat.search(query, min(k, self.storage.count), mask=mask) for query in queries]
 
     def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
         """See :class:`Field`."""
@@ -281,176 +307,6 @@ class MultiField:
 
     def close(self) -> None:
         """See :class:`Field`."""
-        self.storage.close()
-
-
-NOTHING = (np.zeros(0, np.uint32), np.zeros(0, np.float32))
-"""A sparse vector without elements."""
-
-
-class SparseQuery:
-    """A sparse query with its indices in ascending order; equal indices add up.
-
-    Args:
-        indices: ``(m,) uint32``.
-        values: ``(m,) float32``.
-    """
-
-    __slots__ = ("indices", "values")
-
-    def __init__(self, indices: npt.NDArray[np.uint32], values: npt.NDArray[np.float32]) -> None:
-        order = np.argsort(indices, kind="stable")
-        self.indices = np.ascontiguousarray(indices[order], np.uint32)
-        self.values = np.ascontiguousarray(values[order], np.float32)
-
-
-class SparseField:
-    """A sparse vector per point, scored by its dot product with the query.
-
-    Args:
-        storage: the vectors.
-        spec: whether queries are weighted by inverse document frequency.
-        writable: whether the segment is appendable.
-    """
-
-    __slots__ = ("_csr", "spec", "storage", "writable")
-
-    indexed_count = 0
-    indexable = False
-
-    def __init__(self, storage: SparseStorage, spec: VectorSchema, writable: bool) -> None:
-        self.storage = storage
-        self.spec = spec
-        self.writable = writable
-        self._csr: tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32], Scores] | None = None
-
-    def put(self, offsets: Offsets, column: Column) -> None:
-        """See :class:`Field`."""
-        assert isinstance(column, SparseColumn)
-        self._csr = None
-        if column.present is None:
-            self.storage.put_batch(offsets, column.indptr, column.indices, column.values)
-        else:
-            kept = np.flatnonzero(column.present)
-            some = column.take(kept)
-            self.storage.put_batch(offsets[kept], some.indptr, some.indices, some.values)
-            self.storage.set_deleted(offsets[~column.present], True)
-
-    def size_bytes(self, offsets: Offsets) -> int:
-        """See :class:`Field`."""
-        indptr, _, _ = self.storage.csr(offsets)
-        return int(indptr[-1]) * 8
-
-    def forget(self, offsets: Offsets) -> None:
-        """See :class:`Field`."""
-        self._csr = None
-        self.storage.set_deleted(offsets, True)
-
-    def presence(self, total: int) -> Mask:
-        """See :class:`Field`."""
-        return np.logical_not(self.storage.deleted_mask(total))
-
-    def stored(self, offsets: Offsets) -> SparseColumn:
-        """See :class:`Field`."""
-        indptr, indices, values = self.storage.csr(offsets)
-        present = ~self.storage.deleted_mask(self._reach(offsets))[offsets]
-        return SparseColumn(indptr, indices, values, None if bool(present.all()) else present)
-
-    def read(self, offsets: Offsets) -> list[Any]:
-        """See :class:`Field`."""
-        indptr, indices, values = self.storage.csr(offsets)
-        missing = self.storage.deleted_mask(self._reach(offsets))[offsets].tolist()
-        bounds = indptr.tolist()
-        return [
-            None if gone else (indices[bounds[i] : bounds[i + 1]], values[bounds[i] : bounds[i + 1]])
-            for i, gone in enumerate(missing)
-        ]
-
-    def query(self, vector: Any) -> SparseQuery:
-        """See :class:`Field`."""
-        if isinstance(vector, np.ndarray):
-            raise WrongVectorKindError("Wrong usage of sparse vectors: a sparse field needs a SparseVector query")
-        return SparseQuery(vector._indices, vector._values)
-
-    def topk(self, queries: list[Any], mask: Mask, k: int) -> list[Hits]:
-        """See :class:`Field`. Only points that share an index with the query count."""
-        csr = self.csr(len(mask))
-        everything = np.arange(len(mask), dtype=np.uint32)
-        found = []
-        for query in queries:
-            sims, shared = _native.sparse_scores(query.indices, query.values, *csr)
-            hits = everything[mask & (shared > 0)]
-            found.append(best_of(sims[hits], hits, k))
-        return found
-
-    def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
-        """See :class:`Field`."""
-        indptr, indices, values = self.storage.csr(offsets)
-        scores = np.empty((len(queries), len(offsets)), np.float32)
-        for place, query in enumerate(queries):
-            scores[place] = _native.sparse_scores(query.indices, query.values, indptr, indices, values)[0]
-        return scores
-
-    @staticmethod
-    def _reach(offsets: Offsets) -> int:
-        return int(offsets.max()) + 1 if len(offsets) else 0
-
-    def as_queries(self, offsets: Offsets) -> list[Any]:
-        """See :class:`Field`."""
-        return [SparseQuery(*self.storage.get(offset) or NOTHING) for offset in offsets.tolist()]
-
-    def pairwise(self, left: list[Any], right: list[Any]) -> Scores:
-        """See :class:`Field`."""
-        raise WrongVectorKindError("Wrong usage of sparse vectors: they are not compared with one another")
-
-    def shares_index(self, query: SparseQuery, offsets: Offsets) -> Mask:
-        """Which points have an index of the query."""
-        indptr, indices, _ = self.storage.csr(offsets)
-        rows = np.repeat(np.arange(len(offsets)), np.diff(indptr))
-        shared = np.zeros(len(offsets), np.bool_)
-        shared[rows[np.isin(indices, query.indices)]] = True
-        return shared
-
-    def frequencies(
-        self, wanted: npt.NDArray[np.uint32], total: int, offsets: Offsets | None
-    ) -> tuple[int, npt.NDArray[np.int64]]:
-        """Numbers for inverse document frequency: points with a non-empty vector, and with each wanted index.
-
-        Args:
-            wanted: ``(m,)`` indices.
-            total: offsets of the segment.
-            offsets: only these points; all that were ever stored for None (deleted ones count until the segment
-                is rebuilt, as in Qdrant).
-        """
-        indptr, indices, _ = self.csr(total) if offsets is None else self.storage.csr(offsets)
-        points = len(indptr) - 1 if offsets is not None else int(np.count_nonzero(np.diff(indptr)))
-        unique, counts = np.unique(indices[np.isin(indices, wanted)], return_counts=True)
-        at = np.searchsorted(unique, wanted)
-        found = np.zeros(len(wanted), np.int64)
-        inside = at < len(unique)
-        hit = inside.copy()
-        hit[inside] = unique[at[inside]] == wanted[inside]
-        found[hit] = counts[at[hit]]
-        return points, found
-
-    def csr(self, total: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32], Scores]:
-        """All vectors of the first ``total`` offsets, read once and kept until the next change."""
-        if self._csr is None or len(self._csr[0]) != total + 1:
-            self._csr = self.storage.csr(np.arange(total, dtype=np.uint32))
-        return self._csr
-
-    def ensure_count(self, total: int) -> None:
-        """See :class:`Field`."""
-        if self.writable:
-            self.storage.ensure_count(total)
-
-    def collect(self, plan: FlushPlan) -> None:
-        """See :class:`Field`."""
-        self.storage.collect(plan)
-
-    def close(self) -> None:
-        """See :class:`Field`."""
-        self._csr = None
         self.storage.close()
 
 
@@ -507,8 +363,13 @@ class AbsentField:
 
     __slots__ = ("spec", "writable")
 
-    indexed_count = 0
+    @property
+    def indexed_count(self) -> int:
+        """See :class:`Field`."""
+        return 0
+
     indexable = False
+    takes_all = False
 
     def __init__(self, spec: VectorSchema) -> None:
         self.spec = spec
@@ -547,7 +408,7 @@ class AbsentField:
         """See :class:`Field`; other segments check it."""
         return vector
 
-    def topk(self, queries: list[Any], mask: Mask, k: int) -> list[Hits]:
+    def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
         """See :class:`Field`."""
         return [(np.zeros(0, np.uint32), np.zeros(0, np.float32)) for _ in queries]
 

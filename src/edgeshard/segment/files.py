@@ -6,18 +6,30 @@ short. Nothing here deletes a segment that holds data.
 
 from __future__ import annotations
 
-import os
 import uuid
 from pathlib import Path
 from typing import Any
 
 from edgeshard.errors import CorruptedError, StorageError
+from edgeshard.index.hnsw.files import inline_rows
 from edgeshard.segment.config import DenseConfig, SegmentConfig, SparseConfig, read_segment_config, write_version
-from edgeshard.segment.fields import AbsentField, Field, create_field, open_field, vector_directory
+from edgeshard.segment.fields import (
+    AbsentField,
+    DenseField,
+    Field,
+    MultiField,
+    create_field,
+    open_field,
+    vector_directory,
+)
+from edgeshard.segment.graph_field import GraphField, MultiGraphField, index_directory
 from edgeshard.segment.payload_indexes import PayloadIndexes
 from edgeshard.segment.schema import Kind, Schema, VectorSchema
 from edgeshard.segment.segment import Segment
+from edgeshard.segment.sparse_field import SparseField
+from edgeshard.segment.sparse_index import prepare_index
 from edgeshard.storage import files
+from edgeshard.storage.dense import MatrixDense
 from edgeshard.storage.files import sync_tree
 from edgeshard.storage.gridstore import Gridstore
 from edgeshard.storage.id_tracker import DiskIdTracker, IdTracker, ImmutableIdTracker, MutableIdTracker
@@ -47,7 +59,7 @@ def open_segment(path: Path, *, read_only: bool = False, complete: bool = True) 
     payload = Gridstore.open(path / PAYLOAD, read_only=read_only)
     ids = _open_ids(path, appendable, read_only)
     fields = {
-        name: _open_field(path, name, spec, config, read_only=read_only) for name, spec in schema.items()
+        name: _open_field(path, name, spec, config, ids, read_only=read_only) for name, spec in schema.items()
     }
     segment = Segment(path, config, ids, payload, fields, PayloadIndexes.open(path, appendable=appendable))
     if not read_only:
@@ -69,7 +81,7 @@ def create_segment(parent: Path, config: SegmentConfig, index_schema: dict[str, 
         payload = Gridstore.create(
             path / PAYLOAD, page_size_bytes=PAYLOAD_PAGE_BYTES, block_size_bytes=PAYLOAD_BLOCK_BYTES, compression="LZ4"
         )
-        fields = {name: create_field(path, name, spec) for name, spec in schema_of(config).items()}
+        fields = {name: _create_field(path, name, spec, config) for name, spec in schema_of(config).items()}
         indexes = PayloadIndexes.create(path, index_schema)
         files.replace_file(path / "segment.json", config.to_json())
         sync_tree(path)
@@ -105,7 +117,7 @@ def add_field(segment: Segment, name: str, config: DenseConfig | SparseConfig) -
         segment.fields[name] = AbsentField(spec)
         return
     files.disk.remove_tree(vector_directory(segment.path, name))
-    segment.fields[name] = create_field(segment.path, name, spec)
+    segment.fields[name] = _create_field(segment.path, name, spec, segment.config)
     segment.fields[name].ensure_count(segment.count)
     sync_tree(vector_directory(segment.path, name))
     files.disk.sync_directory(segment.path)
@@ -119,7 +131,7 @@ def drop_field(segment: Segment, name: str) -> None:
 
 
 def _open_field(
-    path: Path, name: str, spec: VectorSchema, config: SegmentConfig, *, read_only: bool
+    path: Path, name: str, spec: VectorSchema, config: SegmentConfig, ids: IdTracker, *, read_only: bool
 ) -> Field:
     directory = vector_directory(path, name)
     if name in config.sparse_vector_data:
@@ -134,9 +146,51 @@ def _open_field(
         if not config.appendable:
             return AbsentField(spec)
         raise CorruptedError(directory, "the vector storage is missing")
-    return open_field(
+    if storage_type == "GraphInline":
+        rows = inline_rows(index_directory(path, name))
+        if rows is None:
+            raise CorruptedError(index_directory(path, name), "the graph that holds the vectors is missing")
+        inline = MatrixDense.around(directory, rows, spec.size, spec.dtype, read_only=read_only)
+        field = GraphField(inline, spec, index_directory(path, name))
+        field.graph.inline = True
+        return _with_codes(field, directory, name, config, read_only)
+    plain = open_field(
         path, name, spec, storage_type=storage_type, appendable=config.appendable, read_only=read_only
     )
+    if isinstance(plain, SparseField):
+        prepare_index(plain, index_directory(path, name), config.sparse_vector_data[name].index, ids, read_only)
+        return plain
+    return _with_codes(_with_graph(plain, path, name, config), directory, name, config, read_only)
+
+
+def _with_codes(field: Field, directory: Path, name: str, config: SegmentConfig, read_only: bool) -> Field:
+    """The field, searched through its quantized codes if the segment has them."""
+    if name in config.vector_data and config.vector_data[name].quantization is not None:
+        from edgeshard.segment.coded_fields import with_codes
+
+        return with_codes(field, directory, read_only=read_only)
+    return field
+
+
+def _create_field(path: Path, name: str, spec: VectorSchema, config: SegmentConfig) -> Field:
+    field = create_field(path, name, spec)
+    if name in config.vector_data and config.vector_data[name].quantization is not None:
+        from edgeshard.segment.coded_fields import create_codes
+
+        return create_codes(field, vector_directory(path, name), config.vector_data[name].quantization)
+    return field
+
+
+def _with_graph(field: Field, path: Path, name: str, config: SegmentConfig) -> Field:
+    """The field, searched by its graph if the segment has one."""
+    if config.vector_data[name].is_plain:
+        return field
+    directory = index_directory(path, name)
+    if type(field) is DenseField and isinstance(field.storage, MatrixDense):
+        return GraphField(field.storage, field.spec, directory)
+    if type(field) is MultiField:
+        return MultiGraphField(field.storage, field.spec, directory)
+    return field
 
 
 def _open_ids(path: Path, appendable: bool, read_only: bool) -> IdTracker:

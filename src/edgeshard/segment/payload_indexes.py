@@ -20,7 +20,7 @@ import numpy.typing as npt
 from edgeshard.errors import CorruptedError, EdgeShardError, StorageError
 from edgeshard.index.payload import mutable
 from edgeshard.index.payload.elements import ElementNumbers, find_elements
-from edgeshard.index.payload.schema import TEXT, UUID_MAP, FieldSchema
+from edgeshard.index.payload.schema import KEYWORD, TEXT, UUID_MAP, FieldSchema
 from edgeshard.index.payload.values import Extracted, Packed
 from edgeshard.segment.batch import Mask, Offsets
 from edgeshard.storage import files
@@ -33,12 +33,19 @@ _CHUNK = 1 << 15
 _DRAFT = ".building-"
 
 
-class IndexedSegment(Protocol):
-    """What the indexes ask of their segment."""
+class IndexedPayloads(Protocol):
+    """Payloads to build indexes from."""
 
     @property
     def count(self) -> int:
         """Number of offsets."""
+
+    def read_batch(self, offsets: Offsets | None) -> Packed:
+        """Raw payloads of some offsets."""
+
+
+class IndexedSegment(IndexedPayloads, Protocol):
+    """What the indexes ask of their segment."""
 
     @property
     def columns(self) -> Any:
@@ -46,9 +53,6 @@ class IndexedSegment(Protocol):
 
     def live_mask(self) -> Mask:
         """Which offsets hold a point."""
-
-    def read_batch(self, offsets: Offsets | None) -> Packed:
-        """Raw payloads of some offsets."""
 
 
 class _Open:
@@ -110,6 +114,20 @@ class PayloadIndexes:
         return indexes
 
     @classmethod
+    def build(cls, segment: Path, schema: dict[str, Any], source: IndexedPayloads, *, appendable: bool) -> None:
+        """Write the indexes of a segment whose payloads are written; the caller makes them durable.
+
+        Raises:
+            CorruptedError: a payload is damaged.
+            StorageError: the disk refused.
+        """
+        indexes = cls(segment / DIRECTORY, dict(schema), appendable=appendable)
+        files.disk.mkdir(indexes.path)
+        for field in schema:
+            indexes._create_field(indexes._field(field), source)
+        files.replace_file(indexes.path / CONFIG, indexes._config())
+
+    @classmethod
     def open(cls, segment: Path, *, appendable: bool = True) -> PayloadIndexes:
         """The indexes of an existing segment; none if their configuration is missing.
 
@@ -152,7 +170,7 @@ class PayloadIndexes:
             missing += [path for path in elements if not path.is_file()]
         if found is not None and [kind.replace("uuid_index", UUID_MAP) for kind in found] != wanted:
             self._to_rebuild(field.field, f"its files hold {found}, its schema says {wanted}")
-        elif missing and self.appendable:
+        elif missing:
             self._to_rebuild(field.field, f"{missing[0]} is missing")
 
     def _to_rebuild(self, field: str, reason: str) -> None:
@@ -188,14 +206,21 @@ class PayloadIndexes:
             from edgeshard.index.payload.uuids import UuidIndex
 
             return UuidIndex(field, self.segment)
+        if field.kinds[0] == KEYWORD and not self.appendable and field.nested is None:
+            from edgeshard.index.payload.keywords import KeywordIndex
+
+            directory = self.path / field.directory(KEYWORD)
+            return KeywordIndex(directory, lambda reason: self._to_rebuild(field.field, reason))
         return None
 
     def points(self, field: str) -> int:
-        """How many points have a value the index of a field holds."""
+        """How many points have a value the index of a field holds (of a text index: a token)."""
         assert self.segment is not None
         from edgeshard.index.payload.values import values_of
 
         known = self._field(field)
+        if TEXT in known.kinds:
+            return int(np.count_nonzero(self.get(field).filled(self.segment.count) & self.segment.live_mask()))
         column = self.segment.columns.column(known.path)
         places, _ = values_of(column, known.kinds[0])
         owners = places if column.owners is None else column.owners[places]
@@ -221,6 +246,14 @@ class PayloadIndexes:
             self._broken.discard(field)
             self._changed = True
 
+    def adopt(self, schema: dict[str, Any]) -> None:
+        """Have the indexes another segment has: add, replace and remove what differs."""
+        for field in self.schema.keys() - schema.keys():
+            self.delete_index(field)
+        for field, stored in schema.items():
+            if self.schema.get(field) != stored:
+                self.create_index(field, stored)
+
     def update(self, offsets: Offsets, payloads: list[bytes | None]) -> None:
         """Points got new payloads."""
         if self.schema:
@@ -239,7 +272,7 @@ class PayloadIndexes:
             StorageError: the disk refused; nothing is lost.
         """
         rebuilt = sorted((self._rebuild | self._broken) & self.schema.keys())
-        for field in rebuilt if self.appendable else ():
+        for field in rebuilt:
             self._build(field)
         if self._queue and self.appendable:
             changed = np.unique(np.concatenate(self._queue)) if len(self._queue) > 1 else self._queue[0]
@@ -324,7 +357,7 @@ class PayloadIndexes:
             files.replace_file(self.path / CONFIG, self._config(without=self._rebuild))
         self._create_field(field, self.segment)
 
-    def _create_field(self, field: FieldSchema, segment: IndexedSegment | None = None) -> None:
+    def _create_field(self, field: FieldSchema, segment: IndexedPayloads | None = None) -> None:
         """Write the indexes of a field in directories of a temporary name, then put them in place."""
         drafts = {name: self.path / f"{_DRAFT}{name}" for name in field.directories}
         try:
@@ -333,7 +366,11 @@ class PayloadIndexes:
             if self.appendable:
                 self._fill_mutable(field, drafts, segment)
             else:
-                return
+                from edgeshard.index.payload.build import write_field
+
+                assert segment is not None
+                every = np.arange(segment.count, dtype=np.uint32)
+                write_field(field, drafts, segment.count, segment.read_batch, self._where(every))
             for name, draft in drafts.items():
                 files.sync_tree(draft)
                 files.disk.remove_tree(self.path / name)
@@ -345,7 +382,7 @@ class PayloadIndexes:
             raise StorageError(error.errno, f"cannot write {self.path}: {error.strerror}") from error
 
     def _fill_mutable(
-        self, field: FieldSchema, drafts: dict[str, Path], segment: IndexedSegment | None
+        self, field: FieldSchema, drafts: dict[str, Path], segment: IndexedPayloads | None
     ) -> None:
         indexes = [mutable.create_index(drafts[field.directory(kind)], field, kind) for kind in field.kinds]
         elements = None

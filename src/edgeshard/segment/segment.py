@@ -7,7 +7,6 @@ be deleted, and the shard moves a point to an appendable segment before changing
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeshard import _native
 from edgeshard.filter.columns import PayloadColumns
 from edgeshard.models.payload import decode_payload
 from edgeshard.segment.batch import Batch, Column, Ids, Mask, Offsets
@@ -40,7 +40,8 @@ class Segment:
     """
 
     __slots__ = (
-        "appendable", "changes", "columns", "config", "fields", "ids", "indexes", "path", "payload", "version",
+        "_alive", "appendable", "changes", "columns", "config", "fields", "ids", "indexes", "path", "payload",
+        "version",
     )  # fmt: skip
 
     def __init__(
@@ -62,6 +63,7 @@ class Segment:
         self.version = -1 if config.version is None else config.version
         self.changes = LastChanges()
         self.columns = PayloadColumns(self)
+        self._alive: dict[str, tuple[Mask, int]] = {}
         indexes.attach(self)
 
     @property
@@ -78,6 +80,20 @@ class Segment:
     def live(self) -> int:
         """Number of points."""
         return self.ids.live
+
+    def alive(self, name: str) -> tuple[Mask, int]:
+        """``(count,)`` which offsets hold a point with a vector of that name, and how many; do not change it."""
+        known = self._alive.get(name)
+        if known is None:
+            mask = self.live_mask()
+            mask &= self.fields[name].presence(self.count)
+            known = self._alive[name] = (mask, int(np.count_nonzero(mask)))
+        return known
+
+    def touched(self) -> None:
+        """Note that points came, went or changed."""
+        if self._alive:
+            self._alive = {}
 
     def live_mask(self) -> Mask:
         """``(count,)`` which offsets hold a point."""
@@ -96,8 +112,7 @@ class Segment:
         if len(offsets) == 1:
             return [self.payload.get(int(offsets[0])) or b"{}"]
         data, bounds = self.payload.get_batch(offsets)
-        raw, edges = data.tobytes(), bounds.tolist()
-        return [raw[start:stop] or b"{}" for start, stop in itertools.pairwise(edges)]
+        return _native.split_values(data, bounds, b"{}")
 
     def payload_of(self, offset: int) -> dict[str, Any]:
         """The decoded payload of one point."""
@@ -158,6 +173,7 @@ class Segment:
             self.columns.invalidate(offsets)
             self.changes.payload = op_number
         self.ids.delete(offsets, op_number)
+        self.touched()
         self.version = max(self.version, op_number)
 
     def _write_points(self, op_number: int, offsets: Offsets, batch: Batch) -> None:
@@ -187,6 +203,7 @@ class Segment:
 
     def _stamp(self, op_number: int, offsets: Offsets) -> None:
         self.ids.set_versions(offsets, op_number)
+        self.touched()
         self.version = max(self.version, op_number)
 
     # --- flushing --------------------------------------------------------------------------------------

@@ -56,11 +56,12 @@ class TurboField(DenseField):
         """See :class:`Field`."""
         return dense_query(vector, self.spec)
 
-    def topk(self, queries: list[Any], mask: Mask, k: int) -> list[Hits]:
+    def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
         """See :class:`Field`."""
         chunks = self.storage.chunks()
         rows = sum(map(len, chunks))
-        found = self.codec.topk(np.concatenate(queries), chunks, mask[:rows], None, min(k, rows))
+        wanted = None if mask is None else mask[:rows]
+        found = self.codec.topk(np.concatenate(queries), chunks, wanted, None, min(k, rows))
         return [(o[:c], s[:c]) for o, s, c in zip(*found, strict=True)]
 
     def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
@@ -105,9 +106,10 @@ class TurboMultiField(MultiField):
         """See :class:`Field`."""
         return multi_query(vector, self.spec)
 
-    def topk(self, queries: list[Any], mask: Mask, k: int) -> list[Hits]:
+    def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
         """See :class:`Field`."""
-        offsets = np.flatnonzero(mask[: self.storage.count]).astype(np.uint32)
+        count = self.storage.count
+        offsets = np.arange(count, dtype=np.uint32) if mask is None else np.flatnonzero(mask[:count]).astype(np.uint32)
         return [best_of(sims, offsets, k) for sims in self.sims(queries, offsets)]
 
     def sims(self, queries: list[Any], offsets: Offsets) -> Scores:

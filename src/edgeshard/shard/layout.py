@@ -11,9 +11,16 @@ from edgeshard.models.config import EdgeConfig, EdgeSparseVectorParams, EdgeVect
 from edgeshard.models.enums import Memory, Modifier
 from edgeshard.models.wire import to_wire
 from edgeshard.segment.config import DenseConfig, SegmentConfig, SparseConfig
-from edgeshard.segment.schema import Schema, VectorSchema
+from edgeshard.segment.graph_field import GraphField, MultiGraphField
+from edgeshard.segment.schema import TURBO_BITS, Schema, VectorSchema
 from edgeshard.segment.segment import Segment
 from edgeshard.shard import config as configs
+
+DEFAULT_INDEXING_THRESHOLD_KB = 10_000
+DEFAULT_HNSW = {
+    "m": 16, "ef_construct": 100, "full_scan_threshold": 10_000, "max_indexing_threads": 0, "on_disk": False,
+}  # fmt: skip
+"""Graph parameters when nothing is configured."""
 
 
 def schema_of_config(config: EdgeConfig) -> Schema:
@@ -39,19 +46,30 @@ def new_segment_config(config: EdgeConfig) -> SegmentConfig:
 
 def dense_config(config: EdgeConfig, params: EdgeVectorParams) -> DenseConfig:
     """A vector name in an appendable segment; only binary and turbo codes are kept while it grows."""
-    quantization = params.quantization_config or config.quantization_config
-    stored = None if quantization is None else configs.quantization_object(quantization)
-    if stored is not None and not ("binary" in stored or "turbo" in stored):
-        stored = None
     return DenseConfig(
         params.size,
         int(params.distance),
         "ChunkedMmap" if is_cold(params) else "InRamChunkedMmap",
         None,
-        stored,
+        quantization_of(config, params, growing=True),
         params.multivector_config is not None,
         None if params.datatype is None else to_wire(params.datatype),
     )
+
+
+def quantization_of(config: EdgeConfig, params: EdgeVectorParams, *, growing: bool) -> dict[str, Any] | None:
+    """The quantization of a vector name as ``segment.json`` has it.
+
+    Args:
+        config: of the shard.
+        params: of the vector name.
+        growing: in an appendable segment, where nothing can be trained.
+    """
+    quantization = params.quantization_config or config.quantization_config
+    wanted = None if quantization is None else configs.quantization_object(quantization)
+    if growing and wanted is not None and not ("binary" in wanted or "turbo" in wanted):
+        return None
+    return wanted
 
 
 def sparse_config(params: EdgeSparseVectorParams) -> SparseConfig:
@@ -105,8 +123,47 @@ def with_vectors(
 
 
 def optimised_segment_config(config: EdgeConfig, inputs: Sequence[Segment], points: int) -> SegmentConfig:
-    """What a merged segment is made of."""
-    return new_segment_config(config)
+    """What a merged segment is made of: with graphs once its largest vector is large enough for one."""
+    result = new_segment_config(config)
+    threshold = indexing_threshold_bytes(config)
+    sizes: dict[str, int] = {}
+    for segment in inputs:
+        for name, size in vector_bytes(segment).items():
+            sizes[name] = sizes.get(name, 0) + size
+    if not threshold or max(sizes.values(), default=0) < threshold:
+        return result
+    for name, dense in result.vector_data.items():
+        if dense.datatype in TURBO_BITS:
+            continue
+        params = config.vectors[name]
+        dense.storage_type = "Mmap" if is_cold(params) else "InRamMmap"
+        dense.index = {"type": "hnsw", "options": hnsw_options(config, params)}
+        dense.quantization = quantization_of(config, params, growing=False)
+    for name, sparse in result.sparse_vector_data.items():
+        sparse.index["index_type"] = sparse_index_type(config.sparse_vectors[name])
+    return result
+
+
+def sparse_index_type(params: EdgeSparseVectorParams) -> str:
+    """The kind of index a sparse vector has in an optimised segment."""
+    if params.memory is not None:
+        return "ImmutableRam" if params.memory == Memory.Pinned else "Mmap"
+    return "Mmap" if params.on_disk is True else "ImmutableRam"
+
+
+def hnsw_options(config: EdgeConfig, params: EdgeVectorParams) -> dict[str, Any]:
+    """Graph parameters of a vector as ``segment.json`` has them."""
+    chosen = params.hnsw_config or config.hnsw_config
+    options = configs.hnsw_object(chosen) if chosen is not None else dict(DEFAULT_HNSW)
+    options.setdefault("on_disk", False)
+    return options
+
+
+def indexing_threshold_bytes(config: EdgeConfig) -> int:
+    """Size of the vectors of a segment from which they get indexes; 0 for never."""
+    settings = config.optimizers
+    threshold = None if settings is None else settings.indexing_threshold
+    return (DEFAULT_INDEXING_THRESHOLD_KB if threshold is None else threshold) * 1024
 
 
 def vector_bytes(segment: Segment) -> dict[str, int]:
@@ -136,6 +193,23 @@ def is_mismatched(segment: Segment, config: EdgeConfig) -> bool:
     if (segment.config.payload_storage_type == "in_ram_mmap") != payload_in_ram(config):
         return True
     for name, dense in segment.config.vector_data.items():
-        if dense.is_plain and (dense.storage_type in ("ChunkedMmap", "Mmap")) != is_cold(config.vectors[name]):
+        params = config.vectors[name]
+        if dense.storage_type != "GraphInline" and (dense.storage_type in ("ChunkedMmap", "Mmap")) != is_cold(params):
             return True
-    return False
+        if not dense.is_plain and _other_graph(dense.index["options"], hnsw_options(config, params)):
+            return True
+        if dense.quantization != quantization_of(config, params, growing=dense.is_plain):
+            return True
+        field = segment.fields[name]
+        if isinstance(field, (GraphField, MultiGraphField)) and field.graph.broken:
+            return True
+    return any(
+        sparse.index["index_type"] not in ("MutableRam", sparse_index_type(config.sparse_vectors[name]))
+        for name, sparse in segment.config.sparse_vector_data.items()
+        if name in config.sparse_vectors
+    )
+
+
+def _other_graph(built: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    fields = ("m", "ef_construct", "full_scan_threshold", "payload_m")
+    return any(built.get(field) != wanted.get(field) for field in fields)

@@ -51,8 +51,7 @@ def make_records(segment: Segment, offsets: Offsets, projection: Projection) -> 
     ids = segment.ids.ids_of(offsets)
     payloads = projection.payloads(segment, offsets)
     vectors = projection.vectors(segment, offsets)
-    make = Record._make
-    return [make(*entry, None) for entry in zip(ids, payloads, vectors, strict=True)]
+    return Record._make_many(ids, payloads, vectors)
 
 
 def scroll(

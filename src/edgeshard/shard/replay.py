@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from edgeshard.errors import EdgeShardError
+from edgeshard.errors import CorruptedError, EdgeShardError, StorageError
 from edgeshard.models.operations import (
     ClearPayload,
     DeletePayload,
@@ -41,21 +41,32 @@ def replay(store: Store) -> int:
 
     Raises:
         CorruptedError: a record in the middle of the log is damaged.
+        StorageError: the disk refused; segments may hold a part of the records.
     """
-    assert store.wal is not None
+    entries = store.unflushed if store.wal is None else store.wal.entries(_first_missing(store))
     count = 0
-    for number, payload in store.wal.entries(_first_missing(store)):
+    for number, payload in entries:
         count += 1
         store.next_op = number + 1  # a flush on the way must not acknowledge what is still to come
         try:
             operation = decode(payload)
+        except CorruptedError as error:
+            _pass_over(store, number, error)
+            continue
+        try:
             apply_logged(store, number, operation)
+        except StorageError:
+            raise
         except EdgeShardError as error:
-            warnings.warn(
-                f"log record {number} of {store.path} is passed over: {error}", RuntimeWarning, stacklevel=2
-            )
-    store.next_op = store.wal.next_index
+            _pass_over(store, number, error)
+    if store.wal is not None:
+        store.next_op = store.wal.next_index
     return count
+
+
+def _pass_over(store: Store, number: int, error: EdgeShardError) -> None:
+    text = f"log record {number} of {store.path} is passed over: {error}"
+    warnings.warn(text, RuntimeWarning, stacklevel=3)
 
 
 def _first_missing(store: Store) -> int:

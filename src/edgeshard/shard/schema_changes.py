@@ -17,6 +17,7 @@ from edgeshard.models.operations import (
     DeleteFieldIndex,
     DeleteVectorName,
 )
+from edgeshard.models.paths import JsonPath
 from edgeshard.models.updates import UpdateOperation
 from edgeshard.segment.files import add_field, drop_field
 from edgeshard.shard import config as configs
@@ -77,6 +78,8 @@ def _needed(store: Store, operation: Any) -> bool:
     """
     if isinstance(operation, CreateFieldIndex):
         schema = schema_to_json(operation.schema)
+        if not isinstance(schema, str) and schema.get("nested"):
+            _check_nested(operation.field, schema["nested"])
         return any(segment.indexes.schema.get(operation.field) != schema for segment in store.segments)
     if isinstance(operation, DeleteFieldIndex):
         return any(operation.field in segment.indexes.schema for segment in store.segments)
@@ -93,6 +96,19 @@ def _needed(store: Store, operation: Any) -> bool:
             f"it has {known!r}, not {params!r}. Delete it first, or choose another name"
         )
     return False
+
+
+def _check_nested(field: str, nested: str) -> None:
+    """Refuse an index over array elements whose field is not inside them, or which names several array levels."""
+    inside = nested if nested.endswith("[]") else f"{nested}[]"
+    array, path = JsonPath.parse(inside).steps, JsonPath.parse(field).steps
+    if array.count(None) != 1:
+        raise ValidationError(f"Validation failed: nested `{inside}` must name one array level, like `offers[]`")
+    if len(path) <= len(array) or path[: len(array)] != array:
+        raise ValidationError(
+            f"Validation failed: field `{field}` must be inside the elements of nested `{inside}`, "
+            f"like `{inside}.price`"
+        )
 
 
 def _same(known: Any, wanted: Any) -> bool:

@@ -19,17 +19,15 @@ from edgeshard.models.config import EdgeConfig
 from edgeshard.models.ids import parse_id
 from edgeshard.models.requests import (
     CountRequest,
-    FacetRequest,
-    QueryBatchRequest,
-    QueryRequest,
     ScrollRequest,
-    SearchRequest,
 )
-from edgeshard.models.results import FacetResponse, Record, ScoredPoint, ShardInfo
+from edgeshard.models.results import Record, ShardInfo
 from edgeshard.models.updates import UpdateOperation
 from edgeshard.query.projection import Projection
 from edgeshard.shard import reads
 from edgeshard.shard.rwlock import ReadWriteLock
+from edgeshard.shard.schema_changes import is_schema_change
+from edgeshard.shard.searching import Searching
 from edgeshard.shard.store import Store
 
 if TYPE_CHECKING:
@@ -42,7 +40,7 @@ PointId: TypeAlias = "int | str | UUID"
 DEFAULT_SCROLL_LIMIT = 10
 
 
-class EdgeShard:
+class EdgeShard(Searching):
     """A shard: one directory of points, open in this process.
 
     Open one with :meth:`create` or :meth:`load`; use it as a context manager or call :meth:`close`. All methods may
@@ -66,7 +64,7 @@ class EdgeShard:
         shard._store = store
         shard._lock = ReadWriteLock()
         shard._optimising = threading.Lock()
-        shard._finalizer = weakref.finalize(shard, store.close)
+        shard._finalizer = weakref.finalize(shard, store.dispose)
         return shard
 
     @staticmethod
@@ -115,15 +113,20 @@ class EdgeShard:
             store.flush()
 
     def close(self) -> None:
-        """Flush and let go of the directory. Closing twice is fine; every other call then raises ClosedError."""
+        """Flush and let go of the directory. Closing twice is fine; every other call then raises ClosedError.
+
+        Raises:
+            StorageError: the disk refused the flush. A shard with a log is closed nevertheless and has lost nothing;
+                one without stays open until a call succeeds.
+        """
         if self._store.closed:
             return
         if os.getpid() != self._store.pid:
             self._store.close()
             return
         with self._optimising, self._lock.writing():
-            self._finalizer.detach()
             self._store.close()
+            self._finalizer.detach()
 
     def __enter__(self) -> EdgeShard:
         return self
@@ -166,6 +169,10 @@ class EdgeShard:
         if not isinstance(operation, UpdateOperation):
             raise TypeError(f"operation must be an UpdateOperation, not {type(operation).__name__}")
         store = self._enter()
+        if is_schema_change(operation):  # what is being built has the schema of its start
+            with self._optimising, self._writing():
+                store.update(operation)
+            return
         self._lock.acquire_write()
         try:
             if store.closed:
@@ -390,38 +397,6 @@ class EdgeShard:
         with self._reading() as store:
             return reads.count(store.segments, count.filter)
 
-    def query(self, query: QueryRequest) -> list[ScoredPoint]:
-        """The best points for a query.
-
-        Args:
-            query: what to search for, its prefetches, filter, limits, and what to return.
-        """
-        from edgeshard.query import run_query
-
-        with self._reading() as store:
-            return run_query(store.segments, store.schema, query)
-
-    def query_batch(self, request: QueryBatchRequest) -> list[list[ScoredPoint]]:
-        """The answers to several queries, in their order; searches of one vector share a pass over the data."""
-        from edgeshard.query import run_batch
-
-        with self._reading() as store:
-            return run_batch(store.segments, store.schema, request.queries)
-
-    def search(self, search: SearchRequest) -> list[ScoredPoint]:
-        """The best points for a vector query (the older, simpler form of :meth:`query`)."""
-        from edgeshard.query import run_search
-
-        with self._reading() as store:
-            return run_search(store.segments, store.schema, search)
-
-    def facet(self, facet: FacetRequest) -> FacetResponse:
-        """The most frequent values of an indexed payload field."""
-        from edgeshard.query.facet import run_facet
-
-        with self._reading() as store:
-            return run_facet(store.segments, facet)
-
     def info(self) -> ShardInfo:
         """Numbers of segments and points, and the payload indexes."""
         from edgeshard.shard.info import shard_info
@@ -436,11 +411,14 @@ class EdgeShard:
         store = self._store
         if getpid() != store.pid:
             self._check_process()
+        if store.doomed is not None:
+            with self._writing():  # takes back an operation that failed half way
+                pass
         return store
 
     @contextmanager
     def _reading(self) -> Iterator[Store]:
-        self._check_process()
+        self._enter()
         self._lock.acquire_read()
         try:
             yield self._open_store()
@@ -452,7 +430,9 @@ class EdgeShard:
         self._check_process()
         self._lock.acquire_write()
         try:
-            yield self._open_store()
+            store = self._open_store()
+            store.mend()
+            yield store
         finally:
             self._lock.release_write()
 

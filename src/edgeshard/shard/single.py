@@ -71,6 +71,7 @@ def upsert_single(store: Store, point: Point) -> bool:
         field.flat.invalidate_one(offset)
         home.put_payload(offset, payload)
         home.ids.set_version(offset, number)
+        home.touched()
         home.changes.points = home.version = number
     except BaseException:
         store.undo(number)

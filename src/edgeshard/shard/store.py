@@ -35,6 +35,8 @@ from edgeshard.storage.wal import DEFAULT_CAPACITY_BYTES, Wal
 
 SEGMENTS = "segments"
 WAL = "wal"
+TEMPORARY = "temp_segments"
+GRAVE_SUFFIX = ".deleted"
 AUTO_FLUSH_BYTES = 128 << 20
 """Unflushed changes live in memory; after this many bytes of log an update flushes by itself."""
 
@@ -46,11 +48,15 @@ class Store:
         path: the directory.
         config: the merged configuration.
         lock: held until :meth:`close`.
+
+    Attributes:
+        doomed: number of an operation that failed half way and could not be taken back yet.
+        unflushed: without a log, the records since the last flush, with their numbers.
     """
 
     __slots__ = (
-        "_checkpointer", "_unflushed_bytes", "closed", "config", "lock", "next_op", "path", "pid", "schema",
-        "segments", "wal",
+        "_checkpointer", "_unflushed_bytes", "closed", "config", "doomed", "lock", "next_op", "path", "pid",
+        "schema", "segments", "unflushed", "wal",
     )  # fmt: skip
 
     def __init__(self, path: Path, config: EdgeConfig, lock: ShardLock) -> None:
@@ -63,6 +69,8 @@ class Store:
         self.next_op = 0
         self.closed = False
         self.pid = os.getpid()
+        self.doomed: int | None = None
+        self.unflushed: list[tuple[int, bytes]] = []
         self._unflushed_bytes = 0
         self._checkpointer = Checkpointer(path, None)
 
@@ -118,6 +126,7 @@ class Store:
             if swap.recover(path):
                 lock.move_to_wal(path / WAL)
             journal.recover(path)
+            _clean_up(path)
             stored = configs.read_config(path)
             names = segment_names(path)
             configs.wal_enabled(config, stored)
@@ -150,7 +159,7 @@ class Store:
             self.schema = schema_of_config(self.config)
             self.segments, self.wal = opened, None
             self._finish_load(stored)
-            self._unflushed_bytes = 0
+            self._unflushed_bytes, self.unflushed = 0, []
         except BaseException:
             self._close_files(opened, None if self.wal is before["wal"] else self.wal)
             for name, value in before.items():
@@ -219,12 +228,18 @@ class Store:
             StorageError: the disk refused; nothing changed.
         """
         point = single_point(self, operation)
+        if self._unflushed_bytes > AUTO_FLUSH_BYTES:  # before anything is done: a flush that fails refuses the update
+            self.flush()
         if point is not None and upsert_single(self, point):
-            if self._unflushed_bytes > AUTO_FLUSH_BYTES:
-                self.flush()
             return
         if is_schema_change(operation):
-            change_schema(self, operation)
+            before = self.next_op
+            try:
+                change_schema(self, operation)
+            except BaseException:
+                if self.next_op != before:
+                    self.undo(before)
+                raise
             return
         resolved = resolve(operation, self.segments, self.schema)
         if resolved is not None:
@@ -238,34 +253,69 @@ class Store:
         except BaseException:
             self.undo(number)
             raise
-        if self._unflushed_bytes > AUTO_FLUSH_BYTES:
-            self.flush()
 
     def log(self, record: Callable[[], bytes]) -> int:
-        """Write a record to the log, if there is one; its operation number."""
+        """Write a record to the log; its operation number. Without a log it is kept in memory until the next flush."""
         number = self.next_op
-        if self.wal is not None:
-            data = record()
-            self._unflushed_bytes += len(data)
+        data = record()
+        self._unflushed_bytes += len(data)
+        if self.wal is None:
+            self.unflushed.append((number, data))
+        else:
             number = self.wal.append(data)
         self.next_op = number + 1
         return number
 
     def undo(self, number: int) -> None:
-        """Take back an operation that failed half way: drop its record and rebuild the segments from the log."""
-        if self.wal is None:
+        """Take back an operation that failed half way: drop its record and rebuild the segments without it.
+
+        If that is refused too, by a full disk for instance, the next call tries again (see :meth:`mend`).
+        """
+        self.doomed = number
+        try:
+            self.mend()
+        except (StorageError, OSError) as error:
+            warnings.warn(f"{self.path} cannot be read until there is room: {error}", RuntimeWarning, stacklevel=3)
+
+    def mend(self) -> None:
+        """Rebuild the segments from the disk and the log after an operation failed half way.
+
+        Raises:
+            StorageError: the disk refused; the shard can neither be read nor written until this succeeds.
+        """
+        number = self.doomed
+        if number is None:
             return
-        self.wal.drop_last(number)
-        self.next_op = number
-        self._reopen()
+        try:
+            if self.wal is None:
+                self.unflushed = [entry for entry in self.unflushed if entry[0] != number]
+            elif self.wal.next_index > number:
+                self.wal.drop_last(number)
+            self.next_op = number
+            self._checkpointer.redo()
+            self._reopen()
+        except OSError as error:
+            if isinstance(error, StorageError):
+                raise
+            raise StorageError(error.errno, f"cannot restore {self.path}: {error.strerror}") from error
+        self.doomed = None
 
     def _reopen(self) -> None:
-        for segment in self.segments:
-            segment.close()
-        names = segment_names(self.path)
-        self.segments = [open_segment(self.path / SEGMENTS / name) for name in names]
-        _resolve_duplicates(self.segments)
-        replay(self)
+        """Open the segments anew; those open so far stay as they are for who still reads them."""
+        before, config = self.segments, self.config
+        fresh: list[Segment] = []
+        try:
+            for name in segment_names(self.path):
+                fresh.append(open_segment(self.path / SEGMENTS / name))
+            _resolve_duplicates(fresh)
+            stored = configs.read_config(self.path)
+            self.config = configs.merge_config(None, stored, [segment.config for segment in fresh])
+            self.schema = schema_of_config(self.config)
+            self.segments = fresh
+            replay(self)
+        except BaseException:
+            self.segments, self.config, self.schema = before, config, schema_of_config(config)
+            raise
 
     # --- making durable ----------------------------------------------------------------------------------
 
@@ -283,25 +333,48 @@ class Store:
             segment.collect(plan)
         self._checkpointer.flush(plan, self.next_op - 1, checkpoint=checkpoint)
         self._unflushed_bytes = 0
+        self.unflushed = []
 
     def close(self) -> None:
-        """Flush, release every file and the lock. In a forked child only the memory is let go."""
+        """Flush, release every file and the lock. In a forked child only the memory is let go.
+
+        Raises:
+            StorageError: the disk refused the flush. With a log nothing is lost and the shard is closed; without one
+                it stays open, so that the flush can be tried again.
+        """
         if self.closed:
             return
-        self.closed = True
         if os.getpid() != self.pid:
+            self.closed = True
             return
         try:
             if self.path.is_dir():
+                self.mend()
                 self.flush(checkpoint=True)
-        finally:
-            self._checkpointer.close()
-            for segment in self.segments:
-                segment.close()
-            self.segments = []
+        except BaseException:
             if self.wal is not None:
-                self.wal.close()
-            self.lock.release()
+                self.release()
+            raise
+        self.release()
+
+    def release(self) -> None:
+        """Let go of everything; what was not flushed and is in no log is lost."""
+        self.closed = True
+        self._checkpointer.close()
+        for segment in self.segments:
+            segment.close()
+        self.segments = []
+        if self.wal is not None:
+            self.wal.close()
+        self.lock.release()
+
+    def dispose(self) -> None:
+        """Close a shard that its owner has dropped: what cannot be flushed now never will be."""
+        try:
+            self.close()
+        finally:
+            if not self.closed:
+                self.release()
 
 
 def _holds_shard(path: Path) -> bool:
@@ -322,7 +395,7 @@ def segment_names(path: Path) -> list[str]:
         return []
     names = []
     for entry in sorted(os.scandir(segments), key=lambda entry: entry.name):
-        if not entry.is_dir() or entry.name.startswith(".") or entry.name.endswith(".deleted"):
+        if not entry.is_dir() or entry.name.startswith(".") or entry.name.endswith(GRAVE_SUFFIX):
             continue
         if not os.path.exists(os.path.join(entry.path, "version.info")):
             if _holds_points(Path(entry.path)):
@@ -333,6 +406,27 @@ def segment_names(path: Path) -> list[str]:
             continue
         names.append(entry.name)
     return names
+
+
+def _clean_up(path: Path) -> None:
+    """Remove what a crash left of unfinished work: drafts of files, segments being built and segments replaced."""
+    draft = files.TEMPORARY_PREFIX
+    doomed = [entry for entry in _entries(path) if entry.name.startswith(draft)]
+    for segment in _entries(path / SEGMENTS):
+        if segment.name.startswith(draft) or segment.name.endswith(GRAVE_SUFFIX):
+            doomed.append(segment)
+        elif segment.is_dir():
+            doomed += [entry for entry in _entries(segment) if entry.name.startswith(draft)]
+    doomed += _entries(path / TEMPORARY)
+    for entry in doomed:
+        if entry.is_dir():
+            files.disk.remove_tree(entry)
+        else:
+            files.disk.unlink(entry)
+
+
+def _entries(path: Path) -> list[Path]:
+    return [path / name for name in os.listdir(path)] if path.is_dir() else []
 
 
 def _holds_points(segment: Path) -> bool:

@@ -71,8 +71,16 @@ class Checkpointer:
             raise StorageError(error.errno, f"cannot flush: {error.strerror} ({error.filename})") from error
 
     def close(self) -> None:
-        """Remove the journal; the last flush must have been a checkpoint."""
-        self._journal.close(remove=not self._unsynced)
+        """Let go of the journal, and remove it unless a flush failed half way."""
+        self._journal.close(remove=self._journal.empty)
+
+    def redo(self) -> None:
+        """Bring the files to the state after the last record of the journal, after a flush failed half way.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        self._unsynced |= self._journal.redo()
 
     def abandon(self) -> None:
         """Close without touching the disk: what a later load finishes."""
@@ -86,7 +94,8 @@ class Checkpointer:
                 self._checkpoint(-1)
             sync_files(write_ranges(plan.fresh))
         self._journal.append(plan)
-        self._unsynced |= write_ranges(plan.changes)
+        self._unsynced |= {path for path, _, _ in plan.changes}
+        write_ranges(plan.changes)
         for path, data in plan.replacements.items():
             replace_unsynced(path, data)
             self._unsynced.add(path)

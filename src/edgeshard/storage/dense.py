@@ -218,14 +218,15 @@ class MatrixDense:
         path = Path(directory)
         self.dim, self.dtype = dim, np.dtype(dtype)
         magic = b"" if turbo else MATRIX_MAGIC
-        self._file = PrivateFile(path / ("tq_vectors.dat" if turbo else "matrix.dat"), read_only=True)
-        body = self._file.array[len(magic) :]
-        if self._file.array[: len(magic)].tobytes() != magic:
-            raise CorruptedError(self._file.path, f"expected the header {magic!r}", 0)
+        file = PrivateFile(path / ("tq_vectors.dat" if turbo else "matrix.dat"), read_only=True)
+        self._file: PrivateFile | None = file
+        body = file.array[len(magic) :]
+        if file.array[: len(magic)].tobytes() != magic:
+            raise CorruptedError(file.path, f"expected the header {magic!r}", 0)
         width = dim * self.dtype.itemsize
         if len(body) % width:
             reason = f"{len(body)} bytes are no whole number of rows of {width} bytes"
-            raise CorruptedError(self._file.path, reason, self._file.size)
+            raise CorruptedError(file.path, reason, file.size)
         self._matrix: Rows = body.view(self.dtype).reshape(-1, dim)
         self._flags: BitFile | Flags
         if turbo:
@@ -246,6 +247,31 @@ class MatrixDense:
     ) -> MatrixDense:
         """The storage in a directory; arguments as for the class."""
         return cls(directory, dim, dtype, turbo=turbo, read_only=read_only)
+
+    @classmethod
+    def around(
+        cls, directory: files.PathLike, rows: Rows, dim: int, dtype: npt.DTypeLike, *, read_only: bool = False
+    ) -> MatrixDense:
+        """A storage whose rows are kept elsewhere (inside a graph file); only the flags are in the directory.
+
+        Args:
+            directory: ``vector_storage[-name]``, with the flags directory ``deleted``.
+            rows: ``(n, bytes of a row) uint8``.
+            dim: elements of a vector.
+            dtype: their type.
+            read_only: refuse changes.
+
+        Raises:
+            CorruptedError: the rows have another length, or the flags are damaged.
+        """
+        storage = cls.__new__(cls)
+        storage.dim, storage.dtype = dim, np.dtype(dtype)
+        if rows.shape[1] != dim * storage.dtype.itemsize:
+            raise CorruptedError(directory, f"rows of {rows.shape[1]} bytes, expected {dim} {storage.dtype} elements")
+        storage._file = None
+        storage._matrix = np.ascontiguousarray(rows).reshape(-1).view(storage.dtype).reshape(-1, dim)
+        storage._flags = Flags.open(Path(directory) / "deleted", read_only=read_only)
+        return storage
 
     @staticmethod
     def write(
@@ -325,7 +351,8 @@ class MatrixDense:
     def close(self) -> None:
         """Let go of the files. Unflushed changes are lost."""
         self._flags.close()
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
         self._matrix = np.zeros((0, self.dim), self.dtype)
 
 

@@ -72,11 +72,23 @@ class Journal:
             files.disk.pwrite(self._fd, record, before)
             files.disk.sync(self._fd)
         except OSError as error:
-            if self._fd >= 0:
-                files.disk.truncate(self._fd, before)
+            self._take_back(before)
             raise StorageError(error.errno, f"cannot write {self.path}: {error.strerror}") from error
         self.size = before + len(record)
         self._sequence += 1
+
+    def _take_back(self, size: int) -> None:
+        """Remove what a failed append wrote; if even that fails the next record is written over it."""
+        if self._fd >= 0:
+            try:
+                files.disk.truncate(self._fd, size)
+            except OSError as error:
+                warnings.warn(f"cannot shorten {self.path}: {error.strerror}", RuntimeWarning, stacklevel=4)
+
+    @property
+    def empty(self) -> bool:
+        """Whether no record may still be needed."""
+        return self.size <= len(MAGIC)
 
     def reset(self) -> None:
         """Empty the journal: every file it names is synced."""
@@ -84,6 +96,14 @@ class Journal:
             files.disk.truncate(self._fd, len(MAGIC))
             files.disk.sync(self._fd)
             self.size, self._sequence = len(MAGIC), 0
+
+    def redo(self) -> set[Path]:
+        """Apply all records again and return the files they change, which are not synced."""
+        touched: set[Path] = set()
+        if self._fd >= 0:
+            for record in _records(self.path.read_bytes()[: self.size]):
+                touched |= _apply(self.root, record)
+        return touched
 
     def close(self, *, remove: bool) -> None:
         """Close the file; ``remove`` it when nothing in it is needed any more."""
@@ -132,6 +152,15 @@ def recover(root: Path) -> int:
     path = root / NAME
     if not path.exists():
         return 0
+    try:
+        return _recover(root, path)
+    except OSError as error:
+        if isinstance(error, StorageError):
+            raise
+        raise StorageError(error.errno, f"cannot finish what {path} holds: {error.strerror}") from error
+
+
+def _recover(root: Path, path: Path) -> int:
     records = list(_records(path.read_bytes()))
     if not _trustworthy(root, records):
         warnings.warn(

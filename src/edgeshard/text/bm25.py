@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeshard import _native
-from edgeshard.errors import ValidationError
+from edgeshard.errors import ArgumentError
 from edgeshard.text.stemmer import STEMMED_LANGUAGES
 from edgeshard.text.stopwords import STOP_WORD_LANGUAGES
 from edgeshard.text.tokenizer import Tokenizer
@@ -124,23 +124,23 @@ def check_bm25_params(k: float, b: float) -> None:
         ValidationError: k negative or not finite, b outside [0, 1].
     """
     if not (math.isfinite(k) and k >= 0.0):
-        raise ValidationError(f"BM25 k1 must be finite and >= 0, got {k:g}")
+        raise ArgumentError(f"BM25 k1 must be finite and >= 0, got {k:g}")
     if not 0.0 <= b <= 1.0:
-        raise ValidationError(f"BM25 b must be finite and in [0.0, 1.0], got {b:g}")
+        raise ArgumentError(f"BM25 b must be finite and in [0.0, 1.0], got {b:g}")
 
 
 def _check_model_numbers(k: float, b: float, avg_len: float) -> None:
     for name, value in (("k", k), ("b", b), ("avg_len", avg_len)):
         if math.isnan(value):
-            raise ValidationError(f"{name} must not be NaN")
+            raise ArgumentError(f"{name} must not be NaN")
     check_bm25_params(k, b)
     if not (math.isfinite(avg_len) and avg_len > 0.0):
-        raise ValidationError(f"BM25 avg_doc_len must be finite and > 0, got {avg_len:g}")
+        raise ArgumentError(f"BM25 avg_doc_len must be finite and > 0, got {avg_len:g}")
 
 
 def _language_name(language: str) -> str:
     """The lower-case English name of a language given by that name or its ISO code."""
     name = _ISO_CODES.get(language, language)
     if name not in STOP_WORD_LANGUAGES:
-        raise ValidationError(f'unsupported language: "{language}"')
+        raise ArgumentError(f'unsupported language: "{language}"')
     return name

@@ -20,7 +20,7 @@ from edgeshard.storage.gridstore import Gridstore
 
 if TYPE_CHECKING:
     from edgeshard.storage.flush import FlushPlan
-    from edgeshard.text.tokenizer import Tokenizer
+    from edgeshard.text.tokenizer import TokenBatch, Tokenizer
 
 _GRIDS = {
     schema.KEYWORD: (4 << 20, 16),
@@ -87,7 +87,8 @@ class GridIndex:
         if self._tokenizer is None:
             self._tokenizer = tokenizer_of(self._field)
         every = np.arange(1, len(found.strings) + 1, dtype=np.uint32)
-        batch = self._tokenizer.batch(_native.string_texts(found.strings, every))
+        texts = _native.string_texts(found.strings, every)
+        batch = document_tokens(self._tokenizer, texts, phrases=self._field.phrases)
         form = (
             IN_ORDER_SEPARATED if self._field.phrases else IN_ORDER if self._field.scored else SORTED_UNIQUE
         )
@@ -158,6 +159,39 @@ def tokenizer_of(field: FieldSchema) -> Tokenizer:
     from edgeshard.text.tokenizer import Tokenizer
 
     return Tokenizer(TextOptions(field.options))
+
+
+def document_tokens(tokenizer: Tokenizer, texts: list[str], *, phrases: bool) -> TokenBatch:
+    """The tokens of stored texts in the order an index keeps them.
+
+    Of code these are the parts of all identifiers first, then the whole identifiers; where phrases are compared each of
+    the latter stands alone between ``"\\0"``.
+    """
+    if tokenizer.kind != "Code":
+        return tokenizer.batch(texts)
+    vocabulary: dict[str, int] = {}
+    numbers, bounds = [], [0]
+    for text in texts:
+        tokens = _code_tokens(tokenizer, text, phrases)
+        numbers += [vocabulary.setdefault(token, len(vocabulary)) for token in tokens]
+        bounds.append(len(numbers))
+    from edgeshard.text.tokenizer import TokenBatch
+
+    return TokenBatch(list(vocabulary), np.array(numbers, np.uint32), np.array(bounds, np.int64))
+
+
+def _code_tokens(tokenizer: Tokenizer, text: str, phrases: bool) -> list[str]:
+    parts = tokenizer.tokens_phrase(text)
+    tokens, whole = list(parts), []
+    place = 0
+    for token in tokenizer.tokens_document(text):
+        if place < len(parts) and token == parts[place]:
+            place += 1
+        else:
+            whole.append(token)
+    for token in whole:
+        tokens += ["\0", token] if phrases else [token]
+    return tokens
 
 
 def create_index(directory: Path, field: FieldSchema, kind: str) -> MutableIndex:

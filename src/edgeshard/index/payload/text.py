@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from edgeshard import _native
-from edgeshard.index.payload.mutable import tokenizer_of
+from edgeshard.index.payload.mutable import document_tokens, tokenizer_of
 from edgeshard.index.payload.schema import FieldSchema
 from edgeshard.index.payload.uuids import only_match, to_points
 from edgeshard.index.payload.values import Array, Mask
@@ -86,6 +86,11 @@ class TextIndex:
             return self._phrase(match.phrase, count)
         return None
 
+    def filled(self, count: int) -> Mask:
+        """``(count,) bool`` of the points that have a token."""
+        documents = self.documents()
+        return self._points(documents, self._holders(documents, documents.table.lengths() > 0), count)
+
     def _query_tokens(self, text: str) -> list[str]:
         with self._lock:
             return list(dict.fromkeys(self.tokenizer.tokens_query(text)))
@@ -158,19 +163,8 @@ class TextIndex:
         for first in range(len(table) + 1, len(strings) + 1, _BATCH):
             codes = np.arange(first, min(first + _BATCH, len(strings) + 1), dtype=np.uint32)
             texts = _native.string_texts(strings, codes)
-            table.add(*(self._phrase_batch(texts) if table is self._phrases else self.tokenizer.batch(texts)))
+            table.add(*document_tokens(self.tokenizer, texts, phrases=table is self._phrases))
         return table
-
-    def _phrase_batch(self, texts: list[str]) -> tuple[list[str], Array, Array]:
-        """The tokens whose order phrases compare, where they are not all tokens."""
-        numbers: list[int] = []
-        bounds, vocabulary = [0], dict[str, int]()
-        for text in texts:
-            numbers += [
-                vocabulary.setdefault(token, len(vocabulary)) for token in self.tokenizer.tokens_phrase(text)
-            ]
-            bounds.append(len(numbers))
-        return list(vocabulary), np.array(numbers, np.uint32), np.array(bounds, np.int64)
 
     # --- scoring ---------------------------------------------------------------------------------------
 
@@ -188,44 +182,28 @@ class Scorer:
         live: ``(points,)`` which points there are; others do not count.
     """
 
-    __slots__ = ("_documents", "_frequencies", "_lengths", "statistics")
+    __slots__ = ("_documents", "_found", "_lengths", "statistics")
 
     def __init__(self, documents: Documents, tokens: list[str], live: Mask) -> None:
         self._documents = documents
-        alive = self._alive(documents, live)
-        self._lengths = np.where(alive, self._sums(documents.table.lengths()), 0)
-        self._frequencies: list[Array | None] = []
-        holders = []
+        alive = _alive(documents, live)
+        self._lengths, total, filled = _lengths(documents)
+        if alive is not None:
+            lengths = self._lengths[alive]
+            total, filled = int(lengths.sum()), int(np.count_nonzero(lengths))
+        starts, owners = _holders_by_code(documents)
+        self._found: list[tuple[Array, Array]] = []
         for token in tokens:
             number = documents.table.find(token)
-            sums = (
-                None
-                if number is None
-                else np.where(alive, self._sums(documents.table.frequencies(number)), 0)
-            )
-            self._frequencies.append(sums)
-            holders.append(0 if sums is None else int(np.count_nonzero(sums)))
-        self.statistics = Statistics(int(np.count_nonzero(self._lengths)), int(self._lengths.sum()), holders)
-
-    def _alive(self, documents: Documents, live: Mask) -> Mask:
-        if documents.points is None:
-            return live[: documents.size]
-        owners = documents.points[: documents.size]
-        return np.append(live, False)[np.minimum(owners, len(live))]
-
-    def _sums(self, by_code: Array) -> Array:
-        """A number of each string added up by document."""
-        column, count = self._documents.column, self._documents.size
-        if column.codes is None:
-            return np.zeros(count, np.int64)
-        values = by_code.take(column.codes, mode="clip")
-        if column.owners is None:
-            sums = np.zeros(count, np.int64)
-            sums[: len(values)] = values[:count]
-            return sums
-        owners = column.owners[: len(values)]
-        kept = np.flatnonzero((values > 0) & (owners < count))
-        return np.bincount(owners[kept], values[kept], minlength=count).astype(np.int64)
+            if number is None:
+                self._found.append((np.zeros(0, np.uint32), np.zeros(0, np.uint32)))
+                continue
+            found, counts = documents.table.holders(number, starts, owners)
+            if alive is not None:
+                kept = alive[found]
+                found, counts = found[kept], counts[kept]
+            self._found.append((found, counts))
+        self.statistics = Statistics(filled, total, [len(found) for found, _ in self._found])
 
     def scores(self, weights: list[float], k: float, b: float, average: float) -> tuple[Array, Array]:
         """Points with a query token and their scores (the best of its elements for a nested index).
@@ -239,22 +217,59 @@ class Scorer:
         Returns:
             ``(offsets uint32, scores float32)``, offsets ascending.
         """
-        total = np.zeros(len(self._lengths), np.float64)
-        found = np.zeros(len(self._lengths), np.bool_)
-        for weight, sums in zip(weights, self._frequencies, strict=True):
-            if sums is None:
-                continue
-            some = np.flatnonzero(sums)
-            count = sums[some].astype(np.float64)
-            norm = k * (1 - b + b * self._lengths[some] / average)
-            total[some] += weight * count * (k + 1) / (count + norm)
-            found[some] = True
-        documents = np.flatnonzero(found)
+        total = np.zeros(self._documents.size, np.float64)
+        for weight, (found, counts) in zip(weights, self._found, strict=True):
+            frequency = counts.astype(np.float64)
+            norm = k * (1 - b) + (k * b / average) * self._lengths[found]
+            total[found] += weight * frequency * (k + 1) / (frequency + norm)
+        documents = np.flatnonzero(total).astype(np.uint32)  # every token that is there counts
         scores = total[documents].astype(np.float32)
         if self._documents.points is None:
-            return documents.astype(np.uint32), scores
+            return documents, scores
         owners = self._documents.points[documents]
         offsets, places = np.unique(owners, return_inverse=True)
         best = np.full(len(offsets), -np.inf, np.float32)
         np.maximum.at(best, places, scores)
         return offsets, best
+
+
+def _alive(documents: Documents, live: Mask) -> Mask | None:
+    """Which documents belong to a point that exists; None for all."""
+    if documents.points is None:
+        return None if bool(live[: documents.size].all()) else live[: documents.size]
+    owners = documents.points[: documents.size]
+    alive: Mask = np.append(live, False)[np.minimum(owners, len(live))]
+    return alive
+
+
+def _lengths(documents: Documents) -> tuple[Array, int, int]:
+    """Tokens of each document, of all, and how many documents have one; kept until the column changes."""
+    column = documents.column
+    found: tuple[Array, int, int] | None = column.memo.get(("lengths", documents.size))
+    if found is None:
+        sums = np.zeros(documents.size, np.int64)
+        if column.codes is not None:
+            values = documents.table.lengths().take(column.codes, mode="clip")
+            owners = np.arange(len(values)) if column.owners is None else column.owners[: len(values)]
+            kept = owners < documents.size
+            sums += np.bincount(owners[kept], values[kept], minlength=documents.size).astype(np.int64)
+        found = column.memo["lengths", documents.size] = sums, int(sums.sum()), int(np.count_nonzero(sums))
+    return found
+
+
+def _holders_by_code(documents: Documents) -> tuple[Array, Array]:
+    """The documents that have each string: ``(starts (codes + 1,), documents)``; kept until the column changes."""
+    column = documents.column
+    found: tuple[Array, Array] | None = column.memo.get(("by code", documents.size))
+    if found is None:
+        if column.codes is None:
+            return np.zeros(1, np.int64), np.zeros(0, np.uint32)
+        places = np.flatnonzero(column.codes)
+        owners = places.astype(np.uint32) if column.owners is None else column.owners[places]
+        places, owners = places[owners < documents.size], owners[owners < documents.size]
+        codes = column.codes[places]
+        order = np.argsort(codes, kind="stable")
+        starts = np.zeros(int(codes.max(initial=0)) + 2, np.int64)
+        np.cumsum(np.bincount(codes, minlength=len(starts) - 1), out=starts[1:])
+        found = column.memo["by code", documents.size] = starts, owners[order]
+    return found

@@ -33,8 +33,8 @@ _TWO_63: Final = float(2**63)
 Entries: TypeAlias = Any
 """Values of one path, flat: a payload column (``filter.column_store.Column``) or :class:`Extracted`.
 
-Both have the arrays ``tags``, ``numbers``, ``integers``, ``codes``, ``lons``, ``lats``, the ``strings`` that codes stand
-for, and a ``memo``."""
+Both have the arrays ``tags``, ``numbers``, ``integers``, ``codes``, ``lons``, ``lats``, the ``strings`` that codes
+stand for, and a ``memo``."""
 
 
 class Extracted:
@@ -45,6 +45,7 @@ class Extracted:
         bounds: ``(n + 1,) int64`` where each starts.
         steps: the path.
         where: names a document in error messages.
+        strings: where to number strings, a table of its own for None.
 
     Raises:
         CorruptedError: a payload is not valid JSON.
@@ -55,9 +56,14 @@ class Extracted:
     )  # fmt: skip
 
     def __init__(
-        self, data: Array, bounds: Array, steps: tuple[Step, ...], where: Callable[[int], str]
+        self,
+        data: Array,
+        bounds: Array,
+        steps: tuple[Step, ...],
+        where: Callable[[int], str],
+        strings: _native.ColumnStrings | None = None,
     ) -> None:
-        self.strings = _native.ColumnStrings()
+        self.strings = _native.ColumnStrings() if strings is None else strings
         self.memo: dict[Any, Any] = {}
         failure, *arrays = _native.extract_column(data, bounds, steps, False, self.strings)
         if failure is not None:

@@ -252,7 +252,7 @@ def _decode_polygon(stored: Map) -> GeoPolygon:
 _DECODERS: dict[str, Callable[[Any], Condition]] = {
     "is_empty": lambda v: IsEmptyCondition(v["key"]),
     "is_null": lambda v: IsNullCondition(v["key"]),
-    "has_id": lambda v: HasIdCondition([decode_id(point_id) for point_id in v]),
+    "has_id": lambda v: HasIdCondition({decode_id(point_id) for point_id in v}),
     "has_vector": HasVectorCondition,
     "slice": lambda v: SliceCondition(v["total"], v["index"]),
     "nested": lambda v: NestedCondition(v["key"], decode_filter(v["filter"])),

@@ -18,12 +18,17 @@ from edgeshard.errors import CancelledError
 from edgeshard.segment.batch import Column, DenseColumn, MultiColumn, SparseColumn
 from edgeshard.segment.config import SegmentConfig
 from edgeshard.segment.fields import vector_directory
-from edgeshard.segment.files import schema_of, sync_tree
+from edgeshard.segment.files import schema_of
+from edgeshard.segment.payload_indexes import PayloadIndexes
 from edgeshard.segment.schema import VectorSchema
 from edgeshard.segment.segment import Segment
+from edgeshard.shard.optimizer.graphs import build_graphs
+from edgeshard.shard.optimizer.sparse import build_sparse_indexes
 from edgeshard.storage import files
 from edgeshard.storage.dense import ChunkedDense, MatrixDense
+from edgeshard.storage.files import sync_tree
 from edgeshard.storage.flush import FlushPlan
+from edgeshard.storage.gridstore import Gridstore
 from edgeshard.storage.gridstore_build import write_packed
 from edgeshard.storage.id_tracker import MutableIdTracker, write_disk_tracker, write_immutable_tracker
 from edgeshard.storage.multi import MultiDense
@@ -128,6 +133,7 @@ def build_segment(
     *,
     progress: Progress,
     cancelled: Callable[[], bool],
+    threads: int | None = None,
 ) -> None:
     """Write all files of a segment but ``version.info``, durable when this returns.
 
@@ -137,6 +143,7 @@ def build_segment(
         config: of the output; decides between appendable and immutable storages.
         progress: told how far the build is.
         cancelled: asked now and then.
+        threads: how many may build graphs, None for one per core.
 
     Raises:
         CancelledError: ``cancelled`` said so.
@@ -156,11 +163,59 @@ def build_segment(
         (source.payloads(start, stop) for start, stop in blocks("payloads")),
         durable=False,
     )
+    progress("payload indexes", 0.0)
+    _write_payload_indexes(directory, source, config)
     for name, spec in schema_of(config).items():
         _write_vectors(directory, name, spec, source, config, blocks(f"vectors {name}".rstrip()))
     _write_ids(directory, source, config)
+    build_sparse_indexes(directory, config, len(source), progress=progress, cancelled=cancelled)
+    store = Gridstore.open(directory / "payload_storage", read_only=True)
+    try:
+        build_graphs(
+            directory,
+            config,
+            payloads=_Payloads(store, len(source)),
+            schema=_index_schema(source),
+            progress=progress,
+            cancelled=cancelled,
+            threads=threads,
+        )
+    finally:
+        store.close()
     files.replace_file(directory / "segment.json", config.to_json())
     sync_tree(directory)
+
+
+class _Payloads:
+    """The payloads of a segment that is being written."""
+
+    __slots__ = ("count", "store")
+
+    def __init__(self, store: Gridstore, count: int) -> None:
+        self.store = store
+        self.count = count
+
+    def read_batch(
+        self, offsets: npt.NDArray[np.uint32] | None
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+        """Raw payloads as one buffer and bounds."""
+        return self.store.get_batch(np.arange(self.count, dtype=np.uint32) if offsets is None else offsets)
+
+
+def _index_schema(source: Source) -> dict[str, Any]:
+    schema: dict[str, Any] = {}
+    for segment in source.segments:
+        schema.update(segment.indexes.schema)
+    return schema
+
+
+def _write_payload_indexes(directory: Path, source: Source, config: SegmentConfig) -> None:
+    schema = _index_schema(source)
+    store = Gridstore.open(directory / "payload_storage", read_only=True)
+    try:
+        PayloadIndexes.build(directory, schema, _Payloads(store, len(source)), appendable=config.appendable)
+    finally:
+        store.close()
 
 
 def _write_vectors(
@@ -185,12 +240,23 @@ def _write_vectors(
                 yield column.rows
 
         MatrixDense.write(target, rows(), deleted, turbo=spec.turbo_bits is not None)
+        _write_codes(MatrixDense.open(target, spec.size, spec.dtype, read_only=True), target, name, spec, config)
         return
     storage = _appendable(target, spec)
     for start, stop in ranges:
         put_column(storage, np.arange(start, stop, dtype=np.uint32), source.column(name, spec, start, stop))
         write_out(storage)
+    if spec.kind != "sparse":
+        _write_codes(storage, target, name, spec, config)
     storage.close()
+
+
+def _write_codes(storage: Any, target: Path, name: str, spec: VectorSchema, config: SegmentConfig) -> None:
+    dense = config.vector_data[name]
+    if dense.quantization is not None:
+        from edgeshard.segment.coded_fields import write_codes
+
+        write_codes(storage, target, dense.quantization, spec, dense.is_plain)
 
 
 def _appendable(target: Path, spec: VectorSchema) -> Any:

@@ -20,13 +20,14 @@ import numpy as np
 
 from edgeshard.models.config import EdgeConfig, EdgeOptimizersConfig
 from edgeshard.segment.config import write_version
-from edgeshard.segment.files import open_segment, sync_tree
+from edgeshard.segment.files import open_segment
 from edgeshard.segment.segment import Segment
 from edgeshard.shard.layout import is_indexable, is_mismatched, optimised_segment_config, vector_bytes
 from edgeshard.shard.optimizer.build import Progress, Source, build_segment, write_out
 from edgeshard.shard.optimizer.plan import Candidate, Task, Thresholds, plan, thresholds
 from edgeshard.shard.rwlock import ReadWriteLock
 from edgeshard.storage import files
+from edgeshard.storage.files import sync_tree
 
 if TYPE_CHECKING:
     from edgeshard.shard.store import Store
@@ -113,34 +114,54 @@ def run_task(
         CancelledError: ``cancelled`` said so; the shard is as it was.
         StorageError: the disk refused; the shard is as it was.
     """
-    with lock.writing():
-        inputs = [segment for segment in store.segments if segment.name in task.names]
-        frozen = [(segment, segment.appendable) for segment in inputs]
-        store.flush()
-        for segment in inputs:
-            segment.appendable = False
-        if not any(segment.appendable for segment in store.segments):
-            store.add_segment()
-        source = Source(inputs)
     directory = store.path / TEMPORARY / f"segment_builder_{files.random_suffix()}"
+    target = store.path / "segments" / str(uuid.uuid4())
+    frozen: list[tuple[Segment, bool]] = []
     try:
+        with lock.writing():
+            inputs = [segment for segment in store.segments if segment.name in task.names]
+            store.flush()
+            frozen = [(segment, segment.appendable) for segment in inputs]
+            for segment in inputs:
+                segment.appendable = False
+            if not any(segment.appendable for segment in store.segments):
+                store.add_segment()
+            source = Source(inputs)
         config = optimised_segment_config(store.config, inputs, len(source))
         config.initial_version = config.version = max(segment.version for segment in inputs)
-        build_segment(directory, source, config, progress=progress, cancelled=cancelled)
+        build_segment(
+            directory, source, config, progress=progress, cancelled=cancelled, threads=threads
+        )
         with lock.writing():
-            _swap(store, inputs, source, directory)
+            _swap(store, inputs, source, directory, target)
+            graves = [bury_segment(segment.path) for segment in inputs]
     except BaseException:
         with lock.writing():
-            for segment, appendable in frozen:
-                segment.appendable = appendable
+            _settle(store, frozen, target)
         files.disk.remove_tree(directory)
         raise
-    for segment in inputs:
-        remove_segment(segment.path)
+    for grave in graves:
+        files.disk.remove_tree(grave)
 
 
-def _swap(store: Store, inputs: Sequence[Segment], source: Source, directory: Path) -> None:
-    """Put the built segment in place of its inputs."""
+def _settle(store: Store, frozen: Sequence[tuple[Segment, bool]], target: Path) -> None:
+    """Leave either the inputs or the output of a task that was interrupted, never both: a point deleted in one would
+    live on in the other."""
+    if any(segment.path == target for segment in store.segments):
+        gone = [segment.path for segment, _ in frozen]
+    else:
+        gone = [target]
+        for segment, appendable in frozen:
+            segment.appendable = appendable
+    for path in gone:
+        if path.is_dir():
+            files.disk.remove_tree(bury_segment(path))
+
+
+def _swap(
+    store: Store, inputs: Sequence[Segment], source: Source, directory: Path, path: Path
+) -> None:
+    """Put the built segment in place of its inputs, at ``path``."""
     store.flush(checkpoint=True)
     output = open_segment(directory, complete=False)
     gone = np.zeros(len(source), np.bool_)
@@ -153,9 +174,13 @@ def _swap(store: Store, inputs: Sequence[Segment], source: Source, directory: Pa
     for offset in np.flatnonzero(gone).tolist():
         output.ids.delete(np.array([offset], np.uint32), int(versions[offset]))
     write_out(output.ids)
+    schema: dict[str, Any] = {}
+    for segment in inputs:
+        schema.update(segment.indexes.schema)
+    output.indexes.adopt(schema)  # fields indexed or dropped meanwhile
+    write_out(output.indexes)
     output.close()
     sync_tree(directory)
-    path = store.path / "segments" / str(uuid.uuid4())
     files.disk.rename(directory, path)
     write_version(path)
     files.disk.sync_directory(path.parent)
@@ -165,9 +190,9 @@ def _swap(store: Store, inputs: Sequence[Segment], source: Source, directory: Pa
         segment.close()
 
 
-def remove_segment(path: Path) -> None:
-    """Remove a segment directory in two steps, so that a crash leaves nothing that looks like a segment."""
+def bury_segment(path: Path) -> Path:
+    """Rename a segment directory durably to what no load takes for a segment; the new name, to be removed."""
     grave = path.with_name(f"{path.name}{files.random_suffix()}.deleted")
     files.disk.rename(path, grave)
     files.disk.sync_directory(path.parent)
-    files.disk.remove_tree(grave)
+    return grave

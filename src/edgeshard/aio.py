@@ -1,0 +1,290 @@
+"""The asynchronous twin of a shard: the same methods, run in threads of its own.
+
+::
+
+    from edgeshard.aio import EdgeShard
+
+    async with await EdgeShard.load("notes") as shard:
+        points = await shard.query(QueryRequest(limit=10, query=Query.Nearest(vector)))
+
+A call that is cancelled stops being waited for; what runs in its thread ends by itself. Updates are carried out in the
+order in which they were called.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
+
+from edgeshard.models.config import EdgeConfig
+from edgeshard.models.requests import (
+    CountRequest,
+    FacetRequest,
+    QueryBatchRequest,
+    QueryRequest,
+    ScrollRequest,
+    SearchRequest,
+)
+from edgeshard.models.results import FacetResponse, Record, ScoredPoint, ShardInfo
+from edgeshard.models.updates import UpdateOperation
+from edgeshard.shard.shard import EdgeShard as SyncShard
+from edgeshard.shard.shard import PathLike, PointId
+
+if TYPE_CHECKING:
+    import threading
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from edgeshard.models.filters import Filter
+    from edgeshard.models.groups import (
+        GroupRequest,
+        PointGroup,
+        SearchMatrixOffsets,
+        SearchMatrixPair,
+        SearchMatrixRequest,
+    )
+    from edgeshard.models.params import SearchParams
+    from edgeshard.models.plans import StagePlan
+    from edgeshard.models.ranking import OrderBy
+    from edgeshard.shard.snapshot.limits import SnapshotLimits
+
+__all__ = ["EdgeShard"]
+
+T = TypeVar("T")
+
+
+class EdgeShard:
+    """A shard whose methods are coroutines; see :class:`edgeshard.EdgeShard` for what each does and raises.
+
+    Open one with ``await EdgeShard.create(...)`` or ``await EdgeShard.load(...)``; use it as an asynchronous context
+    manager or ``await`` :meth:`close`. Reads run beside one another in up to ``threads`` threads.
+    """
+
+    __slots__ = ("_readers", "_shard", "_writer")
+
+    _readers: ThreadPoolExecutor
+    _writer: ThreadPoolExecutor
+    _shard: SyncShard
+
+    def __init__(self) -> None:
+        raise TypeError("cannot create 'EdgeShard' instances: await EdgeShard.create(path, config) or .load(path)")
+
+    @classmethod
+    async def _open(cls, threads: int | None, make: Callable[[], SyncShard]) -> EdgeShard:
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads: expected at least 1, got {threads}")
+        new = object.__new__(cls)
+        new._readers = ThreadPoolExecutor(threads or os.cpu_count() or 1, thread_name_prefix="edgeshard-read")
+        new._writer = ThreadPoolExecutor(1, thread_name_prefix="edgeshard-write")
+        try:
+            new._shard = await new._write(make)
+        except BaseException:
+            new._shut_down()
+            raise
+        return new
+
+    @classmethod
+    async def create(cls, path: PathLike, config: EdgeConfig, *, threads: int | None = None) -> EdgeShard:
+        """A new shard in a directory that holds none; `threads` may read at once, None for one per core."""
+        return await cls._open(threads, lambda: SyncShard.create(path, config))
+
+    @classmethod
+    async def load(
+        cls,
+        path: PathLike,
+        config: EdgeConfig | None = None,
+        *,
+        wait: float = 0.0,
+        threads: int | None = None,
+    ) -> EdgeShard:
+        """Open an existing shard; `threads` may read at once, None for one per core."""
+        return await cls._open(threads, lambda: SyncShard.load(path, config, wait=wait))
+
+    # --- life cycle --------------------------------------------------------------------------------------
+
+    async def flush(self) -> None:
+        """Make every update so far survive a power loss."""
+        await self._write(self._shard.flush)
+
+    async def close(self) -> None:
+        """Flush, let go of the directory and end the threads. Closing twice is fine."""
+        await self._write(self._shard.close)
+        self._shut_down()
+
+    async def __aenter__(self) -> EdgeShard:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"<aio {self._shard!r:.200}>"
+
+    @property
+    def path(self) -> Path:
+        """The directory of the shard."""
+        return self._shard.path
+
+    @property
+    def config(self) -> EdgeConfig:
+        """The configuration in force."""
+        return self._shard.config
+
+    # --- changing ----------------------------------------------------------------------------------------
+
+    async def update(self, operation: UpdateOperation) -> None:
+        """Apply one operation whole, or not at all."""
+        await self._write(self._shard.update, operation)
+
+    async def optimize(
+        self,
+        *,
+        on_progress: Callable[[str, float], None] | None = None,
+        cancel: Callable[[], bool] | threading.Event | None = None,
+        threads: int | None = None,
+        budget_ms: float | None = None,
+    ) -> bool:
+        """Merge small segments and build indexes; updates and reads go on meanwhile."""
+        return await self._read(
+            self._shard.optimize, on_progress=on_progress, cancel=cancel, threads=threads, budget_ms=budget_ms
+        )
+
+    # --- snapshots ---------------------------------------------------------------------------------------
+
+    @staticmethod
+    async def unpack_snapshot(
+        snapshot_path: PathLike,
+        target_path: PathLike,
+        *,
+        checksum: str | None = None,
+        limits: SnapshotLimits | None = None,
+    ) -> None:
+        """Turn a snapshot archive into a shard directory."""
+        await asyncio.to_thread(
+            SyncShard.unpack_snapshot, snapshot_path, target_path, checksum=checksum, limits=limits
+        )
+
+    async def snapshot_manifest(self, base: str | None = None) -> dict[str, Any]:
+        """Versions of all files of the shard, by segment."""
+        return await self._read(self._shard.snapshot_manifest, base)
+
+    async def update_from_snapshot(
+        self,
+        snapshot_path: PathLike,
+        tmp_dir: PathLike | None = None,
+        *,
+        force: bool = False,
+        checksum: str | None = None,
+        limits: SnapshotLimits | None = None,
+    ) -> None:
+        """Replace what the shard holds by a full snapshot, or bring it up to date by a partial one."""
+        await self._write(
+            self._shard.update_from_snapshot,
+            snapshot_path,
+            tmp_dir,
+            force=force,
+            checksum=checksum,
+            limits=limits,
+        )
+
+    # --- reading -----------------------------------------------------------------------------------------
+
+    async def retrieve(
+        self, point_ids: Sequence[PointId], with_payload: Any = None, with_vector: Any = None
+    ) -> list[Record]:
+        """Points by id, in the order asked for."""
+        return await self._read(self._shard.retrieve, point_ids, with_payload, with_vector)
+
+    async def scroll(self, scroll: ScrollRequest) -> tuple[list[Record], int | UUID | None]:
+        """Points in id order (or by a payload value), a page at a time."""
+        return await self._read(self._shard.scroll, scroll)
+
+    async def count(self, count: CountRequest) -> int:
+        """How many points a filter matches."""
+        return await self._read(self._shard.count, count)
+
+    async def query(self, query: QueryRequest, *, sort_by: OrderBy | None = None) -> list[ScoredPoint]:
+        """The best points for a query."""
+        return await self._read(self._shard.query, query, sort_by=sort_by)
+
+    async def query_arrays(
+        self,
+        vectors: npt.ArrayLike,
+        *,
+        limit: int,
+        using: str | None = None,
+        filter: Filter | None = None,
+        params: SearchParams | None = None,
+        score_threshold: float | None = None,
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32]]:
+        """Ids and scores of the nearest points as arrays."""
+        return await self._read(
+            self._shard.query_arrays,
+            vectors,
+            limit=limit,
+            using=using,
+            filter=filter,
+            params=params,
+            score_threshold=score_threshold,
+        )
+
+    async def query_batch(self, request: QueryBatchRequest) -> list[list[ScoredPoint]]:
+        """The answers to several queries, in their order."""
+        return await self._read(self._shard.query_batch, request)
+
+    async def query_groups(self, request: GroupRequest) -> list[PointGroup]:
+        """The best points for a query, grouped by a payload value."""
+        return await self._read(self._shard.query_groups, request)
+
+    async def search_matrix_pairs(self, request: SearchMatrixRequest) -> list[SearchMatrixPair]:
+        """Random points, each with those of the others that are nearest to it."""
+        return await self._read(self._shard.search_matrix_pairs, request)
+
+    async def search_matrix_offsets(self, request: SearchMatrixRequest) -> SearchMatrixOffsets:
+        """The same in the form of a sparse matrix."""
+        return await self._read(self._shard.search_matrix_offsets, request)
+
+    async def search(self, search: SearchRequest) -> list[ScoredPoint]:
+        """The best points for a vector query."""
+        return await self._read(self._shard.search, search)
+
+    async def facet(self, facet: FacetRequest) -> FacetResponse:
+        """The most frequent values of an indexed payload field."""
+        return await self._read(self._shard.facet, facet)
+
+    async def explain(self, query: QueryRequest) -> StagePlan:
+        """How a query is carried out."""
+        return await self._read(self._shard.explain, query)
+
+    async def info(self) -> ShardInfo:
+        """Numbers of segments and points, and the payload indexes."""
+        return await self._read(self._shard.info)
+
+    # --- inside ------------------------------------------------------------------------------------------
+
+    async def _read(self, method: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        return await self._in_thread(self._readers, method, args, kwargs)
+
+    async def _write(self, method: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        return await self._in_thread(self._writer, method, args, kwargs)
+
+    async def _in_thread(
+        self, pool: ThreadPoolExecutor, method: Callable[..., T], args: Any, kwargs: dict[str, Any]
+    ) -> T:
+        if pool._shutdown:
+            return method(*args, **kwargs)  # the shard is closed: raises at once
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(pool, lambda: method(*args, **kwargs))
+
+    def _shut_down(self) -> None:
+        self._readers.shutdown(wait=False)
+        self._writer.shutdown(wait=False)

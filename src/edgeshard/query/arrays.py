@@ -1,0 +1,102 @@
+"""Nearest points as NumPy arrays: many queries in one pass, no object per hit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeshard.errors import ValidationError, VectorDimensionError, WrongVectorKindError
+from edgeshard.models.base import f32, u64
+from edgeshard.models.filters import Filter
+from edgeshard.query.hits import Hits, Keys, by_segment
+from edgeshard.query.kinds import cut
+from edgeshard.query.scope import Scope
+from edgeshard.query.vector_search import search_many
+from edgeshard.segment.schema import Schema, VectorSchema
+from edgeshard.segment.segment import Segment
+
+Ids = npt.NDArray[Any]
+Scores = npt.NDArray[np.float32]
+NO_ID = np.uint64(2**64 - 1)
+"""What stands for no id among integer ids: -1 as a signed number. Its score is NaN."""
+
+
+def query_arrays(
+    segments: Sequence[Segment],
+    schema: Schema,
+    vectors: Any,
+    limit: int,
+    using: str | None,
+    condition: Filter | None,
+    params: Any,
+    score_threshold: float | None,
+) -> tuple[Ids, Scores]:
+    """See :meth:`EdgeShard.query_arrays`."""
+    scope = Scope(segments, schema)
+    spec = scope.spec(using or "")
+    rows, single = _rows(vectors, spec)
+    limit = u64(limit, "limit")
+    filters = () if condition is None else (condition,)
+    found = search_many(scope, using or "", list(rows), filters, limit, params) if len(rows) else []
+    if score_threshold is not None:
+        bar = f32(score_threshold, "score_threshold")
+        found = [hits.take(slice(cut(hits.scores, bar, spec))) for hits in found]
+    if single:
+        return _ids(scope, found[0].keys), found[0].scores
+    return _table(scope, found)
+
+
+def _rows(vectors: Any, spec: VectorSchema) -> tuple[npt.NDArray[np.float32], bool]:
+    """The queries as ``(q, dim) float32``, and whether there was but one."""
+    if spec.kind == "sparse":
+        raise WrongVectorKindError("Wrong usage of sparse vectors: query_arrays takes dense vectors; use query_batch")
+    rows = np.asarray(vectors)
+    if rows.dtype.kind not in "fiu" or rows.ndim not in (1, 2):
+        raise TypeError(
+            f"vectors: expected numbers of shape (dim,) or (q, dim), got {rows.dtype} of shape {rows.shape}"
+        )
+    if rows.shape[-1] != spec.size:
+        raise VectorDimensionError(spec.size, rows.shape[-1])
+    with np.errstate(over="ignore"):
+        converted = np.ascontiguousarray(np.atleast_2d(rows), np.float32)
+    if not bool(np.isfinite(converted).all()):
+        raise ValidationError("Validation failed: vectors: expected finite numbers, got NaN or infinity")
+    return converted, rows.ndim == 1
+
+
+def _table(scope: Scope, found: list[Hits]) -> tuple[Ids, Scores]:
+    """Ids and scores of all queries side by side, short rows filled up."""
+    width = max((len(hits) for hits in found), default=0)
+    counts = np.array([len(hits) for hits in found], np.int64)
+    filled = np.arange(width) < counts[:, None]
+    keys = np.concatenate([hits.keys for hits in found]) if found else np.zeros(0, np.uint64)
+    flat = _ids(scope, keys)
+    ids: Ids = np.full(filled.shape, None if flat.dtype == object else NO_ID, flat.dtype)
+    scores = np.full(filled.shape, np.nan, np.float32)
+    ids[filled] = flat
+    if found:
+        scores[filled] = np.concatenate([hits.scores for hits in found])
+    return ids, scores
+
+
+def _ids(scope: Scope, keys: Keys) -> Ids:
+    """Ids of points: uint64, or objects where one of them is a UUID."""
+    ids = np.zeros(len(keys), np.uint64)
+    for number, places, offsets in by_segment(keys):
+        low, _, is_uuid = scope.segments[number].ids.ids_arrays()
+        if bool(is_uuid[offsets].any()):
+            return _id_objects(scope, keys)
+        ids[places] = low[offsets]
+    return ids
+
+
+def _id_objects(scope: Scope, keys: Keys) -> Ids:
+    ids = np.empty(len(keys), object)
+    for number, places, offsets in by_segment(keys):
+        found = scope.segments[number].ids.ids_of(offsets)
+        for place, point_id in zip(places.tolist(), found, strict=True):
+            ids[place] = point_id
+    return ids

@@ -1,0 +1,203 @@
+"""Fields with compressed copies of their vectors beside the originals.
+
+A search goes through the codes unless its parameters say otherwise, and re-scores what they found with the originals
+where the method is too coarse for their order (:mod:`edgeshard.index.quantization.search`). In appendable segments
+the codes follow every change.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgeshard.index.quantization import QuantizedVectors, VectorSpec, code_search
+from edgeshard.segment.batch import Column, DenseColumn, Mask, MultiColumn, Offsets
+from edgeshard.segment.fields import DenseField, Field, Hits, MultiField
+from edgeshard.segment.graph_field import GraphField, MultiGraphField
+from edgeshard.segment.schema import VectorSchema
+from edgeshard.segment.turbo_fields import TurboField, TurboMultiField
+from edgeshard.storage.flush import FlushPlan
+
+if TYPE_CHECKING:
+    _Base = DenseField
+else:
+    _Base = object
+
+
+class _WithCodes(_Base):
+    """What the codes change about a field; ``codes`` is set by :func:`with_codes`."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        codes: QuantizedVectors
+
+    def put(self, offsets: Offsets, column: Column) -> None:
+        """See :class:`Field`."""
+        super().put(offsets, column)
+        if column.present is not None:
+            kept = np.flatnonzero(column.present)
+            offsets, column = offsets[kept], column.take(kept)
+        if not len(offsets):
+            return
+        self.codes.catch_up(self.storage, before=int(offsets.min()))
+        if isinstance(column, DenseColumn):
+            self.codes.put(offsets, column.rows)
+        elif isinstance(column, MultiColumn):
+            self.codes.put_several(offsets, column.indptr, column.rows)
+
+    def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
+        """See :class:`Field`."""
+        search = code_search(self.codes, params)
+        if search is None or self._walks(mask, params):
+            return super().topk(queries, mask, k, params)
+        k = min(k, self.storage.count)
+        graph = getattr(self, "graph", None)
+        search.rescore |= graph is not None and graph.inline
+
+        def exact(query: Any, offsets: Offsets) -> Any:
+            return self.sims([query], offsets)[0]
+
+        return [search.run(query, k, exact, mask=mask) for query in queries]
+
+    def _walks(self, mask: Mask | None, params: Any) -> bool:
+        """Whether a graph answers this search faster than a scan of the codes."""
+        graph = getattr(self, "graph", None)
+        if graph is None:
+            return False
+        total = self.storage.count
+        return not graph.prefers_scan(total if mask is None else int(np.count_nonzero(mask)), total, params)
+
+    def ensure_count(self, total: int) -> None:
+        """See :class:`Field`."""
+        super().ensure_count(total)
+        if self.writable:
+            self.codes.catch_up(self.storage)
+
+    def collect(self, plan: FlushPlan) -> None:
+        """See :class:`Field`."""
+        super().collect(plan)
+        if self.writable:
+            self.codes.catch_up(self.storage)
+            self.codes.collect(plan)
+
+    def close(self) -> None:
+        """See :class:`Field`."""
+        super().close()
+        self.codes.close()
+
+
+class CodedField(_WithCodes, DenseField):
+    """A :class:`DenseField` with codes."""
+
+    __slots__ = ("codes",)
+
+
+class CodedMultiField(_WithCodes, MultiField):  # type: ignore[misc]
+    """A :class:`MultiField` with codes."""
+
+    __slots__ = ("codes",)
+
+
+class CodedGraphField(_WithCodes, GraphField):
+    """A :class:`GraphField` with codes."""
+
+    __slots__ = ("codes",)
+
+
+class CodedMultiGraphField(_WithCodes, MultiGraphField):  # type: ignore[misc]
+    """A :class:`MultiGraphField` with codes."""
+
+    __slots__ = ("codes",)
+
+
+class CodedTurboField(_WithCodes, TurboField):
+    """A :class:`TurboField` with codes."""
+
+    __slots__ = ("codes",)
+
+
+class CodedTurboMultiField(_WithCodes, TurboMultiField):  # type: ignore[misc]
+    """A :class:`TurboMultiField` with codes."""
+
+    __slots__ = ("codes",)
+
+
+_KINDS: dict[type, type] = {
+    DenseField: CodedField,
+    MultiField: CodedMultiField,
+    GraphField: CodedGraphField,
+    MultiGraphField: CodedMultiGraphField,
+    TurboField: CodedTurboField,
+    TurboMultiField: CodedTurboMultiField,
+}
+
+
+def spec_of(schema: VectorSchema) -> VectorSpec:
+    """What the quantization needs to know about the vectors of a name."""
+    return VectorSpec(schema.size, schema.distance, schema.kind == "multi", schema.datatype)
+
+
+def with_codes(field: Field, directory: Path, *, read_only: bool) -> Field:
+    """The field searched through the codes in its directory, or as it is if there are none.
+
+    Args:
+        field: dense or multi-vectors.
+        directory: ``vector_storage[-NAME]``.
+        read_only: refuse changes.
+
+    Raises:
+        CorruptedError: the codes' files are incomplete or damaged.
+    """
+    codes = QuantizedVectors.open(directory, spec_of(field.spec), read_only=read_only)
+    return field if codes is None else adopt(field, codes)
+
+
+def create_codes(field: Field, directory: Path, quantization: dict[str, Any] | None) -> Field:
+    """A new field of an appendable segment together with new codes, if it is configured to have any."""
+    if quantization is None:
+        return field
+    return adopt(field, QuantizedVectors.create(directory, quantization, spec_of(field.spec)))
+
+
+def adopt(field: Field, codes: QuantizedVectors) -> Field:
+    """The same field, with codes."""
+    kind: Any = _KINDS[type(field)]
+    coded = kind.__new__(kind)
+    for base in type(field).__mro__:
+        for slot in getattr(base, "__slots__", ()):
+            setattr(coded, slot, getattr(field, slot))
+    coded.codes = codes
+    result: Field = coded
+    return result
+
+
+def write_codes(
+    storage: Any, directory: Path, quantization: dict[str, Any], schema: VectorSchema, growing: bool
+) -> None:
+    """Write the codes of a vector storage that has just been written; the caller makes them durable.
+
+    Args:
+        storage: the vectors.
+        directory: ``vector_storage[-NAME]``.
+        quantization: ``{method: options}``.
+        schema: the vectors.
+        growing: the segment is appendable.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    from edgeshard.storage.checkpoint import write_ranges
+
+    if not growing:
+        QuantizedVectors.build(directory, storage, quantization, spec_of(schema)).close()
+        return
+    codes = QuantizedVectors.create(directory, quantization, spec_of(schema))
+    codes.catch_up(storage)
+    plan = FlushPlan()
+    codes.collect(plan)
+    write_ranges(plan.fresh + plan.changes)
+    plan.done()
+    codes.close()

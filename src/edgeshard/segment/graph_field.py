@@ -1,0 +1,204 @@
+"""Vectors of an immutable segment that an HNSW graph finds.
+
+A search decides by what is cheaper. Scanning the byte codes of the wanted points is exact and takes about 15 ns for
+each; walking the graph takes as long as scanning some thousands, and longer the fewer points are wanted. So selective
+filters and small segments are scanned, everything else is walked. The graph walks on the originals until searches
+have paid for the codes, then on those, and re-scores the best with the originals.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeshard._native import Codes8
+from edgeshard.errors import CorruptedError
+from edgeshard.index.hnsw import HnswConfig, HnswGraph
+from edgeshard.index.hnsw.graph import make_codes
+from edgeshard.segment.batch import Mask, Offsets
+from edgeshard.segment.fields import DenseField, Hits, MultiField
+from edgeshard.segment.schema import MANHATTAN, VectorSchema
+from edgeshard.storage.dense import MatrixDense
+from edgeshard.storage.multi import MultiDense
+
+SCAN_ROWS = 6000
+"""Scanning the codes of this many rows takes about as long as a walk with the default beam."""
+SCAN_SHARE = 0.02
+"""Below this share of wanted points a walk has to look at too many others."""
+CODES_AFTER = 64
+"""Walks on the originals before codes are built: about what building them costs for 30,000 rows."""
+
+
+class Graph:
+    """The graph of one field, loaded when it is first searched.
+
+    Args:
+        directory: ``vector_index`` or ``vector_index-NAME``.
+        storage: the vectors.
+        spec: their size, distance and type.
+
+    Attributes:
+        broken: the files are missing or damaged: scan instead.
+        inline: the vectors are kept inside the links; results are then always re-scored, as in Qdrant.
+    """
+
+    __slots__ = ("_codes", "_config", "_graph", "_lock", "_walks", "broken", "directory", "inline", "spec", "storage")
+
+    def __init__(self, directory: Path, storage: MatrixDense | MultiDense, spec: VectorSchema) -> None:
+        self.directory = directory
+        self.storage = storage
+        self.spec = spec
+        self.broken = not directory.is_dir()
+        self.inline = False
+        self._config = None if self.broken else HnswConfig.read(directory)
+        self._graph: HnswGraph | None = None
+        self._codes: Codes8 | None = None
+        self._walks = 0
+        self._lock = threading.Lock()
+
+    @property
+    def indexed(self) -> int:
+        """Vectors in the graph, as it was built."""
+        if self._config is not None and self._config.indexed_vector_count is not None:
+            return self._config.indexed_vector_count
+        return 0 if self.broken else self.storage.count
+
+    @property
+    def ef(self) -> int:
+        """The beam of a search that names none."""
+        return 100 if self._config is None else self._config.ef
+
+    def load(self) -> HnswGraph | None:
+        """The graph, with codes once they are worth their cost; None if its files are damaged."""
+        with self._lock:
+            if self.broken:
+                return None
+            self._walks += 1
+            wants_codes = (
+                self._codes is None
+                and self._walks > CODES_AFTER
+                and self.spec.distance != MANHATTAN
+                and self.spec.dtype == np.float32
+                and isinstance(self.storage, MatrixDense)
+            )
+            try:
+                if self._graph is None:
+                    self._graph = HnswGraph.load(
+                        self.directory, self.storage.chunks(), self.spec.distance, row_table=self._row_table()
+                    )
+                if wants_codes:
+                    self._codes = make_codes(self.storage.chunks())
+                    self._graph = self._graph.attach(self.storage.chunks(), self.spec.distance, self._codes)
+            except CorruptedError as error:
+                self.broken = True
+                warnings.warn(
+                    f"{error}; vectors are scanned until the next optimize() rebuilds the graph",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+            return self._graph
+
+    def _row_table(self) -> tuple[Offsets, Offsets] | None:
+        return self.storage.row_table() if isinstance(self.storage, MultiDense) else None
+
+    def prefers_scan(self, wanted: int, total: int, params: Any) -> bool:
+        """Whether scanning the wanted points is the better plan."""
+        if self.broken or (params is not None and params.exact):
+            return True
+        return wanted <= SCAN_ROWS or wanted < SCAN_SHARE * total
+
+
+def beam(params: Any, graph: Graph, k: int) -> int:
+    """The beam of a search: what the caller asks for, or the graph's own, and never below ``k``."""
+    asked = None if params is None else params.hnsw_ef
+    return max(k, asked or graph.ef)
+
+
+class GraphField(DenseField):
+    """One dense vector per point, found by a graph.
+
+    Args:
+        storage: the rows.
+        spec: their size, distance and type.
+        directory: of the graph.
+    """
+
+    __slots__ = ("graph",)
+
+    def __init__(self, storage: MatrixDense, spec: VectorSchema, directory: Path) -> None:
+        super().__init__(storage, spec)
+        self.graph = Graph(directory, storage, spec)
+
+    @property
+    def indexed_count(self) -> int:
+        """Vectors in the graph."""
+        return self.graph.indexed
+
+    def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
+        """See :class:`Field`."""
+        total = self.storage.count
+        wanted = total if mask is None else int(np.count_nonzero(mask))
+        k = min(k, wanted)
+        graph = None if self.graph.prefers_scan(wanted, total, params) else self.graph.load()
+        if graph is None or k == 0:
+            return super().topk(queries, mask, k, params)
+        rows = np.ascontiguousarray(np.concatenate(queries))
+        offsets, sims, counts = graph.search(
+            rows, k, beam(params, self.graph, k), padded(mask, graph), selectivity=wanted / total
+        )
+        return [(o[:c], s[:c]) for o, s, c in zip(offsets, sims, counts.tolist(), strict=True)]
+
+
+class MultiGraphField(MultiField):
+    """A multi-vector per point, found by a graph.
+
+    Args:
+        storage: rows and the table that says which belong to a point.
+        spec: their size, distance and type.
+        directory: of the graph.
+    """
+
+    __slots__ = ("graph",)
+
+    def __init__(self, storage: MultiDense, spec: VectorSchema, directory: Path) -> None:
+        super().__init__(storage, spec, writable=False)
+        self.graph = Graph(directory, storage, spec)
+
+    @property
+    def indexed_count(self) -> int:
+        """Vectors in the graph."""
+        return self.graph.indexed
+
+    def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
+        """See :class:`Field`."""
+        total = self.storage.count
+        wanted = total if mask is None else int(np.count_nonzero(mask))
+        k = min(k, wanted)
+        graph = None if self.graph.prefers_scan(wanted, total, params) else self.graph.load()
+        if graph is None or k == 0:
+            return super().topk(queries, mask, k, params)
+        bounds = np.zeros(len(queries) + 1, np.int64)
+        np.cumsum([len(query) for query in queries], out=bounds[1:])
+        rows = np.ascontiguousarray(np.concatenate(queries))
+        offsets, sims, counts = graph.search(
+            rows, k, beam(params, self.graph, k), padded(mask, graph), bounds=bounds, selectivity=wanted / total
+        )
+        return [(o[:c], s[:c]) for o, s, c in zip(offsets, sims, counts.tolist(), strict=True)]
+
+
+def padded(mask: Mask | None, graph: HnswGraph) -> Mask | None:
+    """The mask as long as the graph; None for all points."""
+    if mask is None or len(mask) == graph.points:
+        return mask
+    result = np.zeros(graph.points, np.bool_)
+    result[: min(len(mask), graph.points)] = mask[: graph.points]
+    return result
+
+
+def index_directory(segment: Path, name: str) -> Path:
+    """Where the index of a vector name is; the unnamed vector has no suffix."""
+    return segment / (f"vector_index-{name}" if name else "vector_index")

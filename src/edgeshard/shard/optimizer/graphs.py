@@ -1,0 +1,119 @@
+"""Building the graphs of a segment whose vectors are already in their files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeshard.filter.columns import PayloadSource
+from edgeshard.index.hnsw import HnswConfig, HnswGraph
+from edgeshard.index.hnsw.graph import make_codes
+from edgeshard.segment.config import SegmentConfig
+from edgeshard.segment.fields import vector_directory
+from edgeshard.segment.files import schema_of
+from edgeshard.segment.graph_field import index_directory
+from edgeshard.segment.schema import MANHATTAN, VectorSchema
+from edgeshard.shard.optimizer.blocks import payload_blocks
+from edgeshard.storage import files
+from edgeshard.storage.dense import MatrixDense
+from edgeshard.storage.multi import MultiDense
+
+
+def build_graphs(
+    directory: Path,
+    config: SegmentConfig,
+    *,
+    payloads: PayloadSource,
+    schema: dict[str, Any],
+    progress: Callable[[str, float], None],
+    cancelled: Callable[[], bool],
+    threads: int | None,
+) -> None:
+    """Write ``vector_index*`` for every name the configuration gives a graph.
+
+    Args:
+        directory: the segment being built.
+        config: what it is made of.
+        payloads: of the points, for links along indexed payload values.
+        schema: payload indexes by field path.
+        progress: told the share of points linked.
+        cancelled: asked now and then.
+        threads: how many may build, None for one per core.
+
+    Raises:
+        CancelledError: ``cancelled`` said so.
+        StorageError: the disk refused.
+    """
+    for name, spec in schema_of(config).items():
+        dense = config.vector_data.get(name)
+        if dense is None or dense.is_plain:
+            continue
+        _build(
+            directory,
+            name,
+            spec,
+            dense.index["options"],
+            payloads,
+            schema,
+            lambda done, total, name=name: progress(f"graph {name}".rstrip(), done / max(total, 1)),  # type: ignore[misc]
+            cancelled,
+            threads,
+        )
+
+
+def _build(
+    directory: Path,
+    name: str,
+    spec: VectorSchema,
+    options: dict[str, Any],
+    payloads: PayloadSource,
+    schema: dict[str, Any],
+    progress: Callable[[int, int], None],
+    cancelled: Callable[[], bool],
+    threads: int | None,
+) -> None:
+    source = vector_directory(directory, name)
+    storage: MatrixDense | MultiDense
+    if spec.kind == "multi":
+        storage = MultiDense.open(source, spec.size, spec.dtype, read_only=True)
+    else:
+        storage = MatrixDense.open(source, spec.size, spec.dtype, read_only=True)
+    deleted = storage.deleted_mask().copy()
+    chunks = storage.chunks() or [np.zeros((0, spec.size), spec.dtype)]
+    codes = None
+    if spec.kind == "dense" and spec.distance != MANHATTAN and spec.dtype == np.float32:
+        codes = make_codes(chunks, threads or 0)
+    m, payload_m = options["m"], options.get("payload_m")
+    live = int(np.count_nonzero(~deleted))
+    stored_bytes = live * spec.size * spec.dtype.itemsize
+    threshold = HnswConfig.threshold_of(options["full_scan_threshold"], stored_bytes, len(deleted))
+    blocks = payload_blocks(payloads, schema, threshold) if (m if payload_m is None else payload_m) else []
+    graph = HnswGraph.build(
+        chunks,
+        spec.distance,
+        m=m,
+        ef_construct=options["ef_construct"],
+        threads=options.get("max_indexing_threads") or threads or 0,
+        codes=codes,
+        deleted=deleted,
+        row_table=storage.row_table() if isinstance(storage, MultiDense) else None,
+        blocks=[block[~deleted[block]] for block in blocks],
+        payload_m=payload_m,
+        progress=progress,
+        cancel=cancelled,
+    )
+    target = index_directory(directory, name)
+    graph.save(target)
+    written = HnswConfig(
+        m,
+        options["ef_construct"],
+        threshold,
+        max_indexing_threads=options.get("max_indexing_threads", 0),
+        payload_m=payload_m,
+        indexed_vector_count=live,
+    )
+    files.replace_file(target / "hnsw_config.json", written.to_json())
+    storage.close()

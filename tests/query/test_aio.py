@@ -1,0 +1,60 @@
+"""The asynchronous twin."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from pathlib import Path
+
+import pytest
+
+import edgeshard as m
+from edgeshard import aio
+
+CONFIG = m.EdgeConfig(vectors=m.EdgeVectorParams(2, m.Distance.Dot))
+
+
+def public(cls: type) -> set[str]:
+    return {name for name, _ in inspect.getmembers(cls) if not name.startswith("_")}
+
+
+def test_every_method_has_a_twin_with_the_same_arguments() -> None:
+    assert public(aio.EdgeShard) == public(m.EdgeShard)
+    for name in public(m.EdgeShard) - {"path", "config", "create", "load"}:
+        theirs = inspect.signature(getattr(m.EdgeShard, name))
+        ours = inspect.signature(getattr(aio.EdgeShard, name))
+        assert list(ours.parameters.values()) == list(theirs.parameters.values()), name
+        assert inspect.iscoroutinefunction(getattr(aio.EdgeShard, name)), name
+
+
+def test_reads_and_updates_at_once(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with await aio.EdgeShard.create(tmp_path / "shard", CONFIG, threads=2) as shard:
+            ops = m.UpdateOperation
+            await asyncio.gather(
+                *(shard.update(ops.upsert_points([m.Point(1, [n, 1], {"n": n})])) for n in range(50))
+            )
+            (record,) = await shard.retrieve([1])
+            assert record.payload == {"n": 49}  # in the order they were called
+            request = m.QueryRequest(limit=1, query=m.Query.Nearest([1, 0]))
+            answers = await asyncio.gather(*(shard.query(request) for _ in range(20)))
+            assert all(answer[0].score == 49.0 for answer in answers)
+            assert await shard.count(m.CountRequest()) == 1
+            ids, _ = await shard.query_arrays([1.0, 0.0], limit=1)
+            assert ids.tolist() == [1]
+            assert shard.path == tmp_path / "shard"
+        with pytest.raises(m.ClosedError):
+            await shard.count(m.CountRequest())
+        await shard.close()
+        async with await aio.EdgeShard.load(tmp_path / "shard") as again:
+            assert (await again.info()).points_count == 1
+
+    asyncio.run(main())
+
+
+def test_an_error_while_opening_leaves_no_threads(tmp_path: Path) -> None:
+    async def main() -> None:
+        with pytest.raises(m.StorageError):
+            await aio.EdgeShard.load(tmp_path / "missing")
+
+    asyncio.run(main())
