@@ -128,7 +128,10 @@ def measure_create(table: Table, root: Path, shard: edgeshard.EdgeShard) -> None
             f"create, beside {what}",
             ">= 1x",
             (lambda: gone(target), shard.create_snapshot),
-            (lambda: gone(tarball), lambda _, c=command: subprocess.run(c, shell=True, check=True, capture_output=True)),
+            (
+                lambda: gone(tarball),
+                lambda _, c=command: subprocess.run(c, shell=True, check=True, capture_output=True),
+            ),
         )
 
 

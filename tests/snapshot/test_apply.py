@@ -235,7 +235,9 @@ def test_optimising_a_mirror_is_a_local_write(server: Server, mirror: EdgeShard,
     archive = partial(server, 1, mirror.snapshot_manifest("synced"), tmp_path)
     mirror.close()
     config = small_config(edgeshard)
-    optimizers = edgeshard.EdgeOptimizersConfig(indexing_threshold=1, deleted_threshold=0.0001, vacuum_min_vector_number=1)
+    optimizers = edgeshard.EdgeOptimizersConfig(
+        indexing_threshold=1, deleted_threshold=0.0001, vacuum_min_vector_number=1
+    )
     shard = EdgeShard.load(mirror.path, edgeshard.EdgeConfig(vectors=config.vectors, optimizers=optimizers))
     assert shard.optimize()
     with pytest.raises(DivergedError):
@@ -315,7 +317,8 @@ def lies() -> dict[str, tuple[Any, str]]:
         "a list": (raw(b"[]"), "expected an object"),
         "one manifest missing": (first_only(lambda segment, contents: contents.pop(MANIFEST)), "partial"),
         "file unlisted": (
-            lambda segment, contents: contents.__setitem__("vector_storage/extra.dat", b"x"), "does not list"
+            lambda segment, contents: contents.__setitem__("vector_storage/extra.dat", b"x"),
+            "does not list",
         ),
         "made for another state": (manifest_edit(newer), "another state|missing"),
         "omits payload pages": (drop("payload_storage/page_0.dat"), "page_0.dat.*missing"),
@@ -373,9 +376,7 @@ class FailingDisk(files.Disk):
         super().sync_directory(path)
 
 
-def test_a_failing_disk_leaves_the_old_state_or_the_new(
-    server: Server, mirror: EdgeShard, tmp_path: Path
-) -> None:
+def test_a_failing_disk_leaves_the_old_state_or_the_new(server: Server, mirror: EdgeShard, tmp_path: Path) -> None:
     archive = partial(server, 0, mirror.snapshot_manifest(), tmp_path)
     old = content(mirror)
     mirror.close()

@@ -311,9 +311,7 @@ BROKEN: dict[str, tuple[Edit, str]] = {
 
 
 @pytest.mark.parametrize("case", sorted(BROKEN))
-def test_segments_that_do_not_open_are_refused(
-    case: str, server_path: Path, living: EdgeShard, tmp_path: Path
-) -> None:
+def test_segments_that_do_not_open_are_refused(case: str, server_path: Path, living: EdgeShard, tmp_path: Path) -> None:
     edit, rule = BROKEN[case]
     parts, edited = b"", 0
     for segment in segment_directories(server_path):

@@ -24,8 +24,16 @@ def octal(value: int, width: int) -> bytes:
 
 
 def header(
-    name: bytes | str, size: int = 0, kind: bytes = b"0", *, magic: bytes = b"ustar  \0", link: bytes = b"",
-    size_field: bytes | None = None, tail: bytes = b"", mode: int = 0o644, checksum: int | None = None,
+    name: bytes | str,
+    size: int = 0,
+    kind: bytes = b"0",
+    *,
+    magic: bytes = b"ustar  \0",
+    link: bytes = b"",
+    size_field: bytes | None = None,
+    tail: bytes = b"",
+    mode: int = 0o644,
+    checksum: int | None = None,
 ) -> bytes:
     """One header block, right or wrong."""
     raw = name.encode() if isinstance(name, str) else name
@@ -160,7 +168,12 @@ def changed(client: dict[str, Any] | None, server: dict[str, Any]) -> set[str]:
 
 
 def pack_partial(
-    shard: Path, server: dict[str, Any], client: dict[str, Any], layout: str = "streamable", *, wal: bool = True,
+    shard: Path,
+    server: dict[str, Any],
+    client: dict[str, Any],
+    layout: str = "streamable",
+    *,
+    wal: bool = True,
     edit: Any = None,
 ) -> bytes:
     """What a server with the closed shard answers to a client; ``edit(segment, files)`` may falsify it."""

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import quote
 
-from edgeshard.errors import SyncError
+from edgeshard import SyncError
 
 if TYPE_CHECKING:
     import httpx
@@ -19,7 +19,6 @@ Progress: TypeAlias = "Callable[[int, int | None], None]"
 """Called with the bytes received so far and, if the server says, how many there will be."""
 
 RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
-CHUNK_BYTES = 1 << 20
 TAIL_BYTES = 16 << 10
 _T = TypeVar("_T")
 
@@ -165,7 +164,7 @@ class ServerShard:
             length = response.headers.get("Content-Length")
             total = have + int(length) if length and length.isdigit() else None
             with open(target, "ab" if go_on else "wb") as file:
-                for chunk in response.iter_raw(CHUNK_BYTES):
+                for chunk in response.iter_raw():
                     file.write(chunk)
                     have += len(chunk)
                     if progress is not None:
