@@ -9,7 +9,7 @@
 #include <mutex>
 
 #include "bind/codes.hpp"
-#include "bind/scan_args.hpp"
+#include "bind/records.hpp"
 #include "index/hnsw/blocks.hpp"
 #include "index/hnsw/search.hpp"
 #include "support/thread_pool.hpp"
@@ -32,9 +32,13 @@ struct PySpace {
     std::optional<Array> first, count;
     Space space;
     std::shared_mutex* codes_mutex = nullptr;
+    std::shared_ptr<const quantized::Codec> codec;
+    std::optional<RecordsArgument> records;
 
-    PySpace(nb::list chunks, int distance, nb::object first_rows, nb::object row_counts, SharedCodes* codes)
+    PySpace(nb::list chunks, int distance, nb::object first_rows, nb::object row_counts, SharedCodes* codes,
+            RecordCodec* compressed, std::optional<nb::list> record_chunks)
         : rows(rows_of(chunks)), space{rows.rows, to_distance(distance), nullptr, {}} {
+        if (compressed) set_records(*compressed, record_chunks);
         if (codes) {
             if (codes->codes.dim() != rows.rows.dim() || codes->codes.count() < rows.rows.count())
                 throw nb::value_error("codes: they are of other rows; extend or rebuild them");
@@ -49,6 +53,20 @@ struct PySpace {
     // Holds changes of the codes off. Take it without the GIL.
     std::shared_lock<std::shared_mutex> lock() const {
         return codes_mutex ? std::shared_lock(*codes_mutex) : std::shared_lock<std::shared_mutex>();
+    }
+
+    void set_records(const RecordCodec& compressed, const std::optional<nb::list>& chunks) {
+        codec = compressed.codec;
+        space.records = codec.get();
+        if (!chunks) {
+            if (space.rows.type() != ElementType::u8 || space.rows.dim() != codec->stride())
+                throw nb::value_error("records: the chunks are not records of this codec");
+            return;
+        }
+        records.emplace(*chunks, *codec);
+        if (codec->dim() != space.rows.dim() || records->rows.count() < space.rows.count())
+            throw nb::value_error("record_chunks: they are of other rows");
+        space.record_rows = &records->rows;
     }
 
     void set_table(nb::object first_rows, nb::object row_counts) {
@@ -183,7 +201,7 @@ public:
     nb::tuple search(nb::object queries, nb::object bounds, size_t k, size_t ef, nb::object mask, int mode,
                      double selectivity, size_t rescore, bool exact, unsigned threads) {
         const Array q = vectors(queries, "queries", 2);
-        if (element_type(q.format()) != space_.rows.type() || q.shape(1) != space_.rows.dim())
+        if (element_type(q.format()) != space_.query_type() || q.shape(1) != space_.query_dim())
             throw nb::value_error("queries: expected the dtype and dimension of the stored vectors");
         const MaskArgument m(mask, graph_.points);
         const std::vector<int64_t> rows = row_bounds(bounds, q.shape(0));
@@ -198,7 +216,7 @@ public:
             parallel_for(hits.size(), 1, threads, [&](size_t begin, size_t end) {
                 std::unique_ptr<Searcher> searcher = take(exact);
                 for (size_t i = begin; i < end; ++i)
-                    hits[i] = searcher->search(q.data<char>() + static_cast<size_t>(rows[i]) * space_.rows.row_bytes(),
+                    hits[i] = searcher->search(q.data<char>() + static_cast<size_t>(rows[i]) * space_.query_bytes(),
                                                static_cast<size_t>(rows[i + 1] - rows[i]), options);
                 give_back(std::move(searcher), exact, damaged);
             });
@@ -341,9 +359,10 @@ void register_graph(nb::module_& m) {
 
 void register_hnsw(nb::module_& m) {
     nb::class_<PySpace>(m, "HnswSpace", "The vectors a graph is about.")
-        .def(nb::init<nb::list, int, nb::object, nb::object, SharedCodes*>(), nb::arg("chunks"), nb::arg("distance"),
-             nb::arg("first") = nb::none(), nb::arg("count") = nb::none(), nb::arg("codes").none() = nb::none(),
-             nb::keep_alive<1, 6>())
+        .def(nb::init<nb::list, int, nb::object, nb::object, SharedCodes*, RecordCodec*, std::optional<nb::list>>(),
+             nb::arg("chunks"), nb::arg("distance"), nb::arg("first") = nb::none(), nb::arg("count") = nb::none(),
+             nb::arg("codes").none() = nb::none(), nb::arg("records").none() = nb::none(),
+             nb::arg("record_chunks").none() = nb::none(), nb::keep_alive<1, 6>())
         .def_prop_ro("points", [](const PySpace& s) { return s.space.points(); })
         .def_prop_ro("has_codes", [](const PySpace& s) { return s.space.walks_on_codes(); });
     register_graph(m);

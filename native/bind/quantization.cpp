@@ -8,7 +8,7 @@
 #include <cmath>
 #include <memory>
 
-#include "bind/scan_args.hpp"
+#include "bind/records.hpp"
 #include "index/quantized/methods.hpp"
 #include "index/quantized/scan.hpp"
 #include "index/quantized/turbo.hpp"
@@ -19,10 +19,6 @@ using namespace edgeshard::quantized;
 using IsaName = std::optional<std::string>;
 
 namespace {
-
-struct RecordCodec {
-    std::shared_ptr<const Codec> codec;
-};
 
 void check_dim(size_t dim) {
     if (dim == 0 || dim > kMaxDim) throw nb::value_error("dim: expected 1 to 65536");
@@ -172,25 +168,6 @@ nb::object rotate(const RecordCodec& self, nb::object rows) {
     codec->rotate(in.data<float>(), in.shape(0), out.data);
     return out.array;
 }
-
-// Chunks of records as rows of bytes.
-struct RecordsArgument {
-    std::vector<Array> arrays;
-    Rows rows;
-
-    RecordsArgument(nb::list chunks, const Codec& codec) : rows(ElementType::u8, codec.stride()) {
-        arrays.reserve(chunks.size());
-        for (nb::handle chunk : chunks) {
-            arrays.emplace_back(chunk, "chunks", "B", "uint8", 2);
-            if (arrays.back().shape(1) != codec.stride())
-                throw nb::value_error(("chunks: expected records of " + std::to_string(codec.stride()) + " bytes, got " +
-                                       std::to_string(arrays.back().shape(1)))
-                                          .c_str());
-            rows.add({arrays.back().data<char>(), arrays.back().shape(0)});
-        }
-        if (rows.count() > UINT32_MAX) throw nb::value_error("chunks: more than 2^32 - 1 rows");
-    }
-};
 
 nb::tuple topk(const RecordCodec& self, nb::object queries, nb::list chunks, nb::object mask, nb::object offsets,
                size_t k, unsigned threads, IsaName isa) {

@@ -316,7 +316,11 @@ class HnswSpace:
         first: NDArray[np.uint32] | None = None,
         count: NDArray[np.uint32] | None = None,
         codes: Codes8 | None = None,
-    ) -> None: ...
+        records: RecordCodec | None = None,
+        record_chunks: list[NDArray[np.uint8]] | None = None,
+    ) -> None:
+        """records: what the rows are compressed with; the rows are records themselves without record_chunks."""
+
     @property
     def points(self) -> int: ...
     @property

@@ -130,6 +130,37 @@ def test_our_engine_uses_their_immutable_indexes(shards, tmp_path):
     compare_answers(qdrant_edge, shards["theirs", True], edgeshard, shards["theirs", True], tmp_path)
 
 
+@pytest.mark.parametrize("flushed", [True, False])
+def test_a_copy_of_an_open_shard_has_right_indexes(shards, tmp_path, flushed):
+    """What a killed process leaves: files as of the last flush, and a log (and journal) of what came after."""
+    copy, killed = tmp_path / "copy", tmp_path / "killed"
+    shutil.copytree(shards["ours", True], copy)
+    shard = edgeshard.EdgeShard.load(str(copy))
+    update = edgeshard.UpdateOperation
+    records = shard.retrieve(list(range(100)), True, True)
+    shard.update(update.create_field_index("i", edgeshard.PayloadSchemaType.Float))
+    shard.update(
+        update.upsert_points(
+            [
+                edgeshard.Point(record.id, record.vector, records[-place].payload)
+                for place, record in enumerate(records)
+            ]
+        )
+    )
+    shard.update(update.delete_points([record.id for record in records[:10]]))
+    shard.update(update.create_field_index("i", edgeshard.PayloadSchemaType.Integer))
+    shard.update(update.set_payload([record.id for record in records[20:40]], {"kw": "late", "i": 1}))
+    if flushed:
+        shard.flush()
+    shutil.copytree(copy, killed)
+    wanted = answers(edgeshard, shard)
+    shard.close()
+    recovered = edgeshard.EdgeShard.load(str(killed))
+    assert answers(edgeshard, recovered) == wanted
+    recovered.close()
+    compare_answers(qdrant_edge, copy, qdrant_edge, killed, tmp_path)
+
+
 # --- files equal to what the payloads say ---------------------------------------------------------------
 
 

@@ -196,3 +196,41 @@ def test_a_shard_without_the_files_searches_the_originals(tmp_path: Path) -> Non
     shard = edgeshard.EdgeShard.load(str(tmp_path / "shard"))
     assert_close(scores(edgeshard, shard, query), expected, 1e-5)
     shard.close()
+
+
+@pytest.mark.parametrize("method", ["scalar", "product", "binary2", "turbo2", "turbo4", "turbo8"])
+def test_graphs_walk_on_codes(method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shard = fill(edgeshard, tmp_path / "shard", method, "Euclid")
+    shard.optimize()
+    query = rows()[COUNT].tolist()
+    by_codes, originals = scores(edgeshard, shard, query, rescore=False), scores(edgeshard, shard, query, ignore=True)
+    rescored = scores(edgeshard, shard, query, rescore=True, oversampling=2.0)
+    monkeypatch.setattr("edgeshard.segment.graph_field.SCAN_ROWS", 0)
+    monkeypatch.setattr("edgeshard.segment.graph_field.SCAN_SHARE", 0.0)
+    assert_close(scores(edgeshard, shard, query, rescore=False), by_codes, 1e-5)
+    assert_close(scores(edgeshard, shard, query, rescore=True, oversampling=2.0), rescored, 1e-5)
+    assert_close(scores(edgeshard, shard, query, ignore=True), originals, 1e-5)
+    shard.close()
+
+
+@pytest.mark.parametrize("multi", [False, True], ids=["dense", "multi"])
+@pytest.mark.parametrize("datatype", ["Turbo4", "Turbo8"])
+@pytest.mark.parametrize("first", ENGINES, ids=lambda mod: mod.__name__)
+def test_codes_of_compressed_vectors(
+    first: Any, datatype: str, multi: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = edgeshard if first is qdrant_edge else qdrant_edge
+    for method in ("scalar", "turbo1", "turbo4"):
+        shard = fill(first, tmp_path / method, method, "Dot", datatype=datatype, multi=multi)
+        shard.optimize()
+        query = rows()[COUNT : COUNT + 2].tolist() if multi else rows()[COUNT].tolist()
+        expected = scores(first, shard, query, rescore=False)
+        by_records = scores(first, shard, query, ignore=True)
+        shard.close()
+        shard = second.EdgeShard.load(str(tmp_path / method))
+        tolerance = max(SCORE_TOLERANCE.get(method, 0), 1e-5)
+        assert_close(scores(second, shard, query, rescore=False), expected, tolerance)
+        monkeypatch.setattr("edgeshard.segment.graph_field.SCAN_ROWS", 0)
+        assert_close(scores(second, shard, query, ignore=True), by_records, 0.1 if datatype == "Turbo4" else 2e-3)
+        shard.close()
+        monkeypatch.undo()

@@ -6,6 +6,8 @@
 #include <limits>
 
 #include "index/hnsw/code_dot.hpp"
+#include "index/hnsw/record_scorer.hpp"
+#include "index/quantized/codec.hpp"
 #include "kernels/half.hpp"
 #include "kernels/prefetch.hpp"
 
@@ -147,7 +149,7 @@ public:
 
     void use_query(const char* query, size_t rows) override {
         resize(rows);
-        for (size_t i = 0; i < rows; ++i) inner_[i]->use_query(query + i * space_.rows.row_bytes(), 1);
+        for (size_t i = 0; i < rows; ++i) inner_[i]->use_query(query + i * space_.query_bytes(), 1);
     }
 
     void score(const uint32_t* ids, size_t n, float* sims) override {
@@ -194,6 +196,7 @@ private:
 };
 
 std::unique_ptr<Scorer> row_scorer(const Space& space, bool on_codes) {
+    if (space.records && (on_codes || space.only_records())) return record_scorer(space);
     if (on_codes) return std::make_unique<CodeScorer>(space);
     return std::make_unique<RowScorer>(space);
 }
@@ -201,6 +204,8 @@ std::unique_ptr<Scorer> row_scorer(const Space& space, bool on_codes) {
 std::unique_ptr<Scorer> MultiScorer::make() const { return row_scorer(space_, on_codes_); }
 
 }  // namespace
+
+size_t Space::query_dim() const { return only_records() ? records->dim() : rows.dim(); }
 
 std::unique_ptr<Scorer> Space::scorer(bool on_codes) const {
     if (multi()) return std::make_unique<MultiScorer>(*this, on_codes);

@@ -11,12 +11,16 @@
 
 namespace edgeshard {
 
+namespace quantized {
+class Codec;
+}
+
 class Scorer {
 public:
     virtual ~Scorer() = default;
     // The query is stored point `point`.
     virtual void use_point(uint32_t point) = 0;
-    // The query is `rows` rows of stored element type (1 unless the space holds multi-vectors). The memory must stay.
+    // The query is `rows` rows of the space's query type (1 unless it holds multi-vectors). The memory must stay.
     virtual void use_query(const char* query, size_t rows) = 0;
     // sims[i] = similarity of the query and point ids[i]; never NaN.
     virtual void score(const uint32_t* ids, size_t n, float* sims) = 0;
@@ -36,12 +40,21 @@ struct Space {
     Distance distance;
     const Codes8* codes = nullptr;  // of the rows, at least as many
     RowTable table;                    // empty: one row per point
+    // Compressed copies of the rows, in the same order; with `record_rows` null the rows themselves are the records.
+    const quantized::Codec* records = nullptr;
+    const Rows* record_rows = nullptr;
 
     bool multi() const { return table.first != nullptr; }
     size_t points() const { return multi() ? table.points : rows.count(); }
+    bool only_records() const { return records && !record_rows; }
+    // Queries are rows like the stored ones, or floats where only records are stored.
+    ElementType query_type() const { return only_records() ? ElementType::f32 : rows.type(); }
+    size_t query_dim() const;
+    size_t query_bytes() const { return query_dim() * element_size(query_type()); }
     // Whether the codes can stand for the rows: not for sums of absolute differences, nor for cosine of bytes, which
     // are not normalised.
     bool walks_on_codes() const {
+        if (records) return record_rows != nullptr;
         return codes && distance != Distance::manhattan && rows.type() != ElementType::u8;
     }
 

@@ -133,12 +133,13 @@ void Searcher::score_gathered() {
 
 // The k best wanted points of the beam, the first ones in exact order if the walk was on codes.
 void Searcher::collect(const char* query, size_t rows) {
-    const size_t limit = exact_ ? std::max(options_.rescore, options_.k) : options_.k;
+    const bool rescores = exact_ && options_.rescore > 0;
+    const size_t limit = rescores ? std::max(options_.rescore, options_.k) : options_.k;
     for (const Candidate& c : beam_) {
         if (hits_.size() >= limit) break;
         if (wanted(c.id)) hits_.push_back({c.sim, c.id});
     }
-    if (exact_) {
+    if (rescores) {
         batch_.clear();
         for (const Hit& hit : hits_) batch_.push_back(hit.offset);
         sims_.resize(std::max(sims_.size(), batch_.size()));

@@ -23,7 +23,7 @@ struct SearchOptions {
     const uint8_t* mask = nullptr;  // (points) bytes; 0 = not wanted
     FilterMode mode = FilterMode::walls;
     double selectivity = 1;       // share of wanted points, for FilterMode::through
-    size_t rescore = 0;           // with codes: how many of the best are scored exactly
+    size_t rescore = 0;           // with codes: how many of the best are scored exactly; 0 = none
 };
 
 // Everything one thread needs to search; reused from query to query.

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgeshard.index.quantization import QuantizedVectors, VectorSpec, code_search
+from edgeshard.index.quantization import CodeSearch, QuantizedVectors, VectorSpec, code_search
 from edgeshard.segment.batch import Column, DenseColumn, Mask, MultiColumn, Offsets
 from edgeshard.segment.fields import DenseField, Field, Hits, MultiField
-from edgeshard.segment.graph_field import GraphField, MultiGraphField
+from edgeshard.segment.graph_field import Graph, GraphField, MultiGraphField
 from edgeshard.segment.schema import VectorSchema
-from edgeshard.segment.turbo_fields import TurboField, TurboMultiField
+from edgeshard.segment.turbo_fields import TurboField, TurboGraphField, TurboMultiField, TurboMultiGraphField
 from edgeshard.storage.flush import FlushPlan
 
 if TYPE_CHECKING:
@@ -51,24 +51,29 @@ class _WithCodes(_Base):
     def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
         """See :class:`Field`."""
         search = code_search(self.codes, params)
-        if search is None or self._walks(mask, params):
+        graph: Graph | None = getattr(self, "graph", None)
+        if graph is not None:
+            if search is not None:
+                search.rescore = search.rescore or graph.inline
+            found = graph.walk(queries, mask, k, params, **self._walk_options(graph, search, k))
+            if found is not None:
+                return found
+        if search is None:
             return super().topk(queries, mask, k, params)
         k = min(k, self.storage.count)
-        graph = getattr(self, "graph", None)
-        search.rescore |= graph is not None and graph.inline
 
         def exact(query: Any, offsets: Offsets) -> Any:
             return self.sims([query], offsets)[0]
 
         return [search.run(query, k, exact, mask=mask) for query in queries]
 
-    def _walks(self, mask: Mask | None, params: Any) -> bool:
-        """Whether a graph answers this search faster than a scan of the codes."""
-        graph = getattr(self, "graph", None)
-        if graph is None:
-            return False
-        total = self.storage.count
-        return not graph.prefers_scan(total if mask is None else int(np.count_nonzero(mask)), total, params)
+    def _walk_options(self, graph: Graph, search: CodeSearch | None, k: int) -> dict[str, Any]:
+        """How a graph walks: on the codes if it has them, unless the search leaves them aside."""
+        if graph.records is None or graph.records[1] is None:
+            return {}
+        if search is None:
+            return {"exact": True}
+        return {"rescore": max(search.candidates(k), k + 10) if search.rescore else 0}
 
     def ensure_count(self, total: int) -> None:
         """See :class:`Field`."""
@@ -125,6 +130,18 @@ class CodedTurboMultiField(_WithCodes, TurboMultiField):  # type: ignore[misc]
     __slots__ = ("codes",)
 
 
+class CodedTurboGraphField(_WithCodes, TurboGraphField):
+    """A :class:`TurboGraphField` with codes; the graph walks on the records."""
+
+    __slots__ = ("codes",)
+
+
+class CodedTurboMultiGraphField(_WithCodes, TurboMultiGraphField):  # type: ignore[misc]
+    """A :class:`TurboMultiGraphField` with codes; the graph walks on the records."""
+
+    __slots__ = ("codes",)
+
+
 _KINDS: dict[type, type] = {
     DenseField: CodedField,
     MultiField: CodedMultiField,
@@ -132,6 +149,8 @@ _KINDS: dict[type, type] = {
     MultiGraphField: CodedMultiGraphField,
     TurboField: CodedTurboField,
     TurboMultiField: CodedTurboMultiField,
+    TurboGraphField: CodedTurboGraphField,
+    TurboMultiGraphField: CodedTurboMultiGraphField,
 }
 
 
@@ -170,6 +189,8 @@ def adopt(field: Field, codes: QuantizedVectors) -> Field:
         for slot in getattr(base, "__slots__", ()):
             setattr(coded, slot, getattr(field, slot))
     coded.codes = codes
+    if kind is CodedGraphField and field.spec.datatype != "uint8":
+        coded.graph.records = codes.description.codec, codes.chunks()
     result: Field = coded
     return result
 

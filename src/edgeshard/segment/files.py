@@ -190,6 +190,13 @@ def _with_graph(field: Field, path: Path, name: str, config: SegmentConfig) -> F
         return GraphField(field.storage, field.spec, directory)
     if type(field) is MultiField:
         return MultiGraphField(field.storage, field.spec, directory)
+    if field.spec.turbo_bits is not None:
+        from edgeshard.segment.turbo_fields import TurboField, TurboGraphField, TurboMultiField, TurboMultiGraphField
+
+        if type(field) is TurboField and isinstance(field.storage, MatrixDense):
+            return TurboGraphField(field.storage, field.spec, directory)
+        if type(field) is TurboMultiField:
+            return TurboMultiGraphField(field.storage, field.spec, directory)
     return field
 
 

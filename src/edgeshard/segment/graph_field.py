@@ -18,7 +18,7 @@ import numpy as np
 from edgeshard._native import Codes8
 from edgeshard.errors import CorruptedError
 from edgeshard.index.hnsw import HnswConfig, HnswGraph
-from edgeshard.index.hnsw.graph import make_codes
+from edgeshard.index.hnsw.graph import Records, make_codes
 from edgeshard.segment.batch import Mask, Offsets
 from edgeshard.segment.fields import DenseField, Hits, MultiField
 from edgeshard.segment.schema import MANHATTAN, VectorSchema
@@ -40,18 +40,29 @@ class Graph:
         directory: ``vector_index`` or ``vector_index-NAME``.
         storage: the vectors.
         spec: their size, distance and type.
+        records: compressed copies to walk on, as :class:`HnswGraph` takes them.
 
     Attributes:
         broken: the files are missing or damaged: scan instead.
         inline: the vectors are kept inside the links; results are then always re-scored, as in Qdrant.
     """
 
-    __slots__ = ("_codes", "_config", "_graph", "_lock", "_walks", "broken", "directory", "inline", "spec", "storage")
+    __slots__ = (
+        "_codes", "_config", "_graph", "_lock", "_walks", "broken", "directory", "inline", "records", "spec",
+        "storage",
+    )  # fmt: skip
 
-    def __init__(self, directory: Path, storage: MatrixDense | MultiDense, spec: VectorSchema) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        storage: MatrixDense | MultiDense,
+        spec: VectorSchema,
+        records: Records | None = None,
+    ) -> None:
         self.directory = directory
         self.storage = storage
         self.spec = spec
+        self.records = records
         self.broken = not directory.is_dir()
         self.inline = False
         self._config = None if self.broken else HnswConfig.read(directory)
@@ -80,6 +91,7 @@ class Graph:
             self._walks += 1
             wants_codes = (
                 self._codes is None
+                and self.records is None
                 and self._walks > CODES_AFTER
                 and self.spec.distance != MANHATTAN
                 and self.spec.dtype == np.float32
@@ -88,7 +100,11 @@ class Graph:
             try:
                 if self._graph is None:
                     self._graph = HnswGraph.load(
-                        self.directory, self.storage.chunks(), self.spec.distance, row_table=self._row_table()
+                        self.directory,
+                        self.storage.chunks(),
+                        self.spec.distance,
+                        row_table=self._row_table(),
+                        records=self.records,
                     )
                 if wants_codes:
                     self._codes = make_codes(self.storage.chunks())
@@ -111,11 +127,50 @@ class Graph:
             return True
         return wanted <= SCAN_ROWS or wanted < SCAN_SHARE * total
 
+    def walk(
+        self,
+        queries: list[Any],
+        mask: Mask | None,
+        k: int,
+        params: Any,
+        *,
+        rescore: int | None = None,
+        exact: bool = False,
+    ) -> list[Hits] | None:
+        """What the graph finds for each query, None if the wanted points should be scanned.
 
-def beam(params: Any, graph: Graph, k: int) -> int:
-    """The beam of a search: what the caller asks for, or the graph's own, and never below ``k``."""
-    asked = None if params is None else params.hnsw_ef
-    return max(k, asked or graph.ef)
+        Args:
+            queries: ``(rows, dim)`` each.
+            mask: which points may be returned, None for all.
+            k: how many.
+            params: the beam is what they ask for, or the graph's own, and never below ``k`` or ``rescore``.
+            rescore: see :meth:`HnswGraph.search`.
+            exact: walk on the originals.
+        """
+        total = self.storage.count
+        wanted = total if mask is None else int(np.count_nonzero(mask))
+        k = min(k, wanted)
+        graph = None if self.prefers_scan(wanted, total, params) else self.load()
+        if graph is None or k == 0:
+            return None
+        bounds = None
+        if isinstance(self.storage, MultiDense):
+            bounds = np.zeros(len(queries) + 1, np.int64)
+            np.cumsum([len(query) for query in queries], out=bounds[1:])
+        rows = np.ascontiguousarray(np.concatenate(queries))
+        asked = None if params is None else params.hnsw_ef
+        ef = max(k, asked or self.ef, rescore or 0)
+        found = graph.search(
+            rows,
+            k,
+            ef,
+            padded(mask, graph),
+            bounds=bounds,
+            selectivity=wanted / total,
+            rescore=rescore,
+            exact=exact,
+        )
+        return [(o[:c], s[:c]) for o, s, c in zip(found[0], found[1], found[2].tolist(), strict=True)]
 
 
 class GraphField(DenseField):
@@ -140,17 +195,8 @@ class GraphField(DenseField):
 
     def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
         """See :class:`Field`."""
-        total = self.storage.count
-        wanted = total if mask is None else int(np.count_nonzero(mask))
-        k = min(k, wanted)
-        graph = None if self.graph.prefers_scan(wanted, total, params) else self.graph.load()
-        if graph is None or k == 0:
-            return super().topk(queries, mask, k, params)
-        rows = np.ascontiguousarray(np.concatenate(queries))
-        offsets, sims, counts = graph.search(
-            rows, k, beam(params, self.graph, k), padded(mask, graph), selectivity=wanted / total
-        )
-        return [(o[:c], s[:c]) for o, s, c in zip(offsets, sims, counts.tolist(), strict=True)]
+        found = self.graph.walk(queries, mask, k, params)
+        return super().topk(queries, mask, k, params) if found is None else found
 
 
 class MultiGraphField(MultiField):
@@ -175,19 +221,8 @@ class MultiGraphField(MultiField):
 
     def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
         """See :class:`Field`."""
-        total = self.storage.count
-        wanted = total if mask is None else int(np.count_nonzero(mask))
-        k = min(k, wanted)
-        graph = None if self.graph.prefers_scan(wanted, total, params) else self.graph.load()
-        if graph is None or k == 0:
-            return super().topk(queries, mask, k, params)
-        bounds = np.zeros(len(queries) + 1, np.int64)
-        np.cumsum([len(query) for query in queries], out=bounds[1:])
-        rows = np.ascontiguousarray(np.concatenate(queries))
-        offsets, sims, counts = graph.search(
-            rows, k, beam(params, self.graph, k), padded(mask, graph), bounds=bounds, selectivity=wanted / total
-        )
-        return [(o[:c], s[:c]) for o, s, c in zip(offsets, sims, counts.tolist(), strict=True)]
+        found = self.graph.walk(queries, mask, k, params)
+        return super().topk(queries, mask, k, params) if found is None else found
 
 
 def padded(mask: Mask | None, graph: HnswGraph) -> Mask | None:

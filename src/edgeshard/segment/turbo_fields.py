@@ -19,6 +19,7 @@ from edgeshard.index import turbo
 from edgeshard.index.flat import best_of
 from edgeshard.segment.batch import Mask, Offsets
 from edgeshard.segment.fields import DenseField, Hits, MultiField, Scores
+from edgeshard.segment.graph_field import Graph
 from edgeshard.segment.schema import VectorSchema
 from edgeshard.storage.convert import to_stored
 from edgeshard.storage.dense import ChunkedDense, MatrixDense
@@ -98,9 +99,7 @@ class TurboMultiField(MultiField):
         indptr, records = self.storage.get_batch(offsets)
         vectors = self.codec.decode(np.ascontiguousarray(records))
         missing = self.storage.deleted_mask()[offsets].tolist()
-        return [
-            None if gone else vectors[indptr[place] : indptr[place + 1]] for place, gone in enumerate(missing)
-        ]
+        return [None if gone else vectors[indptr[place] : indptr[place + 1]] for place, gone in enumerate(missing)]
 
     def query(self, vector: Any) -> Vectors:
         """See :class:`Field`."""
@@ -123,6 +122,58 @@ class TurboMultiField(MultiField):
         indptr, records = self.storage.get_batch(offsets)
         vectors = self.codec.decode(np.ascontiguousarray(records))
         return [vectors[start:stop] for start, stop in pairwise(indptr)]
+
+
+class TurboGraphField(TurboField):
+    """A :class:`TurboField` found by a graph that walks on the records.
+
+    Args:
+        storage: the records.
+        spec: size, distance and type of the vectors.
+        directory: of the graph.
+    """
+
+    __slots__ = ("graph",)
+
+    def __init__(self, storage: MatrixDense, spec: VectorSchema, directory: Path) -> None:
+        super().__init__(storage, spec)
+        self.graph = Graph(directory, storage, spec, (self.codec, None))
+
+    @property
+    def indexed_count(self) -> int:
+        """Vectors in the graph."""
+        return self.graph.indexed
+
+    def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
+        """See :class:`Field`."""
+        found = self.graph.walk(queries, mask, k, params)
+        return super().topk(queries, mask, k, params) if found is None else found
+
+
+class TurboMultiGraphField(TurboMultiField):
+    """A :class:`TurboMultiField` found by a graph that walks on the records.
+
+    Args:
+        storage: the records and the table that says which belong to a point.
+        spec: size, distance and type of the vectors.
+        directory: of the graph.
+    """
+
+    __slots__ = ("graph",)
+
+    def __init__(self, storage: MultiDense, spec: VectorSchema, directory: Path) -> None:
+        super().__init__(storage, spec, writable=False)
+        self.graph = Graph(directory, storage, spec, (self.codec, None))
+
+    @property
+    def indexed_count(self) -> int:
+        """Vectors in the graph."""
+        return self.graph.indexed
+
+    def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
+        """See :class:`Field`."""
+        found = self.graph.walk(queries, mask, k, params)
+        return super().topk(queries, mask, k, params) if found is None else found
 
 
 def dense_query(vector: Any, spec: VectorSchema) -> Vectors:
@@ -182,3 +233,11 @@ def create_turbo_field(directory: Path, spec: VectorSchema) -> TurboField | Turb
         return TurboMultiField(MultiDense.create(directory, width, np.uint8, turbo=True), spec, True)
     filler = turbo.placeholder(spec.size, spec.distance, bits)
     return TurboField(ChunkedDense.create(directory, width, np.uint8, turbo=True, placeholder=filler), spec)
+
+
+def open_records(directory: Path, spec: VectorSchema) -> MatrixDense | MultiDense:
+    """The records of a segment being built, for reading."""
+    width = turbo.record_bytes(spec.size, spec.distance, spec.turbo_bits or 0)
+    if spec.kind == "multi":
+        return MultiDense.open(directory, width, np.uint8, turbo=True, read_only=True)
+    return MatrixDense.open(directory, width, np.uint8, turbo=True, read_only=True)

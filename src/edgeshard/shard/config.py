@@ -47,6 +47,8 @@ from edgeshard.segment.config import DISTANCES, DenseConfig, SegmentConfig, Spar
 from edgeshard.storage import files
 
 FILE = "edge_config.json"
+SEAL = "edgeshard_seal"
+"""Key that says that no other engine has opened the shard since its checksums were written."""
 PAYLOAD_FIELDS = ("on_disk_payload", "payload_memory")
 PLAIN_FIELDS = ("on_disk_payload", "max_search_threads", "search_pool_core")
 OPTIMIZER_FIELDS = (
@@ -95,7 +97,7 @@ def encoded(path: Path, config: EdgeConfig) -> bytes:
     if file.exists():
         try:
             stored = msgspec.json.decode(file.read_bytes())
-            kept = {key: stored[key] for key in ("wal_options",) if key in stored}
+            kept = {key: stored[key] for key in ("wal_options", SEAL) if key in stored}
         except (msgspec.DecodeError, TypeError):
             kept = {}
     return msgspec.json.encode({**to_object(config), **kept})

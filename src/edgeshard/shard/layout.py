@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from edgeshard.errors import ValidationError
 from edgeshard.models.config import EdgeConfig, EdgeSparseVectorParams, EdgeVectorParams
 from edgeshard.models.enums import Memory, Modifier
 from edgeshard.models.wire import to_wire
 from edgeshard.segment.config import DenseConfig, SegmentConfig, SparseConfig
 from edgeshard.segment.graph_field import GraphField, MultiGraphField
-from edgeshard.segment.schema import TURBO_BITS, Schema, VectorSchema
+from edgeshard.segment.schema import Schema, VectorSchema
 from edgeshard.segment.segment import Segment
 from edgeshard.shard import config as configs
 
@@ -133,8 +134,6 @@ def optimised_segment_config(config: EdgeConfig, inputs: Sequence[Segment], poin
     if not threshold or max(sizes.values(), default=0) < threshold:
         return result
     for name, dense in result.vector_data.items():
-        if dense.datatype in TURBO_BITS:
-            continue
         params = config.vectors[name]
         dense.storage_type = "Mmap" if is_cold(params) else "InRamMmap"
         dense.index = {"type": "hnsw", "options": hnsw_options(config, params)}
@@ -213,3 +212,17 @@ def is_mismatched(segment: Segment, config: EdgeConfig) -> bool:
 def _other_graph(built: dict[str, Any], wanted: dict[str, Any]) -> bool:
     fields = ("m", "ef_construct", "full_scan_threshold", "payload_m")
     return any(built.get(field) != wanted.get(field) for field in fields)
+
+
+def check_vector_name(name: str) -> None:
+    """Refuse a vector name that cannot be part of a directory name inside a segment.
+
+    Raises:
+        ValidationError: it is too long, holds NUL, or leads out of the segment.
+    """
+    if "\0" in name or len(name.encode()) > 200:
+        raise ValidationError(f"Validation failed: invalid vector name {name[:50]!r}...: at most 200 bytes, no NUL")
+    if any(part in ("..", "") for part in name.split("/")) and name:
+        raise ValidationError(
+            f"Validation failed: invalid vector name {name!r}: it must not escape the segment directory"
+        )

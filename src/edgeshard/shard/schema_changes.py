@@ -21,7 +21,7 @@ from edgeshard.models.paths import JsonPath
 from edgeshard.models.updates import UpdateOperation
 from edgeshard.segment.files import add_field, drop_field
 from edgeshard.shard import config as configs
-from edgeshard.shard.layout import field_config, schema_of_config, with_vectors
+from edgeshard.shard.layout import check_vector_name, field_config, schema_of_config, with_vectors
 from edgeshard.shard.operations import encode
 from edgeshard.shard.operations.schemas import schema_to_json
 
@@ -85,7 +85,7 @@ def _needed(store: Store, operation: Any) -> bool:
         return any(operation.field in segment.indexes.schema for segment in store.segments)
     if isinstance(operation, DeleteVectorName):
         return operation.name in store.schema
-    _check_name(operation.name)
+    check_vector_name(operation.name)
     params = _params(operation)
     known = store.config.vectors.get(operation.name) or store.config.sparse_vectors.get(operation.name)
     if known is None:
@@ -119,15 +119,6 @@ def _same(known: Any, wanted: Any) -> bool:
     fields = ("size", "distance", "multivector_config")
     same = all(getattr(known, field) == getattr(wanted, field) for field in fields)
     return same and configs.datatype_name(known.datatype) == configs.datatype_name(wanted.datatype)
-
-
-def _check_name(name: str) -> None:
-    if "\0" in name or len(name.encode()) > 200:
-        raise ValidationError(f"Validation failed: invalid vector name {name[:50]!r}...: at most 200 bytes, no NUL")
-    if any(part in ("..", "") for part in name.split("/")) and name:
-        raise ValidationError(
-            f"Validation failed: invalid vector name {name!r}: it must not escape the segment directory"
-        )
 
 
 def _params(operation: CreateDenseVector | CreateSparseVector) -> EdgeVectorParams | EdgeSparseVectorParams:

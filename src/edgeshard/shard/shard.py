@@ -83,13 +83,24 @@ class EdgeShard(Searching):
         return EdgeShard._wrap(Store.create(_directory(path), config))
 
     @staticmethod
-    def load(path: PathLike, config: EdgeConfig | None = None, *, wait: float = 0.0) -> EdgeShard:
+    def load(
+        path: PathLike,
+        config: EdgeConfig | None = None,
+        *,
+        wait: float = 0.0,
+        verify: Literal["fast", "full"] | None = "fast",
+        read_only: bool = False,
+    ) -> EdgeShard:
         """Open an existing shard; with a ``config``, create one in an empty directory.
 
         Args:
             path: the directory.
             config: settings that replace the stored ones; what the segments hold must fit it.
             wait: seconds to wait for another handle to let go of the shard.
+            verify: what to compare with the checksums of the last close, if no other engine has changed the shard:
+                ``"full"`` every byte, ``"fast"`` the sizes, and the bytes of files up to 1 MiB; None nothing.
+            read_only: take no lock and change nothing: the state of the last flush, beside a writer or not
+                (a :class:`~edgeshard.shard.reader.ReadOnlyShard`).
 
         Raises:
             StorageError: there is no such directory, or nothing to open in it.
@@ -99,7 +110,13 @@ class EdgeShard(Searching):
         """
         if config is not None and not isinstance(config, EdgeConfig):
             raise TypeError(f"config must be an EdgeConfig or None, not {type(config).__name__}")
-        return EdgeShard._wrap(Store.load(_directory(path), config, wait=wait))
+        if verify not in ("fast", "full", None):
+            raise ValidationError(f"verify must be 'fast', 'full' or None, not {verify!r}")
+        if read_only:
+            from edgeshard.shard.reader import ReadOnlyShard
+
+            return ReadOnlyShard.open(_directory(path), config)
+        return EdgeShard._wrap(Store.load(_directory(path), config, wait=wait, verify=verify))
 
     # --- life cycle --------------------------------------------------------------------------------------
 

@@ -21,13 +21,14 @@ from edgeshard.segment.files import create_segment, open_segment
 from edgeshard.segment.schema import Schema
 from edgeshard.segment.segment import Segment
 from edgeshard.shard import config as configs
-from edgeshard.shard.layout import new_segment_config, schema_of_config
+from edgeshard.shard import seal
+from edgeshard.shard.layout import check_vector_name, new_segment_config, schema_of_config
 from edgeshard.shard.replay import replay
 from edgeshard.shard.resolve import Resolved, resolve
 from edgeshard.shard.schema_changes import change_schema, is_schema_change
 from edgeshard.shard.single import single_point, upsert_single
 from edgeshard.shard.snapshot import swap
-from edgeshard.storage import files, journal
+from edgeshard.storage import checksums, files, journal
 from edgeshard.storage.checkpoint import Checkpointer
 from edgeshard.storage.flush import FlushPlan
 from edgeshard.storage.lock import ShardLock
@@ -55,8 +56,8 @@ class Store:
     """
 
     __slots__ = (
-        "_checkpointer", "_unflushed_bytes", "closed", "config", "doomed", "lock", "next_op", "path", "pid",
-        "schema", "segments", "unflushed", "wal",
+        "_checkpointer", "_checksums", "_sealed", "_unflushed_bytes", "closed", "config", "doomed", "lock",
+        "next_op", "path", "pid", "schema", "segments", "unflushed", "wal",
     )  # fmt: skip
 
     def __init__(self, path: Path, config: EdgeConfig, lock: ShardLock) -> None:
@@ -70,6 +71,8 @@ class Store:
         self.closed = False
         self.pid = os.getpid()
         self.doomed: int | None = None
+        self._checksums: dict[str, checksums.Entry] = {}
+        self._sealed = False
         self.unflushed: list[tuple[int, bytes]] = []
         self._unflushed_bytes = 0
         self._checkpointer = Checkpointer(path, None)
@@ -83,6 +86,8 @@ class Store:
         Raises:
             StorageError: there is a shard already, or the directory cannot be made.
         """
+        for name in (*config.vectors, *config.sparse_vectors):
+            check_vector_name(name)
         created = _make_directories(path)
         before = set(os.listdir(path))
         segments = path / SEGMENTS
@@ -107,8 +112,17 @@ class Store:
             raise
 
     @classmethod
-    def load(cls, path: Path, config: EdgeConfig | None, *, wait: float = 0.0) -> Store:
+    def load(
+        cls,
+        path: Path,
+        config: EdgeConfig | None,
+        *,
+        wait: float = 0.0,
+        verify: checksums.Level | None = "fast",
+    ) -> Store:
         """Open a shard, or create one in an empty directory if a configuration is given.
+
+        ``verify`` says how much is compared with the checksums of the last close.
 
         Raises:
             StorageError: the directory does not exist or cannot be read.
@@ -127,15 +141,23 @@ class Store:
                 lock.move_to_wal(path / WAL)
             journal.recover(path)
             _clean_up(path)
+            sums = seal.inspect(path, verify)
             stored = configs.read_config(path)
             names = segment_names(path)
             configs.wal_enabled(config, stored)
             opened += [open_segment(path / SEGMENTS / name) for name in names]
             merged = configs.merge_config(config, stored, [segment.config for segment in opened])
             store = cls(path, merged, lock)
-            store.segments = opened
+            store.segments, store._checksums, store._sealed = opened, sums, bool(sums)
             store._finish_load(stored)
             return store
+        except OSError as error:
+            for segment in opened:
+                segment.close()
+            lock.release()
+            if isinstance(error, StorageError):
+                raise
+            raise StorageError(error.errno, f"cannot load {path}: {error.strerror} ({error.filename})") from error
         except BaseException:
             for segment in opened:
                 segment.close()
@@ -150,6 +172,8 @@ class Store:
         """
         kept = ("segments", "wal", "config", "schema", "next_op", "_checkpointer")
         before = {name: getattr(self, name) for name in kept}
+        self._sealed = True  # whatever checksums the directory has now are not those of what will be closed
+        self.unseal()
         self._checkpointer.close()
         opened: list[Segment] = []
         try:
@@ -185,6 +209,7 @@ class Store:
                 self.flush(checkpoint=True)
             self.next_op = self.wal.next_index
         if self.config != stored:
+            self.unseal()
             configs.write_config(self.path, self.config)
 
     def _open_wal(self) -> None:
@@ -211,6 +236,7 @@ class Store:
 
     def add_segment(self) -> Segment:
         """A new appendable segment with the payload indexes of the others."""
+        self.unseal()
         schema: dict[str, Any] = {}
         for segment in self.segments:
             schema.update(segment.indexes.schema)
@@ -257,6 +283,8 @@ class Store:
     def log(self, record: Callable[[], bytes]) -> int:
         """Write a record to the log; its operation number. Without a log it is kept in memory until the next flush."""
         number = self.next_op
+        if self._sealed:
+            self.unseal()
         data = record()
         self._unflushed_bytes += len(data)
         if self.wal is None:
@@ -305,8 +333,7 @@ class Store:
         before, config = self.segments, self.config
         fresh: list[Segment] = []
         try:
-            for name in segment_names(self.path):
-                fresh.append(open_segment(self.path / SEGMENTS / name))
+            fresh += [open_segment(self.path / SEGMENTS / name) for name in segment_names(self.path)]
             _resolve_duplicates(fresh)
             stored = configs.read_config(self.path)
             self.config = configs.merge_config(None, stored, [segment.config for segment in fresh])
@@ -316,6 +343,15 @@ class Store:
         except BaseException:
             self.segments, self.config, self.schema = before, config, schema_of_config(config)
             raise
+
+    def unseal(self) -> None:
+        """Drop the checksums: files are about to change."""
+        if self._sealed:
+            try:
+                checksums.remove(self.path)
+            except OSError as error:
+                raise StorageError(error.errno, f"cannot write to {self.path}: {error.strerror}") from error
+            self._sealed = False
 
     # --- making durable ----------------------------------------------------------------------------------
 
@@ -331,6 +367,8 @@ class Store:
             plan.replace(path, data)
         for segment in self.segments:
             segment.collect(plan)
+        if not plan.empty:
+            self.unseal()
         self._checkpointer.flush(plan, self.next_op - 1, checkpoint=checkpoint)
         self._unflushed_bytes = 0
         self.unflushed = []
@@ -351,11 +389,21 @@ class Store:
             if self.path.is_dir():
                 self.mend()
                 self.flush(checkpoint=True)
+                self._seal()
         except BaseException:
             if self.wal is not None:
                 self.release()
             raise
         self.release()
+
+    def _seal(self) -> None:
+        """Write checksums of the files, which nobody changes any more; a disk that refuses leaves the shard without."""
+        if self._sealed:
+            return
+        try:
+            seal.write(self.path, self._checksums)
+        except OSError:
+            return  # the shard is whole without them, and the next close tries again
 
     def release(self) -> None:
         """Let go of everything; what was not flushed and is in no log is lost."""

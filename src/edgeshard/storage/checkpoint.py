@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from edgeshard.errors import StorageError
-from edgeshard.storage import files
+from edgeshard.storage import files, generation
 from edgeshard.storage.flush import Bytes, FlushPlan
 from edgeshard.storage.journal import Journal, sync_files
 
@@ -39,9 +39,10 @@ class Checkpointer:
         log: its write-ahead log, None when it has none.
     """
 
-    __slots__ = ("_journal", "_log", "_unsynced")
+    __slots__ = ("_journal", "_log", "_root", "_unsynced")
 
     def __init__(self, root: Path, log: Log | None) -> None:
+        self._root = root
         self._journal = Journal(root)
         self._log = log
         self._unsynced: set[Path] = set()
@@ -95,12 +96,13 @@ class Checkpointer:
             sync_files(write_ranges(plan.fresh))
         self._journal.append(plan)
         self._unsynced |= {path for path, _, _ in plan.changes}
-        write_ranges(plan.changes)
-        for path, data in plan.replacements.items():
-            replace_unsynced(path, data)
-            self._unsynced.add(path)
-        for path in plan.removals:
-            files.disk.unlink(path)
+        with generation.changing(self._root):
+            write_ranges(plan.changes)
+            for path, data in plan.replacements.items():
+                replace_unsynced(path, data)
+                self._unsynced.add(path)
+            for path in plan.removals:
+                files.disk.unlink(path)
         plan.done()
 
     def _checkpoint(self, op_number: int) -> None:

@@ -179,6 +179,11 @@ def _recover(root: Path, path: Path) -> int:
     return len(records)
 
 
+def names(root: Path) -> set[str]:
+    """The files that the journal of a shard changes, relative to the shard."""
+    return {entry[0] for record in _records((root / NAME).read_bytes()) for entry in record["writes"]}
+
+
 def _records(data: bytes) -> Iterator[dict[str, Any]]:
     """The whole records of a journal; a torn tail ends them."""
     if data[: len(MAGIC)] != MAGIC:

@@ -17,6 +17,7 @@ from edgeshard.index.hnsw import files
 Offsets = npt.NDArray[np.uint32]
 Mask = npt.NDArray[np.bool_]
 RowTable = tuple[Offsets, Offsets]
+Records = tuple[_native.RecordCodec, "list[npt.NDArray[np.uint8]] | None"]
 Hits = tuple[Offsets, npt.NDArray[np.float32], npt.NDArray[np.int64]]
 
 WALLS, ACORN, THROUGH = 0, 1, 2
@@ -62,6 +63,7 @@ class HnswGraph:
         codes: Codes8 | None = None,
         deleted: Mask | None = None,
         row_table: RowTable | None = None,
+        records: Records | None = None,
         blocks: Sequence[Offsets] = (),
         payload_m: int | None = None,
         progress: Callable[[int, int], None] | None = None,
@@ -85,6 +87,8 @@ class HnswGraph:
                 recall. Manhattan and uint8 rows are used as they are.
             deleted: ``(n,)`` True = leave out; ``n`` is the number of points of the graph.
             row_table: for multi-vectors ``(first row, number of rows)`` of each point.
+            records: ``(codec, chunks)``: compressed copies of the rows to build and walk on, instead of codes;
+                chunks None if the rows are records themselves. Not for multi-vectors unless they are.
             blocks: sets of points that filters are expected to select; each gets links of its own.
             payload_m: links inside a block, by default ``m``.
             progress: called with ``(done, total)`` now and then.
@@ -94,7 +98,7 @@ class HnswGraph:
             CancelledError: ``cancel`` said so.
             ValueError: arrays of the wrong shape or type.
         """
-        space = make_space(chunks, distance, codes, row_table)
+        space = make_space(chunks, distance, codes, row_table, records)
         total = len(deleted) if deleted is not None else space.points
         if offsets is None:
             offsets = np.arange(total, dtype=np.uint32)
@@ -129,6 +133,7 @@ class HnswGraph:
         *,
         codes: Codes8 | None = None,
         row_table: RowTable | None = None,
+        records: Records | None = None,
         in_memory: bool = False,
     ) -> HnswGraph:
         """The graph in a directory.
@@ -139,6 +144,7 @@ class HnswGraph:
             distance: as for :meth:`build`.
             codes: as for :meth:`build`.
             row_table: as for :meth:`build`.
+            records: as for :meth:`build`.
             in_memory: unpack the links (about three times the size of the file) instead of walking on the
                 mapped file, which takes about 10 % longer per search and no time to open.
 
@@ -151,7 +157,8 @@ class HnswGraph:
         if in_memory:
             check(links, path)
             links = links.unpacked()
-        return cls(links, make_space(chunks, distance, codes, row_table), header.ef_construct, path)
+        space = make_space(chunks, distance, codes, row_table, records)
+        return cls(links, space, header.ef_construct, path)
 
     def attach(
         self,
@@ -217,8 +224,8 @@ class HnswGraph:
                 2024). ``THROUGH``: they are walked, with a wider beam. By default the best one for the share
                 of wanted points.
             selectivity: share of wanted points, counted if not given.
-            rescore: with codes, how many of the best are scored with the originals; by default
-                ``max(2 k, k + 10)``.
+            rescore: with codes or records, how many of the best are scored with the originals; by default
+                ``max(2 k, k + 10)``, 0 for the similarities of the codes.
             exact: walk on the originals although there are codes.
 
         Returns:
@@ -294,8 +301,13 @@ def make_codes(chunks: Sequence[npt.NDArray[Any]], threads: int = 0) -> Codes8:
 
 
 def make_space(
-    chunks: Sequence[npt.NDArray[Any]], distance: int, codes: Codes8 | None, row_table: RowTable | None
+    chunks: Sequence[npt.NDArray[Any]],
+    distance: int,
+    codes: Codes8 | None,
+    row_table: RowTable | None,
+    records: Records | None = None,
 ) -> HnswSpace:
     """The native view of vectors."""
     first, count = row_table if row_table is not None else (None, None)
-    return HnswSpace(list(chunks), int(distance), first, count, codes)
+    codec, record_chunks = records if records is not None else (None, None)
+    return HnswSpace(list(chunks), int(distance), first, count, codes, codec, record_chunks)

@@ -94,7 +94,7 @@ class Description:
 def _read(path: Path) -> dict[str, Any]:
     try:
         value = msgspec.json.decode(files.read_file(path, JSON_LIMIT_BYTES))
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CorruptedError(path, f"not JSON: {error}") from error
     if not isinstance(value, dict):
         raise CorruptedError(path, "expected an object")

@@ -22,7 +22,7 @@ from edgeshard.segment.files import schema_of
 from edgeshard.segment.payload_indexes import PayloadIndexes
 from edgeshard.segment.schema import VectorSchema
 from edgeshard.segment.segment import Segment
-from edgeshard.shard.optimizer.graphs import build_graphs
+from edgeshard.shard.optimizer.graphs import build_graphs, open_vectors
 from edgeshard.shard.optimizer.sparse import build_sparse_indexes
 from edgeshard.storage import files
 from edgeshard.storage.dense import ChunkedDense, MatrixDense
@@ -240,7 +240,7 @@ def _write_vectors(
                 yield column.rows
 
         MatrixDense.write(target, rows(), deleted, turbo=spec.turbo_bits is not None)
-        _write_codes(MatrixDense.open(target, spec.size, spec.dtype, read_only=True), target, name, spec, config)
+        _write_codes(open_vectors(target, spec), target, name, spec, config)
         return
     storage = _appendable(target, spec)
     for start, stop in ranges:

@@ -11,6 +11,7 @@ import numpy as np
 from edgeshard.filter.columns import PayloadSource
 from edgeshard.index.hnsw import HnswConfig, HnswGraph
 from edgeshard.index.hnsw.graph import make_codes
+from edgeshard.index.turbo import codec
 from edgeshard.segment.config import SegmentConfig
 from edgeshard.segment.fields import vector_directory
 from edgeshard.segment.files import schema_of
@@ -76,19 +77,17 @@ def _build(
     threads: int | None,
 ) -> None:
     source = vector_directory(directory, name)
-    storage: MatrixDense | MultiDense
-    if spec.kind == "multi":
-        storage = MultiDense.open(source, spec.size, spec.dtype, read_only=True)
-    else:
-        storage = MatrixDense.open(source, spec.size, spec.dtype, read_only=True)
+    storage = open_vectors(source, spec)
     deleted = storage.deleted_mask().copy()
-    chunks = storage.chunks() or [np.zeros((0, spec.size), spec.dtype)]
-    codes = None
+    chunks = storage.chunks() or [np.zeros((0, storage.dim), spec.dtype)]
+    codes, records = None, None
+    if spec.turbo_bits is not None:
+        records = codec(spec.size, spec.distance, spec.turbo_bits), None
     if spec.kind == "dense" and spec.distance != MANHATTAN and spec.dtype == np.float32:
         codes = make_codes(chunks, threads or 0)
     m, payload_m = options["m"], options.get("payload_m")
     live = int(np.count_nonzero(~deleted))
-    stored_bytes = live * spec.size * spec.dtype.itemsize
+    stored_bytes = live * storage.dim * spec.dtype.itemsize
     threshold = HnswConfig.threshold_of(options["full_scan_threshold"], stored_bytes, len(deleted))
     blocks = payload_blocks(payloads, schema, threshold) if (m if payload_m is None else payload_m) else []
     graph = HnswGraph.build(
@@ -98,6 +97,7 @@ def _build(
         ef_construct=options["ef_construct"],
         threads=options.get("max_indexing_threads") or threads or 0,
         codes=codes,
+        records=records,
         deleted=deleted,
         row_table=storage.row_table() if isinstance(storage, MultiDense) else None,
         blocks=[block[~deleted[block]] for block in blocks],
@@ -117,3 +117,22 @@ def _build(
     )
     files.replace_file(target / "hnsw_config.json", written.to_json())
     storage.close()
+
+
+def open_vectors(directory: Path, spec: VectorSchema) -> MatrixDense | MultiDense:
+    """The dense or multi-vectors of an immutable segment that has just been written.
+
+    Args:
+        directory: ``vector_storage[-NAME]``.
+        spec: what they are.
+
+    Raises:
+        CorruptedError: they are not there.
+    """
+    if spec.turbo_bits is not None:
+        from edgeshard.segment.turbo_fields import open_records
+
+        return open_records(directory, spec)
+    if spec.kind == "multi":
+        return MultiDense.open(directory, spec.size, spec.dtype, read_only=True)
+    return MatrixDense.open(directory, spec.size, spec.dtype, read_only=True)

@@ -26,7 +26,7 @@ from edgeshard.shard.layout import is_indexable, is_mismatched, optimised_segmen
 from edgeshard.shard.optimizer.build import Progress, Source, build_segment, write_out
 from edgeshard.shard.optimizer.plan import Candidate, Task, Thresholds, plan, thresholds
 from edgeshard.shard.rwlock import ReadWriteLock
-from edgeshard.storage import files
+from edgeshard.storage import files, generation
 from edgeshard.storage.files import sync_tree
 
 if TYPE_CHECKING:
@@ -51,15 +51,17 @@ def optimise(
     progress = on_progress or (lambda step, share: None)
     asked = getattr(cancel, "is_set", cancel) or (lambda: False)
     done, previous = False, None
+    with lock.reading():
+        known = {segment.name for segment in store.segments}
     for _ in range(MAX_ROUNDS):
-        with lock.reading():
-            tasks = plan(candidates(store), limits_of(store.config))
+        with lock.reading():  # segments that take writes meanwhile would keep this going for as long as writers do
+            tasks = plan([one for one in candidates(store) if one.name in known], limits_of(store.config))
         if not tasks or tasks == previous:
             break
         for task in tasks:
             if deadline is not None and time.monotonic() > deadline:
                 return done
-            run_task(store, lock, task, progress=progress, cancelled=asked, threads=threads)
+            known.add(run_task(store, lock, task, progress=progress, cancelled=asked, threads=threads))
             done = True
         previous = tasks
     return done
@@ -107,8 +109,8 @@ def run_task(
     progress: Progress,
     cancelled: Callable[[], bool],
     threads: int | None = None,
-) -> None:
-    """Replace the segments of a task by one.
+) -> str:
+    """Replace the segments of a task by one, whose name is returned.
 
     Raises:
         CancelledError: ``cancelled`` said so; the shard is as it was.
@@ -120,6 +122,7 @@ def run_task(
     try:
         with lock.writing():
             inputs = [segment for segment in store.segments if segment.name in task.names]
+            store.unseal()
             store.flush()
             frozen = [(segment, segment.appendable) for segment in inputs]
             for segment in inputs:
@@ -133,8 +136,10 @@ def run_task(
             directory, source, config, progress=progress, cancelled=cancelled, threads=threads
         )
         with lock.writing():
-            _swap(store, inputs, source, directory, target)
-            graves = [bury_segment(segment.path) for segment in inputs]
+            store.flush(checkpoint=True)
+            with generation.changing(store.path):
+                _swap(store, inputs, source, directory, target)
+                graves = [bury_segment(segment.path) for segment in inputs]
     except BaseException:
         with lock.writing():
             _settle(store, frozen, target)
@@ -142,6 +147,7 @@ def run_task(
         raise
     for grave in graves:
         files.disk.remove_tree(grave)
+    return target.name
 
 
 def _settle(store: Store, frozen: Sequence[tuple[Segment, bool]], target: Path) -> None:
@@ -162,7 +168,6 @@ def _swap(
     store: Store, inputs: Sequence[Segment], source: Source, directory: Path, path: Path
 ) -> None:
     """Put the built segment in place of its inputs, at ``path``."""
-    store.flush(checkpoint=True)
     output = open_segment(directory, complete=False)
     gone = np.zeros(len(source), np.bool_)
     versions = np.zeros(len(source), np.uint64)

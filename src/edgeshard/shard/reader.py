@@ -1,0 +1,94 @@
+"""A shard that is only read: the public face of :mod:`edgeshard.shard.replica`."""
+
+from __future__ import annotations
+
+import weakref
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+from edgeshard.errors import ReadOnlyError
+from edgeshard.models.config import EdgeConfig
+from edgeshard.shard.replica import Replica
+from edgeshard.shard.shard import EdgeShard
+
+
+class ReadOnlyShard(EdgeShard):
+    """What :meth:`EdgeShard.load` returns with ``read_only=True``: the state of the last flush of the writer.
+
+    Any number may be open in any number of processes, beside a writer and on a read-only file system. Nothing is
+    locked and nothing is written to the shard's directory. :meth:`refresh` follows the writer.
+    """
+
+    __slots__ = ("_replica",)
+
+    _replica: Replica
+
+    @classmethod
+    def open(cls, path: Path, config: EdgeConfig | None) -> ReadOnlyShard:
+        """The shard at ``path``; see :meth:`EdgeShard.load`."""
+        replica = Replica(path, config)
+        shard = cls._wrap(replica.store)
+        assert isinstance(shard, ReadOnlyShard)
+        shard._finalizer.detach()
+        shard._replica = replica
+        shard._finalizer = weakref.finalize(shard, partial(_discard, replica))
+        return shard
+
+    @property
+    def path(self) -> Path:
+        """The directory of the shard."""
+        return self._replica.source
+
+    def refresh(self) -> bool:
+        """Follow the writer to its last flush; whether there was a later one.
+
+        Raises:
+            StorageError: the shard is gone, or changes faster than it can be read; the state shown stays as it was.
+        """
+        self._check_process()
+        self._open_store()
+        if not self._replica.stale:
+            return False
+        fresh = Replica(self._replica.source, before=self._replica)
+        with self._lock.writing():
+            before, self._replica, self._store = self._replica, fresh, fresh.store
+            self._finalizer.detach()
+            self._finalizer = weakref.finalize(self, partial(_discard, fresh))
+        _discard(before)
+        return True
+
+    def close(self) -> None:
+        """Let go of the shard. Closing twice is fine; every other call then raises ClosedError."""
+        if not self._store.closed:
+            with self._lock.writing():
+                self._finalizer()
+
+    def update(self, operation: Any) -> NoReturn:
+        """Refused.
+
+        Raises:
+            ReadOnlyError: always.
+        """
+        raise self._refusal("update")
+
+    def flush(self) -> NoReturn:
+        """Refused; raises ReadOnlyError."""
+        raise self._refusal("flush")
+
+    def optimize(self, **settings: Any) -> NoReturn:
+        """Refused; raises ReadOnlyError."""
+        raise self._refusal("optimize")
+
+    def update_from_snapshot(self, *arguments: Any, **settings: Any) -> NoReturn:
+        """Refused; raises ReadOnlyError."""
+        raise self._refusal("update_from_snapshot")
+
+    def _refusal(self, what: str) -> ReadOnlyError:
+        self._open_store()
+        return ReadOnlyError(f"{what}: {self.path} was opened with read_only=True; load it without to change it")
+
+
+def _discard(replica: Replica) -> None:
+    replica.store.release()
+    replica.discard()

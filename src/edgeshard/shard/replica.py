@@ -1,0 +1,167 @@
+"""Reading a shard beside its writer: a private copy of what may change, and links to what does not.
+
+The copy is taken without a lock while :mod:`edgeshard.storage.generation` stands still; it holds the journal too, so
+that opening it finishes a flush that was under way. See docs/design/read-only.md.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+
+from edgeshard.errors import CorruptedError, EdgeShardError, StorageError
+from edgeshard.models.config import EdgeConfig
+from edgeshard.segment.config import read_segment_config
+from edgeshard.shard import config as configs
+from edgeshard.shard.snapshot import swap
+from edgeshard.shard.store import SEGMENTS, Store, segment_names
+from edgeshard.storage import checksums, generation, journal
+
+Stamp: TypeAlias = "tuple[int, int, int]"
+"""Inode, size and modification time of a file."""
+
+LINK_BYTES = 1 << 16
+"""Smaller files are copied even if they do not change."""
+CHANGING = frozenset({
+    "bitmask.dat", "deleted.bin", "deleted.dat", "deleted_points.dat", "flags_a.dat", "gaps.dat", "id_tracker.deleted",
+    "id_tracker.versions", "status.dat", "tracker.dat",
+})  # fmt: skip
+"""Files of immutable segments that are changed in place."""
+PATIENCE_SECONDS = 30.0
+SETTLED_NS = 1_000_000_000
+"""A file modified less than this before it was copied may have changed since without another modification time."""
+
+
+class Replica:
+    """A consistent private copy of a shard in a temporary directory.
+
+    Args:
+        source: the shard.
+
+    Attributes:
+        store: the copy, open.
+        generation: of the shard when it was copied.
+
+    Raises:
+        CorruptedError: a file is damaged.
+        StorageError: there is no shard, or its writer did not leave it alone long enough.
+    """
+
+    __slots__ = ("_stamps", "generation", "root", "source", "store")
+
+    def __init__(self, source: Path, config: EdgeConfig | None = None, before: Replica | None = None) -> None:
+        self.source = source
+        if not source.is_dir():
+            raise StorageError(f"cannot load edge shard: directory {source} does not exist")
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            self.root = Path(tempfile.mkdtemp(prefix="edgeshard-reader-"))
+            self._stamps: dict[str, tuple[Stamp, int]] = {}
+            self.generation = generation.current(source)
+            try:
+                self._copy(before)
+                if generation.current(source) == self.generation and not swap.pending(source):
+                    self.store = Store.load(self.root, config, verify=None)
+                    return
+                reason: Exception = StorageError(f"{source} changes faster than it can be read; try again later")
+            except (EdgeShardError, OSError) as error:
+                if generation.current(source) == self.generation and not isinstance(error, FileNotFoundError):
+                    self.discard()
+                    raise _about(error, self.root, source) from error
+                reason = error
+            self.discard()
+            if time.monotonic() > deadline:
+                raise StorageError(f"cannot read {source}: {reason}") from reason
+            time.sleep(0.002)
+
+    @property
+    def stale(self) -> bool:
+        """Whether the shard has changed since."""
+        return generation.current(self.source) != self.generation
+
+    def discard(self) -> None:
+        """Remove the copy."""
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def _copy(self, before: Replica | None) -> None:
+        if not (self.source / configs.FILE).exists() and not segment_names(self.source):
+            raise StorageError(
+                f"edge config is not provided and no segments were loaded: {self.source} holds no shard"
+            )
+        journalled = self._copy_journal(before)
+        self._copy_config()
+        for name in segment_names(self.source):
+            segment = self.source / SEGMENTS / name
+            frozen = not read_segment_config(segment).appendable
+            for file in _files(segment):
+                relative = file.relative_to(self.source).as_posix()
+                changes = not frozen or file.name in CHANGING or relative in journalled
+                if not changes and file.stat().st_size >= LINK_BYTES:
+                    target = self.root / relative
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    target.symlink_to(file.resolve())
+                else:
+                    self._copy_file(relative, before)
+
+    def _copy_journal(self, before: Replica | None) -> set[str]:
+        if not (self.source / journal.NAME).exists():
+            return set()
+        self._copy_file(journal.NAME, before)
+        return journal.names(self.root)
+
+    def _copy_config(self) -> None:
+        """The configuration without a log: what was not flushed is not for readers."""
+        path = self.source / configs.FILE
+        if path.exists():
+            try:
+                stored = msgspec.json.decode(path.read_bytes())
+                (self.root / configs.FILE).write_bytes(msgspec.json.encode({**stored, "wal_enabled": False}))
+            except (msgspec.DecodeError, TypeError) as error:
+                raise CorruptedError(path, f"Failed to deserialize {path}: {error}") from error
+
+    def _copy_file(self, relative: str, before: Replica | None) -> None:
+        source, target = self.source / relative, self.root / relative
+        target.parent.mkdir(parents=True, exist_ok=True)
+        now = time.time_ns()
+        with open(source, "rb", buffering=0) as file:
+            status = os.fstat(file.fileno())
+            stamp = (status.st_ino, status.st_size, status.st_mtime_ns)
+            known = None if before is None else before._stamps.get(relative)
+            if before is not None and known is not None and known[0] == stamp and stamp[2] + SETTLED_NS < known[1]:
+                os.link(before.root / relative, target)
+                self._stamps[relative] = known
+                return
+            copy_sparse(file.fileno(), status.st_size, target)
+        self._stamps[relative] = (stamp, now)
+
+
+def copy_sparse(source: int, size: int, target: Path) -> None:
+    """Copy a file, leaving holes as holes."""
+    fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC)
+    try:
+        os.ftruncate(fd, size)
+        for start, stop in checksums.extents(source, size):
+            for at in range(start, stop, 1 << 20):
+                os.pwrite(fd, os.pread(source, min(1 << 20, stop - at), at), at)
+    finally:
+        os.close(fd)
+
+
+def _files(segment: Path) -> Iterator[Path]:
+    for folder, _, names in os.walk(segment):
+        for name in names:
+            yield Path(folder, name)
+
+
+def _about(error: Exception, copy: Path, source: Path) -> Exception:
+    """The error in terms of the shard, not of its copy."""
+    if isinstance(error, CorruptedError):
+        return CorruptedError(error.path.replace(str(copy), str(source)), error.reason, error.offset)
+    return error

@@ -1,0 +1,90 @@
+"""Checksums around the life of an open shard: checked at load, dropped before it changes, written at close."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edgeshard.errors import CorruptedError
+from edgeshard.shard import config as configs
+from edgeshard.storage import checksums, files
+
+DAMAGED = "edgeshard.damaged"
+"""Directory in the shard's root for derived files that were set aside."""
+
+
+def seal_of(path: Path) -> str | None:
+    """The seal in ``edge_config.json``, None if another engine wrote the file or it cannot be read."""
+    try:
+        stored: Any = msgspec.json.decode((path / configs.FILE).read_bytes())
+        seal = stored[configs.SEAL]
+    except (OSError, msgspec.DecodeError, KeyError, TypeError):
+        return None
+    return seal if isinstance(seal, str) else None
+
+
+def inspect(path: Path, level: checksums.Level | None, *, change: bool = True) -> dict[str, checksums.Entry]:
+    """Compare a shard that is about to be opened with its checksums.
+
+    Args:
+        path: the shard.
+        level: how much to read, None for nothing.
+        change: set derived files that are damaged aside, so that they are rebuilt.
+
+    Returns:
+        The table, empty if there is none.
+
+    Raises:
+        CorruptedError: a file that cannot be rebuilt is damaged.
+    """
+    table = checksums.read(path, seal_of(path))
+    if level is None:
+        return table
+    aside = set()
+    for name, reason in checksums.differences(path, table, level):
+        if checksums.is_ignored(name):
+            continue
+        if not checksums.is_derived(name) or name.endswith("payload_index/config.json"):
+            raise CorruptedError(path / name, reason)
+        warnings.warn(f"{path / name}: {reason}; it is rebuilt", RuntimeWarning, stacklevel=4)
+        parts = name.split("/")
+        aside.add("/".join(parts[: 4 if parts[2] == "payload_index" else 3]))
+    for name in sorted(aside) if change else ():
+        set_aside(path, name)
+    return table
+
+
+def set_aside(path: Path, name: str) -> Path:
+    """Move a file or directory of a shard to where nothing looks for it; its new place."""
+    target = path / DAMAGED / f"{name.replace('/', '-')}-{secrets.token_hex(3)}"
+    files.disk.mkdir(target.parent)
+    files.disk.rename(path / name, target)
+    files.disk.sync_directory((path / name).parent)
+    return target
+
+
+def write(path: Path, known: dict[str, checksums.Entry]) -> None:
+    """Write the checksums of a shard whose files are complete and synced."""
+    seal = seal_of(path)
+    if seal is None:
+        seal = secrets.token_hex(8)
+        stored = msgspec.json.decode((path / configs.FILE).read_bytes())
+        files.replace_file(path / configs.FILE, msgspec.json.encode({**stored, configs.SEAL: seal}))
+    checksums.write(path, seal, covered(path), known)
+
+
+def covered(path: Path) -> Iterator[str]:
+    """The files that have checksums: the configuration and all of the segments, in order."""
+    yield configs.FILE
+    segments = path / "segments"
+    for folder, folders, names in os.walk(segments):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and not name.endswith(".deleted"))
+        if folder != os.fspath(segments):
+            relative = os.path.relpath(folder, path)
+            yield from (f"{relative}/{name}" for name in sorted(names) if not name.startswith("."))

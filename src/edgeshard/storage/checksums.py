@@ -1,0 +1,134 @@
+"""Checksums of a closed shard's files, in a side file that other engines ignore.
+
+File ``edgeshard.checksums`` in the shard's root: CRC-32C u32 little endian of the rest, then MessagePack
+``{"seal": text, "files": {path: [size, used, crc, mtime_ns]}}``. ``crc`` covers the bytes up to the last that is not
+zero, ``used`` of them, so that holes cost nothing.
+
+The table is written when a shard is closed and removed, durably, before the first change after a load. It counts only
+if ``edge_config.json`` carries the same seal: another engine drops that key whenever it opens the shard.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from edgeshard import _native
+from edgeshard.storage import files
+
+NAME = "edgeshard.checksums"
+FAST_BYTES = 1 << 20
+"""``fast`` reads files with up to this many bytes; of larger ones it compares the size."""
+_BLOCK = 1 << 20
+_ZEROES = bytes(_BLOCK)
+
+Level = Literal["fast", "full"]
+Entry: TypeAlias = "tuple[int, int, int, int]"
+"""Size, bytes up to the last that is not zero, their CRC-32C, modification time in nanoseconds."""
+
+
+def read(root: Path, seal: str | None) -> dict[str, Entry]:
+    """The table of a shard; empty if there is none, or another engine has opened the shard since it was written."""
+    path = root / NAME
+    if seal is None or not path.exists():
+        return {}
+    data = files.read_file(path)
+    if len(data) < 4 or int.from_bytes(data[:4], "little") != _native.crc32c(data[4:]):
+        return {}
+    table = msgspec.msgpack.decode(data[4:])
+    return {name: tuple(entry) for name, entry in table["files"].items()} if table["seal"] == seal else {}
+
+
+def write(root: Path, seal: str, names: Iterable[str], known: dict[str, Entry]) -> None:
+    """Write the table of the named files, taking what has not been modified from ``known``.
+
+    It is not synced: one that is torn does not count.
+    """
+    table: dict[str, Entry] = {}
+    for name in names:
+        stat = os.stat(root / name)
+        old = known.get(name)
+        if old is not None and (old[0], old[3]) == (stat.st_size, stat.st_mtime_ns):
+            table[name] = old
+        else:
+            table[name] = (*digest(root / name), stat.st_mtime_ns)
+    body = msgspec.msgpack.encode({"seal": seal, "files": table})
+    draft = root / f"{files.TEMPORARY_PREFIX}-{NAME}"
+    fd = files.disk.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        files.disk.pwrite(fd, _native.crc32c(body).to_bytes(4, "little") + body, 0)
+    finally:
+        os.close(fd)
+    files.disk.rename(draft, root / NAME)
+
+
+def remove(root: Path) -> None:
+    """Remove the table, durably: from now on files change."""
+    if (root / NAME).exists():
+        files.disk.unlink(root / NAME)
+        files.disk.sync_directory(root)
+
+
+def differences(root: Path, table: dict[str, Entry], level: Level) -> Iterator[tuple[str, str]]:
+    """``(path, what is wrong)`` of every file that is not as the table says."""
+    for name, (size, used, crc, _) in table.items():
+        try:
+            found = os.stat(root / name).st_size
+        except FileNotFoundError:
+            yield name, "the file is missing"
+            continue
+        if found != size:
+            yield name, f"the file has {found} bytes, {size} when it was closed"
+        elif (level == "full" or used <= FAST_BYTES) and digest(root / name) != (size, used, crc):
+            yield name, "its checksum is not that of the file that was closed"
+
+
+def digest(path: Path) -> tuple[int, int, int]:
+    """Size of a file, bytes up to the last that is not zero, and the CRC-32C of those; holes are not read."""
+    crc = used = 0
+    with open(path, "rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        for start, stop in extents(file.fileno(), size):
+            for at in range(start, stop, _BLOCK):
+                block = os.pread(file.fileno(), min(_BLOCK, stop - at), at).rstrip(b"\0")
+                if not block:
+                    continue
+                while used < at:
+                    gap = min(at - used, _BLOCK)
+                    crc, used = _native.crc32c(_ZEROES[:gap], crc), used + gap
+                crc, used = _native.crc32c(block, crc), at + len(block)
+    return size, used, crc
+
+
+def extents(fd: int, size: int) -> Iterator[tuple[int, int]]:
+    """Parts of a file that are not holes, where the file system can tell."""
+    at = 0
+    while at < size:
+        try:
+            at = os.lseek(fd, at, os.SEEK_DATA)
+            stop = os.lseek(fd, at, os.SEEK_HOLE)
+        except AttributeError:
+            stop = size
+        except OSError:  # no data behind this place
+            return
+        yield at, min(stop, size)
+        at = stop
+
+
+def is_derived(name: str) -> bool:
+    """Whether a file of a shard can be rebuilt from others, with its directory: an index, or the map of free space."""
+    parts = name.split("/")
+    if parts[-1] in ("bitmask.dat", "gaps.dat"):
+        return True
+    if len(parts) < 5 or parts[0] != "segments":
+        return len(parts) == 4 and parts[2].startswith("vector_index")
+    return parts[2] == "payload_index" or parts[2].startswith("vector_index")
+
+
+def is_ignored(name: str) -> bool:
+    """Whether a file is recomputed whenever it is opened, so that damage to it does no harm."""
+    return name.endswith(("/bitmask.dat", "/gaps.dat"))

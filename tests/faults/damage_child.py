@@ -1,0 +1,168 @@
+"""A process that opens damaged copies of a shard and says what came of each.
+
+Usage: damage_child.py ENGINE SHARD SCRATCH FIRST COUNT. For every case one line ``number outcome detail`` is printed:
+
+* ``same``: loads with the right contents and answers; ``rebuilt``: the same, with a warning;
+* ``refused``: a clean error naming a file of the case; ``unnamed``: a clean error that names none;
+* ``silent``: loads with other contents or answers, without a word; ``noisy``: the same, with a warning;
+* ``raised``: an exception that is none of the engine's.
+
+A crash, a hang or a memory limit is seen by the parent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import random
+import resource
+import shutil
+import signal
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "support"))
+
+from workload import same
+
+KINDS = ("cut", "zero", "flip", "noise", "remove", "empty", "grow", "swap")
+
+
+def files_of(shard: Path) -> list[Path]:
+    """All files with content, relative, in order."""
+    found = [path.relative_to(shard) for path in shard.rglob("*") if path.is_file() and path.stat().st_size]
+    return sorted(path for path in found if not path.name.startswith(".edgeshard"))
+
+
+def damage(shard: Path, number: int) -> tuple[Path, str]:
+    """Damage one file; which one, and how."""
+    rng = random.Random(number)
+    names = files_of(shard)
+    name, kind = names[number % len(names)], rng.choice(KINDS)
+    path = shard / name
+    size = path.stat().st_size
+    used = min(size, max(1, path.stat().st_blocks * 512)) if rng.random() < 0.8 else size
+    at = rng.randrange(used)
+    if kind == "remove":
+        path.unlink()
+    elif kind in ("cut", "empty"):
+        os.truncate(path, 0 if kind == "empty" else at)
+    elif kind == "grow":
+        with open(path, "ab") as file:
+            file.write(rng.randbytes(rng.randint(1, 5000)))
+    elif kind == "swap":
+        other = shard / rng.choice(names)
+        shutil.copyfile(other, path) if other != path else path.unlink()
+    else:
+        with open(path, "r+b") as file:
+            file.seek(at)
+            length = 1 if kind == "flip" else min(size - at, rng.choice([1, 8, 100, 4096]))
+            old = file.read(length)
+            new = {"zero": bytes(length), "flip": bytes([old[0] ^ 1 << rng.randrange(8)])}.get(kind)
+            file.seek(at)
+            file.write(rng.randbytes(length) if new is None else new)
+    return name, kind
+
+
+def answers(mod: Any, shard: Any) -> list[Any]:
+    """Everything a shard says: points, counts, searches."""
+    points, offset, result = {}, None, []
+    while True:
+        request = mod.ScrollRequest(offset=offset, limit=100, with_payload=True, with_vector=True)
+        records, offset = shard.scroll(request)
+        for record in records:
+            vector = {name: plain(part) for name, part in record.vector.items()}
+            points[str(record.id)] = (vector, record.payload)
+        if offset is None:
+            break
+    result.append(points)
+    for key, value in (("n", 3), ("k", "red"), ("k", "green")):
+        match = mod.FieldCondition(key=key, match=mod.MatchValue(value))
+        result.append(shard.count(mod.CountRequest(filter=mod.Filter(must=[match]), exact=True)))
+    for using, query in (("d", [0.1] * 16), ("m", [[0.3] * 4]), ("s", mod.SparseVector([1, 5, 9], [1.0, 0.5, 2.0]))):
+        request = mod.QueryRequest(query=mod.Query.Nearest(query, using), limit=5, params=mod.SearchParams(exact=True))
+        result.append([(str(hit.id), round(hit.score, 3)) for hit in shard.query(request)])
+        request = mod.QueryRequest(query=mod.Query.Nearest(query, using), limit=5)
+        result.append(len(shard.query(request)))
+    return result
+
+
+def plain(vector: Any) -> Any:
+    return (list(vector.indices), list(vector.values)) if hasattr(vector, "indices") else vector
+
+
+def attempt(mod: Any, path: Path, expected: list[Any], verify: bool) -> tuple[str, str]:
+    """Open a damaged shard, read everything, write, close and open again; the outcome and a detail."""
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        shard = None
+        try:
+            shard = mod.EdgeShard.load(path, verify="full") if verify else mod.EdgeShard.load(path)
+            told = answers(mod, shard)
+            shard.close()
+        except Exception as error:
+            own = getattr(mod, "EdgeShardError", Exception)
+            if not isinstance(error, own):
+                return "raised", f"{type(error).__name__}: {error}"
+            if shard is not None:
+                with contextlib.suppress(own):
+                    shard.close()
+            return "refused", str(error)
+        warned = "; ".join(str(warning.message) for warning in heard)
+    if same(told, expected):
+        return ("rebuilt", warned) if warned else ("same", "")
+    which = [number for number, (one, other) in enumerate(zip(told, expected, strict=True)) if not same(one, other)]
+    return ("noisy", warned) if warned else ("silent", f"answers {which} differ")
+
+
+def main() -> None:
+    mod = importlib.import_module(sys.argv[1])
+    source, scratch = Path(sys.argv[2]), Path(sys.argv[3])
+    verify = mod.__name__ == "edgeshard" and os.environ.get("EDGESHARD_TEST_VERIFY") == "1"
+    resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    clean = scratch / "clean"
+    copy(source, clean)
+    shard = mod.EdgeShard.load(clean)
+    expected = answers(mod, shard)
+    shard.close()
+    for number in range(int(sys.argv[4]), int(sys.argv[4]) + int(sys.argv[5])):
+        case = scratch / f"case-{number}"
+        copy(source, case)
+        name, kind = damage(case, number)
+        print("case", number, kind, name, flush=True)
+        signal.alarm(20)
+        outcome, detail = attempt(mod, case, expected, verify)
+        signal.alarm(0)
+        if outcome == "refused" and not any(part in detail for part in (name.name, str(name.parent))):
+            outcome = "unnamed"
+        print("done", number, outcome, detail.replace("\n", " ").replace(str(scratch), ""), flush=True)
+        shutil.rmtree(case)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a shard, leaving holes as holes."""
+    for path in source.rglob("*"):
+        to = target / path.relative_to(source)
+        if path.is_dir():
+            to.mkdir(parents=True, exist_ok=True)
+            continue
+        to.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "rb") as old, open(to, "wb") as new:
+            size, at = os.fstat(old.fileno()).st_size, 0
+            while at < size:
+                try:
+                    at = os.lseek(old.fileno(), at, os.SEEK_DATA)
+                    stop = os.lseek(old.fileno(), at, os.SEEK_HOLE)
+                except OSError:
+                    break
+                os.pwrite(new.fileno(), os.pread(old.fileno(), stop - at, at), at)
+                at = stop
+            new.truncate(size)
+
+
+if __name__ == "__main__":
+    main()
