@@ -147,10 +147,10 @@ def test_lasting_failures_leave_the_mirror_as_it_was(kind: str, server: Server, 
 
 
 def test_a_hanging_server_runs_into_the_time_limit(server: Server, tmp_path: Path) -> None:
-    server.fail({"kind": "hang", "seconds": 5})
+    server.fail({"kind": "hang", "seconds": 20})
     started = time.monotonic()
-    assert fetch(tmp_path / "mirror", server, timeout=0.5).outcome == "restored"
-    assert time.monotonic() - started < 4.5
+    assert fetch(tmp_path / "mirror", server, timeout=3).outcome == "restored"
+    assert time.monotonic() - started < 18
 
 
 def test_retry_after_is_kept(server: Server, tmp_path: Path) -> None:

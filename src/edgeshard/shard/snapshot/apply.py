@@ -27,7 +27,7 @@ from edgeshard.shard.snapshot.state import FILE as STATE_FILE
 from edgeshard.shard.snapshot.state import read_state, state_of
 from edgeshard.shard.snapshot.unpack import extract, opened
 from edgeshard.shard.store import Store
-from edgeshard.storage import files
+from edgeshard.storage import files, generation
 from edgeshard.storage.wal import Wal
 
 NAMES = (SEGMENTS, WAL, *CLOCKS, STATE_FILE)
@@ -151,12 +151,16 @@ def _swap(store: Store, stage: Path, names: Sequence[str]) -> None:
     root = store.path
     wal = stage / swap.NEW / WAL
     store.lock.move_to_wal(wal)
-    try:
-        swap.commit(root, stage, names)
-        store.reload()
-    except BaseException:
-        if swap.pending(root):
-            swap.undo(root, stage)
-        store.lock.move_to_wal(root / WAL)
-        raise
+    failure: BaseException | None = None
+    with generation.changing(root):  # readers in other processes open the shard anew afterwards
+        try:
+            swap.commit(root, stage, names)
+            store.reload()
+        except BaseException as error:
+            failure = error
+            if swap.pending(root):
+                swap.undo(root, stage)
+            store.lock.move_to_wal(root / WAL)
+    if failure is not None:
+        raise failure
     swap.finish(root, stage)
