@@ -3,61 +3,17 @@
 from __future__ import annotations
 
 import os
-import random
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
+from damaged_shards import make_shard
 
 import edgeshard
 
-CHILD = Path(__file__).parent / "damage_child.py"
-
-
-def make_shard(mod: Any, path: Path) -> None:
-    """A shard with every kind of file: an immutable segment with graph, codes and indexes, and an appendable one."""
-    rng = random.Random(5)
-    config = mod.EdgeConfig(
-        vectors={
-            "d": mod.EdgeVectorParams(size=16, distance=mod.Distance.Cosine),
-            "m": mod.EdgeVectorParams(
-                size=4,
-                distance=mod.Distance.Dot,
-                multivector_config=mod.MultiVectorConfig(mod.MultiVectorComparator.MaxSim),
-            ),
-        },
-        sparse_vectors={"s": mod.EdgeSparseVectorParams()},
-        optimizers=mod.EdgeOptimizersConfig(indexing_threshold=8),
-    )
-    shard = mod.EdgeShard.create(path, config)
-    for field, kind in (("n", "Integer"), ("k", "Keyword"), ("t", "Text"), ("f", "Float")):
-        shard.update(mod.UpdateOperation.create_field_index(field, getattr(mod.PayloadSchemaType, kind)))
-    for stage in range(2):
-        shard.update(mod.UpdateOperation.upsert_points([point(mod, rng, stage * 400 + i) for i in range(300)]))
-        if not stage:
-            shard.optimize()
-            shard.update(mod.UpdateOperation.delete_points([3, 5, 7]))
-    shard.close()
-
-
-def point(mod: Any, rng: random.Random, number: int) -> Any:
-    """A point with all vectors and some payload."""
-    vectors = {
-        "d": [rng.uniform(-1, 1) for _ in range(16)],
-        "m": [[rng.uniform(-1, 1) for _ in range(4)] for _ in range(rng.randint(1, 3))],
-        "s": mod.SparseVector(sorted(rng.sample(range(40), 4)), [rng.uniform(0.1, 2) for _ in range(4)]),
-    }
-    payload = {
-        "n": rng.randint(0, 9),
-        "k": rng.choice(["red", "green", "blue"]),
-        "t": " ".join(rng.choices(["one", "two", "three", "four"], k=3)),
-        "f": rng.uniform(-5, 5),
-        "l": rng.randbytes(rng.choice([2, 200])).hex(),
-    }
-    return mod.Point(number, vectors, payload)
+CHILD = Path(__file__).parent.parent / "support" / "damaged_shards.py"
 
 
 def run_cases(engine: str, shard: Path, scratch: Path, first: int, count: int, verify: bool = False) -> list[str]:

@@ -55,9 +55,13 @@ def inspect(path: Path, level: checksums.Level | None, *, change: bool = True) -
         warnings.warn(f"{path / name}: {reason}; it is rebuilt", RuntimeWarning, stacklevel=4)
         parts = name.split("/")
         aside.add("/".join(parts[: 4 if parts[2] == "payload_index" else 3]))
-    for name in sorted(aside) if change else ():
-        set_aside(path, name)
-    return table
+    if not aside or not change:
+        return table
+    checksums.remove(path)
+    for name in sorted(aside):
+        if (path / name).exists():
+            set_aside(path, name)
+    return {}
 
 
 def set_aside(path: Path, name: str) -> Path:

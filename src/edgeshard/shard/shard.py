@@ -118,6 +118,52 @@ class EdgeShard(Searching):
             return ReadOnlyShard.open(_directory(path), config)
         return EdgeShard._wrap(Store.load(_directory(path), config, wait=wait, verify=verify))
 
+    @staticmethod
+    def check(path: PathLike, level: Literal["fast", "full"] = "full") -> list[str]:
+        """What is wrong with a shard on disk, one line each, empty if nothing; changes nothing.
+
+        Args:
+            path: the directory; the shard may be open elsewhere, and what its writer flushed last is looked at.
+            level: ``"full"`` reads every byte and every point and compares indexes with payloads, ``"fast"`` sizes,
+                small files and counts.
+
+        Raises:
+            StorageError: there is no shard.
+        """
+        from edgeshard.shard.verify import check
+
+        return check(_directory(path), level)
+
+    @staticmethod
+    def repair(path: PathLike) -> list[str]:
+        """Repair a shard that nobody has open; the steps are those of :mod:`edgeshard.shard.repair`.
+
+        Indexes and graphs are rebuilt; what cannot be saved is moved to ``edgeshard.damaged`` in the directory.
+        Nothing is deleted.
+
+        Returns:
+            What was done, one line each; lines that start with ``still wrong`` are beyond repair.
+
+        Raises:
+            LockedError: somebody has it open.
+            StorageError: the disk refused.
+        """
+        from edgeshard.shard.repair import repair
+
+        return repair(_directory(path))
+
+    def verify(self, level: Literal["fast", "full"] = "full") -> list[str]:
+        """What is wrong with the open shard, one line each, empty if nothing; see :meth:`check`.
+
+        Everything that was updated so far is flushed first.
+        """
+        from edgeshard.shard.verify import check, require_level
+
+        require_level(level)
+        with self._writing() as store:
+            store.flush(checkpoint=True)
+        return check(self.path, level)
+
     # --- life cycle --------------------------------------------------------------------------------------
 
     def flush(self) -> None:

@@ -32,7 +32,7 @@ from edgeshard.storage import checksums, files, journal
 from edgeshard.storage.checkpoint import Checkpointer
 from edgeshard.storage.flush import FlushPlan
 from edgeshard.storage.lock import ShardLock
-from edgeshard.storage.wal import DEFAULT_CAPACITY_BYTES, Wal
+from edgeshard.storage.wal import DEFAULT_CAPACITY_BYTES, OnDamage, Wal
 
 SEGMENTS = "segments"
 WAL = "wal"
@@ -119,10 +119,12 @@ class Store:
         *,
         wait: float = 0.0,
         verify: checksums.Level | None = "fast",
+        on_damage: OnDamage = "raise",
     ) -> Store:
         """Open a shard, or create one in an empty directory if a configuration is given.
 
-        ``verify`` says how much is compared with the checksums of the last close.
+        ``verify`` says how much is compared with the checksums of the last close, ``on_damage`` what to do about
+        damaged records of the log (see :meth:`Wal.open`).
 
         Raises:
             StorageError: the directory does not exist or cannot be read.
@@ -149,7 +151,7 @@ class Store:
             merged = configs.merge_config(config, stored, [segment.config for segment in opened])
             store = cls(path, merged, lock)
             store.segments, store._checksums, store._sealed = opened, sums, bool(sums)
-            store._finish_load(stored)
+            store._finish_load(stored, on_damage)
             return store
         except OSError as error:
             for segment in opened:
@@ -198,9 +200,9 @@ class Store:
         if wal is not None:
             wal.close()
 
-    def _finish_load(self, stored: EdgeConfig | None) -> None:
+    def _finish_load(self, stored: EdgeConfig | None, on_damage: OnDamage = "raise") -> None:
         _resolve_duplicates(self.segments)
-        self._open_wal()
+        self._open_wal(on_damage)
         if not any(segment.appendable for segment in self.segments):
             self.add_segment()
         if self.wal is not None:
@@ -212,24 +214,25 @@ class Store:
             self.unseal()
             configs.write_config(self.path, self.config)
 
-    def _open_wal(self) -> None:
+    def _open_wal(self, on_damage: OnDamage = "raise") -> None:
         """Open the log so that its numbers lie above every stored version."""
         highest = max((segment.version for segment in self.segments), default=-1)
         if self.config.wal_enabled is False:
             self.next_op = max(highest + 1, 1)
             self._checkpointer = Checkpointer(self.path, None)
             return
-        self.wal = self._wal_at_least(highest + 1)
+        self.wal = self._wal_at_least(highest + 1, on_damage)
         self.lock.include_wal()
         self._checkpointer = Checkpointer(self.path, self.wal)
         self.next_op = self.wal.next_index
 
-    def _wal_at_least(self, first_index: int) -> Wal:
+    def _wal_at_least(self, first_index: int, on_damage: OnDamage) -> Wal:
         """The log, whose next number is at least ``first_index``."""
         options = configs.wal_options(self.path)
         return Wal.open(
             self.path / WAL,
             first_index=first_index,
+            on_damage=on_damage,
             capacity_bytes=options.get("segment_capacity", DEFAULT_CAPACITY_BYTES),
             retain_closed=options.get("retain_closed", 1),
         )

@@ -1,0 +1,95 @@
+"""The command line: ``python -m edgeshard info | check | repair | count | scroll PATH``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+
+import edgeshard
+from edgeshard import EdgeShard, EdgeShardError
+
+
+def info(options: argparse.Namespace) -> int:
+    """Print numbers of segments, points and vectors, and the payload indexes."""
+    with EdgeShard.load(options.path, read_only=True) as shard:
+        numbers = shard.info()
+        print(f"points    {numbers.points_count}")
+        print(f"segments  {numbers.segments_count}")
+        print(f"indexed   {numbers.indexed_vectors_count}")
+        for name, params in {**shard.config.vectors, **shard.config.sparse_vectors}.items():
+            print(f"vector    {name or '(unnamed)'}: {params!r}")
+        for field, schema in numbers.payload_schema.items():
+            print(f"index     {field}: {schema!r}")
+    return 0
+
+
+def check(options: argparse.Namespace) -> int:
+    """Look for damage; 1 if there is any."""
+    found = EdgeShard.check(options.path, "fast" if options.fast else "full")
+    for line in found:
+        print(line)
+    print("damaged" if found else "no damage found")
+    return 1 if found else 0
+
+
+def repair(options: argparse.Namespace) -> int:
+    """Repair what is damaged; 1 if something is still wrong."""
+    done = EdgeShard.repair(options.path)
+    for number, line in enumerate(done, 1):
+        print(f"{number}. {line}")
+    if not done:
+        print("nothing to repair")
+    return 1 if any(line.startswith("still wrong") for line in done) else 0
+
+
+def count(options: argparse.Namespace) -> int:
+    """Print the number of points."""
+    with EdgeShard.load(options.path, read_only=True) as shard:
+        print(shard.count(edgeshard.CountRequest()))
+    return 0
+
+
+def scroll(options: argparse.Namespace) -> int:
+    """Print points as JSON, one a line."""
+    with EdgeShard.load(options.path, read_only=True) as shard:
+        request = edgeshard.ScrollRequest(limit=options.limit, with_payload=True, with_vector=options.vectors)
+        for record in shard.scroll(request)[0]:
+            point = {"id": record.id if isinstance(record.id, int) else str(record.id), "payload": record.payload}
+            if options.vectors:
+                point["vector"] = record.vector
+            print(json.dumps(point, default=repr, ensure_ascii=False))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("edgeshard", description="Look at, check and repair shards.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    actions: dict[str, Callable[[argparse.Namespace], int]] = {
+        "info": info, "check": check, "repair": repair, "count": count, "scroll": scroll,
+    }  # fmt: skip
+    for name, action in actions.items():
+        command = commands.add_parser(name, help=action.__doc__)
+        command.add_argument("path", metavar="PATH", help="directory of the shard")
+        command.set_defaults(action=action)
+        if name == "check":
+            command.add_argument("--fast", action="store_true", help="sizes, small files and counts only")
+        if name == "scroll":
+            command.add_argument("--limit", type=int, default=10, help="how many points (default 10)")
+            command.add_argument("--vectors", action="store_true", help="with their vectors")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; its exit code: 0, 1 for damage, 2 for an error."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.action(options))
+    except EdgeShardError as error:
+        print(f"edgeshard: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,189 @@
+"""Bringing a damaged shard back: derived files are rebuilt, what cannot be saved is set aside, nothing is deleted.
+
+The steps, in order; each does nothing where nothing is wrong:
+
+1. Lock the shard.
+2. Finish a flush or a snapshot that was interrupted; a journal that cannot be used is set aside.
+3. Set derived files aside whose checksums are wrong: indexes and graphs. (Free space is recomputed anyway.)
+4. Set ``edge_config.json`` aside if it cannot be read: the segments say what the shard stores.
+5. For each segment that does not open: write a missing ``version.info``; else set its indexes and graphs aside; else
+   set the whole segment aside. Only the last loses points.
+6. Leave damaged records of the log out; set a log aside that cannot be read at all.
+7. Open the shard, which rebuilds indexes, build missing graphs, close it, and check it.
+
+What is set aside is in ``edgeshard.damaged`` under a name that says where it was.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edgeshard.errors import CorruptedError, EdgeShardError, StorageError
+from edgeshard.segment.config import VERSION_FILE, read_segment_config, write_version
+from edgeshard.segment.files import open_segment
+from edgeshard.shard import config as configs
+from edgeshard.shard import seal
+from edgeshard.shard.shard import EdgeShard
+from edgeshard.shard.snapshot import swap
+from edgeshard.shard.store import GRAVE_SUFFIX, SEGMENTS, WAL, Store
+from edgeshard.shard.verify import check
+from edgeshard.storage import checksums, journal
+from edgeshard.storage.lock import ShardLock
+from edgeshard.storage.wal import Wal
+
+DERIVED = ("payload_index", "vector_index")
+
+
+def repair(path: Path) -> list[str]:
+    """Repair a shard that nobody has open.
+
+    Args:
+        path: the shard.
+
+    Returns:
+        What was done, one line each; empty if nothing was wrong.
+
+    Raises:
+        LockedError: somebody has it open.
+        StorageError: the disk refused, or nothing could be saved; everything is still there.
+    """
+    if not path.is_dir():
+        raise StorageError(f"cannot repair: directory {path} does not exist")
+    done: list[str] = []
+    lock = ShardLock(path)
+    try:
+        _finish(path, done)
+        _mismatches(path, done)
+        _configuration(path, done)
+        for segment in sorted(entry for entry in _directories(path / SEGMENTS)):
+            _segment(path, segment, done)
+        _log(path, done)
+        if done:
+            checksums.remove(path)
+    except OSError as error:
+        if isinstance(error, StorageError):
+            raise
+        raise StorageError(error.errno, f"cannot repair {path}: {error.strerror}") from error
+    finally:
+        lock.release()
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        with EdgeShard.load(path, verify=None) as shard:
+            shard.flush()
+            if any(f"/{DERIVED[1]}" in line for line in done):
+                shard.optimize()
+    done += [str(warning.message) for warning in heard]
+    done += [f"still wrong: {line}" for line in check(path)]
+    return done
+
+
+def _directories(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return []
+    names = (entry for entry in path.iterdir() if entry.is_dir())
+    return [entry for entry in names if not entry.name.startswith(".") and not entry.name.endswith(GRAVE_SUFFIX)]
+
+
+def _aside(path: Path, name: str, why: str, done: list[str]) -> None:
+    target = seal.set_aside(path, name)
+    done.append(f"{name} was set aside as {target.relative_to(path)}: {why}")
+
+
+def _finish(path: Path, done: list[str]) -> None:
+    swap.recover(path)
+    try:
+        if journal.recover(path):
+            done.append("finished an interrupted flush")
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
+        _aside(path, journal.NAME, f"it cannot be used: {error}", done)
+
+
+def _mismatches(path: Path, done: list[str]) -> None:
+    table = checksums.read(path, seal.seal_of(path))
+    aside: dict[str, str] = {}
+    for name, reason in checksums.differences(path, table, "full"):
+        parts = name.split("/")
+        if checksums.is_ignored(name) or name.endswith(f"{DERIVED[0]}/config.json"):
+            continue
+        if checksums.is_derived(name):
+            aside["/".join(parts[: 4 if parts[2] == DERIVED[0] else 3])] = f"{parts[-1]}: {reason}"
+        else:
+            done.append(f"{name} is damaged and cannot be rebuilt: {reason}")
+    for name, reason in aside.items():
+        if (path / name).exists():
+            _aside(path, name, reason, done)
+
+
+def _configuration(path: Path, done: list[str]) -> None:
+    try:
+        configs.read_config(path)
+    except CorruptedError as error:
+        _aside(path, configs.FILE, error.reason, done)
+
+
+def _problem(segment: Path) -> EdgeShardError | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            open_segment(segment, read_only=True, complete=False).close()
+    except EdgeShardError as error:
+        return error
+    return None
+
+
+def _segment(path: Path, segment: Path, done: list[str]) -> None:
+    name = f"{SEGMENTS}/{segment.name}"
+    if not any(segment.iterdir()):
+        return
+    problem = _problem(segment)
+    if problem is not None:
+        for entry in sorted(entry.name for entry in segment.iterdir() if entry.name.startswith(DERIVED)):
+            if entry != DERIVED[0]:
+                _aside(path, f"{name}/{entry}", str(problem), done)
+                continue
+            for index in _directories(segment / entry):
+                _aside(path, f"{name}/{entry}/{index.name}", str(problem), done)
+        problem = _problem(segment)
+    if problem is not None:
+        _aside(path, name, f"{problem}. ITS POINTS ARE LOST", done)
+        return
+    if not _has_version(segment):
+        if (segment / VERSION_FILE).exists():
+            _aside(path, f"{name}/{VERSION_FILE}", "it names no version", done)
+        write_version(segment)
+        done.append(f"{name}/{VERSION_FILE} was written")
+
+
+def _has_version(segment: Path) -> bool:
+    try:
+        read_segment_config(segment)
+    except CorruptedError:
+        return False
+    return True
+
+
+def _log(path: Path, done: list[str]) -> None:
+    if not (path / WAL).is_dir():
+        return
+    try:
+        wal: Any = Wal.open(path / WAL, on_damage="skip")
+    except CorruptedError as error:
+        _aside(path, WAL, f"{error}. UPDATES SINCE THE LAST FLUSH ARE LOST", done)
+        return
+    lost = [damage for damage in wal.damage if damage.last_index > (-1 if wal.ack_index is None else wal.ack_index)]
+    wal.close()
+    if lost:
+        done += [f"left out of the log: {damage.error()}" for damage in lost]
+        _salvage(path, done)
+
+
+def _salvage(path: Path, done: list[str]) -> None:
+    """Apply what can be read of a damaged log, then set it aside."""
+    store = Store.load(path, None, verify=None, on_damage="skip")
+    store.flush(checkpoint=True)
+    store.close()
+    done.append("the readable records of the log were applied")
