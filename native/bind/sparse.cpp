@@ -3,6 +3,7 @@
 
 #include <nanobind/stl/optional.h>
 
+#include <cmath>
 #include <mutex>
 #include <shared_mutex>
 
@@ -215,6 +216,26 @@ nb::object frequencies(PyIndex& self, nb::object indices, nb::object mask) {
     return counts.array;
 }
 
+// values * ln(1 + (N - df + 0.5) / (df + 0.5)), N and df added up over the indexes.
+nb::object idf_weights(nb::list indexes, nb::object indices, nb::object values) {
+    const QueryArgument query(indices, values);
+    const size_t n = query.indices.shape(0);
+    auto weights = new_array<float>({n});
+    std::vector<uint64_t> frequency(n, 0);
+    uint64_t total = 0;
+    for (nb::handle handle : indexes) {
+        PyIndex& self = nb::cast<PyIndex&>(handle);
+        const std::shared_lock lock(self.mutex);
+        total += self.index->vectors();
+        for (size_t i = 0; i < n; ++i) frequency[i] += self.index->length(query.indices.data<uint32_t>()[i]);
+    }
+    for (size_t i = 0; i < n; ++i) {
+        const double df = static_cast<double>(frequency[i]), rest = static_cast<double>(total) - df;
+        weights.data[i] = query.values.data<float>()[i] * static_cast<float>(std::log1p((rest + 0.5) / (df + 0.5)));
+    }
+    return weights.array;
+}
+
 uint64_t count_vectors(PyIndex& self) {
     const std::shared_lock lock(self.mutex);
     return self.index->vectors();
@@ -240,6 +261,7 @@ void register_sparse(nb::module_& m) {
     nb::class_<PyPacked, PyIndex>(m, "PackedSparseIndex")
         .def("check", &check)
         .def_prop_ro("nbytes", [](PyPacked& self) { return self.packed().memory_bytes(); });
+    m.def("idf_weights", &idf_weights, "indexes"_a, "indices"_a, "values"_a);
     m.def("sparse_index_open", &open_file, "data"_a, "posting_count"_a, "weights"_a, "points"_a, "vectors"_a, "dimensions"_a,
           "slots"_a);
 }

@@ -18,6 +18,7 @@ from edgeshard.errors import (
     ReadOnlyError,
     SnapshotError,
     StorageError,
+    SyncError,
     ValidationError,
     VectorDimensionError,
     VectorNameNotFoundError,
@@ -315,6 +316,7 @@ __all__ = [
     "ShardInfo",
     "SliceCondition",
     "SnapshotError",
+    "SnapshotInfo",
     "SnapshotLimits",
     "SnowballLanguage",
     "SnowballParams",
@@ -325,6 +327,7 @@ __all__ = [
     "Stopwords",
     "StopwordsSet",
     "StorageError",
+    "SyncError",
     "TextIndexParams",
     "TextQuery",
     "TextScoringParams",
@@ -352,11 +355,13 @@ __all__ = [
 if TYPE_CHECKING:
     from edgeshard.arrow import to_arrow, to_pandas
     from edgeshard.shard.shard import EdgeShard
+    from edgeshard.shard.snapshot.create import SnapshotInfo
     from edgeshard.shard.snapshot.limits import SnapshotLimits
 else:
     # Imported when first used: programs that only talk about shards need none of the engine.
     _LAZY = {
         "EdgeShard": "edgeshard.shard.shard",
+        "SnapshotInfo": "edgeshard.shard.snapshot.create",
         "SnapshotLimits": "edgeshard.shard.snapshot.limits",
         "to_arrow": "edgeshard.arrow",
         "to_pandas": "edgeshard.arrow",

@@ -680,6 +680,11 @@ class PackedSparseIndex(SparseIndex):
     def check(self) -> None:
         """Check every list."""
 
+def idf_weights(
+    indexes: list[SparseIndex], indices: NDArray[np.uint32], values: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return values * ln(1 + (N - df + 0.5) / (df + 0.5)), N and df added up over the indexes."""
+
 def sparse_index_open(
     data: NDArray[np.uint8],
     posting_count: int,

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from uuid import UUID
 
 from edgeshard.models.config import EdgeConfig
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from edgeshard.models.params import SearchParams
     from edgeshard.models.plans import StagePlan
     from edgeshard.models.ranking import OrderBy
+    from edgeshard.shard.snapshot.create import SnapshotInfo
     from edgeshard.shard.snapshot.limits import SnapshotLimits
 
 __all__ = ["EdgeShard"]
@@ -102,10 +103,28 @@ class EdgeShard:
         config: EdgeConfig | None = None,
         *,
         wait: float = 0.0,
+        verify: Literal["fast", "full"] | None = "fast",
+        read_only: bool = False,
         threads: int | None = None,
     ) -> EdgeShard:
         """Open an existing shard; `threads` may read at once, None for one per core."""
-        return await cls._open(threads, lambda: SyncShard.load(path, config, wait=wait))
+        return await cls._open(
+            threads, lambda: SyncShard.load(path, config, wait=wait, verify=verify, read_only=read_only)
+        )
+
+    @staticmethod
+    async def check(path: PathLike, level: Literal["fast", "full"] = "full") -> list[str]:
+        """What is wrong with a shard on disk, one line each; changes nothing."""
+        return await asyncio.to_thread(SyncShard.check, path, level)
+
+    @staticmethod
+    async def repair(path: PathLike) -> list[str]:
+        """Repair a shard that nobody has open; what was done, one line each."""
+        return await asyncio.to_thread(SyncShard.repair, path)
+
+    async def verify(self, level: Literal["fast", "full"] = "full") -> list[str]:
+        """What is wrong with the open shard, one line each."""
+        return await self._read(self._shard.verify, level)
 
     # --- life cycle --------------------------------------------------------------------------------------
 
@@ -167,11 +186,27 @@ class EdgeShard:
         *,
         checksum: str | None = None,
         limits: SnapshotLimits | None = None,
+        mirror: bool = False,
     ) -> None:
         """Turn a snapshot archive into a shard directory."""
         await asyncio.to_thread(
-            SyncShard.unpack_snapshot, snapshot_path, target_path, checksum=checksum, limits=limits
+            SyncShard.unpack_snapshot,
+            snapshot_path,
+            target_path,
+            checksum=checksum,
+            limits=limits,
+            mirror=mirror,
         )
+
+    async def create_snapshot(
+        self,
+        path: PathLike,
+        *,
+        format: Literal["streamable", "regular"] = "streamable",
+        base_manifest: dict[str, Any] | None = None,
+    ) -> SnapshotInfo:
+        """Write the shard as it is now to an archive."""
+        return await self._read(self._shard.create_snapshot, path, format=format, base_manifest=base_manifest)
 
     async def snapshot_manifest(self, base: str | None = None) -> dict[str, Any]:
         """Versions of all files of the shard, by segment."""

@@ -17,6 +17,7 @@
         │   └── CorruptedError                         a file holds what it cannot hold
         ├── SnapshotError                ValueError    an archive that cannot be applied
         │   └── DivergedError                          a mirror has local writes an apply would lose
+        ├── SyncError                    ConnectionError  a server cannot be used; ``retryable`` says whether later
         ├── ClosedError                  RuntimeError  the shard was closed
         │   └── ForkedShardError                       the shard belongs to the parent process
         ├── ReadOnlyError                RuntimeError  a write to a shard opened for reading
@@ -32,6 +33,10 @@ places and callers compare ``type(error).__name__``. It is not exported; catch t
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 __all__ = [
     "CancelledError",
     "ClosedError",
@@ -46,6 +51,7 @@ __all__ = [
     "ReadOnlyError",
     "SnapshotError",
     "StorageError",
+    "SyncError",
     "ValidationError",
     "VectorDimensionError",
     "VectorNameNotFoundError",
@@ -130,6 +136,34 @@ class SnapshotError(EdgeShardError, ValueError):
 
 class DivergedError(SnapshotError):
     """A mirror has local writes which applying the snapshot would lose."""
+
+
+class SyncError(EdgeShardError, ConnectionError):
+    """A server that cannot be used.
+
+    Args:
+        message: what failed.
+        retryable: whether trying again later helps.
+        status: HTTP status, if there was an answer.
+        retry_after: seconds the server asked to wait.
+    """
+
+    def __init__(
+        self, message: str, *, retryable: bool, status: int | None = None, retry_after: float | None = None
+    ) -> None:
+        advice = "trying again later may help" if retryable else "trying again does not help"
+        super().__init__(f"{message} ({advice})")
+        self.message = message
+        self.retryable = retryable
+        self.status = status
+        self.retry_after = retry_after
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _sync_error, (self.message, self.retryable, self.status, self.retry_after)
+
+
+def _sync_error(message: str, retryable: bool, status: int | None, retry_after: float | None) -> SyncError:
+    return SyncError(message, retryable=retryable, status=status, retry_after=retry_after)
 
 
 class ClosedError(EdgeShardError, RuntimeError):

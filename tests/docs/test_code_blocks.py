@@ -1,4 +1,4 @@
-"""Every Python block of the guides runs, page by page, in an empty directory."""
+"""Every Python block of the guides and of the reference of queries runs, page by page, in an empty directory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-GUIDES = sorted((ROOT / "docs" / "guide").glob("*.md"))
+GUIDES = [*sorted((ROOT / "docs" / "guide").glob("*.md")), ROOT / "docs" / "reference" / "queries.md"]
 EXAMPLES = sorted((ROOT / "examples").glob("[0-9]*.py"))
 
 

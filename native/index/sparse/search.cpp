@@ -11,10 +11,31 @@ namespace edgeshard::sparse {
 
 namespace {
 
-constexpr uint32_t kWindow = 4096;  // ids; their sums stay in the first level cache
-constexpr size_t kGroup = 16;       // sums compared at a time
+constexpr uint32_t kWindow = 8192;  // ids; their sums stay in the caches next to the core
+constexpr size_t kGroup = 64;       // sums compared at a time
+constexpr size_t kScoreCost = 16;   // the same when one list after the other is asked for ascending points
+constexpr size_t kSparseMask = 8;   // one in so many points marked: go by the marked points, not by the sums
+constexpr size_t kMinSaved = 2048;  // postings in a window below which looking points up is not worth the bookkeeping
+constexpr unsigned kMaxPause = 64;  // windows
 constexpr size_t kLookupCost = 24;  // postings that could be added up in the time one point is looked up in a list
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+using Four [[gnu::vector_size(16)]] = float;
+using FourBits [[gnu::vector_size(16)]] = int32_t;
+
+// Whether one of kGroup sums is above `least` and not 0.
+bool any_above(const float* sums, float least) {
+    FourBits any{};
+#pragma GCC unroll 16
+    for (size_t i = 0; i < kGroup; i += 4) {
+        Four four;
+        __builtin_memcpy(&four, sums + i, sizeof(four));
+        any |= (four > least) & (four != 0.0f);
+    }
+    int64_t halves[2];
+    __builtin_memcpy(halves, &any, sizeof(halves));
+    return (halves[0] | halves[1]) != 0;
+}
 
 // The most a list can add to a point with weights between these.
 float gain(float weight, float least, float most) {
@@ -22,10 +43,73 @@ float gain(float weight, float least, float most) {
     return best > 0 ? best : best == best ? 0.0f : kInfinity;
 }
 
+// Whether a mask of zeros and ones marks less than `limit` points; looks no further than it must.
+bool few_marked(const uint8_t* mask, size_t points, size_t limit) {
+    constexpr size_t kStep = 8 * 255;  // as many words as fit the sums of bytes
+    size_t marked = 0, at = 0;
+    while (at < points && marked < limit) {
+        const size_t stop = std::min(points, at + kStep);
+        uint64_t bytes = 0;
+        for (; at + 8 <= stop; at += 8) {
+            uint64_t word;
+            __builtin_memcpy(&word, mask + at, 8);
+            bytes += word;
+        }
+        for (int i = 0; i < 8; ++i) marked += bytes >> 8 * i & 0xff;
+        for (; at < stop; ++at) marked += mask[at] != 0;
+    }
+    return marked < limit;
+}
+
+std::vector<uint32_t> marked_ids(const uint8_t* mask, size_t points) {
+    std::vector<uint32_t> ids;
+    for (size_t at = 0; at < points; at += 8) {
+        uint64_t word = 1;
+        if (at + 8 <= points) __builtin_memcpy(&word, mask + at, 8);
+        if (!word) continue;
+        for (size_t id = at; id < std::min(points, at + 8); ++id)
+            if (mask[id]) ids.push_back(static_cast<uint32_t>(id));
+    }
+    return ids;
+}
+
+// The k best of a stream, ids ascending: a buffer that is cut back to the best k whenever it is full. Cheaper than a heap
+// where much is offered; the floor rises a little later.
+class Collector {
+public:
+    explicit Collector(size_t k) : k_(k), limit_(k + std::max<size_t>(k, 24)) {}
+
+    float floor() const { return floor_; }
+    void offer(float sim, uint32_t id) {
+        hits_.push_back({sim, id});
+        if (hits_.size() < limit_) return;
+        cut();
+        floor_ = hits_[k_ - 1].sim;
+    }
+    std::vector<Hit> sorted() {
+        if (hits_.size() > k_) cut();
+        std::sort(hits_.begin(), hits_.end(), better);
+        return std::move(hits_);
+    }
+
+private:
+    void cut() {
+        std::nth_element(hits_.begin(), hits_.begin() + static_cast<ptrdiff_t>(k_ - 1), hits_.end(), better);
+        hits_.resize(k_);
+    }
+
+    size_t k_, limit_;
+    float floor_ = -kInfinity;
+    std::vector<Hit> hits_;
+};
+
+// What a sum is before anything is added: no sum of products, none of which is -0, ends here.
+constexpr float kUntouched = -0.0f;
+
 class Search {
 public:
-    Search(const std::vector<Term>& terms, const uint8_t* mask, size_t points, size_t k, SearchStats& stats)
-        : terms_(terms), mask_(mask), stats_(stats), best_(std::min(k, points)),
+    Search(const std::vector<Term>& terms, const uint8_t* mask, size_t points, size_t k, bool zeros, SearchStats& stats)
+        : terms_(terms), mask_(mask), zeros_(zeros), stats_(stats), best_(std::min(k, points)),
           gains_(terms.size()), starts_(terms.size()), postings_(terms.size()), essential_(terms.size()),
           order_(terms.size()) {
         cursors_.reserve(terms.size());
@@ -43,6 +127,11 @@ public:
         // Sums in another order differ by rounding; bounds are compared with that much to spare.
         slack_ = static_cast<float>(sum * static_cast<double>(terms.size() + 2) * 0x1p-22);
         if (!(slack_ < kInfinity)) slack_ = kInfinity;
+        if (zeros || few_marked(mask, points, points / kSparseMask)) {
+            marked_ = marked_ids(mask, points);
+            by_mask_ = true;
+        }
+        clear();
         first_ = first / kWindow * kWindow;
         end_ = static_cast<uint32_t>(std::min<uint64_t>(uint64_t{last} + 1, points));
     }
@@ -71,7 +160,7 @@ private:
             stats_.summed += block.size;
             for (size_t i = 0; i < block.size; ++i) {
                 const float sim = 0.0f + weight * block.weights[i];
-                if (sim > best_.floor() && block.ids[i] < end_ && (!mask_ || mask_[block.ids[i]]))
+                if (sim > best_.floor() && block.ids[i] < end_ && mask_[block.ids[i]])
                     best_.offer(sim, block.ids[i]);
             }
         }
@@ -86,25 +175,50 @@ private:
         for (size_t t = 0; t < terms_.size(); ++t) {
             look_at(t, lo, hi);
             all += gains_[t];
-            present += postings_[t] > 0;
+            present += postings_[t];
         }
         if (!present) return;
         if (all <= bar()) {
             ++stats_.skipped;
             return;
         }
-        size_t lookups = 0;
-        const float rest = choose_essential(lookups);
-        std::fill_n(sums_, kWindow, 0.0f);
-        for (size_t t = 0; t < terms_.size(); ++t)
-            if (essential_[t]) add_up(t, lo, hi);
-        if (!lookups) return take(lo, hi);
-        find_candidates(lo, hi, rest);
-        if (candidates_.size() * kLookupCost * terms_.size() < lookups) return complete();
-        std::fill_n(sums_, kWindow, 0.0f);
-        for (size_t t = 0; t < terms_.size(); ++t) add_up(t, lo, hi);
+        if (!by_mask_ && present < kWindow / 2) return run_thin(lo, hi);
+        size_t saved = 0;
+        const float rest = choose_essential(saved);
+        if (saved >= kMinSaved && !paused_ && run_pruned(lo, hi, rest, saved)) return;
+        paused_ -= paused_ > 0;
+        for (size_t t = 0; t < terms_.size(); ++t) add_up<false>(t, lo, hi);
         take(lo, hi);
+        clear();
     }
+
+    // Few postings: remembers where they went instead of going through all sums.
+    void run_thin(uint32_t lo, uint32_t hi) {
+        touched_.clear();
+        for (size_t t = 0; t < terms_.size(); ++t) add_up<true>(t, lo, hi);
+        for (uint32_t id : touched_) {  // not ascending: equal to the worst may still be better than it
+            float& sum = sums_[id - lo];
+            if (sum >= best_.floor() && sum != 0.0f && mask_[id]) best_.offer(sum, id);
+            sum = kUntouched;
+        }
+    }
+
+    // False if so many points came close that adding everything up is cheaper; pruning then pauses for a while.
+    bool run_pruned(uint32_t lo, uint32_t hi, float rest, size_t saved) {
+        for (size_t t = 0; t < terms_.size(); ++t)
+            if (essential_[t]) add_up<false>(t, lo, hi);
+        find_candidates(lo, hi, rest);
+        clear();
+        if (candidates_.size() * kLookupCost * terms_.size() < saved) {
+            pause_ = 1;
+            complete();
+            return true;
+        }
+        paused_ = pause_ = std::min(2 * pause_, kMaxPause);
+        return false;
+    }
+
+    void clear() { std::fill_n(sums_, kWindow, kUntouched); }
 
     // Bound and size of a list inside a window.
     void look_at(size_t t, uint32_t lo, uint32_t hi) {
@@ -123,7 +237,7 @@ private:
 
     // Marks the lists to add up; the others cannot, all together, lift a point above the bar. Returns what those can
     // add, and how many postings they have here.
-    float choose_essential(size_t& lookups) {
+    float choose_essential(size_t& saved) {
         std::iota(order_.begin(), order_.end(), size_t{0});
         std::sort(order_.begin(), order_.end(), [&](size_t a, size_t b) { return gains_[a] < gains_[b]; });
         float rest = 0;
@@ -133,11 +247,12 @@ private:
             essential_[t] = !open;
             if (!open) continue;
             rest += gains_[t];
-            lookups += postings_[t];
+            saved += postings_[t];
         }
         return rest;
     }
 
+    template <bool Remember>
     void add_up(size_t t, uint32_t lo, uint32_t hi) {
         Cursor& cursor = cursors_[t];
         const float weight = terms_[t].weight;
@@ -148,39 +263,48 @@ private:
             const uint32_t* to = info.last < hi ? block.ids + block.size : std::lower_bound(from, block.ids + block.size, hi);
             const float* weights = block.weights + (from - block.ids);
             const size_t n = static_cast<size_t>(to - from);
-            for (size_t i = 0; i < n; ++i) sums_[from[i] - lo] += weight * weights[i];
+            if (zeros_) {
+                for (size_t i = 0; i < n; ++i) sums_[from[i] - lo] += weight * weights[i] + 0.0f;  // turns -0 into 0
+            } else {
+                for (size_t i = 0; i < n; ++i) sums_[from[i] - lo] += weight * weights[i];
+            }
+            if constexpr (Remember) touched_.insert(touched_.end(), from, to);
             stats_.summed += n;
             if (info.last >= hi) break;
         }
     }
 
-    // Calls fn(id, sum) for sums above `level()`; zero is what a point without terms has, or one that is left out.
+    // Whether a sum is one: points without terms have none, and sums of 0 may be unwanted.
+    bool counts(float sum) const { return sum != 0.0f || (zeros_ && !std::signbit(sum)); }
+
+    // Calls fn(id, sum) for marked points with a sum above `level()` that is not 0, which is what a point without
+    // terms has, or one that is left out.
     template <class Level, class Fn>
     void above(uint32_t lo, uint32_t hi, Level level, Fn fn) {
+        if (by_mask_) {
+            const auto from = std::lower_bound(marked_.begin(), marked_.end(), lo);
+            for (auto id = from; id != marked_.end() && *id < hi; ++id)
+                if (const float sum = sums_[*id - lo]; sum > level() && counts(sum)) fn(*id, sum);
+            return;
+        }
         const size_t n = hi - lo;
         for (size_t g = 0; g < n; g += kGroup) {
-            const float least = level();
-            uint32_t any = 0;
-            for (size_t i = 0; i < kGroup; ++i) any |= (sums_[g + i] > least) & (sums_[g + i] != 0.0f);
-            if (!any) continue;
+            if (!any_above(sums_ + g, level())) continue;
             for (size_t i = g; i < std::min(n, g + kGroup); ++i)
-                if (sums_[i] > level() && sums_[i] != 0.0f) fn(lo + static_cast<uint32_t>(i), sums_[i]);
+                if (sums_[i] > level() && sums_[i] != 0.0f && mask_[lo + i])
+                    fn(lo + static_cast<uint32_t>(i), sums_[i]);
         }
     }
 
     void take(uint32_t lo, uint32_t hi) {
-        above(lo, hi, [&] { return best_.floor(); }, [&](uint32_t id, float sum) {
-            if (!mask_ || mask_[id]) best_.offer(sum, id);
-        });
+        above(lo, hi, [&] { return best_.floor(); }, [&](uint32_t id, float sum) { best_.offer(sum, id); });
     }
 
     // Points without a sum are passed over: what was left out stays below the bar on its own.
     void find_candidates(uint32_t lo, uint32_t hi, float rest) {
         candidates_.clear();
         const float least = bar() - rest;
-        above(lo, hi, [&] { return least; }, [&](uint32_t id, float) {
-            if (!mask_ || mask_[id]) candidates_.push_back(id);
-        });
+        above(lo, hi, [&] { return least; }, [&](uint32_t id, float) { candidates_.push_back(id); });
     }
 
     // Looks the candidates up in every list.
@@ -190,37 +314,38 @@ private:
             float sim = 0;
             for (size_t t = 0; t < terms_.size(); ++t)
                 if (const float* weight = cursors_[t].find(id)) sim += terms_[t].weight * *weight;
-            if (sim > best_.floor() && sim != 0.0f) best_.offer(sim, id);
+            if (sim > best_.floor() && (zeros_ || sim != 0.0f)) best_.offer(sim, id);
         }
         stats_.looked_up += candidates_.size();
     }
 
     const std::vector<Term>& terms_;
     const uint8_t* mask_;
+    bool zeros_;
     SearchStats& stats_;
-    TopK best_;
+    Collector best_;
     std::vector<Cursor> cursors_;
     std::vector<float> gains_;
     std::vector<size_t> starts_, postings_;
     std::vector<uint8_t> essential_;
     std::vector<size_t> order_;
-    std::vector<uint32_t> candidates_;
+    std::vector<uint32_t> candidates_, marked_, touched_;
+    bool by_mask_ = false;
     float slack_ = 0;
     uint32_t first_ = 0, end_ = 0;
+    unsigned pause_ = 1, paused_ = 0;  // windows without pruning after an attempt that did not pay
     alignas(64) float sums_[kWindow];
 };
 
 // The marked points, scored one by one.
 std::vector<Hit> search_marked(const std::vector<Term>& terms, const uint8_t* mask, size_t points, size_t k, bool zeros) {
-    std::vector<uint32_t> ids;
-    for (size_t id = 0; id < points; ++id)
-        if (!mask || mask[id]) ids.push_back(static_cast<uint32_t>(id));
+    const std::vector<uint32_t> ids = marked_ids(mask, points);
     std::vector<float> sims(ids.size());
     std::vector<uint32_t> hits(ids.size());
     score(terms, ids.data(), ids.size(), sims.data(), hits.data());
-    TopK best(std::min(k, points));
+    Collector best(std::min(k, points));
     for (size_t i = 0; i < ids.size(); ++i)
-        if (hits[i] && (zeros || terms.size() == 1 || sims[i] != 0.0f)) best.offer(sims[i], ids[i]);
+        if (hits[i] && sims[i] > best.floor() && (zeros || terms.size() == 1 || sims[i] != 0.0f)) best.offer(sims[i], ids[i]);
     return best.sorted();
 }
 
@@ -268,12 +393,11 @@ std::vector<Hit> search(const std::vector<Term>& terms, const uint8_t* mask, siz
                         SearchStats* stats) {
     SearchStats unused;
     if (terms.empty() || !k || !points) return {};
-    if (zeros) return search_marked(terms, mask, points, k, true);
-    size_t marked = points, postings = 0;
-    if (mask) marked = static_cast<size_t>(std::count_if(mask, mask + points, [](uint8_t m) { return m != 0; }));
+    size_t postings = 0;
     for (const Term& term : terms) postings += term.list.size;
-    if (marked * terms.size() * kLookupCost < postings) return search_marked(terms, mask, points, k, false);
-    return Search(terms, mask, points, k, stats ? *stats : unused).run();
+    if (few_marked(mask, points, postings / (terms.size() * kScoreCost)))
+        return search_marked(terms, mask, points, k, zeros);
+    return Search(terms, mask, points, k, zeros, stats ? *stats : unused).run();
 }
 
 void score(const std::vector<Term>& terms, const uint32_t* ids, size_t n, float* sims, uint32_t* hits) {

@@ -46,13 +46,18 @@ void plane_dots(const PlaneQuery& query, RowPointers rows, size_t n, int64_t* su
 
 void byte_dots(const uint8_t* query, RowPointers rows, size_t n, size_t bytes, int32_t* sums) {
     each_row(rows, n, bytes, sums, [&](const uint8_t* row) {
-        __m512i sum = _mm512_setzero_si512();
-        for (size_t i = 0; i < bytes; i += 64) {
-            const __mmask64 mask = first(bytes - i);
-            sum = _mm512_dpbusd_epi32(sum, _mm512_maskz_loadu_epi8(mask, row + i),
-                                      _mm512_maskz_loadu_epi8(mask, query + i));
+        __m512i even = _mm512_setzero_si512(), odd = even;  // two chains of additions
+        size_t i = 0;
+        for (; i + 128 <= bytes; i += 128) {
+            even = _mm512_dpbusd_epi32(even, _mm512_loadu_si512(row + i), _mm512_loadu_si512(query + i));
+            odd = _mm512_dpbusd_epi32(odd, _mm512_loadu_si512(row + i + 64), _mm512_loadu_si512(query + i + 64));
         }
-        return _mm512_reduce_add_epi32(sum);
+        for (; i < bytes; i += 64) {
+            const __mmask64 mask = first(bytes - i);
+            even = _mm512_dpbusd_epi32(even, _mm512_maskz_loadu_epi8(mask, row + i),
+                                       _mm512_maskz_loadu_epi8(mask, query + i));
+        }
+        return _mm512_reduce_add_epi32(_mm512_add_epi32(even, odd));
     });
 }
 

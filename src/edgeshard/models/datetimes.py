@@ -22,6 +22,6 @@ def parse_datetime(text: str) -> int:
     micros = _native.parse_datetime(text)
     if micros is None:
         raise ArgumentError(
-            f"invalid datetime {text!r}: expected RFC 3339 such as 2024-01-31T12:00:00Z, or a date alone"
+            f"failed to parse date-time {text!r}: expected RFC 3339 such as 2024-01-31T12:00:00Z, or a date alone"
         )
     return micros

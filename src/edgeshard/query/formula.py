@@ -15,6 +15,8 @@ import numpy.typing as npt
 from edgeshard.errors import ValidationError
 from edgeshard.filter.geo import haversine
 from edgeshard.filter.values import geo_point
+from edgeshard.index.payload.schema import DATETIME, FLOAT
+from edgeshard.index.payload.values import values_of
 from edgeshard.models.datetimes import parse_datetime
 from edgeshard.models.enums import DecayKind
 from edgeshard.models.expressions import Expression
@@ -22,11 +24,15 @@ from edgeshard.models.filters import Filter
 from edgeshard.models.formula import Formula
 from edgeshard.models.paths import JsonPath
 from edgeshard.models.payload import decode_payload
-from edgeshard.query.hits import Hits, Keys, best, union
+from edgeshard.query.hits import Hits, Keys, best, by_segment, union
 from edgeshard.query.scope import Scope
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
+MANY = 64
+"""For fewer points their payloads are read rather than columns of all points."""
+ONE_VALUE = 1 | 4 | 16
+"""Facts of a column about a point with a value that is neither empty nor null (native/index/columns_extract.hpp)."""
 MISSING = object()
 """Default of a variable that has none."""
 
@@ -101,12 +107,24 @@ class Evaluation:
             raise self.fail(places[wrong[0]], f"{what} gives {values[wrong[0]]}, which is not a finite number")
         return values
 
-    def lookup(self, path: str, places: Places, convert: Callable[[Any, str], float]) -> Floats:
-        """One number per point from its payload, or from the defaults."""
+    def lookup(
+        self, path: str, places: Places, convert: Callable[[Any, str], float], kind: str | None = None
+    ) -> Floats:
+        """One number per point from its payload, or from the defaults.
+
+        Args:
+            path: where.
+            places: of which points.
+            convert: makes a number of a payload value, or refuses it.
+            kind: of values that payload columns hold ready, None if there is no such kind.
+        """
         parsed = JsonPath.parse(path)
         default = self.defaults.get(str(parsed), self.defaults.get(path, MISSING))
-        result = np.empty(len(places), np.float64)
-        for index, place in enumerate(places.tolist()):
+        result = np.full(len(places), np.nan)
+        if kind is not None and len(places) >= MANY:
+            self._read_columns(parsed, places, kind, result)
+        for index in np.flatnonzero(np.isnan(result)).tolist():
+            place = int(places[index])
             found = parsed.lookup(self.payload(place))
             if len(found) == 1 and isinstance(found[0], list):
                 found = found[0]
@@ -120,6 +138,18 @@ class Evaluation:
             except ValueError as error:
                 raise self.fail(place, str(error)) from error
         return result
+
+    def _read_columns(self, path: JsonPath, places: Places, kind: str, result: Floats) -> None:
+        """Fill in the values of points that have exactly one, of the kind wanted."""
+        for number, at, offsets in by_segment(self.keys[places]):
+            column = self._scope.segments[number].columns.column(path)
+            if column.owners is not None:
+                continue
+            entries, values = values_of(column, kind)
+            table = np.full(len(column.tags), np.nan)
+            table[entries] = values
+            table[np.flatnonzero(column.facts[: len(table)] != ONE_VALUE)] = np.nan
+            result[at] = table[offsets] / 1e6 if kind == DATETIME else table[offsets]
 
     def condition(self, condition: Any, places: Places) -> Floats:
         """1.0 where a condition matches, else 0.0."""
@@ -166,7 +196,7 @@ def _variable(run: Evaluation, expression: Any, places: Places) -> Floats:
     if name.startswith("$score"):
         number = int(name[len("$score[") : -1]) if name != "$score" else 0
         return run.score(number, name, places)
-    return run.lookup(name, places, _number)
+    return run.lookup(name, places, _number, FLOAT)
 
 
 def _condition(run: Evaluation, expression: Any, places: Places) -> Floats:
@@ -190,7 +220,7 @@ def _datetime(run: Evaluation, expression: Any, places: Places) -> Floats:
 
 
 def _datetime_key(run: Evaluation, expression: Any, places: Places) -> Floats:
-    return run.lookup(expression.path, places, _seconds)
+    return run.lookup(expression.path, places, _seconds, DATETIME)
 
 
 def _mult(run: Evaluation, expression: Any, places: Places) -> Floats:

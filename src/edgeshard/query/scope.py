@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeshard import _native
 from edgeshard.errors import VectorNameNotFoundError
 from edgeshard.filter.evaluate import evaluate, evaluate_offsets
 from edgeshard.models.filters import Filter
@@ -88,18 +89,22 @@ class Scope:
         return queries
 
     def _weighted(self, name: str, query: SparseQuery, corpus: Filter | None) -> SparseQuery:
-        """A sparse query with each weight times ``ln(1 + (N - df + 0.5) / (df + 0.5))``."""
+        """A sparse query with each weight times ``ln(1 + (N - df + 0.5) / (df + 0.5))``.
+
+        N, the points with a vector, and df, those with the index, are counted over the indexes of all segments: empty
+        vectors do not count, points deleted since the index of their segment was built do, as in Qdrant.
+        """
+        fields = [(n, segment.fields[name]) for n, segment in enumerate(self.segments)]
+        if corpus is None:
+            indexes = [field.index for _, field in fields if isinstance(field, SparseField)]
+            return SparseQuery(query.indices, _native.idf_weights(indexes, query.indices, query.values))
         total, frequency = 0, np.zeros(len(query.indices), np.int64)
-        for number, segment in enumerate(self.segments):
-            field = segment.fields[name]
-            if not isinstance(field, SparseField):
-                continue
-            chosen: Mask | None = None
-            if corpus is not None:
-                chosen = self.mask(number, (corpus,)) & field.presence(segment.count)
-            points, counts = field.frequencies(query.indices, chosen)
-            total += points
-            frequency += counts
+        for number, field in fields:
+            if isinstance(field, SparseField):
+                chosen = self.mask(number, (corpus,)) & field.presence(self.segments[number].count)
+                points, counts = field.frequencies(query.indices, chosen)
+                total += points
+                frequency += counts
         weights = np.log1p((total - frequency + 0.5) / (frequency + 0.5)).astype(np.float32)
         return SparseQuery(query.indices, query.values * weights)
 

@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeshard.errors import ValidationError, WrongVectorKindError
+from edgeshard.models.queries import Query
 from edgeshard.query.hits import Hits, Keys, best, by_segment, empty, make_keys
 from edgeshard.query.kinds import VectorQuery, cut, shown, take_apart
 from edgeshard.query.mmr import choose
 from edgeshard.query.scope import Filters, Scope, all_offsets
 from edgeshard.segment.batch import Mask
 from edgeshard.segment.fields import AbsentField
-from edgeshard.segment.schema import VectorSchema
+from edgeshard.segment.schema import COSINE, DOT, VectorSchema
 from edgeshard.segment.sparse_field import SparseField
 from edgeshard.storage.convert import from_stored, to_stored
 
@@ -39,13 +40,22 @@ def search(
     spec = scope.spec(parts.using)
     check_idf(scope, parts.using, params)
     prepared = scope.queries(parts.using, parts.examples, corpus_of(params), params)
-    if parts.combine is None:
+    if isinstance(query, Query.RecommendSumScores) and is_linear(spec) and prepared:
+        signs = np.repeat([1, -1], [len(query.query._positives), len(query.query._negatives)])
+        summed = np.sum([sign * row for sign, row in zip(signs, prepared, strict=True)], axis=0, dtype=np.float32)
+        keys, scores = nearest(scope, parts.using, [summed], filters, limit, params)[0]
+    elif parts.combine is None:
         keys, sims = nearest(scope, parts.using, prepared, filters, limit, params)[0]
         scores = shown(sims, spec)
     else:
         keys, scores = _scored_all(scope, parts, prepared, filters, limit)
     count = cut(scores, threshold, spec)
     return Hits(keys[:count], scores[:count])
+
+
+def is_linear(spec: VectorSchema) -> bool:
+    """Whether the sum of similarities to some vectors is the similarity to their sum."""
+    return spec.kind == "dense" and spec.dtype == np.float32 and spec.distance in (COSINE, DOT)
 
 
 def rescore(scope: Scope, query: Any, keys: Keys, limit: int, threshold: float | None, params: Any) -> Hits:
@@ -66,8 +76,6 @@ def candidates(
     scope: Scope, mmr: Any, keys: Keys | None, filters: Filters, limit: int, threshold: float | None, params: Any
 ) -> Hits:
     """What maximal marginal relevance chooses from: the points nearest to its vector (of given ones, or of all)."""
-    from edgeshard.models.queries import Query
-
     if scope.spec(mmr.using).kind == "sparse":
         raise WrongVectorKindError("Wrong usage of sparse vectors: MMR needs dense vectors")
     nearest = Query.Nearest._make(mmr._vector, mmr.using)

@@ -38,7 +38,7 @@ DEFAULT_FULL_SCAN_THRESHOLD = 5000
 
 
 class SparseQuery:
-    """A sparse query with its indices in ascending order; equal indices add up.
+    """A sparse query, indices in any order; equal indices add up.
 
     Args:
         indices: ``(m,) uint32``.
@@ -48,9 +48,8 @@ class SparseQuery:
     __slots__ = ("indices", "values")
 
     def __init__(self, indices: npt.NDArray[np.uint32], values: npt.NDArray[np.float32]) -> None:
-        order = np.argsort(indices, kind="stable")
-        self.indices = np.ascontiguousarray(indices[order], np.uint32)
-        self.values = np.ascontiguousarray(values[order], np.float32)
+        self.indices = indices
+        self.values = values
 
 
 class SparseField:
@@ -129,7 +128,7 @@ class SparseField:
         with self._building:
             self._index = self._index_path = None
             self.exact_weights = True
-        warnings.warn(f"{damage}; searching an index rebuilt from the stored vectors", stacklevel=2)
+        warnings.warn(f"{damage}; searching an index rebuilt from the stored vectors", RuntimeWarning, stacklevel=2)
         return work(self.index)
 
     def _unindex(self, offsets: Offsets) -> None:
@@ -264,18 +263,13 @@ class SparseField:
         """See :class:`Field`."""
         raise WrongVectorKindError("Wrong usage of sparse vectors: they are not compared with one another")
 
-    def frequencies(
-        self, wanted: npt.NDArray[np.uint32], mask: Mask | None
-    ) -> tuple[int, npt.NDArray[np.int64]]:
-        """Numbers for inverse document frequency: how many points have a vector, and have each wanted index.
+    def frequencies(self, wanted: npt.NDArray[np.uint32], mask: Mask) -> tuple[int, npt.NDArray[np.int64]]:
+        """How many of some points have a vector, and have each wanted index: numbers for a corpus of a query.
 
         Args:
             wanted: ``(m,)`` indices.
-            mask: only these points, which all have the vector (even an empty one). None for all that are in the
-                index: points without elements are not, points deleted since it was built are, as in Qdrant.
+            mask: the points, which all have the vector (even an empty one).
         """
-        if mask is None:
-            return self._read(lambda index: (index.vectors, index.frequencies(wanted)))
         return int(np.count_nonzero(mask)), self._read(lambda index: index.frequencies(wanted, mask))
 
     # --- files -----------------------------------------------------------------------------------------

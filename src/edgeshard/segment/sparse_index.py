@@ -47,7 +47,7 @@ def prepare_index(
     try:
         field.use_index(directory, *open_index(directory, ids.total))
     except CorruptedError as error:
-        warnings.warn(f"{error}; the index is rebuilt from the stored vectors", stacklevel=2)
+        warnings.warn(f"{error}; the index is rebuilt from the stored vectors", RuntimeWarning, stacklevel=2)
         if read_only:
             return
         write_index(directory, build_index(field.storage, ids.total, field.dead), config)

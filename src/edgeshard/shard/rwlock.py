@@ -70,6 +70,14 @@ class ReadWriteLock:
             if self._sleepers:
                 self._changed.notify_all()
 
+    def downgrade(self) -> None:
+        """Become a reader without letting another writer in between."""
+        with self._mutex:
+            self._writing = False
+            self._readers += 1
+            if self._sleepers:
+                self._changed.notify_all()
+
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Hold the lock as a reader."""

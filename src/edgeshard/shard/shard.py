@@ -31,6 +31,7 @@ from edgeshard.shard.searching import Searching
 from edgeshard.shard.store import Store
 
 if TYPE_CHECKING:
+    from edgeshard.shard.snapshot.create import SnapshotInfo
     from edgeshard.shard.snapshot.limits import SnapshotLimits
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
@@ -293,6 +294,7 @@ class EdgeShard(Searching):
         *,
         checksum: str | None = None,
         limits: SnapshotLimits | None = None,
+        mirror: bool = False,
     ) -> None:
         """Turn a snapshot archive of a server or of this engine into a shard directory, to be opened by :meth:`load`.
 
@@ -301,6 +303,7 @@ class EdgeShard(Searching):
             target_path: the directory; made with its parents if missing. What it holds must not clash.
             checksum: SHA-256 the archive must have, in hex.
             limits: what the archive may ask for before it is refused.
+            mirror: note the state, so that local writes are noticed when the next snapshot is applied.
 
         Raises:
             SnapshotError: the archive is refused; the message names the entry and the rule. Nothing is left behind.
@@ -308,14 +311,15 @@ class EdgeShard(Searching):
         """
         from edgeshard.shard.snapshot.unpack import unpack_snapshot
 
-        unpack_snapshot(_directory(snapshot_path), _directory(target_path), checksum=checksum, limits=limits)
+        source, target = _directory(snapshot_path), _directory(target_path)
+        unpack_snapshot(source, target, checksum=checksum, limits=limits, mirror=mirror)
 
     def snapshot_manifest(self, base: str | None = None) -> dict[str, Any]:
         """Versions of all files of the shard, by segment: what a server needs to make a partial snapshot.
 
         Args:
-            base: None for the shard as it is. ``"synced"`` for what the last :meth:`update_from_snapshot` left; ``{}``,
-                so that everything is sent, if it was changed since or none was applied. Mirrors of a server use this.
+            base: None for the shard as it is. ``"synced"`` for what the last :meth:`update_from_snapshot` left, or
+                ``{}`` if the shard was changed since, so that everything is sent. Mirrors of a server use this.
         """
         from edgeshard.shard.snapshot.manifest import shard_manifest
         from edgeshard.shard.snapshot.state import synced_manifest
@@ -366,6 +370,32 @@ class EdgeShard(Searching):
             self._writing() as store,
         ):
             apply(store, incoming, force=force)
+
+    def create_snapshot(
+        self,
+        path: PathLike,
+        *,
+        format: Literal["streamable", "regular"] = "streamable",
+        base_manifest: dict[str, Any] | None = None,
+    ) -> SnapshotInfo:
+        """An archive of the shard that this engine, Qdrant Edge and a Qdrant server take; queries go on meanwhile.
+
+        Updates wait while the files that may change are copied: those of appendable segments, and small ones.
+
+        Args:
+            path: the archive; it appears when it is complete and durable, and replaces a file of that name.
+            format: ``"streamable"`` as servers stream them, ``"regular"`` as they store them.
+            base_manifest: what the receiver has (its :meth:`snapshot_manifest`): only files that differ are packed.
+
+        Raises:
+            ValidationError: ``base_manifest`` is no manifest.
+            StorageError: the disk refused; there is no archive.
+        """
+        from edgeshard.shard.snapshot.create import create_snapshot
+
+        self._check_process()
+        target = _directory(path)
+        return create_snapshot(self._open_store(), self._lock, target, format=format, base_manifest=base_manifest)
 
     # --- reading -----------------------------------------------------------------------------------------
 

@@ -140,11 +140,14 @@ def open_index(directory: Path, points: int) -> tuple[PackedSparseIndex, SparseI
     if version != VERSION:
         raise CorruptedError(directory / VERSION_FILE, f"expected version {VERSION!r}, got {version!r}")
     config = _decoded(directory / CONFIG, SparseIndexConfig.from_object)
-    count, vectors = _decoded(directory / HEADER, _counts)
+    count, vectors, total = _decoded(directory / HEADER, _counts)
     dimensions, slots = _decoded(directory / TRACKER, _slots)
     if len(slots) != count:
         raise CorruptedError(directory / TRACKER, f"{len(slots)} dimensions for {count} posting lists")
     data = PrivateFile(directory / LISTS, read_only=True).array
+    expected = (total or 0) + count * HEADER_BYTES[config.weights]
+    if total is not None and len(data) != expected:
+        raise CorruptedError(directory / LISTS, f"expected {expected} bytes, got {len(data)}")
     try:
         index, reason, offset = _native.sparse_index_open(
             data, count, config.weights, points, vectors, dimensions, slots
@@ -165,12 +168,15 @@ def _decoded(path: Path, parse: Any) -> Any:
         raise CorruptedError(path, f"{type(error).__name__}: {error}") from error
 
 
-def _counts(fields: dict[str, Any]) -> tuple[int, int]:
-    numbers = fields["posting_count"], fields["vector_count"]
-    for number in numbers:
-        if type(number) is not int or not 0 <= number < 2**32:
+def _counts(fields: dict[str, Any]) -> tuple[int, int, int | None]:
+    """Lists, vectors and bytes of all lists; the last is missing in old files."""
+    posting_count, vector_count, total = (
+        fields["posting_count"], fields["vector_count"], fields.get("total_sparse_size"),
+    )  # fmt: skip
+    for number in (posting_count, vector_count, total or 0):
+        if type(number) is not int or not 0 <= number < 2**48:
             raise ValueError(f"{number!r} is no count")
-    return numbers
+    return posting_count, vector_count, total
 
 
 def _slots(fields: dict[str, Any]) -> tuple[Any, Any]:

@@ -21,13 +21,13 @@ from edgeshard.shard.snapshot import swap
 from edgeshard.shard.snapshot.complete import check_segment
 from edgeshard.shard.snapshot.layout import CLOCKS, SEGMENTS, WAL, Archive, parents_of
 from edgeshard.shard.snapshot.limits import SnapshotLimits
-from edgeshard.shard.snapshot.manifest import Manifest, manifest_of_directory, shard_manifest
+from edgeshard.shard.snapshot.manifest import Manifest, shard_manifest
 from edgeshard.shard.snapshot.merge import kept_files, link_kept, manifests_of
 from edgeshard.shard.snapshot.state import FILE as STATE_FILE
-from edgeshard.shard.snapshot.state import SyncState, read_state
+from edgeshard.shard.snapshot.state import read_state, state_of
 from edgeshard.shard.snapshot.unpack import extract, opened
 from edgeshard.shard.store import Store
-from edgeshard.storage import files
+from edgeshard.storage import files, generation
 from edgeshard.storage.wal import Wal
 
 NAMES = (SEGMENTS, WAL, *CLOCKS, STATE_FILE)
@@ -91,6 +91,15 @@ def apply(store: Store, incoming: Incoming, *, force: bool) -> None:
         SnapshotError: the result would not be a complete, compatible shard.
         StorageError: the disk refused.
     """
+    try:
+        _apply(store, incoming, force=force)
+    except StorageError:
+        raise
+    except OSError as error:
+        raise StorageError(error.errno, f"cannot apply the snapshot: {error.strerror} ({error.filename})") from error
+
+
+def _apply(store: Store, incoming: Incoming, *, force: bool) -> None:
     store.flush(checkpoint=True)
     state = read_state(store.path)
     changed = [] if state is None else state.diverged(store.segments)
@@ -129,8 +138,8 @@ def _check_new_state(store: Store, incoming: Incoming) -> None:
 
 
 def _write_state(incoming: Incoming) -> None:
-    manifest = incoming.manifests or manifest_of_directory(incoming.segments, sorted(incoming.archive.segments))
-    files.replace_file(incoming.stage / swap.NEW / STATE_FILE, SyncState.of(manifest).to_json())
+    state = state_of(incoming.archive, incoming.segments)
+    files.replace_file(incoming.stage / swap.NEW / STATE_FILE, state.to_json())
     directories = {parent for path in incoming.archive.files for parent in parents_of(path)}
     for directory in (*sorted(directories), "."):
         if (incoming.stage / swap.NEW / directory).is_dir():
@@ -141,18 +150,17 @@ def _swap(store: Store, stage: Path, names: Sequence[str]) -> None:
     """Rename the new state into place and open it; back again if it does not open."""
     root = store.path
     wal = stage / swap.NEW / WAL
-    try:
-        store.lock.move_to_wal(wal)
+    store.lock.move_to_wal(wal)
+    failure: BaseException | None = None
+    with generation.changing(root):  # readers in other processes open the shard anew afterwards
         try:
             swap.commit(root, stage, names)
             store.reload()
-        except BaseException:
+        except BaseException as error:
+            failure = error
             if swap.pending(root):
                 swap.undo(root, stage)
             store.lock.move_to_wal(root / WAL)
-            raise
-        swap.finish(root, stage)
-    except StorageError:
-        raise
-    except OSError as error:
-        raise StorageError(error.errno, f"cannot put the snapshot in place: {error.strerror}") from error
+    if failure is not None:
+        raise failure
+    swap.finish(root, stage)

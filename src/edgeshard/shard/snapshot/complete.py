@@ -45,7 +45,8 @@ def check_segment(path: Path) -> SegmentConfig:
     except SnapshotError:
         raise
     except (EdgeShardError, ValueError, OSError) as error:
-        raise SnapshotError(f"failed to open segment {path.name} of the snapshot: {error}") from error
+        reason = str(error).replace(f"{path}", name)
+        raise SnapshotError(f"failed to open segment {path.name} of the snapshot: {reason}") from error
 
 
 def _missing(path: Path, config: SegmentConfig) -> Iterator[str]:

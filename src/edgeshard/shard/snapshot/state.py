@@ -18,7 +18,9 @@ import msgspec
 
 from edgeshard.errors import CorruptedError
 from edgeshard.segment.segment import Segment
-from edgeshard.shard.snapshot.manifest import Manifest
+from edgeshard.shard.snapshot.layout import Archive
+from edgeshard.shard.snapshot.manifest import Manifest, manifest_of_directory, shard_manifest
+from edgeshard.shard.snapshot.merge import manifests_of
 from edgeshard.storage import files
 
 FILE = "sync_state.json"
@@ -72,7 +74,22 @@ def read_state(root: Path) -> SyncState | None:
         raise CorruptedError(path, f"not the state of a mirror ({error}); delete it to start anew") from error
 
 
+def state_of(archive: Archive, segments: Path) -> SyncState:
+    """The state of a shard that was just made from an archive.
+
+    Args:
+        archive: what it was made from.
+        segments: its segments on disk, for archives that carry no manifests.
+    """
+    return SyncState.of(manifests_of(archive) or manifest_of_directory(segments, sorted(archive.segments)))
+
+
 def synced_manifest(root: Path, segments: list[Segment]) -> Manifest:
-    """What to tell the server: the manifest of the last apply, or nothing at all if that is not what is there."""
+    """What to tell the server: the manifest of the last apply, or nothing at all if that is not what is there.
+
+    A shard without a noted state is taken for an unchanged mirror.
+    """
     state = read_state(root)
-    return {} if state is None or state.diverged(segments) else state.manifest
+    if state is None:
+        return shard_manifest(segments)
+    return {} if state.diverged(segments) else state.manifest

@@ -23,6 +23,8 @@ from edgeshard.shard.snapshot.view import View
 from edgeshard.storage import files
 
 CHUNK_BYTES = 1 << 20
+STRETCH_BYTES = 8 << 20
+"""Large files are written by several threads, this much by each at a time."""
 HOLE_BYTES = 64 << 10
 """Zeros of this length (and alignment) are not written: servers allocate pages of 32 MiB in advance."""
 _ZEROS = bytes(HOLE_BYTES)
@@ -36,6 +38,7 @@ def unpack_snapshot(
     *,
     checksum: str | None = None,
     limits: SnapshotLimits | None = None,
+    mirror: bool = False,
 ) -> None:
     """Turn an archive into a shard directory; nothing is left behind if it is refused.
 
@@ -44,6 +47,7 @@ def unpack_snapshot(
         target_path: where to; made with its parents if missing. If it holds something already, names must not clash.
         checksum: SHA-256 the archive must have, in hex.
         limits: what the archive may ask for.
+        mirror: note the state, so that local writes are noticed when the next snapshot is applied.
 
     Raises:
         SnapshotError: the archive is refused; the message names the entry and the rule.
@@ -56,9 +60,9 @@ def unpack_snapshot(
         made = _make_parents(target)
         try:
             if target.exists():
-                _unpack_into(archive, target)
+                _unpack_into(archive, target, mirror)
             else:
-                _unpack_beside(archive, target)
+                _unpack_beside(archive, target, mirror)
         except BaseException:
             for directory in reversed(made):
                 directory.rmdir()
@@ -101,17 +105,19 @@ def digest_of(fd: int) -> str:
 # --- where to ------------------------------------------------------------------------------------------
 
 
-def _unpack_beside(archive: Archive, target: Path) -> None:
+def _unpack_beside(archive: Archive, target: Path, mirror: bool) -> None:
     prefix = f".{target.name}.unpack-"
     _remove_stale(target.parent, prefix)
     archive.check_space(target.parent)
     with _locked_directory(target.parent, prefix) as draft:
         extract(archive, draft)
+        if mirror:
+            _note_state(archive, draft)
         files.disk.rename(draft, target)
         files.disk.sync_directory(target.parent)
 
 
-def _unpack_into(archive: Archive, target: Path) -> None:
+def _unpack_into(archive: Archive, target: Path, mirror: bool) -> None:
     """Into a directory that exists: top-level entries, and those of ``segments`` and ``wal``, must be new."""
     if not target.is_dir():
         raise StorageError(f"cannot unpack into {target}: it is not a directory")
@@ -120,6 +126,8 @@ def _unpack_into(archive: Archive, target: Path) -> None:
     archive.check_space(target)
     with _locked_directory(target, prefix) as draft:
         extract(archive, draft)
+        if mirror:
+            _note_state(archive, draft)
         moves = list(_moves(draft, target))
         for _, there in moves:
             if there.exists() or there.is_symlink():
@@ -135,6 +143,12 @@ def _unpack_into(archive: Archive, target: Path) -> None:
             raise
         for directory in {there.parent for _, there in moves}:
             files.disk.sync_directory(directory)
+
+
+def _note_state(archive: Archive, draft: Path) -> None:
+    from edgeshard.shard.snapshot.state import FILE, state_of
+
+    files.replace_file(draft / FILE, state_of(archive, draft / "segments").to_json())
 
 
 def _moves(draft: Path, target: Path) -> Iterator[tuple[Path, Path]]:
@@ -199,8 +213,9 @@ def extract(archive: Archive, target: Path) -> None:
     try:
         for directory in sorted(directories):
             files.disk.mkdir(target / directory)
-        # A few files at a time: while one is on its way to the disk the next is copied.
-        in_parallel(lambda item: _write_durably(item[1], target / item[0]), archive.files.items())
+        stretches = [task for path, view in archive.files.items() for task in _create(view, target / path)]
+        # Several at a time: while one is on its way to the disk the next is copied.
+        in_parallel(_write_stretch, stretches)
         in_parallel(files.disk.sync_directory, [target, *(target / name for name in directories)])
     except StorageError:
         raise
@@ -211,8 +226,8 @@ def extract(archive: Archive, target: Path) -> None:
         ) from error
 
 
-def _write_durably(view: View, path: Path) -> None:
-    """Write bytes of an archive into a new file; holes and long runs of zeros become holes.
+def _create(view: View, path: Path) -> Iterator[tuple[View, Path, int, int]]:
+    """Make a file that is one hole; yields the stretches of it to be written.
 
     Raises:
         SnapshotError: the file exists already (two names that the file system takes for one).
@@ -223,8 +238,21 @@ def _write_durably(view: View, path: Path) -> None:
         raise refusal(os.fspath(path), "the file system takes two names of the archive for one") from error
     try:
         files.disk.truncate(fd, view.size)
-        buffer = bytearray(min(CHUNK_BYTES, max(view.size, 1)))
-        for offset, place, length in view.pieces():
+    finally:
+        os.close(fd)
+    for start in range(0, max(view.size, 1), STRETCH_BYTES):
+        stop = min(start + STRETCH_BYTES, view.size)
+        if start == 0 or next(view.pieces(start, stop), None) is not None:
+            yield view, path, start, stop
+
+
+def _write_stretch(task: tuple[View, Path, int, int]) -> None:
+    """Write bytes of an archive to their file and make them durable; holes and long runs of zeros become holes."""
+    view, path, start, stop = task
+    fd = files.disk.open(path, os.O_WRONLY)
+    try:
+        buffer = bytearray(min(CHUNK_BYTES, max(stop - start, 1)))
+        for offset, place, length in view.pieces(start, stop):
             while length:
                 window = memoryview(buffer)[: min(length, len(buffer))]
                 count = os.preadv(view.fd, [window], place)

@@ -1,0 +1,321 @@
+"""A shard becomes an archive while it stays in use.
+
+1. Under the write lock: a checkpoint, so that the files say what memory says.
+2. Under the read lock, which holds off updates and flushes but no queries: the archive is laid out, and everything
+   that may change is copied: small files, and those of appendable segments.
+3. Without a lock: large files that never change are copied from descriptors opened before. Merging may remove their
+   segments meanwhile; the descriptors keep the content.
+
+The archive appears under its name when it is complete and durable.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+from typing import Literal
+
+import msgspec
+
+from edgeshard.errors import ClosedError, StorageError, ValidationError
+from edgeshard.segment.segment import Segment
+from edgeshard.shard.rwlock import ReadWriteLock
+from edgeshard.shard.snapshot.layout import CLOCKS, LAST_ENTRY, MARKERS, SEGMENT_MANIFEST, SEGMENTS, WAL
+from edgeshard.shard.snapshot.manifest import (
+    Manifest,
+    changed_files,
+    check_manifest,
+    is_immutable,
+    shard_manifest,
+)
+from edgeshard.shard.snapshot.tar_writer import COPY_BYTES, Content, TarWriter, data_stretches
+from edgeshard.shard.store import Store
+from edgeshard.storage import files
+
+LARGE_BYTES = 1 << 20
+"""Files from this size on are copied without the lock if they never change."""
+MAX_OPEN_FILES = 200
+WAL_BYTES = 4096
+WAL_SEED = b"edge"
+REPLICA_STATE = b'{"is_local":true,"this_peer_id":1,"peers":{"1":"Active"}}'
+SHARD_CONFIG = b'{"type":"ReplicaSet"}'
+ORDER = ("vector_index", "vector_storage", "payload_index", "payload_storage")
+
+
+class SnapshotInfo:
+    """An archive that was written.
+
+    Attributes:
+        path: where it is.
+        size_bytes: its size.
+        sha256: its digest in hex, to be passed as ``checksum`` when it is read.
+        manifest: versions of all files of the shard at that moment; the ``base_manifest`` of the next partial archive.
+        files: how many data files it holds.
+        partial: whether it was made against a base manifest.
+    """
+
+    __slots__ = ("files", "manifest", "partial", "path", "sha256", "size_bytes")
+
+    def __init__(self, path: Path, size_bytes: int, sha256: str, manifest: Manifest, files: int, partial: bool) -> None:
+        self.path = path
+        self.size_bytes = size_bytes
+        self.sha256 = sha256
+        self.manifest = manifest
+        self.files = files
+        self.partial = partial
+
+    def __repr__(self) -> str:
+        kind = "partial" if self.partial else "full"
+        return f"<SnapshotInfo {os.fspath(self.path)!r} ({kind}, {self.size_bytes} bytes, sha256 {self.sha256})>"
+
+
+def create_snapshot(
+    store: Store,
+    lock: ReadWriteLock,
+    path: Path,
+    *,
+    format: Literal["streamable", "regular"],
+    base_manifest: Manifest | None,
+) -> SnapshotInfo:
+    """Write an archive of an open shard; see :meth:`EdgeShard.create_snapshot`."""
+    if format not in ("streamable", "regular"):
+        raise ValidationError(f'format must be "streamable" or "regular", not {format!r}')
+    base = None if base_manifest is None else check_manifest(base_manifest)
+    try:
+        with _draft(path) as fd, ExitStack() as opened:
+            packing = _Packing(fd, opened, base)
+            with _standing_still(store, lock):
+                packing.shard(store, format)
+            follower = _Follower(fd)
+            try:
+                packing.copy_rest(follower.reached)
+                sha256 = follower.finish()
+            finally:
+                follower.stop()
+            size = os.fstat(fd).st_size
+    except OSError as error:
+        if isinstance(error, StorageError):
+            raise
+        raise StorageError(error.errno, f"cannot write snapshot {path}: {error.strerror}") from error
+    return SnapshotInfo(path, size, sha256, packing.manifest, packing.file_count, base is not None)
+
+
+@contextmanager
+def _standing_still(store: Store, lock: ReadWriteLock) -> Iterator[None]:
+    """The files of the shard say what its memory says and do not change; queries go on."""
+    lock.acquire_write()
+    try:
+        if store.closed:
+            raise ClosedError("Service runtime error: Shard is not initialized: it was closed")
+        store.flush(checkpoint=True)
+    except BaseException:
+        lock.release_write()
+        raise
+    lock.downgrade()
+    try:
+        yield
+    finally:
+        lock.release_read()
+
+
+@contextmanager
+def _draft(path: Path) -> Iterator[int]:
+    """A file that gets its name when the block ends without an error; drafts of killed processes are removed."""
+    prefix = f".{path.name}.part-"
+    for stale in path.parent.glob(f"{prefix}*"):
+        _remove_unlocked(stale)
+    draft = path.parent / f"{prefix}{secrets.token_hex(4)}"
+    fd = files.disk.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield fd
+        if path.is_dir():
+            raise StorageError(errno.EISDIR, f"cannot write snapshot {path}: it is a directory")
+        files.disk.rename(draft, path)
+        files.disk.sync_directory(path.parent)
+    finally:
+        os.close(fd)
+        files.disk.unlink(draft)
+
+
+def _remove_unlocked(path: Path) -> None:
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        files.disk.unlink(path)
+    except BlockingIOError:
+        return  # another process is writing it
+    finally:
+        os.close(fd)
+
+
+class _Follower:
+    """Threads that hash and sync a file while it is written from its start to its end.
+
+    Args:
+        fd: the file.
+    """
+
+    __slots__ = ("_digest", "_failures", "_fd", "_queues", "_threads")
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._digest = hashlib.sha256()
+        self._failures: list[BaseException] = []
+        self._queues: list[SimpleQueue[int | None]] = [SimpleQueue(), SimpleQueue()]
+        self._threads = [
+            Thread(target=self._run, args=(work, queue), name="edgeshard-snapshot", daemon=True)
+            for work, queue in zip((self._hash, self._sync), self._queues, strict=True)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def reached(self, position: int) -> None:
+        """Everything before this position is written."""
+        for queue in self._queues:
+            queue.put(position)
+
+    def finish(self) -> str:
+        """The SHA-256 in hex, once the file is durable.
+
+        Raises:
+            OSError: it cannot be read or synced.
+        """
+        self.reached(os.fstat(self._fd).st_size)
+        self.stop()
+        if self._failures:
+            raise self._failures[0]
+        return self._digest.hexdigest()
+
+    def stop(self) -> None:
+        """End the threads."""
+        for queue in self._queues:
+            queue.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self, work: Callable[[int, int], None], queue: SimpleQueue[int | None]) -> None:
+        done = 0
+        while (position := queue.get()) is not None:
+            if position > done and not self._failures:
+                try:
+                    work(done, position)
+                except BaseException as error:
+                    self._failures.append(error)
+                done = position
+
+    def _hash(self, start: int, stop: int) -> None:
+        while start < stop:
+            data = os.pread(self._fd, min(COPY_BYTES, stop - start), start)
+            self._digest.update(data)
+            start += len(data)
+
+    def _sync(self, start: int, stop: int) -> None:
+        files.disk.sync(self._fd)
+
+
+class _Packing:
+    """One archive in the making.
+
+    Args:
+        fd: the file.
+        opened: closes descriptors when the archive is done.
+        base: manifest of what the receiver has; None for a full archive.
+    """
+
+    __slots__ = ("_base", "_opened", "_rest", "_writer", "file_count", "manifest")
+
+    def __init__(self, fd: int, opened: ExitStack, base: Manifest | None) -> None:
+        self._writer = TarWriter(fd)
+        self._opened = opened
+        self._base = base
+        self._rest: list[tuple[int, Content, int]] = []
+        self.manifest: Manifest = {}
+        self.file_count = 0
+
+    def shard(self, store: Store, format: str) -> None:
+        """Lay out everything and copy what may change."""
+        self.manifest = shard_manifest(store.segments)
+        for segment in sorted(store.segments, key=lambda segment: segment.name):
+            self._segment(segment, format)
+        for name in CLOCKS:
+            if (store.path / name).is_file():
+                self._put(name, store.path / name)
+        self._writer.reserve(Content(f"{WAL}/", 0))
+        self._put(f"{WAL}/closed-{store.next_op}", (b"wal\0" + WAL_SEED).ljust(WAL_BYTES, b"\0"))
+        self._put("replica_state.json", REPLICA_STATE)
+        self._put(LAST_ENTRY, SHARD_CONFIG)
+        self._writer.end()
+
+    def copy_rest(self, reached: Callable[[int], None]) -> None:
+        """Copy the files that never change, in the order of the archive; says how far everything is written."""
+        for place, content, fd in self._rest:
+            self._writer.fill_from(place, content, fd, reached)
+
+    def _segment(self, segment: Segment, format: str) -> None:
+        manifest = self.manifest[segment.name]
+        names = list(manifest["file_versions"])
+        sources: list[tuple[str, bytes | Path]] = []
+        if self._base is not None:
+            names = changed_files(self._base.get(segment.name), manifest)
+            sources.append((SEGMENT_MANIFEST, msgspec.json.encode(manifest)))
+        self.file_count += len(names)
+        ordered = [*sorted(names, key=_rank), *MARKERS]
+        sources += [(name, segment.path / name) for name in ordered]
+        appendable = segment.config.appendable
+        if format == "streamable":
+            for name, source in sources:
+                changes = not is_immutable(name, appendable=appendable)
+                self._put(f"{SEGMENTS}/{segment.name}/files/{name}", source, changes=changes)
+            return
+        described = [(self._describe(f"snapshot/files/{name}", source), name) for name, source in sources]
+        places = self._writer.reserve_archive(
+            f"{SEGMENTS}/{segment.name}.tar", [content for (content, _), _ in described]
+        )
+        for ((content, data), name), place in zip(described, places, strict=True):
+            self._fill(place, content, data, changes=not is_immutable(name, appendable=appendable))
+
+    def _put(self, name: str, source: bytes | Path, *, changes: bool = True) -> None:
+        content, data = self._describe(name, source)
+        self._fill(self._writer.reserve(content), content, data, changes=changes)
+
+    def _describe(self, name: str, source: bytes | Path) -> tuple[Content, bytes | Path]:
+        """Size and holes of an entry."""
+        if isinstance(source, bytes):
+            return Content(name, len(source)), source
+        fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            size = os.fstat(fd).st_size
+            return Content(name, size, data_stretches(fd, size)), source
+        finally:
+            os.close(fd)
+
+    def _fill(self, place: int, content: Content, source: bytes | Path, *, changes: bool) -> None:
+        """Copy now, or keep the file open to copy it later."""
+        if isinstance(source, bytes):
+            self._writer.fill(place, source)
+            return
+        fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+        later = not changes and content.size >= LARGE_BYTES and len(self._rest) < MAX_OPEN_FILES
+        if later:
+            self._opened.callback(os.close, fd)
+            self._rest.append((place, content, fd))
+            return
+        try:
+            self._writer.fill_from(place, content, fd)
+        finally:
+            os.close(fd)
+
+
+def _rank(name: str) -> tuple[int, str]:
+    """The order in which a server packs the files of a segment."""
+    kinds = [place for place, kind in enumerate(ORDER) if name.startswith(kind)]
+    return (kinds[0] if kinds else len(ORDER), name)

@@ -1,0 +1,262 @@
+"""Requests to one shard of a Qdrant server: retries with backoff and jitter, resume, errors that say what helps."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from urllib.parse import quote
+
+from edgeshard import SyncError
+
+if TYPE_CHECKING:
+    import httpx
+
+Progress: TypeAlias = "Callable[[int, int | None], None]"
+"""Called with the bytes received so far and, if the server says, how many there will be."""
+
+RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
+TAIL_BYTES = 16 << 10
+_T = TypeVar("_T")
+
+_REASONS = {
+    400: "the server refused the request (is the shard on this node?)",
+    401: "the API key is missing or wrong",
+    403: "the API key lacks the rights: snapshots need write access to the collection, a read-only key is not enough",
+    404: "there is no such collection or shard",
+}
+
+
+class RetryPolicy:
+    """How often and after how long a failed request is tried again.
+
+    Args:
+        attempts: requests in all.
+        first_delay: seconds before the second request; doubled each time.
+        max_delay: no pause is longer, whatever the server asks for.
+    """
+
+    __slots__ = ("attempts", "first_delay", "max_delay")
+
+    def __init__(self, attempts: int = 5, first_delay: float = 0.5, max_delay: float = 60.0) -> None:
+        self.attempts = attempts
+        self.first_delay = first_delay
+        self.max_delay = max_delay
+
+    def delay(self, attempt: int, asked: float | None) -> float:
+        """Seconds to pause after an attempt, counted from 1: what the server asked for, or backoff with jitter."""
+        if asked is not None:
+            return min(asked, self.max_delay)
+        return float(min(self.first_delay * 2 ** (attempt - 1), self.max_delay) * random.uniform(0.5, 1.0))
+
+
+class ServerShard:
+    """One shard of a collection on a server.
+
+    Args:
+        url: of the server, such as ``https://host:6333``.
+        collection: its name.
+        shard_id: number of the shard on the server.
+        api_key: sent as ``api-key``, None for servers without keys.
+        timeout: seconds without an answer or a byte before a request counts as failed.
+        retry: how failed requests are tried again.
+        options: for :class:`httpx.Client`: ``verify``, ``cert``, ``proxy``, ``headers``, ..
+    """
+
+    def __init__(
+        self,
+        url: str,
+        collection: str,
+        shard_id: int,
+        *,
+        api_key: str | None,
+        timeout: float,
+        retry: RetryPolicy,
+        options: Mapping[str, Any],
+    ) -> None:
+        httpx = _httpx()
+        self._retry = retry
+        self._collection = f"/collections/{quote(collection, safe='')}"
+        self._shard = f"{self._collection}/shards/{shard_id}"
+        headers = {**options.get("headers", {}), **({"api-key": api_key} if api_key is not None else {})}
+        rest = {key: value for key, value in options.items() if key != "headers"}
+        try:
+            self._client = httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=timeout, **rest)
+        except (httpx.InvalidURL, TypeError, ValueError) as error:
+            raise SyncError(f"cannot talk to {url!r}: {error}", retryable=False) from error
+        self.attempts = 0
+
+    def __enter__(self) -> ServerShard:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    # --- requests ----------------------------------------------------------------------------------------
+
+    def describe_collection(self) -> dict[str, Any] | None:
+        """The configuration of the collection; None if the key may not see it."""
+        try:
+            answer = self._json("GET", self._collection)
+        except SyncError as error:
+            if error.status == 403:
+                return None
+            raise
+        return dict(answer["config"]["params"])
+
+    def download_stream(self, target: Path, progress: Progress | None) -> None:
+        """A full snapshot, made while it is sent; starts over when it breaks off."""
+        self._retried(lambda: self._fetch("GET", f"{self._shard}/snapshot", target, progress))
+
+    def download_partial(self, manifest: dict[str, Any], target: Path, progress: Progress | None) -> bool:
+        """What changed since a manifest; False if nothing did."""
+        path = f"{self._shard}/snapshot/partial/create"
+        return self._retried(lambda: self._fetch("POST", path, target, progress, json=manifest))
+
+    def create_stored(self) -> dict[str, Any]:
+        """Make a snapshot that stays on the server: its name, size and checksum."""
+        return dict(self._json("POST", f"{self._shard}/snapshots", params={"wait": "true"}))
+
+    def download_stored(self, name: str, target: Path, progress: Progress | None) -> None:
+        """A stored snapshot; goes on where it broke off, if the server can."""
+        path = f"{self._shard}/snapshots/{quote(name, safe='')}"
+        target.unlink(missing_ok=True)
+        self._retried(lambda: self._fetch("GET", path, target, progress, resume=True))
+
+    def delete_stored(self, name: str) -> None:
+        """Remove a stored snapshot from the server."""
+        self._json("DELETE", f"{self._shard}/snapshots/{quote(name, safe='')}", params={"wait": "true"})
+
+    # --- inside ------------------------------------------------------------------------------------------
+
+    def _json(self, method: str, path: str, **options: Any) -> Any:
+        def request() -> Any:
+            response = self._client.request(method, path, **options)
+            _check(response)
+            return response.json()["result"]
+
+        return self._retried(request)
+
+    def _fetch(
+        self, method: str, path: str, target: Path, progress: Progress | None, *, resume: bool = False, **options: Any
+    ) -> bool:
+        """One attempt to write a body to a file; False for 304."""
+        have = target.stat().st_size if resume and target.exists() else 0
+        headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={have}-"} if have else {})}
+        with self._client.stream(method, path, headers=headers, **options) as response:
+            if response.status_code == 304:
+                return False
+            if response.status_code == 416:
+                target.unlink(missing_ok=True)
+                raise SyncError("the server has less of the file than was received: it starts over", retryable=True)
+            _check(response)
+            go_on = response.status_code == 206 and response.headers.get("Content-Range", "").startswith(
+                f"bytes {have}-"
+            )
+            if response.status_code == 206 and not go_on:
+                raise SyncError("the server sent another part of the file than was asked for", retryable=True)
+            have = have if go_on else 0
+            length = response.headers.get("Content-Length")
+            total = have + int(length) if length and length.isdigit() else None
+            with open(target, "ab" if go_on else "wb") as file:
+                for chunk in response.iter_raw():
+                    file.write(chunk)
+                    have += len(chunk)
+                    if progress is not None:
+                        progress(have, total)
+        if not _is_complete(target):
+            if resume:
+                target.unlink()
+            raise SyncError(
+                f"the archive ends after {have} bytes without its last entry: the server broke off", retryable=True
+            )
+        return True
+
+    def _retried(self, request: Callable[[], _T]) -> _T:
+        httpx = _httpx()
+        for attempt in range(1, self._retry.attempts + 1):
+            self.attempts += 1
+            try:
+                return request()
+            except httpx.HTTPError as error:
+                failure = _network_failure(error)
+                failure.__cause__ = error
+            except (ValueError, KeyError, TypeError) as error:
+                failure = SyncError(f"the answer is not that of a Qdrant server: {error!r}", retryable=False)
+                failure.__cause__ = error
+            except SyncError as error:
+                failure = error
+            if not failure.retryable or attempt == self._retry.attempts:
+                raise failure
+            time.sleep(self._retry.delay(attempt, failure.retry_after))
+        raise SyncError("no attempt was allowed: RetryPolicy.attempts must be at least 1", retryable=False)
+
+
+def _check(response: httpx.Response) -> None:
+    """Raise for an answer that is no success."""
+    status = response.status_code
+    if status < 300:
+        return
+    response.read()
+    reason = _REASONS.get(status, "the server failed" if status >= 500 else "the server refused the request")
+    retryable = status in RETRYABLE or status >= 500
+    raise SyncError(
+        f"{response.request.method} {response.request.url.path}: {status}: {reason}: {_error_text(response)}",
+        retryable=retryable,
+        status=status,
+        retry_after=_seconds(response.headers.get("Retry-After")),
+    )
+
+
+def _error_text(response: httpx.Response) -> str:
+    try:
+        return str(response.json()["status"]["error"])
+    except (ValueError, KeyError, TypeError):
+        return response.text[:200]
+
+
+def _seconds(header: str | None) -> float | None:
+    """The value of ``Retry-After``: seconds or a date."""
+    if header is None:
+        return None
+    if header.strip().isdigit():
+        return float(header)
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None
+
+
+def _network_failure(error: Exception) -> SyncError:
+    httpx = _httpx()
+    hopeless = isinstance(error, httpx.UnsupportedProtocol) or "CERTIFICATE" in str(error).upper()
+    return SyncError(f"cannot talk to the server: {type(error).__name__}: {error}", retryable=not hopeless)
+
+
+def _is_complete(path: Path) -> bool:
+    """Whether an archive has an end mark, or at least its last entry: servers cannot report failures in a stream."""
+    with open(path, "rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - TAIL_BYTES))
+        tail = file.read()
+    if size % 512 == 0 and size >= 1024 and not any(tail[-1024:]):
+        return True
+    start = tail.rfind(b"shard_config.json\0")
+    return start >= 0 and len(tail) - start > 512
+
+
+def _httpx() -> Any:
+    try:
+        import httpx
+    except ImportError as error:
+        raise SyncError(
+            "synchronisation needs httpx, which is not installed: pip install 'edgeshard[sync]'", retryable=False
+        ) from error
+    return httpx
