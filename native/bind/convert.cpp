@@ -97,6 +97,9 @@ nb::object rows_tuple(nb::object bytes, Py_ssize_t rows, Py_ssize_t columns) {
   return nb::make_tuple(std::move(bytes), rows, columns);
 }
 
+/// More than any stored vector has; a view of repeated elements can claim terabytes.
+constexpr Py_ssize_t kMaxComponents = Py_ssize_t(1) << 28;
+
 nb::object pack_buffer(PyObject *object, bool finite) {
   edgeshard::bind::Buffer buffer(object);
   if (!buffer.ok()) return nb::none();
@@ -105,6 +108,10 @@ nb::object pack_buffer(PyObject *object, bool finite) {
   if (cast == nullptr || view.ndim < 1 || view.ndim > 2) return nb::none();
   const Py_ssize_t rows = view.ndim == 2 ? view.shape[0] : 1;
   const Py_ssize_t columns = view.shape[view.ndim - 1];
+  if (columns > 0 && rows > kMaxComponents / columns) {
+    raise_validation("Validation failed: a vector of " + std::to_string(rows) + " x " + std::to_string(columns) +
+                     " components, at most " + std::to_string(kMaxComponents) + " are accepted");
+  }
   nb::object bytes = empty_bytes(rows * columns);
   float *out = floats_of(bytes);
   for (Py_ssize_t r = 0; r < rows; ++r) {

@@ -20,7 +20,8 @@ class Buffer {
   Buffer(const Buffer &) = delete;
   Buffer &operator=(const Buffer &) = delete;
 
-  bool ok() const { return ok_; }
+  /// Some exporters (scalars of NumPy's dates) name dimensions without saying where their items are.
+  bool ok() const { return ok_ && (view_.ndim == 0 || (view_.shape != nullptr && view_.strides != nullptr)); }
   const Py_buffer &view() const { return view_; }
 
  private:

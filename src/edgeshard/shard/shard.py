@@ -241,6 +241,8 @@ class EdgeShard(Searching):
             if store.closed:
                 raise closed_error()
             store.update(operation)
+        except RecursionError as error:
+            raise too_deep() from error
         finally:
             self._lock.release_write()
 
@@ -485,6 +487,8 @@ class EdgeShard(Searching):
         self._lock.acquire_read()
         try:
             yield self._open_store()
+        except RecursionError as error:
+            raise too_deep() from error
         finally:
             self._lock.release_read()
 
@@ -510,6 +514,11 @@ class EdgeShard(Searching):
                 f"this shard was opened by process {self._store.pid}: open it in process {os.getpid()} "
                 "after the parent closed it"
             )
+
+
+def too_deep() -> ValidationError:
+    """What a call raises whose filter, payload path or prefetch tree cannot be walked."""
+    return ValidationError("Validation failed: the request is nested too deeply: use fewer levels; nothing changed")
 
 
 def closed_error() -> ClosedError:

@@ -1,0 +1,164 @@
+"""Threads, forks and Ctrl-C: no torn answer, no deadlock, no hang."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import edgeshard
+from edgeshard import (
+    ClosedError,
+    CountRequest,
+    Distance,
+    EdgeConfig,
+    EdgeShard,
+    EdgeVectorParams,
+    ForkedShardError,
+    Point,
+    Query,
+    QueryRequest,
+    ScrollRequest,
+    UpdateOperation,
+)  # fmt: skip
+
+POINTS = 300
+
+
+def new_shard(path: Path) -> EdgeShard:
+    optimizers = edgeshard.EdgeOptimizersConfig(indexing_threshold=10)
+    vectors = {"": EdgeVectorParams(size=16, distance=Distance.Dot)}
+    return EdgeShard.create(path, EdgeConfig(vectors=vectors, optimizers=optimizers))
+
+
+def write_round(shard: EdgeShard, number: int) -> None:
+    points = [Point(i, [float(number + 1)] * 16, {"round": number}) for i in range(POINTS)]
+    shard.update(UpdateOperation.upsert_points(points))
+
+
+def check_whole(shard: EdgeShard) -> None:
+    records, _ = shard.scroll(ScrollRequest(limit=1000, with_payload=True, with_vector=True))
+    assert len(records) == POINTS
+    rounds = {record.payload["round"] for record in records}
+    assert len(rounds) == 1
+    assert all(record.vector == [float(record.payload["round"] + 1)] * 16 for record in records)
+    hits = shard.query(QueryRequest(query=Query.Nearest([1.0] * 16), limit=5, with_payload=True))
+    assert len({hit.score for hit in hits}) == 1
+
+
+def test_readers_beside_writers_and_optimize(tmp_path: Path) -> None:
+    shard = new_shard(tmp_path / "shard")
+    write_round(shard, 0)
+    stop, failures = threading.Event(), []
+
+    def repeat(action: object) -> None:
+        assert callable(action)
+        try:
+            while not stop.is_set():
+                action()
+        except BaseException as error:
+            failures.append(error)
+            stop.set()
+
+    number = iter(range(1, 1_000_000))
+    actions = [lambda: check_whole(shard)] * 3 + [lambda: write_round(shard, next(number)), shard.optimize, shard.flush]
+    threads = [threading.Thread(target=repeat, args=(action,)) for action in actions]
+    for thread in threads:
+        thread.start()
+    stop.wait(3)
+    stop.set()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert not failures
+    check_whole(shard)
+    shard.close()
+    with EdgeShard.load(tmp_path / "shard") as again:
+        check_whole(again)
+
+
+def test_close_under_load(tmp_path: Path) -> None:
+    shard = new_shard(tmp_path / "shard")
+    write_round(shard, 0)
+    ended: list[type[BaseException]] = []
+
+    def read() -> None:
+        try:
+            while True:
+                check_whole(shard)
+        except BaseException as error:
+            ended.append(type(error))
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.2)
+    shard.close()
+    for thread in threads:
+        thread.join(30)
+    assert ended == [ClosedError] * 4
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_gets_an_error_and_the_parent_goes_on(tmp_path: Path) -> None:
+    shard = new_shard(tmp_path / "shard")
+    write_round(shard, 0)
+    check_whole(shard)
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        try:
+            shard.count(CountRequest())
+        except ForkedShardError:
+            os._exit(0)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    shard.close()
+    with EdgeShard.load(tmp_path / "shard") as again:
+        check_whole(again)
+
+
+INTERRUPTED = """
+import sys, threading, time, os, signal
+import numpy as np
+import edgeshard
+from edgeshard import *
+optimizers = EdgeOptimizersConfig(indexing_threshold=10)
+config = EdgeConfig(vectors={"": EdgeVectorParams(size=128, distance=Distance.Dot)}, optimizers=optimizers)
+shard = EdgeShard.create(sys.argv[1], config)
+rows = np.random.default_rng(1).random((20_000, 128), dtype=np.float32)
+shard.update(UpdateOperation.upsert_batch(np.arange(20_000, dtype=np.uint64), {"": rows}))
+sent = []
+def interrupt():
+    time.sleep(0.7)
+    sent.append(time.monotonic())
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=interrupt).start()
+try:
+    shard.optimize()
+except KeyboardInterrupt:
+    late = time.monotonic() - sent[0]
+    assert late < 2, late
+    assert shard.count(CountRequest()) == 20_000
+    shard.update(UpdateOperation.delete_points([1, 2]))
+    shard.close()
+    with EdgeShard.load(sys.argv[1]) as again:
+        assert again.count(CountRequest()) == 19_998
+    print("interrupted")
+else:
+    print("finished", bool(sent))
+"""
+
+
+def test_ctrl_c_stops_optimize(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "shard")]
+    child = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert child.returncode == 0, child.stderr[-2000:]
+    assert child.stdout.strip() in ("interrupted", "finished False"), child.stdout
