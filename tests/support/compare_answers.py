@@ -165,5 +165,5 @@ def ties(ranks: list[float]) -> bool:
 
 
 def flat(ranks: list[float]) -> bool:
-    """Whether a list's spread is nothing but rounding."""
-    return len(ranks) > 1 and max(ranks) != min(ranks) and near(max(ranks), min(ranks))
+    """Whether a list's spread is so small that rounding shows once it is divided by."""
+    return len(ranks) > 1 and max(ranks) != min(ranks) and near(max(ranks), min(ranks), 100.0)
