@@ -150,6 +150,7 @@ def _swap(store: Store, stage: Path, names: Sequence[str]) -> None:
     """Rename the new state into place and open it; back again if it does not open."""
     root = store.path
     wal = stage / swap.NEW / WAL
+    store.unseal()  # the checksums are those of the old files; the commit record makes their removal durable too
     store.lock.move_to_wal(wal)
     failure: BaseException | None = None
     with generation.changing(root):  # readers in other processes open the shard anew afterwards
