@@ -27,9 +27,10 @@ from edgeshard.segment.config import VERSION_FILE, read_segment_config, write_ve
 from edgeshard.segment.files import open_segment
 from edgeshard.shard import config as configs
 from edgeshard.shard import seal
+from edgeshard.shard.directories import GRAVE_SUFFIX, SEGMENTS
 from edgeshard.shard.shard import EdgeShard
 from edgeshard.shard.snapshot import swap
-from edgeshard.shard.store import GRAVE_SUFFIX, SEGMENTS, WAL, Store
+from edgeshard.shard.store import WAL, Store
 from edgeshard.shard.verify import check
 from edgeshard.storage import checksums, journal
 from edgeshard.storage.lock import ShardLock

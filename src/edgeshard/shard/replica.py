@@ -20,8 +20,9 @@ from edgeshard.errors import CorruptedError, EdgeShardError, StorageError
 from edgeshard.models.config import EdgeConfig
 from edgeshard.segment.config import read_segment_config
 from edgeshard.shard import config as configs
+from edgeshard.shard.directories import SEGMENTS, segment_names
 from edgeshard.shard.snapshot import swap
-from edgeshard.shard.store import SEGMENTS, Store, segment_names
+from edgeshard.shard.store import Store
 from edgeshard.storage import checksums, generation, journal
 
 Stamp: TypeAlias = "tuple[int, int, int]"

@@ -12,9 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from edgeshard.errors import CorruptedError, StorageError, ValidationError
+from edgeshard.errors import StorageError
 from edgeshard.models.config import EdgeConfig
 from edgeshard.models.updates import UpdateOperation
 from edgeshard.segment.files import create_segment, open_segment
@@ -22,6 +20,15 @@ from edgeshard.segment.schema import Schema
 from edgeshard.segment.segment import Segment
 from edgeshard.shard import config as configs
 from edgeshard.shard import seal
+from edgeshard.shard.directories import (
+    SEGMENTS,
+    clean_up,
+    holds_shard,
+    make_directories,
+    remove_new,
+    resolve_duplicates,
+    segment_names,
+)
 from edgeshard.shard.layout import check_vector_name, new_segment_config, schema_of_config
 from edgeshard.shard.replay import replay
 from edgeshard.shard.resolve import Resolved, resolve
@@ -34,10 +41,7 @@ from edgeshard.storage.flush import FlushPlan
 from edgeshard.storage.lock import ShardLock
 from edgeshard.storage.wal import DEFAULT_CAPACITY_BYTES, OnDamage, Wal
 
-SEGMENTS = "segments"
 WAL = "wal"
-TEMPORARY = "temp_segments"
-GRAVE_SUFFIX = ".deleted"
 AUTO_FLUSH_BYTES = 128 << 20
 """Unflushed changes live in memory; after this many bytes of log an update flushes by itself."""
 
@@ -88,7 +92,7 @@ class Store:
         """
         for name in (*config.vectors, *config.sparse_vectors):
             check_vector_name(name)
-        created = _make_directories(path)
+        created = make_directories(path)
         before = set(os.listdir(path))
         segments = path / SEGMENTS
         if segments.is_dir() and any(not name.startswith(".") for name in os.listdir(segments)):
@@ -108,7 +112,7 @@ class Store:
             return store
         except BaseException:
             lock.release()
-            _remove_new(path, before, created)
+            remove_new(path, before, created)
             raise
 
     @classmethod
@@ -134,7 +138,7 @@ class Store:
         """
         if not path.is_dir():
             raise StorageError(f"cannot load edge shard: directory {path} does not exist")
-        if config is None and not swap.pending(path) and not _holds_shard(path):
+        if config is None and not swap.pending(path) and not holds_shard(path):
             raise StorageError(f"edge config is not provided and no segments were loaded: {path} holds no shard")
         lock = ShardLock(path, wait=wait)
         opened: list[Segment] = []
@@ -142,7 +146,7 @@ class Store:
             if swap.recover(path):
                 lock.move_to_wal(path / WAL)
             journal.recover(path)
-            _clean_up(path)
+            clean_up(path)
             sums = seal.inspect(path, verify)
             stored = configs.read_config(path)
             names = segment_names(path)
@@ -201,7 +205,7 @@ class Store:
             wal.close()
 
     def _finish_load(self, stored: EdgeConfig | None, on_damage: OnDamage = "raise") -> None:
-        _resolve_duplicates(self.segments)
+        resolve_duplicates(self.segments)
         self._open_wal(on_damage)
         if not any(segment.appendable for segment in self.segments):
             self.add_segment()
@@ -337,7 +341,7 @@ class Store:
         fresh: list[Segment] = []
         try:
             fresh += [open_segment(self.path / SEGMENTS / name) for name in segment_names(self.path)]
-            _resolve_duplicates(fresh)
+            resolve_duplicates(fresh)
             stored = configs.read_config(self.path)
             self.config = configs.merge_config(None, stored, [segment.config for segment in fresh])
             self.schema = schema_of_config(self.config)
@@ -426,109 +430,3 @@ class Store:
         finally:
             if not self.closed:
                 self.release()
-
-
-def _holds_shard(path: Path) -> bool:
-    return (path / configs.FILE).exists() or bool(segment_names(path))
-
-
-def segment_names(path: Path) -> list[str]:
-    """Names of the segment directories of a shard, sorted; unfinished and hidden ones are left out.
-
-    A directory without ``version.info`` was being created when the process died; one with data in it is refused
-    rather than passed over.
-
-    Raises:
-        CorruptedError: a segment with data lacks its ``version.info``.
-    """
-    segments = path / SEGMENTS
-    if not segments.is_dir():
-        return []
-    names = []
-    for entry in sorted(os.scandir(segments), key=lambda entry: entry.name):
-        if not entry.is_dir() or entry.name.startswith(".") or entry.name.endswith(GRAVE_SUFFIX):
-            continue
-        if not os.path.exists(os.path.join(entry.path, "version.info")):
-            if _holds_points(Path(entry.path)):
-                raise CorruptedError(
-                    Path(entry.path, "version.info"),
-                    "the file is missing, but the segment holds points: run `python -m edgeshard repair`",
-                )
-            continue
-        names.append(entry.name)
-    return names
-
-
-def _clean_up(path: Path) -> None:
-    """Remove what a crash left of unfinished work: drafts of files, segments being built and segments replaced."""
-    draft = files.TEMPORARY_PREFIX
-    doomed = [entry for entry in _entries(path) if entry.name.startswith(draft)]
-    for segment in _entries(path / SEGMENTS):
-        if segment.name.startswith(draft) or segment.name.endswith(GRAVE_SUFFIX):
-            doomed.append(segment)
-        elif segment.is_dir():
-            doomed += [entry for entry in _entries(segment) if entry.name.startswith(draft)]
-    doomed += _entries(path / TEMPORARY)
-    for entry in doomed:
-        if entry.is_dir():
-            files.disk.remove_tree(entry)
-        else:
-            files.disk.unlink(entry)
-
-
-def _entries(path: Path) -> list[Path]:
-    return [path / name for name in os.listdir(path)] if path.is_dir() else []
-
-
-def _holds_points(segment: Path) -> bool:
-    trackers = ("mutable_id_tracker.versions", "id_tracker.versions", "id_tracker.compact_versions")
-    return any((segment / name).exists() and (segment / name).stat().st_size for name in trackers)
-
-
-def _resolve_duplicates(segments: Sequence[Segment]) -> None:
-    """Keep the newest copy of an id that lives in several segments (after a crash around an optimisation)."""
-    for place, segment in enumerate(segments):
-        for other in segments[place + 1 :]:
-            small, large = (segment, other) if segment.live <= other.live else (other, segment)
-            offsets = small.ids.sorted_offsets()
-            found = large.ids.offsets_of(small.ids.ids_of(offsets))
-            both = np.flatnonzero(found >= 0)
-            if not len(both):
-                continue
-            mine, theirs = offsets[both], found[both].astype(np.uint32)
-            newer = small.ids.versions[mine] > large.ids.versions[theirs]
-            for holder, stale in ((large, theirs[newer]), (small, mine[~newer])):
-                for offset in stale.tolist():
-                    version = int(holder.ids.versions[offset])
-                    holder.delete(version, np.array([offset], np.uint32))
-
-
-def _make_directories(path: Path) -> list[Path]:
-    """Make a directory and its parents; those that were made."""
-    if os.fspath(path) in ("", "."):
-        raise ValidationError("the path of a shard must not be empty")
-    made = [directory for directory in reversed([path, *path.parents]) if not directory.exists()]
-    try:
-        files.disk.mkdir(path)
-    except OSError as error:
-        raise StorageError(
-            error.errno, f"failed to create directory {path}: {error.strerror} (os error {error.errno})"
-        ) from error
-    return made
-
-
-def _remove_new(path: Path, before: set[str], created: list[Path]) -> None:
-    """Remove what a failed creation made."""
-    try:
-        for name in set(os.listdir(path)) - before:
-            entry = path / name
-            if entry.is_dir():
-                files.disk.remove_tree(entry)
-            else:
-                files.disk.unlink(entry)
-        for directory in reversed(created):
-            directory.rmdir()
-    except OSError as error:
-        warnings.warn(f"could not remove what creating {path} left behind: {error}", RuntimeWarning, stacklevel=2)
-
-

@@ -1,0 +1,122 @@
+"""The directories of a shard on disk: which segments there are, and what a crash or a failed creation left."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edgeshard.errors import CorruptedError, StorageError
+from edgeshard.segment.segment import Segment
+from edgeshard.shard import config as configs
+from edgeshard.storage import files
+
+SEGMENTS = "segments"
+TEMPORARY = "temp_segments"
+GRAVE_SUFFIX = ".deleted"
+
+
+def holds_shard(path: Path) -> bool:
+    """Whether there is anything to open in a directory."""
+    return (path / configs.FILE).exists() or bool(segment_names(path))
+
+
+def segment_names(path: Path) -> list[str]:
+    """Names of the segment directories of a shard, sorted; unfinished and hidden ones are left out.
+
+    A directory without ``version.info`` was being created when the process died; one with data in it is refused
+    rather than passed over.
+
+    Raises:
+        CorruptedError: a segment with data lacks its ``version.info``.
+    """
+    segments = path / SEGMENTS
+    if not segments.is_dir():
+        return []
+    names = []
+    for entry in sorted(os.scandir(segments), key=lambda entry: entry.name):
+        if not entry.is_dir() or entry.name.startswith(".") or entry.name.endswith(GRAVE_SUFFIX):
+            continue
+        if not os.path.exists(os.path.join(entry.path, "version.info")):
+            if _holds_points(Path(entry.path)):
+                raise CorruptedError(
+                    Path(entry.path, "version.info"),
+                    "the file is missing, but the segment holds points: run `python -m edgeshard repair`",
+                )
+            continue
+        names.append(entry.name)
+    return names
+
+
+def clean_up(path: Path) -> None:
+    """Remove what a crash left of unfinished work: drafts of files, segments being built and segments replaced."""
+    draft = files.TEMPORARY_PREFIX
+    doomed = [entry for entry in _entries(path) if entry.name.startswith(draft)]
+    for segment in _entries(path / SEGMENTS):
+        if segment.name.startswith(draft) or segment.name.endswith(GRAVE_SUFFIX):
+            doomed.append(segment)
+        elif segment.is_dir():
+            doomed += [entry for entry in _entries(segment) if entry.name.startswith(draft)]
+    doomed += _entries(path / TEMPORARY)
+    for entry in doomed:
+        if entry.is_dir():
+            files.disk.remove_tree(entry)
+        else:
+            files.disk.unlink(entry)
+
+
+def _entries(path: Path) -> list[Path]:
+    return [path / name for name in os.listdir(path)] if path.is_dir() else []
+
+
+def _holds_points(segment: Path) -> bool:
+    trackers = ("mutable_id_tracker.versions", "id_tracker.versions", "id_tracker.compact_versions")
+    return any((segment / name).exists() and (segment / name).stat().st_size for name in trackers)
+
+
+def resolve_duplicates(segments: Sequence[Segment]) -> None:
+    """Keep the newest copy of an id that lives in several segments (after a crash around an optimisation)."""
+    for place, segment in enumerate(segments):
+        for other in segments[place + 1 :]:
+            small, large = (segment, other) if segment.live <= other.live else (other, segment)
+            offsets = small.ids.sorted_offsets()
+            found = large.ids.offsets_of(small.ids.ids_of(offsets))
+            both = np.flatnonzero(found >= 0)
+            if not len(both):
+                continue
+            mine, theirs = offsets[both], found[both].astype(np.uint32)
+            newer = small.ids.versions[mine] > large.ids.versions[theirs]
+            for holder, stale in ((large, theirs[newer]), (small, mine[~newer])):
+                for offset in stale.tolist():
+                    version = int(holder.ids.versions[offset])
+                    holder.delete(version, np.array([offset], np.uint32))
+
+
+def make_directories(path: Path) -> list[Path]:
+    """Make a directory and its parents; those that were made."""
+    made = [directory for directory in reversed([path, *path.parents]) if not directory.exists()]
+    try:
+        files.disk.mkdir(path)
+    except OSError as error:
+        raise StorageError(
+            error.errno, f"failed to create directory {path}: {error.strerror} (os error {error.errno})"
+        ) from error
+    return made
+
+
+def remove_new(path: Path, before: set[str], created: list[Path]) -> None:
+    """Remove what a failed creation made."""
+    try:
+        for name in set(os.listdir(path)) - before:
+            entry = path / name
+            if entry.is_dir():
+                files.disk.remove_tree(entry)
+            else:
+                files.disk.unlink(entry)
+        for directory in reversed(created):
+            directory.rmdir()
+    except OSError as error:
+        warnings.warn(f"could not remove what creating {path} left behind: {error}", RuntimeWarning, stacklevel=2)
