@@ -33,14 +33,14 @@ def main() -> None:
     print("open", flush=True)
     for done in range(1, 100_000):
         carry_out(edgeshard, shard, random_update(rng, layout))
-        print("ok", done, flush=True)
+        print(f"ok {done}\n", end="", flush=True)
         roll = chores.random()
         if roll < 0.08:
             shard.flush()
-            print("flushed", done, flush=True)
+            print(f"flushed {done}\n", end="", flush=True)
         elif roll < 0.10:
             shard.close()
-            print("flushed", done, flush=True)
+            print(f"flushed {done}\n", end="", flush=True)
             shard = edgeshard.EdgeShard.load(path)
         elif roll < 0.12:
             shard.optimize()

@@ -33,7 +33,7 @@ def run_until_killed(path: Path, seed: int, wal: bool, seconds: float, call: str
         time.sleep(seconds)
         os.kill(child.pid, signal.SIGKILL)
     last = {"ok": 0, "flushed": 0}
-    for line in child.stdout.read().splitlines():
+    for line in child.stdout.read().split("\n")[:-1]:  # what follows the last end of line was cut off by the kill
         word, _, number = line.partition(" ")
         last[word] = int(number)
     child.stdout.close()
