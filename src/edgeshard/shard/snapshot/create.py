@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -36,7 +35,8 @@ from edgeshard.shard.snapshot.manifest import (
     is_immutable,
     shard_manifest,
 )
-from edgeshard.shard.snapshot.tar_writer import COPY_BYTES, Content, TarWriter, data_stretches
+from edgeshard.shard.snapshot.tar_writer import Content, TarWriter, data_stretches
+from edgeshard.shard.snapshot.unpack import digest_of
 from edgeshard.shard.store import Store
 from edgeshard.storage import files
 
@@ -56,25 +56,36 @@ class SnapshotInfo:
     Attributes:
         path: where it is.
         size_bytes: its size.
-        sha256: its digest in hex, to be passed as ``checksum`` when it is read.
         manifest: versions of all files of the shard at that moment; the ``base_manifest`` of the next partial archive.
         files: how many data files it holds.
         partial: whether it was made against a base manifest.
     """
 
-    __slots__ = ("files", "manifest", "partial", "path", "sha256", "size_bytes")
+    __slots__ = ("_digest", "files", "manifest", "partial", "path", "size_bytes")
 
-    def __init__(self, path: Path, size_bytes: int, sha256: str, manifest: Manifest, files: int, partial: bool) -> None:
+    def __init__(
+        self, path: Path, size_bytes: int, digest: Callable[[], str], manifest: Manifest, files: int, partial: bool
+    ) -> None:
         self.path = path
         self.size_bytes = size_bytes
-        self.sha256 = sha256
+        self._digest: Callable[[], str] | str = digest
         self.manifest = manifest
         self.files = files
         self.partial = partial
 
+    @property
+    def sha256(self) -> str:
+        """The archive's digest in hex, to be passed as ``checksum`` when it is read.
+
+        It is computed in the background; asking for it right after the archive was made may wait a moment.
+        """
+        if not isinstance(self._digest, str):
+            self._digest = self._digest()
+        return self._digest
+
     def __repr__(self) -> str:
         kind = "partial" if self.partial else "full"
-        return f"<SnapshotInfo {os.fspath(self.path)!r} ({kind}, {self.size_bytes} bytes, sha256 {self.sha256})>"
+        return f"<SnapshotInfo {os.fspath(self.path)!r} ({kind}, {self.size_bytes} bytes)>"
 
 
 def create_snapshot(
@@ -94,18 +105,20 @@ def create_snapshot(
             packing = _Packing(fd, opened, base)
             with _standing_still(store, lock):
                 packing.shard(store, format)
-            follower = _Follower(fd)
+            syncing = _Follower(lambda start, stop: files.disk.sync(fd))
             try:
-                packing.copy_rest(follower.reached)
-                sha256 = follower.finish()
+                packing.copy_rest(syncing.reached)
+                syncing.reached(os.fstat(fd).st_size)
             finally:
-                follower.stop()
+                syncing.reached(None)
+                syncing.wait()
+            digest = _Digest(fd)
             size = os.fstat(fd).st_size
     except OSError as error:
         if isinstance(error, StorageError):
             raise
         raise StorageError(error.errno, f"cannot write snapshot {path}: {error.strerror}") from error
-    return SnapshotInfo(path, size, sha256, packing.manifest, packing.file_count, base is not None)
+    return SnapshotInfo(path, size, digest, packing.manifest, packing.file_count, base is not None)
 
 
 @contextmanager
@@ -158,68 +171,75 @@ def _remove_unlocked(path: Path) -> None:
 
 
 class _Follower:
-    """Threads that hash and sync a file while it is written from its start to its end.
+    """A thread that works on a file while it is written from its start to its end.
 
     Args:
-        fd: the file.
+        work: called with the bounds of each stretch, once that is written.
     """
 
-    __slots__ = ("_digest", "_failures", "_fd", "_queues", "_threads")
+    __slots__ = ("_failures", "_queue", "_thread", "_work")
 
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-        self._digest = hashlib.sha256()
+    def __init__(self, work: Callable[[int, int], None]) -> None:
+        self._work = work
         self._failures: list[BaseException] = []
-        self._queues: list[SimpleQueue[int | None]] = [SimpleQueue(), SimpleQueue()]
-        self._threads = [
-            Thread(target=self._run, args=(work, queue), name="edgeshard-snapshot", daemon=True)
-            for work, queue in zip((self._hash, self._sync), self._queues, strict=True)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._queue: SimpleQueue[int | None] = SimpleQueue()
+        self._thread = Thread(target=self._run, name="edgeshard-snapshot", daemon=True)
+        self._thread.start()
 
-    def reached(self, position: int) -> None:
-        """Everything before this position is written."""
-        for queue in self._queues:
-            queue.put(position)
+    def reached(self, position: int | None) -> None:
+        """Everything before this position is written; None: that is all there is."""
+        self._queue.put(position)
 
-    def finish(self) -> str:
-        """The SHA-256 in hex, once the file is durable.
+    def wait(self) -> None:
+        """Wait for the end of the work.
 
         Raises:
-            OSError: it cannot be read or synced.
+            OSError: it failed.
         """
-        self.reached(os.fstat(self._fd).st_size)
-        self.stop()
+        self._thread.join()
         if self._failures:
             raise self._failures[0]
-        return self._digest.hexdigest()
 
-    def stop(self) -> None:
-        """End the threads."""
-        for queue in self._queues:
-            queue.put(None)
-        for thread in self._threads:
-            thread.join()
-
-    def _run(self, work: Callable[[int, int], None], queue: SimpleQueue[int | None]) -> None:
+    def _run(self) -> None:
         done = 0
-        while (position := queue.get()) is not None:
+        while (position := self._queue.get()) is not None:
             if position > done and not self._failures:
                 try:
-                    work(done, position)
+                    self._work(done, position)
                 except BaseException as error:
                     self._failures.append(error)
                 done = position
 
-    def _hash(self, start: int, stop: int) -> None:
-        while start < stop:
-            data = os.pread(self._fd, min(COPY_BYTES, stop - start), start)
-            self._digest.update(data)
-            start += len(data)
 
-    def _sync(self, start: int, stop: int) -> None:
-        files.disk.sync(self._fd)
+class _Digest:
+    """The SHA-256 of a file, computed in the background; the file may be renamed or removed meanwhile.
+
+    Args:
+        fd: the file, complete; a duplicate is kept open until the digest is known.
+    """
+
+    __slots__ = ("_fd", "_result", "_thread")
+
+    def __init__(self, fd: int) -> None:
+        self._fd = os.dup(fd)
+        self._result: str | OSError | None = None
+        self._thread = Thread(target=self._run, name="edgeshard-snapshot-digest", daemon=True)
+        self._thread.start()
+
+    def __call__(self) -> str:
+        """The digest in hex."""
+        self._thread.join()
+        if not isinstance(self._result, str):
+            raise StorageError(f"cannot compute the digest of the snapshot: {self._result}")
+        return self._result
+
+    def _run(self) -> None:
+        try:
+            self._result = digest_of(self._fd)
+        except OSError as error:
+            self._result = error
+        finally:
+            os.close(self._fd)
 
 
 class _Packing:

@@ -95,10 +95,11 @@ def check_digest(fd: int, path: str | os.PathLike[str], checksum: str) -> None:
 def digest_of(fd: int) -> str:
     """The SHA-256 of a file in hex."""
     digest = hashlib.sha256()
+    buffer = memoryview(bytearray(CHUNK_BYTES))
     position = 0
-    while data := os.pread(fd, CHUNK_BYTES, position):
-        digest.update(data)
-        position += len(data)
+    while count := os.preadv(fd, [buffer], position):
+        digest.update(buffer[:count])
+        position += count
     return digest.hexdigest()
 
 
