@@ -33,10 +33,7 @@ def ingest_points(mod: Any, path: Path, rows: list[list[float]], payloads: list[
     shard = mod.EdgeShard.create(str(path), config(mod, len(rows[0])))
     started = time.perf_counter()
     for start in range(0, len(rows), BATCH):
-        points = [
-            mod.Point(int(p["id"]), rows[i], p)
-            for i, p in enumerate(payloads[start : start + BATCH], start)
-        ]
+        points = [mod.Point(int(p["id"]), rows[i], p) for i, p in enumerate(payloads[start : start + BATCH], start)]
         shard.update(mod.UpdateOperation.upsert_points(points))
     return shard, len(rows) / (time.perf_counter() - started)
 

@@ -81,9 +81,7 @@ def measure(rows: np.ndarray, queries: np.ndarray) -> dict[str, Any]:
         result[f"read codes, {name}"] = median_us(lambda t=threads: _native.streaming_read(code_bytes, t))
         result[f"codes, {name}"] = median_us(lambda t=threads: coded(one, t))
     batch = len(queries)
-    result[f"floats, batch of {batch}, per query"] = round(
-        median_us(lambda: floats(queries, 0), 3) / batch, 1
-    )
+    result[f"floats, batch of {batch}, per query"] = round(median_us(lambda: floats(queries, 0), 3) / batch, 1)
     result[f"codes, batch of {batch}, per query"] = round(median_us(lambda: coded(queries, 0), 3) / batch, 1)
     result["floats, 10 % mask"] = median_us(lambda: floats(one, 1, mask))
     result["codes, 10 % mask"] = median_us(lambda: coded(one, 1, mask))

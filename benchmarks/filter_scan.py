@@ -57,9 +57,7 @@ def with_places(payloads: list[dict[str, Any]]) -> list[dict[str, Any]]:
     rng = np.random.default_rng(3)
     for payload in payloads:
         payload["place"] = {"lon": rng.uniform(-180, 180), "lat": rng.uniform(-90, 90)}
-        payload["items"] = [
-            {"kind": "abc"[rng.integers(3)], "size": int(rng.integers(100))} for _ in range(2)
-        ]
+        payload["items"] = [{"kind": "abc"[rng.integers(3)], "size": int(rng.integers(100))} for _ in range(2)]
     return payloads
 
 

@@ -35,9 +35,7 @@ def edgeshard_engine(rows: np.ndarray, on_codes: bool, threads: int = 1) -> Engi
 
     def build() -> None:
         codes = make_codes([rows], threads) if on_codes else None
-        made[:] = [
-            HnswGraph.build([rows], COSINE, m=M, ef_construct=EF_CONSTRUCT, threads=threads, codes=codes)
-        ]
+        made[:] = [HnswGraph.build([rows], COSINE, m=M, ef_construct=EF_CONSTRUCT, threads=threads, codes=codes)]
 
     return build, lambda queries, ef: made[0].search(queries, K, ef)[0]
 
@@ -144,9 +142,7 @@ def scaling(rows: np.ndarray) -> list[float]:
         start = time.perf_counter()
         build()
         times.append(time.perf_counter() - start)
-    print(
-        f"build with 1 and 2 threads: {times[0]:.2f} and {times[1]:.2f} s, {times[1] / times[0]:.2f} of one"
-    )
+    print(f"build with 1 and 2 threads: {times[0]:.2f} and {times[1]:.2f} s, {times[1] / times[0]:.2f} of one")
     return times
 
 

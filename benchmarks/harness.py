@@ -81,9 +81,7 @@ class Table:
         """Add a row; the ratio says how many times better edgeshard is."""
         ratio = (ours / theirs if more_is_better else theirs / ours) if ours and theirs else float("nan")
         print(f"{what:<44} {ours:>9.3f} {unit:<3} {theirs:>9.3f} {unit:<3} {ratio:>7.2f}x  {target}", flush=True)
-        self.rows.append(
-            {"what": what, "ours": ours, "theirs": theirs, "unit": unit, "ratio": ratio, "target": target}
-        )
+        self.rows.append({"what": what, "ours": ours, "theirs": theirs, "unit": unit, "ratio": ratio, "target": target})
 
     def save(self) -> None:
         """Write the rows to ``results/<name>.json``."""

@@ -221,8 +221,7 @@ def main(limit: int | None = None, repeat: int = 15) -> None:
     with scratch() as root:
         for indexed in (True, False):
             shards = [
-                fill(mod, Path(root, f"{mod.__name__}{indexed}"), vectors, payloads, indexed=indexed)
-                for mod in MODULES
+                fill(mod, Path(root, f"{mod.__name__}{indexed}"), vectors, payloads, indexed=indexed) for mod in MODULES
             ]
             asked = requests(queries, words)
             measure(table, shards, asked, indexed=indexed, repeat=repeat)

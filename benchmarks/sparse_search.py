@@ -43,9 +43,7 @@ def fill(mod: Any, path: Path, documents: list[Any], categories: list[int], **op
             for i in range(start, min(start + BATCH, len(documents)))
         ]
         shard.update(mod.UpdateOperation.upsert_points(points))
-    shard.update(
-        mod.UpdateOperation.create_field_index("category", mod.PayloadSchemaType.Integer)
-    )
+    shard.update(mod.UpdateOperation.create_field_index("category", mod.PayloadSchemaType.Integer))
     if options.get("indexed", True):
         shard.optimize()
     return shard
@@ -56,9 +54,7 @@ def requests(mod: Any, queries: list[Any], share: int | None, limit: int) -> lis
     if share is not None:
         condition = mod.Filter(must=[mod.FieldCondition("category", range=mod.RangeFloat(lt=share))])
     return [
-        mod.QueryRequest(
-            query=mod.Query.Nearest(mod.SparseVector(*query), using="text"), limit=limit, filter=condition
-        )
+        mod.QueryRequest(query=mod.Query.Nearest(mod.SparseVector(*query), using="text"), limit=limit, filter=condition)
         for query in queries
     ]
 
