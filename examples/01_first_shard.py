@@ -16,8 +16,6 @@ with tempfile.TemporaryDirectory() as folder:
 
     with es.EdgeShard.load(f"{folder}/notes") as shard:
         open_tasks = es.Filter(must=[es.FieldCondition(key="done", match=es.MatchValue(False))])
-        request = es.QueryRequest(
-            query=es.Query.Nearest([1, 0, 0, 0]), filter=open_tasks, limit=2, with_payload=True
-        )
+        request = es.QueryRequest(query=es.Query.Nearest([1, 0, 0, 0]), filter=open_tasks, limit=2, with_payload=True)
         for hit in shard.query(request):
             print(f"{hit.score:.3f} {hit.payload['title']}")

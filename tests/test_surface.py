@@ -24,9 +24,7 @@ import qdrant_edge as oracle
 
 import edgeshard
 
-_spec = importlib.util.spec_from_file_location(
-    "surface_calls", Path(__file__).with_name("data_surface_calls.py")
-)
+_spec = importlib.util.spec_from_file_location("surface_calls", Path(__file__).with_name("data_surface_calls.py"))
 assert _spec is not None
 assert _spec.loader is not None
 _calls = importlib.util.module_from_spec(_spec)
@@ -115,9 +113,7 @@ def attributes(cls: type) -> set[str]:
 
 def variants(cls: type) -> list[str]:
     """Names of the subclasses nested in a class."""
-    return sorted(
-        name for name, value in vars(cls).items() if isinstance(value, type) and not name.startswith("_")
-    )
+    return sorted(name for name, value in vars(cls).items() if isinstance(value, type) and not name.startswith("_"))
 
 
 ALL_CLASSES = CLASSES + [f"{name}.{inner}" for name in CLASSES for inner in variants(getattr(oracle, name))]

@@ -38,14 +38,10 @@ class Pair:
 
     def __init__(self, path: str, rng: random.Random) -> None:
         self.data = Dataset(rng)
-        self.shards = [
-            mod.EdgeShard.create(os.path.join(path, mod.__name__), self.data.config(mod)) for mod in MODULES
-        ]
+        self.shards = [mod.EdgeShard.create(os.path.join(path, mod.__name__), self.data.config(mod)) for mod in MODULES]
         for mod, shard in zip(MODULES, self.shards, strict=True):
             ops = mod.UpdateOperation
-            shard.update(
-                ops.upsert_points([mod.Point(i, _live_vector(mod, v), p) for i, v, p in self.data.points])
-            )
+            shard.update(ops.upsert_points([mod.Point(i, _live_vector(mod, v), p) for i, v, p in self.data.points]))
             for field in self.data.indexes:
                 shard.update(ops.create_field_index(field, getattr(mod.PayloadSchemaType, INDEXES[field])))
         for _ in range(rng.choice([0, 0, 2, 6])):
@@ -67,9 +63,7 @@ class Pair:
 
     def check(self, method: str, request: Call, seen: Counter[str]) -> None:
         """Fail if the engines answer differently and no tie explains it."""
-        ours, theirs = (
-            ask(mod, shard, method, request) for mod, shard in zip(MODULES, self.shards, strict=True)
-        )
+        ours, theirs = (ask(mod, shard, method, request) for mod, shard in zip(MODULES, self.shards, strict=True))
         seen[method] += 1
         if isinstance(theirs, Exception) or isinstance(ours, Exception):
             seen["errors"] += 1

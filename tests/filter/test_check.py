@@ -41,9 +41,7 @@ def test_same_points_as_qdrant(neutral, points, shard, seed):
     views = points.views()
     for _ in range(150):
         node = neutral.some(rng)
-        request = qdrant_edge.ScrollRequest(
-            limit=1000, filter=neutral.build(qdrant_edge, node), with_payload=False
-        )
+        request = qdrant_edge.ScrollRequest(limit=1000, filter=neutral.build(qdrant_edge, node), with_payload=False)
         expected = {record.id for record in shard.scroll(request)[0]}
         passes = compile_filter(neutral.build(edgeshard, node))
         assert {view.id for view in views if passes(view)} == expected, node

@@ -88,8 +88,7 @@ TOKENS = [*'{}[]":,', '"a"', '"b"', '"lon"', '"lat"', "1", "-2.5e3", "null", "tr
 
 
 @given(
-    st.binary(max_size=60)
-    | st.lists(st.sampled_from(TOKENS)).map(lambda parts: ('{"a":' + "".join(parts)).encode()),
+    st.binary(max_size=60) | st.lists(st.sampled_from(TOKENS)).map(lambda parts: ('{"a":' + "".join(parts)).encode()),
     st.integers(0, 80),
 )
 def test_any_bytes_are_survived(raw, cut):

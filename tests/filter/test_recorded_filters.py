@@ -12,9 +12,7 @@ import pytest
 import edgeshard
 from edgeshard.filter.evaluate import evaluate
 
-DIRECTORY = Path(
-    os.environ.get("EDGESHARD_GOLDEN", Path(__file__).resolve().parents[3] / "shared" / "spec" / "golden")
-)
+DIRECTORY = Path(os.environ.get("EDGESHARD_GOLDEN", Path(__file__).resolve().parents[3] / "shared" / "spec" / "golden"))
 pytestmark = pytest.mark.skipif(not DIRECTORY.is_dir(), reason="the recorded cases are not here")
 
 

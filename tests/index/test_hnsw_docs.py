@@ -24,9 +24,7 @@ def test_links_of_the_example():
     graph, reason, _ = _native.hnsw_open(np.frombuffer(data, np.uint8), 2, 2, 4, [(0, 1)], [])
     assert (reason, len(data)) == ("", 148)
     assert graph.verify() == ("", 0)
-    rows = re.findall(
-        r"^\| point (\d)(, level 1)? \| (?:`(.*?)`)? ?\| .*? ?\| ?([\d, ]*)\|$", PAGE, re.MULTILINE
-    )
+    rows = re.findall(r"^\| point (\d)(, level 1)? \| (?:`(.*?)`)? ?\| .*? ?\| ?([\d, ]*)\|$", PAGE, re.MULTILINE)
     assert len(rows) == 10
     packed = b""
     for point, upper, text, links in rows:

@@ -60,9 +60,7 @@ def shards(tmp_path_factory):
 
 
 def matrix(segment):
-    return (
-        np.fromfile(segment / "vector_storage" / "matrix.dat", np.uint8)[4:].view(np.float32).reshape(-1, DIM)
-    )
+    return np.fromfile(segment / "vector_storage" / "matrix.dat", np.uint8)[4:].view(np.float32).reshape(-1, DIM)
 
 
 def oracle_hits(segment, queries, ef=EF, only=None):
@@ -85,9 +83,7 @@ def oracle_hits(segment, queries, ef=EF, only=None):
 
 
 def recall(found, expected):
-    return np.mean(
-        [len(set(map(int, a)) & set(map(int, b))) / len(b) for a, b in zip(found, expected, strict=True)]
-    )
+    return np.mean([len(set(map(int, a)) & set(map(int, b))) / len(b) for a, b in zip(found, expected, strict=True)])
 
 
 def truth(queries, rows, mask=None):

@@ -88,17 +88,13 @@ def test_multi_vectors_by_max_sim(on_codes):
     offsets, sims, _ = graph.search(query, 10, 128, bounds=bounds)
     hits = 0
     for i in range(20):
-        best, best_sims = _native.maxsim_topk(
-            query[3 * i : 3 * i + 3], [rows], first, count, None, 10, COSINE
-        )
+        best, best_sims = _native.maxsim_topk(query[3 * i : 3 * i + 3], [rows], first, count, None, 10, COSINE)
         hits += len(np.intersect1d(best, offsets[i]))
         assert sims[i, 0] <= best_sims[0] * (1 + 1e-5)
     assert hits / 200 > 0.93
 
 
-@pytest.mark.parametrize(
-    ("share", "mode"), [(0.5, None), (0.5, THROUGH), (0.1, ACORN), (0.1, None), (0.01, THROUGH)]
-)
+@pytest.mark.parametrize(("share", "mode"), [(0.5, None), (0.5, THROUGH), (0.1, ACORN), (0.1, None), (0.01, THROUGH)])
 def test_filtered_recall(share, mode):
     x = stored(clustered(5000, 32, seed=5), COSINE, np.float32)
     rows, queries = x[:4900], x[4900:]
@@ -154,10 +150,7 @@ def test_two_threads_give_as_good_a_graph():
     expected = truth(queries, rows, EUCLID, 10)
     one, two = (HnswGraph.build([rows], EUCLID, threads=t) for t in (1, 2))
     two.verify()
-    assert (
-        recall(two.search(queries, 10, 64)[0], expected)
-        > recall(one.search(queries, 10, 64)[0], expected) - 0.02
-    )
+    assert recall(two.search(queries, 10, 64)[0], expected) > recall(one.search(queries, 10, 64)[0], expected) - 0.02
 
 
 def test_lists_obey_the_limits_and_levels_follow_the_distribution():
@@ -227,9 +220,7 @@ def test_searches_from_several_threads_agree():
     graph = HnswGraph.build([x], EUCLID)
     expected = graph.search(x[:100], 10, 50)[0]
     results = []
-    workers = [
-        threading.Thread(target=lambda: results.append(graph.search(x[:100], 10, 50)[0])) for _ in range(4)
-    ]
+    workers = [threading.Thread(target=lambda: results.append(graph.search(x[:100], 10, 50)[0])) for _ in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:

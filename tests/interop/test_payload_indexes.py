@@ -142,10 +142,7 @@ def test_a_copy_of_an_open_shard_has_right_indexes(shards, tmp_path, flushed):
     shard.update(update.create_field_index("i", edgeshard.PayloadSchemaType.Float))
     shard.update(
         update.upsert_points(
-            [
-                edgeshard.Point(record.id, record.vector, records[-place].payload)
-                for place, record in enumerate(records)
-            ]
+            [edgeshard.Point(record.id, record.vector, records[-place].payload) for place, record in enumerate(records)]
         )
     )
     shard.update(update.delete_points([record.id for record in records[:10]]))
@@ -168,9 +165,7 @@ def test_a_copy_of_an_open_shard_has_right_indexes(shards, tmp_path, flushed):
 def values(directory: Path) -> dict[int, bytes]:
     store = Gridstore.open(directory, read_only=True)
     data, bounds = store.get_batch()
-    found = {
-        slot: data[bounds[slot] : bounds[slot + 1]].tobytes() for slot in np.flatnonzero(store.present()).tolist()
-    }
+    found = {slot: data[bounds[slot] : bounds[slot + 1]].tobytes() for slot in np.flatnonzero(store.present()).tolist()}
     store.close()
     return found
 
@@ -208,9 +203,7 @@ def test_appendable_files_are_what_the_payloads_say(shards, tmp_path):
             for name in (name.removesuffix("-elements") for name in names if name.endswith("-elements")):
                 if name.endswith("-null"):
                     continue
-                owned = [
-                    by_owner(values(root / name), values(root / f"{name}-elements")) for root in (stored, fresh)
-                ]
+                owned = [by_owner(values(root / name), values(root / f"{name}-elements")) for root in (stored, fresh)]
                 assert owned[0] == owned[1], name
 
 
@@ -325,9 +318,7 @@ def test_text_options(name, tmp_path):
     update = qdrant_edge.UpdateOperation
     shard.update(update.create_field_index("t", text_options(qdrant_edge)[name]))
     shard.update(
-        update.upsert_points(
-            [qdrant_edge.Point(i, {"v": [1.0]}, {"t": text}) for i, text in enumerate(TEXTS)]
-        )
+        update.upsert_points([qdrant_edge.Point(i, {"v": [1.0]}, {"t": text}) for i, text in enumerate(TEXTS)])
     )
     shard.flush()
     shard.close()

@@ -46,9 +46,7 @@ def vectors(shard: Any, ids: list[int]) -> dict[int, np.ndarray]:
 @pytest.mark.parametrize("distance", DISTANCES)
 @pytest.mark.parametrize("datatype", TYPES)
 @pytest.mark.parametrize("first", [edgeshard, qdrant_edge], ids=lambda mod: mod.__name__)
-def test_both_engines_read_the_same(
-    first: Any, datatype: str, distance: str, multi: bool, tmp_path: Path
-) -> None:
+def test_both_engines_read_the_same(first: Any, datatype: str, distance: str, multi: bool, tmp_path: Path) -> None:
     second = edgeshard if first is qdrant_edge else qdrant_edge
     rows = np.random.default_rng(5).normal(size=(70, DIM)).astype(np.float32)
     query = rows[60:62].tolist() if multi else rows[60].tolist()

@@ -35,16 +35,10 @@ EXAMPLES = [
     "DatetimeIndexParams(is_principal=True)",
     "DisabledStemmer()",
     "DiscoverQuery([1], [ContextPair([1], [2])])",
-    (
-        'EdgeConfig({"a": EdgeVectorParams(4, Distance.Dot)}, {"s": EdgeSparseVectorParams()}, wal_'
-        "enabled=False)"
-    ),
+    ('EdgeConfig({"a": EdgeVectorParams(4, Distance.Dot)}, {"s": EdgeSparseVectorParams()}, wal_enabled=False)'),
     "EdgeOptimizersConfig(0.25, 100)",
     'EdgeSparseVectorParams(10, modifier=getattr(Modifier, "None"))',
-    (
-        "EdgeVectorParams(4, Distance.Cosine, multivector_config=MultiVectorConfig(MultiVectorCompa"
-        "rator.MaxSim))"
-    ),
+    ("EdgeVectorParams(4, Distance.Cosine, multivector_config=MultiVectorConfig(MultiVectorComparator.MaxSim))"),
     "Expression.Abs(Expression.Constant(1))",
     "Expression.Acosh(Expression.Constant(1))",
     'Expression.Condition(FieldCondition("a", is_null=True))',
@@ -71,10 +65,7 @@ EXAMPLES = [
     'FacetResponse([FacetHit("a", 2), FacetHit(1, 1)])',
     "FeedbackItem([1, 2], 0.5)",
     "FeedbackNaiveQuery([1], [FeedbackItem([1], 1)], NaiveFeedbackStrategy(1, 2, 3))",
-    (
-        'FieldCondition("a[].b", match=MatchValue(True), range=RangeFloat(gte=1), values_count=Valu'
-        "esCount(lt=3))"
-    ),
+    ('FieldCondition("a[].b", match=MatchValue(True), range=RangeFloat(gte=1), values_count=ValuesCount(lt=3))'),
     'Filter(must=[Filter(), IsEmptyCondition("a")], min_should=MinShould([HasVectorCondition("")], 1))',
     "FloatIndexParams(memory=Memory.Cold)",
     'Formula(Expression.Variable("a"), {"a": 1.5})',
@@ -115,10 +106,7 @@ EXAMPLES = [
     'PayloadSelector.Exclude(["a"])',
     'PayloadSelector.Include(["a[].b"])',
     "PlainIndexConfig()",
-    (
-        'Point("550e8400-e29b-41d4-a716-446655440000", {"a": [1], "b": [[1, 2]], "s": SparseVector('
-        "[2, 1], [1, 2])})"
-    ),
+    ('Point("550e8400-e29b-41d4-a716-446655440000", {"a": [1], "b": [[1, 2]], "s": SparseVector([2, 1], [1, 2])})'),
     'Point(1, [1, -0.0, 0.1], {"a": [1, 2.5, None, True, "\\u00fc\\n"], "b": {}})',
     "PointVectors(1, [[1, 2], [3, 4]])",
     "Prefetch(5, Query.Nearest([1]), [Prefetch(3)], SearchParams(exact=True), Filter(), 0.1)",

@@ -25,9 +25,7 @@ def batch(ids: Any, vectors: Any, payloads: Any = None) -> UpsertBatch:
     return operation
 
 
-@pytest.mark.parametrize(
-    "ids", [[5, 6, 7], np.array([5, 6, 7], np.int32), range(5, 8), pandas.Series([5, 6, 7])]
-)
+@pytest.mark.parametrize("ids", [[5, 6, 7], np.array([5, 6, 7], np.int32), range(5, 8), pandas.Series([5, 6, 7])])
 def test_integer_ids_become_one_array(ids: Any) -> None:
     operation = batch(ids, ROWS)
     assert isinstance(operation.ids, np.ndarray)
@@ -56,9 +54,7 @@ def test_scipy_like_column() -> None:
     assert isinstance(batch([1], {"s": Csr()}).vectors["s"], SparseBatch)
 
 
-@pytest.mark.parametrize(
-    "column", [([0, 1, 3], ROWS), [ROWS[:1], ROWS[1:]], [ROWS[:1].tolist(), ROWS[1:].tolist()]]
-)
+@pytest.mark.parametrize("column", [([0, 1, 3], ROWS), [ROWS[:1], ROWS[1:]], [ROWS[:1].tolist(), ROWS[1:].tolist()]])
 def test_multi_column(column: Any) -> None:
     multi = batch([1, 2], {"m": tuple(column) if isinstance(column, tuple) else column}).vectors["m"]
     assert isinstance(multi, MultiBatch)
@@ -79,9 +75,7 @@ def test_payloads_of_many_kinds() -> None:
 
 
 def test_arrow_and_pandas_payloads() -> None:
-    table = pyarrow.table(
-        {"n": [1, None, 3], "t": [["x"], [], None], "d": [datetime.date(2024, 1, 31), None, None]}
-    )
+    table = pyarrow.table({"n": [1, None, 3], "t": [["x"], [], None], "d": [datetime.date(2024, 1, 31), None, None]})
     expected = [b'{"n":1,"t":["x"],"d":"2024-01-31"}', b'{"t":[]}', b'{"n":3}']
     assert batch([1, 2, 3], ROWS, table).payloads == expected
     assert batch([1, 2, 3], ROWS, table.to_batches()[0]).payloads == expected

@@ -140,9 +140,7 @@ def test_a_dict_that_changes_while_it_is_read() -> None:
 
 @settings(max_examples=8, deadline=None)
 @given(st.lists(PAYLOADS, min_size=40, max_size=40))
-def test_bytes_are_those_qdrant_edge_stores(
-    tmp_path_factory: pytest.TempPathFactory, payloads: list[Any]
-) -> None:
+def test_bytes_are_those_qdrant_edge_stores(tmp_path_factory: pytest.TempPathFactory, payloads: list[Any]) -> None:
     path = tmp_path_factory.mktemp("shard")
     config = oracle.EdgeConfig(oracle.EdgeVectorParams(1, oracle.Distance.Dot))
     shard = oracle.EdgeShard.create(str(path), config)

@@ -18,11 +18,7 @@ from edgeshard.errors import ValidationError
 from edgeshard.models.vectors import pack_example, pack_vectors
 
 
-@given(
-    st.lists(
-        st.floats(width=32, allow_nan=False, allow_infinity=False) | st.integers(-1000, 1000), min_size=1
-    )
-)
+@given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False) | st.integers(-1000, 1000), min_size=1))
 def test_a_list_is_rounded_to_float32(values: list[float]) -> None:
     packed = pack_vectors(values)
     assert isinstance(packed, np.ndarray)
@@ -31,9 +27,7 @@ def test_a_list_is_rounded_to_float32(values: list[float]) -> None:
     np.testing.assert_array_equal(pack_vectors(tuple(values)), packed)
 
 
-NUMBERS = st.sampled_from("?bBhHiIlLfdeqQ").map(np.dtype) | st.sampled_from(
-    [np.dtype(">f4"), np.dtype(">i2")]
-)
+NUMBERS = st.sampled_from("?bBhHiIlLfdeqQ").map(np.dtype) | st.sampled_from([np.dtype(">f4"), np.dtype(">i2")])
 
 
 @given(

@@ -82,9 +82,7 @@ def test_answer_is_that_of_the_float_scan(isa, kind, dim):
     codes = _native.Codes8(dim, isa)
     for chunk in chunks:
         codes.extend(chunk)
-    queries = np.concatenate(
-        [rows[:2], rng.standard_normal((2, dim)).astype(np.float32), np.zeros((1, dim), "f4")]
-    )
+    queries = np.concatenate([rows[:2], rng.standard_normal((2, dim)).astype(np.float32), np.zeros((1, dim), "f4")])
     mask = rng.random(N) < 0.2
     listed = rng.permutation(N)[:400].astype(np.uint32)
     within = np.isin(np.arange(N), listed)
@@ -101,9 +99,7 @@ def test_answer_is_that_of_the_float_scan(isa, kind, dim):
 def test_many_queries_and_threads_on_clustered_data():
     rng = np.random.default_rng(9)
     centres = rng.standard_normal((50, 128))
-    rows = (centres[rng.integers(0, 50, 30_000)] + 0.1 * rng.standard_normal((30_000, 128))).astype(
-        np.float32
-    )
+    rows = (centres[rng.integers(0, 50, 30_000)] + 0.1 * rng.standard_normal((30_000, 128))).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     codes = _native.Codes8(128)
     codes.extend(rows, threads=3)

@@ -44,9 +44,7 @@ def test_maxsim_equals_its_definition(isa, multi, distance, expected_topk):
 def test_a_nan_row_does_not_hide_the_others():
     rows = np.array([[np.nan], [2], [3], [np.nan]], np.float32)
     first, count = np.array([0, 3], np.uint32), np.array([3, 1], np.uint32)
-    sims = _native.maxsim_offsets(
-        np.ones((1, 1), np.float32), [rows], first, count, np.arange(2, dtype=np.uint32), 2
-    )
+    sims = _native.maxsim_offsets(np.ones((1, 1), np.float32), [rows], first, count, np.arange(2, dtype=np.uint32), 2)
     assert sims[0] == 3
     assert np.isnan(sims[1])
 

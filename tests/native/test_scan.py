@@ -81,9 +81,7 @@ def test_threads_do_not_change_similarities():
     offsets = rng.integers(0, len(rows), 15_000).astype(np.uint32)
     one = _native.score_matrix(queries, [rows], None, 1, threads=1)
     np.testing.assert_array_equal(one, _native.score_matrix(queries, [rows], None, 1, threads=3))
-    np.testing.assert_array_equal(
-        one[:, offsets], _native.score_matrix(queries, [rows], offsets, 1, threads=3)
-    )
+    np.testing.assert_array_equal(one[:, offsets], _native.score_matrix(queries, [rows], offsets, 1, threads=3))
 
 
 ROWS = np.zeros((3, 4), np.float32)

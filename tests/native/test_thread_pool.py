@@ -63,9 +63,7 @@ done.set()
 assert np.array_equal(answer(), want)
 print("fine")
 """
-    out = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
-    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert out.stdout.strip() == "fine", out.stderr
 
 
@@ -73,7 +71,5 @@ def test_environment_caps_the_threads():
     code = "from edgeshard import _native; print(_native.default_threads())"
     for cap, want in [("1", 1), ("100000", _native.default_threads()), ("x", _native.default_threads())]:
         environment = {**os.environ, "EDGESHARD_THREADS": cap}
-        out = subprocess.run(
-            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-        )
+        out = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
         assert int(out.stdout) == want

@@ -31,9 +31,7 @@ def test_reads_and_updates_at_once(tmp_path: Path) -> None:
     async def main() -> None:
         async with await aio.EdgeShard.create(tmp_path / "shard", CONFIG, threads=2) as shard:
             ops = m.UpdateOperation
-            await asyncio.gather(
-                *(shard.update(ops.upsert_points([m.Point(1, [n, 1], {"n": n})])) for n in range(50))
-            )
+            await asyncio.gather(*(shard.update(ops.upsert_points([m.Point(1, [n, 1], {"n": n})])) for n in range(50)))
             (record,) = await shard.retrieve([1])
             assert record.payload == {"n": 49}  # in the order they were called
             request = m.QueryRequest(limit=1, query=m.Query.Nearest([1, 0]))

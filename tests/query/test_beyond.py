@@ -65,9 +65,7 @@ def vector(seed: int = 1, size: int = 8) -> list[float]:
 def test_groups_are_the_ranking_split_by_value(shard: m.EdgeShard) -> None:
     query = m.QueryRequest(limit=1, query=m.Query.Nearest(vector()), with_payload=["brand"])
     groups = shard.query_groups(m.GroupRequest(query, "brand", limit=5, group_size=4))
-    ranking = shard.query(
-        m.QueryRequest(limit=COUNT, query=m.Query.Nearest(vector()), with_payload=["brand"])
-    )
+    ranking = shard.query(m.QueryRequest(limit=COUNT, query=m.Query.Nearest(vector()), with_payload=["brand"]))
     wanted: dict[Any, list[Any]] = {}
     for found in ranking:
         values = found.payload["brand"]
@@ -86,9 +84,7 @@ def test_groups_take_fusion_and_filters(shard: m.EdgeShard) -> None:
         m.Prefetch(40, m.Query.Nearest(m.SparseVector([20], [1.0]), "s")),
     ]
     cheap = m.Filter(must=[m.FieldCondition("price", range=m.RangeFloat(lt=10))])
-    query = m.QueryRequest(
-        limit=10, query=m.Fusion.Rrf(2), prefetches=prefetches, filter=cheap, with_payload=True
-    )
+    query = m.QueryRequest(limit=10, query=m.Fusion.Rrf(2), prefetches=prefetches, filter=cheap, with_payload=True)
     groups = shard.query_groups(m.GroupRequest(query, "brand", limit=100, group_size=100))
     plain = m.QueryRequest(100, query=m.Fusion.Rrf(2), prefetches=prefetches, filter=cheap)
     fused = {found.id for found in shard.query(plain)}

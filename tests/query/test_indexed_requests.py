@@ -39,9 +39,7 @@ def shard(tmp_path):
         {"k": "b", "n": 2.0, "t": "", "u": "no"},
         {"k": 7, "n": "2", "t": 5},
     ]
-    opened.update(
-        UpdateOperation.upsert_points([Point(i, [1.0], payload) for i, payload in enumerate(payloads, 1)])
-    )
+    opened.update(UpdateOperation.upsert_points([Point(i, [1.0], payload) for i, payload in enumerate(payloads, 1)]))
     yield opened
     opened.close()
 

@@ -20,9 +20,7 @@ def shard(tmp_path_factory):
     config = m.EdgeConfig(
         vectors={
             "a": dense(16, m.Distance.Dot, on_disk=True),
-            "b": dense(
-                16, m.Distance.Cosine, datatype=m.VectorStorageDatatype.Float16, multivector_config=multi
-            ),
+            "b": dense(16, m.Distance.Cosine, datatype=m.VectorStorageDatatype.Float16, multivector_config=multi),
             "c": dense(16, m.Distance.Euclid, datatype=m.VectorStorageDatatype.Uint8),
         },
         sparse_vectors={"s": m.EdgeSparseVectorParams(modifier=m.Modifier.Idf, memory=m.Memory.Cold)},
@@ -35,9 +33,7 @@ def shard(tmp_path_factory):
     loaded = m.EdgeShard.create(str(path), config)
     rows = np.random.default_rng(5).random((200, 16), np.float32)
     weights = m.SparseVector(list(range(60)), [1.0] * 60)
-    points = [
-        m.Point(i, {"a": row, "b": [row.tolist()], "c": row, "s": weights}) for i, row in enumerate(rows)
-    ]
+    points = [m.Point(i, {"a": row, "b": [row.tolist()], "c": row, "s": weights}) for i, row in enumerate(rows)]
     loaded.update(m.UpdateOperation.upsert_points(points))
     loaded.optimize()
     loaded.close()

@@ -41,21 +41,15 @@ def all_configs(m):
             vectors={
                 "a": dense(4, distance.Cosine, on_disk=True, datatype=datatype.Float16),
                 "b": dense(3, distance.Euclid, multivector_config=multi, memory=memory.Cold),
-                "c": dense(
-                    8, distance.Manhattan, quantization_config=scalar, hnsw_config=hnsw(m, on_disk=True)
-                ),
+                "c": dense(8, distance.Manhattan, quantization_config=scalar, hnsw_config=hnsw(m, on_disk=True)),
                 "d": dense(8, distance.Dot, datatype=datatype.Uint8, on_disk=False, memory=memory.Pinned),
             },
             sparse_vectors={
                 "s": sparse(),
-                "t": sparse(
-                    full_scan_threshold=7, on_disk=True, modifier=m.Modifier.Idf, datatype=datatype.Uint8
-                ),
+                "t": sparse(full_scan_threshold=7, on_disk=True, modifier=m.Modifier.Idf, datatype=datatype.Uint8),
                 "u": sparse(modifier=getattr(m.Modifier, "None"), memory=memory.Cached),
             },
-            hnsw_config=hnsw(
-                m, payload_m=4, inline_storage=True, memory=memory.Cached, max_indexing_threads=2
-            ),
+            hnsw_config=hnsw(m, payload_m=4, inline_storage=True, memory=memory.Cached, max_indexing_threads=2),
             quantization_config=binary,
             optimizers=m.EdgeOptimizersConfig(deleted_threshold=0.3, indexing_threshold=100),
             max_search_threads=2,
@@ -110,9 +104,7 @@ def test_merged_at_load_as_the_oracle_merges(tmp_path, number):
         if not keep:
             (path / "edge_config.json").unlink()
         segments = segment_configs(path)
-        merged = configs.merge_config(
-            ours if given is not None else None, configs.read_config(path), segments
-        )
+        merged = configs.merge_config(ours if given is not None else None, configs.read_config(path), segments)
         oracle.EdgeShard.load(str(path), theirs if given is not None else None).close()
         assert configs.to_object(merged) == stored(path), name
 
@@ -191,9 +183,7 @@ def test_placement_of_payloads_is_merged_as_the_oracle_merges(tmp_path, first, g
         return m.EdgeConfig(vectors=vectors, on_disk_payload=on_disk, payload_memory=memory)
 
     oracle.EdgeShard.create(str(tmp_path), build(oracle, *first)).close()
-    merged = configs.merge_config(
-        build(OURS, *given), configs.read_config(tmp_path), segment_configs(tmp_path)
-    )
+    merged = configs.merge_config(build(OURS, *given), configs.read_config(tmp_path), segment_configs(tmp_path))
     oracle.EdgeShard.load(str(tmp_path), build(oracle, *given)).close()
     assert configs.to_object(merged) == stored(tmp_path)
 
@@ -220,9 +210,7 @@ def test_the_log_cannot_be_switched(tmp_path):
 def test_log_sizes_of_other_engines_are_honoured_and_kept(tmp_path):
     oracle.EdgeShard.create(str(tmp_path), PAIRS[0][1]).close()
     options = {"segment_capacity": 65536, "segment_queue_len": 0, "retain_closed": 1}
-    (tmp_path / "edge_config.json").write_text(
-        json.dumps({**stored(tmp_path), "wal_options": options, "new": 1})
-    )
+    (tmp_path / "edge_config.json").write_text(json.dumps({**stored(tmp_path), "wal_options": options, "new": 1}))
     assert configs.wal_options(tmp_path)["segment_capacity"] == 65536
     configs.write_config(tmp_path, configs.read_config(tmp_path))
     assert stored(tmp_path)["wal_options"] == options

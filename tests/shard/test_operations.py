@@ -70,9 +70,7 @@ def schemas(m):
             getattr(m.PayloadSchemaType, n)
             for n in ("Keyword", "Integer", "Float", "Geo", "Text", "Bool", "Datetime", "Uuid")
         ],
-        m.KeywordIndexParams(
-            is_tenant=True, on_disk=False, enable_hnsw=True, prefix=True, memory=m.Memory.Cold
-        ),
+        m.KeywordIndexParams(is_tenant=True, on_disk=False, enable_hnsw=True, prefix=True, memory=m.Memory.Cold),
         m.KeywordIndexParams(),
         m.IntegerIndexParams(lookup=True, range=False, is_principal=True),
         m.IntegerIndexParams(),
@@ -97,9 +95,7 @@ def schemas(m):
             memory=m.Memory.Cached,
             enable_hnsw=False,
         ),
-        m.TextIndexParams(
-            stopwords=m.StopwordsSet(languages=languages, custom={"x"}), stemmer=m.DisabledStemmer()
-        ),
+        m.TextIndexParams(stopwords=m.StopwordsSet(languages=languages, custom={"x"}), stemmer=m.DisabledStemmer()),
         m.TextIndexParams(stopwords=m.StopwordsSet(custom={"x", "y"})),
     ]
 
@@ -133,10 +129,7 @@ def operations(m):
         u.clear_payload_by_filter(some),
         u.delete_points([3, KEY]),
         u.delete_points_by_filter(m.Filter(min_should=m.MinShould([m.HasVectorCondition("zz")], 1))),
-        *[
-            u.delete_points_by_filter(m.Filter(must_not=[c], must=[m.HasIdCondition({99})]))
-            for c in conditions(m)
-        ],
+        *[u.delete_points_by_filter(m.Filter(must_not=[c], must=[m.HasIdCondition({99})])) for c in conditions(m)],
         *[u.create_field_index("f", schema) for schema in schemas(m)],
         u.create_field_index("arr[].b", m.TextIndexParams(nested="arr")),
         u.delete_field_index("f"),

@@ -16,9 +16,7 @@ from edgeshard.storage.gridstore_config import GridConfig
 def content(store):
     data, bounds = store.get_batch()
     present = store.present()
-    return {
-        slot: data[bounds[slot] : bounds[slot + 1]].tobytes() for slot in range(store.count) if present[slot]
-    }
+    return {slot: data[bounds[slot] : bounds[slot + 1]].tobytes() for slot in range(store.count) if present[slot]}
 
 
 def value(rng, largest):
@@ -35,9 +33,7 @@ SIZES = [
 
 @pytest.mark.parametrize("compression", ["LZ4", "None"])
 @pytest.mark.parametrize(("sizes", "largest"), SIZES)
-def test_agrees_with_a_dict_through_updates_flushes_and_reopening(
-    tmp_path, sizes, largest, compression, flush
-):
+def test_agrees_with_a_dict_through_updates_flushes_and_reopening(tmp_path, sizes, largest, compression, flush):
     rng, model, durable = random.Random(7), {}, {}
     page, block, region = sizes
     store = Gridstore.create(tmp_path, page, block, compression, region)

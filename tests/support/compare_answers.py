@@ -60,9 +60,7 @@ def entry(point: Any, by_value: bool) -> tuple[str, Any]:
     return str(point.id), point.order_value if by_value else None
 
 
-def first_difference(
-    ours: list[Any], theirs: list[Any], slack: float = 1.0, by_value: bool = False
-) -> str | None:
+def first_difference(ours: list[Any], theirs: list[Any], slack: float = 1.0, by_value: bool = False) -> str | None:
     """What differs between two ranked lists, None if nothing does."""
     if len(ours) != len(theirs):
         return f"{len(ours)} results, expected {len(theirs)}"

@@ -105,9 +105,7 @@ def random_match(rng):
 def random_range(rng):
     if rng.random() < 0.3:
         return Call("RangeDateTime", **random_bounds(rng, DATES))
-    return Call(
-        "RangeFloat", **random_bounds(rng, [0.0, 1.0, 2.0, 1.5, -1.0, 9.3e18, 0.1, 2.0**63, float("nan")])
-    )
+    return Call("RangeFloat", **random_bounds(rng, [0.0, 1.0, 2.0, 1.5, -1.0, 9.3e18, 0.1, 2.0**63, float("nan")]))
 
 
 def random_point(rng):

@@ -291,9 +291,7 @@ def _mixed(stages: list[Sparse], rng: random.Random, unit: int) -> Sparse:
     result.resize(_moment(stages, rng, late).size)
     touched = {number for stage in stages for number in stage.pages if stage.page(number) != stages[0].page(number)}
     for number in touched:
-        page = b"".join(
-            _moment(stages, rng, late).page(number)[start : start + unit] for start in range(0, PAGE, unit)
-        )
+        page = b"".join(_moment(stages, rng, late).page(number)[start : start + unit] for start in range(0, PAGE, unit))
         if number * PAGE < result.size:
             keep = min(PAGE, result.size - number * PAGE)
             result.pages[number] = page[:keep].ljust(PAGE, b"\0")
@@ -334,9 +332,7 @@ class FaultyDisk(Disk):
         changes: calls so far.
     """
 
-    def __init__(
-        self, at: int, action: Callable[[str], None], *, style: str = "after", lasting: bool = False
-    ) -> None:
+    def __init__(self, at: int, action: Callable[[str], None], *, style: str = "after", lasting: bool = False) -> None:
         self.at = at
         self.changes = 0
         self._action = action

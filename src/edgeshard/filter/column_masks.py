@@ -57,17 +57,9 @@ def field_mask(condition: FieldCondition, columns: PayloadColumns) -> Mask:
         return _to_points(column, _within(column.numbers, (limits.gte, limits.gt, limits.lte, limits.lt)))
     column = columns.column(path)
     if condition.is_empty is not None:
-        return (
-            _has(column, FACT_EMPTY) | (column.facts == 0)
-            if condition.is_empty
-            else _has(column, FACT_FILLED)
-        )
+        return _has(column, FACT_EMPTY) | (column.facts == 0) if condition.is_empty else _has(column, FACT_FILLED)
     if condition.is_null is not None:
-        return (
-            _has(column, FACT_NULL)
-            if condition.is_null
-            else _has(column, FACT_NOT_NULL) | (column.facts == 0)
-        )
+        return _has(column, FACT_NULL) if condition.is_null else _has(column, FACT_NOT_NULL) | (column.facts == 0)
     return _to_points(column, _any_clause(condition, column))
 
 

@@ -173,9 +173,7 @@ class ColumnStore:
     def wasteful(self) -> bool:
         """Whether so much of the column is outdated that extracting it afresh is better."""
         strings = len(self.strings)
-        return (
-            self._owners is not None and self._owners.wasteful
-        ) or strings > 2 * self._first_strings + 4096
+        return (self._owners is not None and self._owners.wasteful) or strings > 2 * self._first_strings + 4096
 
     def put(self, offsets: Offsets, batch: Batch) -> None:
         """Replace what is known of `offsets` (ascending, new points without gaps) by `batch`."""

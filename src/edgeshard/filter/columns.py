@@ -86,9 +86,7 @@ class PayloadColumns:
         Raises:
             CorruptedError: a payload is not valid JSON.
         """
-        return self._use(
-            (path, counts), ColumnStore, lambda store, at: self._extract(store, at, path, counts)
-        ).read()
+        return self._use((path, counts), ColumnStore, lambda store, at: self._extract(store, at, path, counts)).read()
 
     def nested(self, path: JsonPath) -> Nested:
         """The objects among the values of `path`, which ends with ``[]``.
@@ -127,9 +125,7 @@ class PayloadColumns:
             self._stores.clear()
             self._log, self._log_size, self._log_start = [], 0, 0
 
-    def _use(
-        self, key: Any, make: Callable[[], _Store], refresh: Callable[[_Store, Offsets], None]
-    ) -> _Store:
+    def _use(self, key: Any, make: Callable[[], _Store], refresh: Callable[[_Store, Offsets], None]) -> _Store:
         """The store under `key`, made if needed and brought up to date, now the last used of all."""
         with self._lock:
             store: Any = self._stores.pop(key, None)
@@ -220,9 +216,7 @@ class _NestedStore:
             self._owners.replace(some, counts, self.count)
             self.count = max(self.count, int(some[-1]) + 1)
 
-    def find(
-        self, offsets: Offsets
-    ) -> tuple[Offsets, NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
+    def find(self, offsets: Offsets) -> tuple[Offsets, NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
         """(objects per point, raw payloads, where each object starts and ends in them)."""
         data, bounds = _read(self._source, offsets)
         failure, counts, starts, ends = _native.extract_objects(data, bounds, self.path.steps)

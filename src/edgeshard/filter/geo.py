@@ -47,9 +47,7 @@ def haversine(lon1: float, lat1: float, lon2: float, lat2: float) -> float:
 
 def in_polygon(lon: float, lat: float, exterior: Ring, interiors: Sequence[Ring]) -> bool:
     """Whether the point is strictly inside: in the exterior ring, in no hole and on no boundary."""
-    return _winding(lon, lat, exterior) not in (0, None) and all(
-        _winding(lon, lat, hole) == 0 for hole in interiors
-    )
+    return _winding(lon, lat, exterior) not in (0, None) and all(_winding(lon, lat, hole) == 0 for hole in interiors)
 
 
 def _winding(lon: float, lat: float, ring: Ring) -> int | None:

@@ -111,9 +111,7 @@ def _match_any(match: MatchAny) -> Test:
 
 def _match_except(match: MatchExcept) -> Test:
     unwanted = _by_type(match.value)
-    return lambda value: (
-        value is not None and not (type(value) in unwanted and value in unwanted[type(value)])
-    )
+    return lambda value: value is not None and not (type(value) in unwanted and value in unwanted[type(value)])
 
 
 def _by_type(values: Iterable[Any]) -> dict[type, set[Any]]:

@@ -211,7 +211,6 @@ def take_rows(chunks: list[NDArray[Any]], offsets: Offsets) -> NDArray[Any]:
     cuts = np.searchsorted(offsets, ends)
     starts = np.concatenate(([0], cuts[:-1]))
     parts = [
-        chunk[offsets[a:b] - (end - len(chunk))]
-        for chunk, end, a, b in zip(chunks, ends, starts, cuts, strict=True)
+        chunk[offsets[a:b] - (end - len(chunk))] for chunk, end, a, b in zip(chunks, ends, starts, cuts, strict=True)
     ]
     return np.ascontiguousarray(np.concatenate(parts))

@@ -82,9 +82,7 @@ class Model:
         return hash((type(self), self._state()))
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(
-            f"{type(self).__qualname__} is immutable; build a new one instead of setting {name!r}"
-        )
+        raise AttributeError(f"{type(self).__qualname__} is immutable; build a new one instead of setting {name!r}")
 
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"{type(self).__qualname__} is immutable; {name!r} cannot be deleted")

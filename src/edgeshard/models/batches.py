@@ -132,17 +132,13 @@ def _check_no_index_twice(batch: SparseBatch, what: str) -> None:
     twice = np.flatnonzero(pairs[1:] == pairs[:-1])
     if len(twice):
         pair = int(pairs[twice[0]])
-        raise ValidationError(
-            f"Validation failed: {what}: row {pair >> 32} holds index {pair & 0xFFFFFFFF} twice"
-        )
+        raise ValidationError(f"Validation failed: {what}: row {pair >> 32} holds index {pair & 0xFFFFFFFF} twice")
 
 
 def _bounds(indptr: Any, total: int, what: str) -> npt.NDArray[np.int64]:
     bounds = _integers(indptr, what).astype(np.int64)
     if len(bounds) == 0 or bounds[0] != 0 or bounds[-1] != total or bool((np.diff(bounds) < 0).any()):
-        raise ValidationError(
-            f"Validation failed: {what}: indptr must rise from 0 to {total}, the number of entries"
-        )
+        raise ValidationError(f"Validation failed: {what}: indptr must rise from 0 to {total}, the number of entries")
     return bounds
 
 
@@ -151,9 +147,7 @@ def _integers(values: Any, what: str) -> npt.NDArray[Any]:
     if array.size == 0:
         return np.empty(0, np.int64)
     if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise TypeError(
-            f"{what}: expected a flat array of integers, got {array.ndim} dimension(s) of {array.dtype}"
-        )
+        raise TypeError(f"{what}: expected a flat array of integers, got {array.ndim} dimension(s) of {array.dtype}")
     return array
 
 
@@ -163,9 +157,7 @@ def _payloads(payloads: Any) -> list[bytes | None]:
     if hasattr(payloads, "columns") and hasattr(payloads, "to_dict"):
         return _from_pandas(payloads)
     if isinstance(payloads, (str, bytes, Mapping)):
-        raise TypeError(
-            f"payloads: expected a list, a pyarrow table or a data frame, got {type(payloads).__name__}"
-        )
+        raise TypeError(f"payloads: expected a list, a pyarrow table or a data frame, got {type(payloads).__name__}")
     return [_payload(payload) for payload in payloads]
 
 
@@ -178,9 +170,7 @@ def _payload(payload: Any) -> bytes | None:
         except ValueError as error:
             raise ValidationError(f"Validation failed: a payload is not JSON: {error}") from error
         if not isinstance(payload, dict):
-            raise ValidationError(
-                f"Validation failed: a payload must be a JSON object, got {type(payload).__name__}"
-            )
+            raise ValidationError(f"Validation failed: a payload must be a JSON object, got {type(payload).__name__}")
     return encode_payload(payload)
 
 
@@ -193,9 +183,7 @@ def _from_pandas(frame: Any) -> list[bytes | None]:
     try:
         import pyarrow
     except ImportError:
-        raise ImportError(
-            "payloads from a data frame need pyarrow: pip install 'edgeshard[pandas]'"
-        ) from None
+        raise ImportError("payloads from a data frame need pyarrow: pip install 'edgeshard[pandas]'") from None
     return _from_arrow(pyarrow.Table.from_pandas(frame, preserve_index=False))
 
 

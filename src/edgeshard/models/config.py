@@ -186,9 +186,7 @@ class EdgeVectorParams(Model):
             on_disk=opt_boolean(on_disk, "on_disk"),
             multivector_config=opt_instance(multivector_config, MultiVectorConfig, "multivector_config"),
             datatype=opt_instance(datatype, VectorStorageDatatype, "datatype"),
-            quantization_config=opt_instance(
-                quantization_config, QUANTIZATION_CONFIGS, "quantization_config"
-            ),
+            quantization_config=opt_instance(quantization_config, QUANTIZATION_CONFIGS, "quantization_config"),
             hnsw_config=opt_instance(hnsw_config, HnswIndexConfig, "hnsw_config"),
             memory=opt_instance(memory, Memory, "memory"),
         )
@@ -364,24 +362,18 @@ class EdgeConfig(Model):
         wal_enabled: bool | None = None,
     ) -> None:
         dense = (
-            {"": vectors}
-            if isinstance(vectors, EdgeVectorParams)
-            else _by_name(vectors, EdgeVectorParams, "vectors")
+            {"": vectors} if isinstance(vectors, EdgeVectorParams) else _by_name(vectors, EdgeVectorParams, "vectors")
         )
         sparse = _by_name(sparse_vectors, EdgeSparseVectorParams, "sparse_vectors")
         if not dense and not sparse:
-            raise ArgumentError(
-                "EdgeConfig requires at least one of vectors or sparse_vectors to be non-empty"
-            )
+            raise ArgumentError("EdgeConfig requires at least one of vectors or sparse_vectors to be non-empty")
         put_fields(
             self,
             _vectors=dense,
             _sparse_vectors=sparse,
             on_disk_payload=opt_boolean(on_disk_payload, "on_disk_payload"),
             hnsw_config=opt_instance(hnsw_config, HnswIndexConfig, "hnsw_config"),
-            quantization_config=opt_instance(
-                quantization_config, QUANTIZATION_CONFIGS, "quantization_config"
-            ),
+            quantization_config=opt_instance(quantization_config, QUANTIZATION_CONFIGS, "quantization_config"),
             optimizers=opt_instance(optimizers, EdgeOptimizersConfig, "optimizers"),
             max_search_threads=opt_u64(max_search_threads, "max_search_threads"),
             search_pool_core=opt_u64(search_pool_core, "search_pool_core"),

@@ -38,9 +38,7 @@ class _Ordinal(Enum):
 
     def __repr__(self) -> str:
         name = self.name
-        return (
-            f"{type(self).__name__}.{name}" if name != "None" else f"getattr({type(self).__name__}, 'None')"
-        )
+        return f"{type(self).__name__}.{name}" if name != "None" else f"getattr({type(self).__name__}, 'None')"
 
     def __str__(self) -> str:
         return f"{type(self).__name__}.{self.name}"

@@ -429,9 +429,7 @@ class Pow(Expression):
     exponent: Expression
 
     def __init__(self, base: Expression, exponent: Expression) -> None:
-        put_fields(
-            self, base=instance(base, Expression, "base"), exponent=instance(exponent, Expression, "exponent")
-        )
+        put_fields(self, base=instance(base, Expression, "base"), exponent=instance(exponent, Expression, "exponent"))
 
 
 @variant

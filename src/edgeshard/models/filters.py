@@ -174,9 +174,7 @@ class FieldCondition(Model):
             else instance(geo_bounding_box, GeoBoundingBox, "geo_bounding_box"),
             geo_radius=None if geo_radius is None else instance(geo_radius, GeoRadius, "geo_radius"),
             geo_polygon=None if geo_polygon is None else instance(geo_polygon, GeoPolygon, "geo_polygon"),
-            values_count=None
-            if values_count is None
-            else instance(values_count, ValuesCount, "values_count"),
+            values_count=None if values_count is None else instance(values_count, ValuesCount, "values_count"),
             is_empty=None if is_empty is None else boolean(is_empty, "is_empty"),
             is_null=None if is_null is None else boolean(is_null, "is_null"),
         )

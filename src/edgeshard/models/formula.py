@@ -117,8 +117,6 @@ def _check_decay(decay: Decay) -> None:
         return
     if decay.kind is DecayKind.Lin:
         if not 0 <= midpoint <= 1:
-            raise ArgumentError(
-                f"{_REFUSED} Linear decay midpoint should be in the range [0.0, 1.0], got {midpoint}."
-            )
+            raise ArgumentError(f"{_REFUSED} Linear decay midpoint should be in the range [0.0, 1.0], got {midpoint}.")
     elif not 0 < midpoint < 1:
         raise ArgumentError(f"{_REFUSED} Decay midpoint should be in the range (0.0, 1.0), got {midpoint}.")

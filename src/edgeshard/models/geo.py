@@ -94,9 +94,7 @@ class GeoPolygon(Model):
     _exterior: tuple[GeoPoint, ...]
     _interiors: tuple[tuple[GeoPoint, ...], ...] | None
 
-    def __init__(
-        self, exterior: Iterable[GeoPoint], interiors: Iterable[Iterable[GeoPoint]] | None = None
-    ) -> None:
+    def __init__(self, exterior: Iterable[GeoPoint], interiors: Iterable[Iterable[GeoPoint]] | None = None) -> None:
         put_fields(
             self,
             _exterior=_ring(exterior, "exterior"),

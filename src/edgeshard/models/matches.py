@@ -209,9 +209,7 @@ class RangeFloat(Model):
         lte: float | None = None,
         lt: float | None = None,
     ) -> None:
-        put_fields(
-            self, gte=opt_f64(gte, "gte"), gt=opt_f64(gt, "gt"), lte=opt_f64(lte, "lte"), lt=opt_f64(lt, "lt")
-        )
+        put_fields(self, gte=opt_f64(gte, "gte"), gt=opt_f64(gt, "gt"), lte=opt_f64(lte, "lte"), lt=opt_f64(lt, "lt"))
 
 
 class RangeDateTime(Model):
@@ -290,20 +288,11 @@ class ValuesCount(Model):
     def __init__(
         self, lt: int | None = None, gt: int | None = None, lte: int | None = None, gte: int | None = None
     ) -> None:
-        put_fields(
-            self, lt=opt_u64(lt, "lt"), gt=opt_u64(gt, "gt"), lte=opt_u64(lte, "lte"), gte=opt_u64(gte, "gte")
-        )
+        put_fields(self, lt=opt_u64(lt, "lt"), gt=opt_u64(gt, "gt"), lte=opt_u64(lte, "lte"), gte=opt_u64(gte, "gte"))
 
 
 Match: TypeAlias = (
-    MatchValue
-    | MatchText
-    | MatchTextAny
-    | MatchPhrase
-    | MatchPrefix
-    | MatchSubstring
-    | MatchAny
-    | MatchExcept
+    MatchValue | MatchText | MatchTextAny | MatchPhrase | MatchPrefix | MatchSubstring | MatchAny | MatchExcept
 )
 Range: TypeAlias = RangeFloat | RangeDateTime
 MATCHES = (

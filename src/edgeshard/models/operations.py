@@ -57,9 +57,7 @@ class UpsertPoints(UpdateOperation, public=False):
     condition: Filter | None
     mode: UpdateMode | None
 
-    def __init__(
-        self, points: list[Point], condition: Filter | None = None, mode: UpdateMode | None = None
-    ) -> None:
+    def __init__(self, points: list[Point], condition: Filter | None = None, mode: UpdateMode | None = None) -> None:
         put_fields(self, points=points, condition=condition, mode=mode)
 
 

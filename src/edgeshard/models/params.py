@@ -46,9 +46,7 @@ class QuantizationSearchParams(Model):
     rescore: bool | None
     oversampling: float | None
 
-    def __init__(
-        self, ignore: bool = False, rescore: bool | None = None, oversampling: float | None = None
-    ) -> None:
+    def __init__(self, ignore: bool = False, rescore: bool | None = None, oversampling: float | None = None) -> None:
         put_fields(
             self,
             ignore=boolean(ignore, "ignore"),

@@ -150,10 +150,7 @@ class TurboQuantQuantizationConfig(Model):
 
 
 QuantizationConfig: TypeAlias = (
-    ScalarQuantizationConfig
-    | ProductQuantizationConfig
-    | BinaryQuantizationConfig
-    | TurboQuantQuantizationConfig
+    ScalarQuantizationConfig | ProductQuantizationConfig | BinaryQuantizationConfig | TurboQuantQuantizationConfig
 )
 QUANTIZATION_CONFIGS = (
     ScalarQuantizationConfig,

@@ -52,9 +52,7 @@ class RecommendQuery(Model):
     _negatives: list[PackedVector]
 
     def __init__(self, positives: Iterable[NamedVector], negatives: Iterable[NamedVector]) -> None:
-        put_fields(
-            self, _positives=_examples(positives, "positives"), _negatives=_examples(negatives, "negatives")
-        )
+        put_fields(self, _positives=_examples(positives, "positives"), _negatives=_examples(negatives, "negatives"))
 
     @property
     def positives(self) -> list[Any]:
@@ -82,9 +80,7 @@ class ContextPair(Model):
     _negative: PackedVector
 
     def __init__(self, positive: NamedVector, negative: NamedVector) -> None:
-        put_fields(
-            self, _positive=pack_example(positive, "positive"), _negative=pack_example(negative, "negative")
-        )
+        put_fields(self, _positive=pack_example(positive, "positive"), _negative=pack_example(negative, "negative"))
 
     @property
     def positive(self) -> Any:
@@ -112,9 +108,7 @@ class DiscoverQuery(Model):
     _pairs: tuple[ContextPair, ...]
 
     def __init__(self, target: NamedVector, pairs: Iterable[ContextPair]) -> None:
-        put_fields(
-            self, _target=pack_example(target, "target"), _pairs=instances(pairs, ContextPair, "pairs")
-        )
+        put_fields(self, _target=pack_example(target, "target"), _pairs=instances(pairs, ContextPair, "pairs"))
 
     @property
     def target(self) -> Any:
@@ -207,9 +201,7 @@ class FeedbackNaiveQuery(Model):
     _feedback: tuple[FeedbackItem, ...]
     coefficients: NaiveFeedbackStrategy
 
-    def __init__(
-        self, target: NamedVector, feedback: Iterable[FeedbackItem], strategy: NaiveFeedbackStrategy
-    ) -> None:
+    def __init__(self, target: NamedVector, feedback: Iterable[FeedbackItem], strategy: NaiveFeedbackStrategy) -> None:
         put_fields(
             self,
             _target=pack_example(target, "target"),

@@ -141,9 +141,7 @@ class Mmr(Model):
     candidates_limit: int
     using: str
 
-    def __init__(
-        self, vector: NamedVector, lambda_: float, candidates_limit: int, using: str | None = None
-    ) -> None:
+    def __init__(self, vector: NamedVector, lambda_: float, candidates_limit: int, using: str | None = None) -> None:
         put_fields(
             self,
             _vector=pack_example(vector, "vector"),

@@ -65,18 +65,14 @@ class Record(Model):
         return self.id, self._payload, _hashable(self.vector), self.order_value
 
     @classmethod
-    def _make(
-        cls, id: ParsedId, raw_payload: bytes | None, vector: Any, order_value: int | float | None
-    ) -> Record:
+    def _make(cls, id: ParsedId, raw_payload: bytes | None, vector: Any, order_value: int | float | None) -> Record:
         """A record; `raw_payload` is JSON, `vector` packed or ready."""
         new = cls.__new__(cls)
         put_fields(new, id=id, _payload=raw_payload, _vectors=vector, order_value=order_value)
         return new
 
     @classmethod
-    def _make_many(
-        cls, ids: list[ParsedId], payloads: Any, vectors: Any, order_values: Any = None
-    ) -> list[Record]:
+    def _make_many(cls, ids: list[ParsedId], payloads: Any, vectors: Any, order_values: Any = None) -> list[Record]:
         """Records by columns: each a list with one item per record, or one value for all."""
         return make_objects(cls, _RECORD, (ids, payloads, vectors, order_values), len(ids))
 
@@ -288,8 +284,7 @@ class ShardInfo(Model):
             points_count=u64(points_count, "points_count"),
             indexed_vectors_count=u64(indexed_vectors_count, "indexed_vectors_count"),
             _payload_schema={
-                path: instance(info, PayloadIndexInfo, "payload_schema")
-                for path, info in payload_schema.items()
+                path: instance(info, PayloadIndexInfo, "payload_schema") for path, info in payload_schema.items()
             },
         )
 

@@ -69,9 +69,7 @@ WithVector: TypeAlias = bool | Iterable[str]
 """All or nothing, or a list of vector names."""
 
 
-def with_payload_of(
-    selection: WithPayload, name: str = "with_payload"
-) -> bool | tuple[str, ...] | PayloadSelector:
+def with_payload_of(selection: WithPayload, name: str = "with_payload") -> bool | tuple[str, ...] | PayloadSelector:
     """`selection`, checked and immutable."""
     if isinstance(selection, (bool, PayloadSelector)):
         return selection

@@ -41,9 +41,7 @@ class StopwordsSet(Model):
     _languages: frozenset[Language] | None
     _custom: frozenset[str] | None
 
-    def __init__(
-        self, languages: Iterable[Language] | None = None, custom: Iterable[str] | None = None
-    ) -> None:
+    def __init__(self, languages: Iterable[Language] | None = None, custom: Iterable[str] | None = None) -> None:
         put_fields(
             self,
             _languages=None if languages is None else frozenset(instances(languages, Language, "languages")),

@@ -122,9 +122,7 @@ class UpdateOperation(Model):
         return DeletePointsByFilter(instance(filter, Filter, "filter"))
 
     @staticmethod
-    def update_vectors(
-        point_vectors: Iterable[PointVectors], condition: Filter | None = None
-    ) -> UpdateOperation:
+    def update_vectors(point_vectors: Iterable[PointVectors], condition: Filter | None = None) -> UpdateOperation:
         """An operation that replaces the vectors given, of existing points (which match `condition`)."""
         return UpdateVectors(
             _points(point_vectors, PointVectors, "point_vectors"),
@@ -139,14 +137,10 @@ class UpdateOperation(Model):
     @staticmethod
     def delete_vectors_by_filter(filter: Filter, vector_names: Iterable[str]) -> UpdateOperation:
         """An operation that deletes vectors, by vector name, of all points that match `filter`."""
-        return DeleteVectorsByFilter(
-            instance(filter, Filter, "filter"), list(texts(vector_names, "vector_names"))
-        )
+        return DeleteVectorsByFilter(instance(filter, Filter, "filter"), list(texts(vector_names, "vector_names")))
 
     @staticmethod
-    def set_payload(
-        point_ids: Iterable[PointId], payload: Payload, key: str | None = None
-    ) -> UpdateOperation:
+    def set_payload(point_ids: Iterable[PointId], payload: Payload, key: str | None = None) -> UpdateOperation:
         """An operation that merges `payload` into that of points, at the path `key` if given.
 
         A key whose new value is None is removed.
@@ -156,9 +150,7 @@ class UpdateOperation(Model):
     @staticmethod
     def set_payload_by_filter(filter: Filter, payload: Payload, key: str | None = None) -> UpdateOperation:
         """`set_payload` for all points that match `filter`."""
-        return SetPayload(
-            encode_payload(payload), None, instance(filter, Filter, "filter"), opt_json_path(key, "key")
-        )
+        return SetPayload(encode_payload(payload), None, instance(filter, Filter, "filter"), opt_json_path(key, "key"))
 
     @staticmethod
     def delete_payload(point_ids: Iterable[PointId], keys: Iterable[str]) -> UpdateOperation:
@@ -181,18 +173,12 @@ class UpdateOperation(Model):
         return ClearPayloadByFilter(instance(filter, Filter, "filter"))
 
     @staticmethod
-    def overwrite_payload(
-        point_ids: Iterable[PointId], payload: Payload, key: str | None = None
-    ) -> UpdateOperation:
+    def overwrite_payload(point_ids: Iterable[PointId], payload: Payload, key: str | None = None) -> UpdateOperation:
         """An operation that replaces the whole payload of points; `key` is ignored."""
-        return OverwritePayload(
-            encode_payload(payload), parse_ids(point_ids), None, opt_json_path(key, "key")
-        )
+        return OverwritePayload(encode_payload(payload), parse_ids(point_ids), None, opt_json_path(key, "key"))
 
     @staticmethod
-    def overwrite_payload_by_filter(
-        filter: Filter, payload: Payload, key: str | None = None
-    ) -> UpdateOperation:
+    def overwrite_payload_by_filter(filter: Filter, payload: Payload, key: str | None = None) -> UpdateOperation:
         """An operation that replaces the payload of all points that match `filter`; `key` is ignored."""
         return OverwritePayload(
             encode_payload(payload), None, instance(filter, Filter, "filter"), opt_json_path(key, "key")

@@ -161,9 +161,7 @@ def check_stored_sparse(indices: npt.NDArray[np.uint32], values: npt.NDArray[np.
         ordered = np.sort(indices)
         twice = ordered[1:][ordered[1:] == ordered[:-1]]
         if len(twice):
-            raise ValidationError(
-                f"Validation failed: a stored sparse vector cannot hold index {twice[0]} twice"
-            )
+            raise ValidationError(f"Validation failed: a stored sparse vector cannot hold index {twice[0]} twice")
     if not options.allow_nonfinite_vectors and not bool(np.isfinite(values).all()):
         raise ValidationError(
             "Validation failed: a sparse vector holds NaN or infinity; set "
@@ -196,9 +194,7 @@ def _as_plain(vector: Any, name: str) -> Any:
     if hasattr(vector, "__array__"):  # tensors, series, half-precision and byte-swapped arrays
         array = np.asarray(vector)
         if array.dtype.kind not in "fiub" or not 1 <= array.ndim <= 2:
-            raise TypeError(
-                f"{name}: expected one or two dimensions of numbers, got {array.ndim} of {array.dtype}"
-            )
+            raise TypeError(f"{name}: expected one or two dimensions of numbers, got {array.ndim} of {array.dtype}")
         with np.errstate(over="ignore"):
             return np.ascontiguousarray(array, F32)
     if isinstance(vector, (str, bytes, Mapping)) or not hasattr(vector, "__iter__"):

@@ -38,9 +38,7 @@ def run_query(
     return build(scope, hits, projection)
 
 
-def run_batch(
-    segments: Sequence[Segment], schema: Schema, requests: Sequence[QueryRequest]
-) -> list[list[ScoredPoint]]:
+def run_batch(segments: Sequence[Segment], schema: Schema, requests: Sequence[QueryRequest]) -> list[list[ScoredPoint]]:
     """The answers to several requests, in their order.
 
     Nearest queries that differ only in their vectors share one pass over the data.

@@ -77,9 +77,7 @@ def _count(segment: Segment, facet: FacetRequest, kind: str, limit: int | None) 
     places, values = values_of(column, kind)
     groups, numbers = _grouped(values, kind)
     owners = None if column.owners is None else column.owners[places]
-    counts = _points_per_group(
-        numbers, len(groups), places if owners is None else owners, mask, owners is None
-    )
+    counts = _points_per_group(numbers, len(groups), places if owners is None else owners, mask, owners is None)
     return _ranked(groups, counts, column, kind, limit)
 
 

@@ -55,9 +55,7 @@ class Hits:
             chosen = np.flatnonzero(chosen)
         if values is not None:
             values = values[chosen] if isinstance(chosen, slice) else [values[i] for i in chosen.tolist()]
-        return Hits(
-            self.keys[chosen], self.scores[chosen], values, versioned=self.versioned, vectors=self.vectors
-        )
+        return Hits(self.keys[chosen], self.scores[chosen], values, versioned=self.versioned, vectors=self.vectors)
 
 
 def empty() -> Hits:

@@ -20,18 +20,14 @@ from edgeshard.segment.sparse_field import SparseField
 Places = npt.NDArray[np.int64]
 
 
-def matrix_pairs(
-    segments: Sequence[Segment], schema: Schema, request: SearchMatrixRequest
-) -> list[SearchMatrixPair]:
+def matrix_pairs(segments: Sequence[Segment], schema: Schema, request: SearchMatrixRequest) -> list[SearchMatrixPair]:
     """Each point of the sample with those nearest to it."""
     ids, rows, columns, scores = _matrix(Scope(segments, schema), request)
     entries = zip(rows.tolist(), columns.tolist(), scores.tolist(), strict=True)
     return [SearchMatrixPair(ids[row], ids[column], score) for row, column, score in entries]
 
 
-def matrix_offsets(
-    segments: Sequence[Segment], schema: Schema, request: SearchMatrixRequest
-) -> SearchMatrixOffsets:
+def matrix_offsets(segments: Sequence[Segment], schema: Schema, request: SearchMatrixRequest) -> SearchMatrixOffsets:
     """The sample and its nearest pairs as a sparse matrix."""
     ids, rows, columns, scores = _matrix(Scope(segments, schema), request)
     return SearchMatrixOffsets(ids, rows.tolist(), columns.tolist(), scores.tolist())

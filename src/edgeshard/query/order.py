@@ -89,9 +89,7 @@ def _first_of(
     return owners[places], values[places]
 
 
-def scroll_ordered(
-    scope: Scope, order: OrderBy, filters: Filters, limit: int, projection: Projection
-) -> list[Record]:
+def scroll_ordered(scope: Scope, order: OrderBy, filters: Filters, limit: int, projection: Projection) -> list[Record]:
     """A page of points in the order of a payload field."""
     hits = order_all(scope, order, filters, limit)
     records: list[Any] = [None] * len(hits)

@@ -49,9 +49,7 @@ class Scope:
             return self.schema[name]
         except KeyError:
             known = ", ".join(repr(known or "(unnamed)") for known in self.schema)
-            raise VectorNameNotFoundError(
-                f"Not existing vector name error: {name}. This shard has: {known}"
-            ) from None
+            raise VectorNameNotFoundError(f"Not existing vector name error: {name}. This shard has: {known}") from None
 
     def mask(self, number: int, filters: Filters) -> Mask:
         """``(count,)`` which offsets of a segment hold a point that all filters match. Do not change it."""

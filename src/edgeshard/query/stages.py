@@ -99,9 +99,7 @@ def check_depth(stage: Any) -> None:
         raise ValidationError(f"Validation failed: prefetches depth {depth} exceeds max depth {MAX_DEPTH}")
 
 
-def _leaf(
-    scope: Scope, query: Any, filters: Filters, limit: int, threshold: float | None, params: Any
-) -> Hits:
+def _leaf(scope: Scope, query: Any, filters: Filters, limit: int, threshold: float | None, params: Any) -> Hits:
     if query is None:
         return first(scope, filters, limit)
     if isinstance(query, Fusion):

@@ -14,9 +14,7 @@ from edgeshard.query.hits import Hits, best, empty, make_keys
 from edgeshard.query.scope import Filters, Scope
 
 
-def text_search(
-    scope: Scope, query: TextQuery, filters: Filters, limit: int, threshold: float | None
-) -> Hits:
+def text_search(scope: Scope, query: TextQuery, filters: Filters, limit: int, threshold: float | None) -> Hits:
     """The best documents for a text, by BM25.
 
     The score of a document is the sum over the query's distinct tokens of ``idf * tf * (k + 1) / (tf + k * (1 - b +
@@ -29,9 +27,7 @@ def text_search(
     """
     k, b = parameters(query)
     scorers = {
-        number: index.prepare(query.query)
-        for number, index in enumerate(text_indexes(scope, query.field))
-        if index
+        number: index.prepare(query.query) for number, index in enumerate(text_indexes(scope, query.field)) if index
     }
     if not scorers:
         return empty()

@@ -23,9 +23,7 @@ from edgeshard.storage.convert import from_stored, to_stored
 Scores = npt.NDArray[np.float32]
 
 
-def search(
-    scope: Scope, query: Any, filters: Filters, limit: int, threshold: float | None, params: Any
-) -> Hits:
+def search(scope: Scope, query: Any, filters: Filters, limit: int, threshold: float | None, params: Any) -> Hits:
     """The best points for a vector query.
 
     Args:
@@ -134,9 +132,7 @@ def stored_vectors(scope: Scope, name: str, keys: Keys) -> list[Any]:
     return vectors
 
 
-def search_many(
-    scope: Scope, name: str, examples: list[Any], filters: Filters, limit: int, params: Any
-) -> list[Hits]:
+def search_many(scope: Scope, name: str, examples: list[Any], filters: Filters, limit: int, params: Any) -> list[Hits]:
     """The points nearest to each of several vectors, in one pass over the data."""
     spec = scope.spec(name)
     check_idf(scope, name, params)

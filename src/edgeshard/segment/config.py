@@ -91,9 +91,7 @@ class SparseConfig:
 
     __slots__ = ("index", "modifier", "storage_type")
 
-    def __init__(
-        self, index: dict[str, Any], modifier: str | None = None, storage_type: str = "mmap"
-    ) -> None:
+    def __init__(self, index: dict[str, Any], modifier: str | None = None, storage_type: str = "mmap") -> None:
         self.index = index
         self.modifier = modifier
         self.storage_type = storage_type
@@ -147,17 +145,14 @@ class SegmentConfig:
     def appendable(self) -> bool:
         """Whether new points may go here: every vector is kept in a form that grows."""
         dense = all(
-            config.is_plain and config.storage_type in APPENDABLE_STORAGE
-            for config in self.vector_data.values()
+            config.is_plain and config.storage_type in APPENDABLE_STORAGE for config in self.vector_data.values()
         )
         sparse = (config.index.get("index_type") for config in self.sparse_vector_data.values())
         return dense and all(index_type == "MutableRam" for index_type in sparse)
 
     def to_json(self) -> bytes:
         """As ``segment.json`` has it."""
-        config: dict[str, Any] = {
-            "vector_data": {name: dense.to_object() for name, dense in self.vector_data.items()}
-        }
+        config: dict[str, Any] = {"vector_data": {name: dense.to_object() for name, dense in self.vector_data.items()}}
         if self.sparse_vector_data:
             config["sparse_vector_data"] = {
                 name: sparse.to_object() for name, sparse in self.sparse_vector_data.items()
@@ -165,9 +160,7 @@ class SegmentConfig:
         config["payload_storage_type"] = {"type": self.payload_storage_type}
         if self.id_tracker_memory is not None:
             config["id_tracker_memory"] = self.id_tracker_memory
-        return msgspec.json.encode(
-            {"initial_version": self.initial_version, "version": self.version, "config": config}
-        )
+        return msgspec.json.encode({"initial_version": self.initial_version, "version": self.version, "config": config})
 
 
 def read_segment_config(path: Path, *, complete: bool = True) -> SegmentConfig:
@@ -212,9 +205,7 @@ def read_version(path: Path) -> tuple[int, ...]:
             f"Please upgrade to open {path}"
         )
     if version < (0, 3, 0):
-        raise StorageError(
-            f"{file}: segments of version {text} are too old to open; rewrite them with Qdrant 1.x"
-        )
+        raise StorageError(f"{file}: segments of version {text} are too old to open; rewrite them with Qdrant 1.x")
     return version
 
 
@@ -294,9 +285,7 @@ def _migrated(state: dict[str, Any]) -> dict[str, Any]:
             "distance": old["distance"],
             "storage_type": "Mmap",
             "index": {"type": "hnsw", "options": options} if options else index,
-            "quantization_config": old.get("quantization_config")
-            if config.get("quantization_config")
-            else None,
+            "quantization_config": old.get("quantization_config") if config.get("quantization_config") else None,
         }
     return {
         "initial_version": None,

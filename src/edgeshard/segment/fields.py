@@ -259,9 +259,7 @@ class MultiField:
         indptr, rows = self.storage.get_batch(offsets)
         vectors = from_stored(rows, self.spec.dtype)
         missing = self.storage.deleted_mask()[offsets].tolist()
-        return [
-            None if gone else vectors[indptr[place] : indptr[place + 1]] for place, gone in enumerate(missing)
-        ]
+        return [None if gone else vectors[indptr[place] : indptr[place + 1]] for place, gone in enumerate(missing)]
 
     def query(self, vector: Any) -> npt.NDArray[np.generic]:
         """See :class:`Field`."""
@@ -292,9 +290,7 @@ class MultiField:
         rows = np.ascontiguousarray(np.concatenate(right))
         everything = np.arange(len(right), dtype=np.uint32)
         distance = self.spec.distance
-        return np.stack(
-            [_native.maxsim_offsets(query, [rows], first, counts, everything, distance) for query in left]
-        )
+        return np.stack([_native.maxsim_offsets(query, [rows], first, counts, everything, distance) for query in left])
 
     def ensure_count(self, total: int) -> None:
         """See :class:`Field`."""
@@ -324,9 +320,7 @@ def open_field(
     if spec.turbo_bits is not None:
         from edgeshard.segment.turbo_fields import open_turbo_field
 
-        return open_turbo_field(
-            directory, spec, storage_type=storage_type, appendable=appendable, read_only=read_only
-        )
+        return open_turbo_field(directory, spec, storage_type=storage_type, appendable=appendable, read_only=read_only)
     if spec.kind == "multi":
         multi = MultiDense.open(directory, spec.size, spec.dtype, read_only=read_only)
         return MultiField(multi, spec, appendable)

@@ -58,9 +58,7 @@ def open_segment(path: Path, *, read_only: bool = False, complete: bool = True) 
         raise CorruptedError(path / PAYLOAD, "the payload storage is missing")
     payload = Gridstore.open(path / PAYLOAD, read_only=read_only)
     ids = _open_ids(path, appendable, read_only)
-    fields = {
-        name: _open_field(path, name, spec, config, ids, read_only=read_only) for name, spec in schema.items()
-    }
+    fields = {name: _open_field(path, name, spec, config, ids, read_only=read_only) for name, spec in schema.items()}
     segment = Segment(path, config, ids, payload, fields, PayloadIndexes.open(path, appendable=appendable))
     if not read_only:
         _repair(segment)
@@ -154,9 +152,7 @@ def _open_field(
         field = GraphField(inline, spec, index_directory(path, name))
         field.graph.inline = True
         return _with_codes(field, directory, name, config, read_only)
-    plain = open_field(
-        path, name, spec, storage_type=storage_type, appendable=config.appendable, read_only=read_only
-    )
+    plain = open_field(path, name, spec, storage_type=storage_type, appendable=config.appendable, read_only=read_only)
     if isinstance(plain, SparseField):
         prepare_index(plain, index_directory(path, name), config.sparse_vector_data[name].index, ids, read_only)
         return plain

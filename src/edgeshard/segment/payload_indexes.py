@@ -159,9 +159,7 @@ class PayloadIndexes:
         missing = [
             path
             for kind in wanted
-            for path in mutable.required_files(
-                self.path / field.directory(kind), kind, appendable=self.appendable
-            )
+            for path in mutable.required_files(self.path / field.directory(kind), kind, appendable=self.appendable)
             if not path.is_file()
         ]
         if field.nested is not None:
@@ -343,9 +341,7 @@ class PayloadIndexes:
         indexes = [mutable.open_index(self.path / field.directory(kind), field, kind) for kind in field.kinds]
         elements = None
         if field.nested is not None:
-            elements = ElementNumbers.open(
-                [self.path / f"{field.directory(kind)}-elements" for kind in field.kinds]
-            )
+            elements = ElementNumbers.open([self.path / f"{field.directory(kind)}-elements" for kind in field.kinds])
         return _Open(indexes, elements)
 
     def _build(self, name: str) -> None:
@@ -381,15 +377,11 @@ class PayloadIndexes:
                 raise
             raise StorageError(error.errno, f"cannot write {self.path}: {error.strerror}") from error
 
-    def _fill_mutable(
-        self, field: FieldSchema, drafts: dict[str, Path], segment: IndexedPayloads | None
-    ) -> None:
+    def _fill_mutable(self, field: FieldSchema, drafts: dict[str, Path], segment: IndexedPayloads | None) -> None:
         indexes = [mutable.create_index(drafts[field.directory(kind)], field, kind) for kind in field.kinds]
         elements = None
         if field.nested is not None:
-            elements = ElementNumbers.create(
-                [drafts[f"{field.directory(kind)}-elements"] for kind in field.kinds]
-            )
+            elements = ElementNumbers.create([drafts[f"{field.directory(kind)}-elements"] for kind in field.kinds])
         if segment is not None:
             for start in range(0, segment.count, _CHUNK):
                 offsets = np.arange(start, min(start + _CHUNK, segment.count), dtype=np.uint32)
@@ -401,11 +393,7 @@ class PayloadIndexes:
         """Remove directories of fields that are no longer indexed."""
         listed = {name for field in self.schema for name in self._field(field).directories}
         for entry in self.path.iterdir():
-            if (
-                entry.is_dir()
-                and entry.name not in listed
-                and not entry.name.startswith(files.TEMPORARY_PREFIX)
-            ):
+            if entry.is_dir() and entry.name not in listed and not entry.name.startswith(files.TEMPORARY_PREFIX):
                 files.disk.remove_tree(entry)
 
     def _config(self, without: set[str] | None = None) -> bytes:

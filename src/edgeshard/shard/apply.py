@@ -90,9 +90,7 @@ def delete_vectors(segments: Sequence[Segment], op_number: int, ids: Ids, names:
         segment.forget_vectors(op_number, offsets, [name for name in names if name in segment.fields])
 
 
-def set_payload(
-    segments: Sequence[Segment], op_number: int, ids: Ids, payload: bytes, key: str | None
-) -> None:
+def set_payload(segments: Sequence[Segment], op_number: int, ids: Ids, payload: bytes, key: str | None) -> None:
     """Merge a payload into those of existing points."""
     new = decode_payload(payload)
     if new or key is not None:
@@ -124,9 +122,7 @@ def change_payloads(
 ) -> None:
     """Replace payloads by what a function makes of them."""
     for segment, _, offsets in writable(segments, op_number, ids):
-        changed: list[bytes | None] = [
-            encode_payload(change(decode_payload(raw))) for raw in segment.payloads(offsets)
-        ]
+        changed: list[bytes | None] = [encode_payload(change(decode_payload(raw))) for raw in segment.payloads(offsets)]
         segment.put_payloads(op_number, offsets, changed)
 
 

@@ -120,19 +120,13 @@ def wal_enabled(given: EdgeConfig | None, stored: EdgeConfig | None) -> bool:
     """
     if stored is None:
         return given is None or given.wal_enabled is not False
-    if (
-        given is not None
-        and given.wal_enabled is not None
-        and given.wal_enabled != (stored.wal_enabled is not False)
-    ):
+    if given is not None and given.wal_enabled is not None and given.wal_enabled != (stored.wal_enabled is not False):
         fixed = stored.wal_enabled is not False
         raise ValidationError(f"wal_enabled cannot be changed after the shard is created (it is {fixed})")
     return stored.wal_enabled is not False
 
 
-def merge_config(
-    given: EdgeConfig | None, stored: EdgeConfig | None, segments: Sequence[SegmentConfig]
-) -> EdgeConfig:
+def merge_config(given: EdgeConfig | None, stored: EdgeConfig | None, segments: Sequence[SegmentConfig]) -> EdgeConfig:
     """The configuration in force.
 
     Raises:
@@ -174,9 +168,7 @@ def check_fits(config: EdgeConfig, segment: SegmentConfig) -> None:
         ("sparse vectors", config.sparse_vectors, segment.sparse_vector_data),
     ):
         if set(wanted) != set(found):
-            raise ValidationError(
-                f"{prefix}{what} {sorted(wanted)} were given, the segments have {sorted(found)}"
-            )
+            raise ValidationError(f"{prefix}{what} {sorted(wanted)} were given, the segments have {sorted(found)}")
     for name, dense in config.vectors.items():
         wanted_traits = (
             dense.size,
@@ -188,8 +180,7 @@ def check_fits(config: EdgeConfig, segment: SegmentConfig) -> None:
         found_traits = (stored.size, stored.distance, stored.datatype or "float32", stored.multi)
         if wanted_traits != found_traits:
             raise ValidationError(
-                f"{prefix}vector {name!r} is (size, distance, datatype, multi) = {found_traits}, "
-                f"not {wanted_traits}"
+                f"{prefix}vector {name!r} is (size, distance, datatype, multi) = {found_traits}, not {wanted_traits}"
             )
     for name, sparse in config.sparse_vectors.items():
         wanted_idf, found_idf = (
@@ -238,9 +229,7 @@ def from_object(stored: dict[str, Any]) -> EdgeConfig:
         optimizers = EdgeOptimizersConfig(**{field: renamed.get(field) for field in OPTIMIZER_FIELDS})
     fields = {
         "vectors": {name: _dense_params(params) for name, params in stored.get("vectors", {}).items()},
-        "sparse_vectors": {
-            name: _sparse_params(params) for name, params in stored.get("sparse_vectors", {}).items()
-        },
+        "sparse_vectors": {name: _sparse_params(params) for name, params in stored.get("sparse_vectors", {}).items()},
         "hnsw_config": hnsw_config(stored.get("hnsw_config")),
         "quantization_config": quantization_config(stored.get("quantization_config")),
         "optimizers": optimizers,
@@ -390,9 +379,7 @@ def derive(segments: Sequence[SegmentConfig]) -> EdgeConfig | None:
         fields
         | {
             "vectors": {name: _derived_dense(config) for name, config in first.vector_data.items()},
-            "sparse_vectors": {
-                name: _derived_sparse(config) for name, config in first.sparse_vector_data.items()
-            },
+            "sparse_vectors": {name: _derived_sparse(config) for name, config in first.sparse_vector_data.items()},
             "on_disk_payload": not in_ram,
             "payload_memory": Memory.Cached if in_ram else Memory.Cold,
             "hnsw_config": _derived_hnsw(segments),

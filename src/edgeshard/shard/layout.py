@@ -104,9 +104,7 @@ def payload_in_ram(config: EdgeConfig) -> bool:
     return config.on_disk_payload is False
 
 
-def with_vectors(
-    config: EdgeConfig, name: str, params: EdgeVectorParams | EdgeSparseVectorParams | None
-) -> EdgeConfig:
+def with_vectors(config: EdgeConfig, name: str, params: EdgeVectorParams | EdgeSparseVectorParams | None) -> EdgeConfig:
     """The configuration with a vector name added, or removed for None.
 
     Raises:
@@ -181,8 +179,7 @@ def is_indexable(segment: Segment, sizes: dict[str, int], threshold_bytes: int) 
         if dense.is_plain and sizes[name] >= threshold_bytes and segment.fields[name].indexable:
             return True
     return any(
-        sparse.index["index_type"] == "MutableRam" and sizes[name] >= threshold_bytes
-        and segment.fields[name].indexable
+        sparse.index["index_type"] == "MutableRam" and sizes[name] >= threshold_bytes and segment.fields[name].indexable
         for name, sparse in segment.config.sparse_vector_data.items()
     )
 

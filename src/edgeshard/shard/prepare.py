@@ -178,9 +178,7 @@ def _spec(schema: Schema, name: str) -> VectorSchema:
         return schema[name]
     except KeyError:
         known = ", ".join(repr(known or "(unnamed)") for known in schema)
-        raise VectorNameNotFoundError(
-            f"Not existing vector name error: {name}. This shard has: {known}"
-        ) from None
+        raise VectorNameNotFoundError(f"Not existing vector name error: {name}. This shard has: {known}") from None
 
 
 def _columns(vectors: list[Packed], schema: Schema) -> dict[str, Column]:

@@ -185,4 +185,3 @@ _HANDLERS: dict[type, Callable[[Any, int, Any], None]] = {
     DeletePayload: _delete_payload,
     ClearPayload: _clear_payload,
 }
-

@@ -93,9 +93,7 @@ class Replica:
 
     def _copy(self, before: Replica | None) -> None:
         if not (self.source / configs.FILE).exists() and not segment_names(self.source):
-            raise StorageError(
-                f"edge config is not provided and no segments were loaded: {self.source} holds no shard"
-            )
+            raise StorageError(f"edge config is not provided and no segments were loaded: {self.source} holds no shard")
         journalled = self._copy_journal(before)
         self._copy_config()
         for name in segment_names(self.source):

@@ -161,9 +161,7 @@ def _delete_vectors(operation: DeleteVectors, segments: Segments, schema: Schema
     return _forget(list(operation.ids), operation.names, schema)
 
 
-def _delete_vectors_by_filter(
-    operation: DeleteVectorsByFilter, segments: Segments, schema: Schema
-) -> Resolved | None:
+def _delete_vectors_by_filter(operation: DeleteVectorsByFilter, segments: Segments, schema: Schema) -> Resolved | None:
     return _forget(select(operation.filter, segments), operation.names, schema)
 
 

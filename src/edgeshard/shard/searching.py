@@ -85,9 +85,7 @@ class Searching:
         from edgeshard.query.arrays import query_arrays
 
         with self._reading() as store:
-            return query_arrays(
-                store.segments, store.schema, vectors, limit, using, filter, params, score_threshold
-            )
+            return query_arrays(store.segments, store.schema, vectors, limit, using, filter, params, score_threshold)
 
     def query_groups(self, request: GroupRequest) -> list[PointGroup]:
         """The best points for a query, grouped by a payload value; groups in the order of their best points.

@@ -439,9 +439,7 @@ class EdgeShard(Searching):
         """
         limit = DEFAULT_SCROLL_LIMIT if scroll.limit is None else scroll.limit
         with self._reading() as store:
-            projection = Projection(
-                scroll.with_payload, scroll.with_vector, store.schema, default_payload=True
-            )
+            projection = Projection(scroll.with_payload, scroll.with_vector, store.schema, default_payload=True)
             if scroll.order_by is not None:
                 from edgeshard.query.order import scroll_ordered
                 from edgeshard.query.scope import Scope
@@ -533,6 +531,3 @@ def _directory(path: PathLike) -> Path:
     if not text:
         raise ValidationError("the path of a shard must not be empty")
     return Path(text)
-
-
-

@@ -107,9 +107,7 @@ class ChangingMask:
         """``(byte offset, bytes)`` of every run of words that has changed."""
         words = np.flatnonzero(self._changed)
         runs = np.split(words, np.flatnonzero(np.diff(words) > 1) + 1) if len(words) else []
-        return [
-            (int(run[0]) * 8, pack_bits(self._bits[run[0] * _WORD : (run[-1] + 1) * _WORD])) for run in runs
-        ]
+        return [(int(run[0]) * 8, pack_bits(self._bits[run[0] * _WORD : (run[-1] + 1) * _WORD])) for run in runs]
 
     def clean(self) -> None:
         """Forget what has changed: it is in the file."""
@@ -139,9 +137,7 @@ class BitFile:
         self._missing = missing
 
     @classmethod
-    def create(
-        cls, path: files.PathLike, bits: Mask, header: bytes = b"", *, durable: bool = False
-    ) -> BitFile:
+    def create(cls, path: files.PathLike, bits: Mask, header: bytes = b"", *, durable: bool = False) -> BitFile:
         """Write a file holding ``bits`` and open it."""
         write_new(Path(path), header + pack_bits(bits), 0, durable)
         return cls(Path(path), bits, header)

@@ -38,9 +38,7 @@ class Flags:
 
     __slots__ = ("_bits", "_old_file", "_room_bytes", "_written_count", "directory", "read_only")
 
-    def __init__(
-        self, directory: Path, bits: Mask, room_bytes: int, *, old_file: bool, read_only: bool
-    ) -> None:
+    def __init__(self, directory: Path, bits: Mask, room_bytes: int, *, old_file: bool, read_only: bool) -> None:
         self.directory = directory
         self.read_only = read_only
         self._bits = ChangingMask(bits)

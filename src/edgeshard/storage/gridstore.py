@@ -373,4 +373,3 @@ def _write_at(path: Path, offset: int, data: bytes) -> None:
             os.close(fd)
     except OSError as error:
         raise StorageError(error.errno, f"cannot write {path}: {error.strerror}") from error
-

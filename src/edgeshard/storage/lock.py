@@ -65,9 +65,7 @@ class ShardLock:
             lock.release()
             if isinstance(error, StorageError):
                 raise
-            raise StorageError(
-                error.errno, f"cannot create {lock.shard / 'wal'}: {error.strerror}"
-            ) from error
+            raise StorageError(error.errno, f"cannot create {lock.shard / 'wal'}: {error.strerror}") from error
         return lock
 
     @property

@@ -82,9 +82,7 @@ class MultiDense:
         return cls(directory, dim, dtype, turbo=turbo, read_only=read_only)
 
     @classmethod
-    def create(
-        cls, directory: files.PathLike, dim: int, dtype: npt.DTypeLike, *, turbo: bool = False
-    ) -> MultiDense:
+    def create(cls, directory: files.PathLike, dim: int, dtype: npt.DTypeLike, *, turbo: bool = False) -> MultiDense:
         """A new, empty storage."""
         path, prefix = Path(directory), "tq_" if turbo else ""
         ChunkedRows.create(path / f"{prefix}vectors", dim, dtype).close()

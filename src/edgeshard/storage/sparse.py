@@ -147,9 +147,7 @@ class SparseStorage:
         if len(offsets):
             self._put_packed(offsets, data, ends)
 
-    def _put_packed(
-        self, offsets: Offsets, data: npt.NDArray[np.uint8], ends: npt.NDArray[np.int64]
-    ) -> None:
+    def _put_packed(self, offsets: Offsets, data: npt.NDArray[np.uint8], ends: npt.NDArray[np.int64]) -> None:
         before, top = self.count, int(offsets.max()) + 1  # there may be fewer flags: missing ones mean present
         self._store.put_batch(offsets, (data, ends))
         if top > before:

@@ -86,18 +86,14 @@ class Wal:
         Raises:
             StorageError: the file system refused.
         """
-        wal = cls(
-            Path(directory), read_only=False, capacity_bytes=capacity_bytes, retain_closed=retain_closed
-        )
+        wal = cls(Path(directory), read_only=False, capacity_bytes=capacity_bytes, retain_closed=retain_closed)
         try:
             files.disk.mkdir(wal.directory)
             files.disk.sync_directory(wal.directory.parent)
         except OSError as error:
             raise StorageError(error.errno, f"cannot create {directory}: {error.strerror}") from error
         if first_index:
-            wal._closed.append(
-                WalFile.create(wal.directory / f"closed-{first_index}", _MARKER_BYTES, first_index)
-            )
+            wal._closed.append(WalFile.create(wal.directory / f"closed-{first_index}", _MARKER_BYTES, first_index))
         wal._provide_open_files()
         wal._names_changed = True
         wal.sync()
@@ -136,9 +132,7 @@ class Wal:
             return cls.create(
                 directory, first_index=first_index, capacity_bytes=capacity_bytes, retain_closed=retain_closed
             )
-        wal = cls(
-            Path(directory), read_only=read_only, capacity_bytes=capacity_bytes, retain_closed=retain_closed
-        )
+        wal = cls(Path(directory), read_only=read_only, capacity_bytes=capacity_bytes, retain_closed=retain_closed)
         closed, opened = wal._list()
         wal.ack_index = wal._read_ack()
         wal._take_closed(closed)
@@ -304,9 +298,7 @@ class Wal:
             ReadOnlyError: the log was opened for reading.
         """
         if self._read_only:
-            raise ReadOnlyError(
-                "the log is closed or was opened for reading; open the shard for writing to update it"
-            )
+            raise ReadOnlyError("the log is closed or was opened for reading; open the shard for writing to update it")
         file = self._current
         if file is None or not file.fits(len(payload)):
             file = self._room_for(len(payload))
@@ -403,9 +395,7 @@ class Wal:
         """
         file = self._current
         if file is None or not file.count or file.next_index - 1 != index:
-            raise StorageError(
-                f"operation {index} is not the last of {self.directory}, which is {self._end - 1}"
-            )
+            raise StorageError(f"operation {index} is not the last of {self.directory}, which is {self._end - 1}")
         file.drop_last()
         self._dirty.add(file)
 

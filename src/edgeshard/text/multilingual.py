@@ -26,9 +26,7 @@ _UNMARKED = frozenset(("latin", "greek", "hebrew", "arabic", "thai"))
 _CASED = frozenset(("latin", "cyrillic", "greek", "georgian", "armenian"))
 _ARTICLES = ("ال", "أل", "إل", "آل", "ٱل")
 _LATIN_PAIRS = str.maketrans({"œ": "oe", "æ": "ae"})
-_ARABIC_LETTERS = str.maketrans(
-    {"\u0640": None, "أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ة": "ه"}
-)
+_ARABIC_LETTERS = str.maketrans({"\u0640": None, "أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ة": "ه"})
 WHOLE = 4
 """The splitter of the native module that takes a text as one token."""
 _JAPANESE_SHARE = 0.05

@@ -22,8 +22,7 @@ _RANGES = {
     "bengali": "980-9ff",
     "hangul": "ac00-d7af 1100-11ff 3130-318f 3200-32ff a960-a97f d7b0-d7ff ff00-ffef",
     "kana": "3040-30ff",
-    "han": "2e80-2e99 2e9b-2ef3 2f00-2fd5 3005 3007 3021-3029 3038-303b 3400-4db5 4e00-9fcc"
-    " f900-fa6d fa70-fad9",
+    "han": "2e80-2e99 2e9b-2ef3 2f00-2fd5 3005 3007 3021-3029 3038-303b 3400-4db5 4e00-9fcc f900-fa6d fa70-fad9",
     "greek": "370-3ff",
     "kannada": "c80-cff",
     "tamil": "b80-bff",

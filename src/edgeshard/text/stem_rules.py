@@ -15,7 +15,7 @@ Stem = Callable[[str], str]
 
 _NO_LETTER = "\ue000"
 """A character no algorithm knows."""
-_ARABIC_PUNCTUATION = str.maketrans("", "", "!\"%*,./:;?\\،؛؟٪٫٬")
+_ARABIC_PUNCTUATION = str.maketrans("", "", '!"%*,./:;?\\،؛؟٪٫٬')
 _LATIN_CONSONANTS = frozenset("bcdfghjklmnpqrstvwxz")
 _DANISH_VOWELS = frozenset("aeiouyæåø")
 _FINNISH_VOWELS = frozenset("aeiouyäö")

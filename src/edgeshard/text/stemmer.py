@@ -14,9 +14,25 @@ __all__ = ["STEMMED_LANGUAGES", "stemmer_of"]
 
 STEMMED_LANGUAGES = frozenset(
     (
-        "arabic", "armenian", "danish", "dutch", "english", "finnish", "french", "german", "greek",
-        "hungarian", "italian", "norwegian", "portuguese", "romanian", "russian", "spanish", "swedish",
-        "tamil", "turkish",
+        "arabic",
+        "armenian",
+        "danish",
+        "dutch",
+        "english",
+        "finnish",
+        "french",
+        "german",
+        "greek",
+        "hungarian",
+        "italian",
+        "norwegian",
+        "portuguese",
+        "romanian",
+        "russian",
+        "spanish",
+        "swedish",
+        "tamil",
+        "turkish",
     )
 )
 """Languages with a Snowball stemmer."""

@@ -109,9 +109,7 @@ class Tokenizer:
         """``tokens_document`` of many texts at once."""
         if self.kind == "Multilingual":
             return _numbered([self._split(text, WORD) for text in texts], self._finish)
-        split = TokenBatch(
-            *_native.split_texts(list(texts), self._splitter, self._lowercase, self._folding)
-        )
+        split = TokenBatch(*_native.split_texts(list(texts), self._splitter, self._lowercase, self._folding))
         return split if self._is_plain() else _finished(split, self._finish)
 
     def _split(self, text: str, splitter: int) -> list[str]:
@@ -144,9 +142,7 @@ class Tokenizer:
         return (token[: self._max_len],) if len(token) >= self._min_len else ()
 
 
-def _mapped(
-    tokens: list[str], known: dict[str, Sequence[str]], finish: Callable[[str], Sequence[str]]
-) -> list[str]:
+def _mapped(tokens: list[str], known: dict[str, Sequence[str]], finish: Callable[[str], Sequence[str]]) -> list[str]:
     """The finished forms of the tokens in order; outcomes are remembered in ``known``."""
     if len(known) > _REMEMBERED:
         known.clear()

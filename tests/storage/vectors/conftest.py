@@ -59,7 +59,6 @@ class OracleShard:
         return {p.id: p.vector for p in self.shard.retrieve(ids, with_payload=False, with_vector=True)}
 
 
-
 def _points(segment):
     return sum(f.stat().st_size for f in segment.glob("*id_tracker.versions"))
 

@@ -89,9 +89,7 @@ class HnswConfig:
             "payload_m0": self.payload_m0,
             "indexed_vector_count": self.indexed_vector_count,
         }
-        return (
-            "{" + ",".join(f'"{k}":{"null" if v is None else v}' for k, v in fields.items()) + "}"
-        ).encode()
+        return ("{" + ",".join(f'"{k}":{"null" if v is None else v}' for k, v in fields.items()) + "}").encode()
 
     @classmethod
     def read(cls, directory: Path) -> HnswConfig | None:

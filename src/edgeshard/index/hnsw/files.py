@@ -137,17 +137,13 @@ def open_links(directory: Path, header: GraphHeader) -> HnswLinks:
     path, kind = find_links(directory)
     mapped = PrivateFile(path, read_only=True).array
     try:
-        links, reason, offset = _native.hnsw_open(
-            mapped, kind, header.m, header.m0, header.entries, header.extra
-        )
+        links, reason, offset = _native.hnsw_open(mapped, kind, header.m, header.m0, header.entries, header.extra)
     except IndexError as error:
         raise CorruptedError(directory / GRAPH, f"{error}: the links file has fewer points") from error
     if links is None:
         raise CorruptedError(path, reason, offset)
     if (links.m, links.m0) != (header.m, header.m0):
-        raise CorruptedError(
-            path, f"m {links.m}, m0 {links.m0}, but graph.bin says {header.m}, {header.m0}", 43
-        )
+        raise CorruptedError(path, f"m {links.m}, m0 {links.m0}, but graph.bin says {header.m}, {header.m0}", 43)
     if links.points and not header.entries:
         raise CorruptedError(directory / GRAPH, f"no entry point for {links.points} points")
     return links

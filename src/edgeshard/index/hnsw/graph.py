@@ -36,9 +36,7 @@ class HnswGraph:
 
     __slots__ = ("_searcher", "_space", "ef_construct", "links_table", "path")
 
-    def __init__(
-        self, links: HnswLinks, space: HnswSpace, ef_construct: int, path: Path | None = None
-    ) -> None:
+    def __init__(self, links: HnswLinks, space: HnswSpace, ef_construct: int, path: Path | None = None) -> None:
         self.links_table = links
         self.ef_construct = ef_construct
         self.path = path
@@ -168,9 +166,7 @@ class HnswGraph:
         row_table: RowTable | None = None,
     ) -> HnswGraph:
         """The same links over other chunks holding (at least) the same points."""
-        return HnswGraph(
-            self.links_table, make_space(chunks, distance, codes, row_table), self.ef_construct, self.path
-        )
+        return HnswGraph(self.links_table, make_space(chunks, distance, codes, row_table), self.ef_construct, self.path)
 
     def save(
         self,

@@ -40,9 +40,7 @@ def write_numeric(directory: Path, found: Any, counts: Offsets, values: Array) -
     )
     write_point_to_values(directory, counts, values.view(np.uint8), np.full(len(values), 8, np.int64))
     save(directory / "deleted.bin", absent_mask(counts))
-    _save_json(
-        directory / "mmap_field_index_config.json", {"max_values_per_point": int(counts.max(initial=0))}
-    )
+    _save_json(directory / "mmap_field_index_config.json", {"max_values_per_point": int(counts.max(initial=0))})
 
 
 def histogram(pairs: Array) -> tuple[Array, Array]:

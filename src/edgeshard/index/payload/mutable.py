@@ -89,9 +89,7 @@ class GridIndex:
         every = np.arange(1, len(found.strings) + 1, dtype=np.uint32)
         texts = _native.string_texts(found.strings, every)
         batch = document_tokens(self._tokenizer, texts, phrases=self._field.phrases)
-        form = (
-            IN_ORDER_SEPARATED if self._field.phrases else IN_ORDER if self._field.scored else SORTED_UNIQUE
-        )
+        form = IN_ORDER_SEPARATED if self._field.phrases else IN_ORDER if self._field.scored else SORTED_UNIQUE
         return _native.pack_tokens(*batch, codes - np.uint32(1), counts, form, self._field.scored)
 
     def remove(self, slots: Offsets) -> None:
@@ -222,14 +220,10 @@ def open_index(directory: Path, field: FieldSchema, kind: str) -> MutableIndex:
 def required_files(directory: Path, kind: str, *, appendable: bool) -> list[Path]:
     """Files without which an index cannot be opened."""
     if kind in FLAG_NAMES:
-        return [
-            directory / name / file for name in FLAG_NAMES[kind] for file in ("status.dat", "flags_a.dat")
-        ]
+        return [directory / name / file for name in FLAG_NAMES[kind] for file in ("status.dat", "flags_a.dat")]
     if appendable:
         return [directory / name for name in ("config.json", "tracker.dat", "page_0.dat")]
-    return [
-        directory / name for name in _IMMUTABLE_FILES[schema.SUFFIXES[kind] if kind != schema.GEO else kind]
-    ]
+    return [directory / name for name in _IMMUTABLE_FILES[schema.SUFFIXES[kind] if kind != schema.GEO else kind]]
 
 
 _IMMUTABLE_FILES: dict[str, tuple[str, ...]] = {

@@ -150,9 +150,7 @@ def _batch(stored: Any) -> list[Point]:
 
 def _list(value: Any, size: int | None = None) -> list[Any]:
     if not isinstance(value, list) or (size is not None and len(value) != size):
-        raise ValueError(
-            "expected a list as long as that of the ids" if size is not None else "expected a list"
-        )
+        raise ValueError("expected a list as long as that of the ids" if size is not None else "expected a list")
     return value
 
 

@@ -57,9 +57,7 @@ def encode(operation: UpdateOperation) -> bytes:
         name, encoder = _ENCODERS[type(operation)]
     except KeyError:
         raise TypeError(f"expected an UpdateOperation, got {operation!r}") from None
-    if isinstance(operation, UpsertPoints) and (
-        operation.condition is not None or operation.mode is not None
-    ):
+    if isinstance(operation, UpsertPoints) and (operation.condition is not None or operation.mode is not None):
         return _native.cbor_dumps({"upsert_points_conditional": _conditional(operation)})
     return _native.cbor_dumps({name: encoder(operation)})
 

@@ -173,9 +173,7 @@ def decode_filter(stored: Map) -> Filter:
         must=_decode_all(stored.get("must")),
         should=_decode_all(stored.get("should")),
         must_not=_decode_all(stored.get("must_not")),
-        min_should=None
-        if some is None
-        else MinShould(_decode_all(some["conditions"]) or [], some["min_count"]),
+        min_should=None if some is None else MinShould(_decode_all(some["conditions"]) or [], some["min_count"]),
     )
 
 
@@ -244,9 +242,7 @@ def _decode_polygon(stored: Map) -> GeoPolygon:
         return [_decode_place(point) for point in points["points"]]
 
     interiors = stored.get("interiors")
-    return GeoPolygon(
-        ring(stored["exterior"]), None if interiors is None else [ring(hole) for hole in interiors]
-    )
+    return GeoPolygon(ring(stored["exterior"]), None if interiors is None else [ring(hole) for hole in interiors])
 
 
 _DECODERS: dict[str, Callable[[Any], Condition]] = {

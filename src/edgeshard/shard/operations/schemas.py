@@ -132,11 +132,7 @@ def _option_from_json(option: str, stored: Any) -> Any:
     if option == "stemmer":
         return _stemmer(stored)
     if option == "scoring":
-        return (
-            stored
-            if isinstance(stored, bool)
-            else TextScoringParams(from_wire(TextScoringType, stored["type"]))
-        )
+        return stored if isinstance(stored, bool) else TextScoringParams(from_wire(TextScoringType, stored["type"]))
     return stored
 
 
@@ -144,9 +140,7 @@ def _stopwords(stored: Any) -> Language | StopwordsSet:
     if isinstance(stored, str):
         return from_wire(Language, stored)
     languages, custom = stored.get("languages"), stored.get("custom")
-    return StopwordsSet(
-        None if languages is None else [from_wire(Language, name) for name in languages], custom
-    )
+    return StopwordsSet(None if languages is None else [from_wire(Language, name) for name in languages], custom)
 
 
 def _stemmer(stored: Any) -> SnowballParams | DisabledStemmer:

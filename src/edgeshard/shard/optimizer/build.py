@@ -61,9 +61,7 @@ class Source:
                 (np.full(len(offsets), number, np.int32), offsets, lo[offsets], hi[offsets], is_uuid[offsets],
                  versions[offsets])
             )  # fmt: skip
-        numbers, places, lo, hi, is_uuid, versions = (
-            np.concatenate(column) for column in zip(*parts, strict=True)
-        )
+        numbers, places, lo, hi, is_uuid, versions = (np.concatenate(column) for column in zip(*parts, strict=True))
         order = np.lexsort((lo, hi, is_uuid))
         self.number, self.offset = numbers[order], places[order]
         self.lo, self.hi, self.is_uuid = lo[order], hi[order], is_uuid[order]
@@ -104,9 +102,7 @@ class Source:
 
 def join(parts: Sequence[Column], spec: VectorSchema) -> Column:
     """Columns one after the other."""
-    present = np.concatenate(
-        [np.ones(len(part), np.bool_) if part.present is None else part.present for part in parts]
-    )
+    present = np.concatenate([np.ones(len(part), np.bool_) if part.present is None else part.present for part in parts])
     if spec.kind == "dense":
         return DenseColumn(np.concatenate([part.rows for part in parts if isinstance(part, DenseColumn)]), present)
     indptr = [np.zeros(1, np.int64)]
@@ -195,9 +191,7 @@ class _Payloads:
         self.store = store
         self.count = count
 
-    def read_batch(
-        self, offsets: npt.NDArray[np.uint32] | None
-    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    def read_batch(self, offsets: npt.NDArray[np.uint32] | None) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
         """Raw payloads as one buffer and bounds."""
         return self.store.get_batch(np.arange(self.count, dtype=np.uint32) if offsets is None else offsets)
 

@@ -132,9 +132,7 @@ def run_task(
             source = Source(inputs)
         config = optimised_segment_config(store.config, inputs, len(source))
         config.initial_version = config.version = max(segment.version for segment in inputs)
-        build_segment(
-            directory, source, config, progress=progress, cancelled=cancelled, threads=threads
-        )
+        build_segment(directory, source, config, progress=progress, cancelled=cancelled, threads=threads)
         with lock.writing():
             store.flush(checkpoint=True)
             with generation.changing(store.path):
@@ -164,9 +162,7 @@ def _settle(store: Store, frozen: Sequence[tuple[Segment, bool]], target: Path) 
             files.disk.remove_tree(bury_segment(path))
 
 
-def _swap(
-    store: Store, inputs: Sequence[Segment], source: Source, directory: Path, path: Path
-) -> None:
+def _swap(store: Store, inputs: Sequence[Segment], source: Source, directory: Path, path: Path) -> None:
     """Put the built segment in place of its inputs, at ``path``."""
     output = open_segment(directory, complete=False)
     gone = np.zeros(len(source), np.bool_)

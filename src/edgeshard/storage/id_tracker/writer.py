@@ -32,9 +32,7 @@ NUMBERS_PER_BLOCK, UUIDS_PER_BLOCK = 1365, 819
 U64s = npt.NDArray[np.uint64]
 
 
-def write_immutable_tracker(
-    directory: files.PathLike, lo: U64s, hi: U64s, is_uuid: Mask, versions: Versions
-) -> None:
+def write_immutable_tracker(directory: files.PathLike, lo: U64s, hi: U64s, is_uuid: Mask, versions: Versions) -> None:
     """Write the in-memory form.
 
     Args:
@@ -48,9 +46,7 @@ def write_immutable_tracker(
     _write_states(Path(directory), versions)
 
 
-def write_disk_tracker(
-    directory: files.PathLike, lo: U64s, hi: U64s, is_uuid: Mask, versions: Versions
-) -> None:
+def write_disk_tracker(directory: files.PathLike, lo: U64s, hi: U64s, is_uuid: Mask, versions: Versions) -> None:
     """Write the on-disk form; arguments as for :func:`write_immutable_tracker`."""
     directory = Path(directory)
     keys = np.empty((len(lo), 2), "<u8")
