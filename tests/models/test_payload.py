@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -140,17 +141,17 @@ def test_a_dict_that_changes_while_it_is_read() -> None:
 
 @settings(max_examples=8, deadline=None)
 @given(st.lists(PAYLOADS, min_size=40, max_size=40))
-def test_bytes_are_those_qdrant_edge_stores(tmp_path_factory: pytest.TempPathFactory, payloads: list[Any]) -> None:
-    path = tmp_path_factory.mktemp("shard")
-    config = oracle.EdgeConfig(oracle.EdgeVectorParams(1, oracle.Distance.Dot))
-    shard = oracle.EdgeShard.create(str(path), config)
-    points = [oracle.Point(offset, [1.0], payload) for offset, payload in enumerate(payloads)]
-    for point in points:  # one at a time, so that slots are in order
-        shard.update(oracle.UpdateOperation.upsert_points([point]))
-    returned = [record.payload for record in shard.retrieve(list(range(len(points))), True, False)]
-    shard.close()
-    stored = Gridstore.open(next(Path(path).glob("segments/*/payload_storage")), read_only=True)
-    for slot, (payload, seen) in enumerate(zip(payloads, returned, strict=True)):
-        assert stored.get(slot) == encode_payload(payload)
-        assert decode_payload(encode_payload(payload)).keys() == seen.keys()
-    stored.close()
+def test_bytes_are_those_qdrant_edge_stores(payloads: list[Any]) -> None:
+    with tempfile.TemporaryDirectory() as path:
+        config = oracle.EdgeConfig(oracle.EdgeVectorParams(1, oracle.Distance.Dot))
+        shard = oracle.EdgeShard.create(str(path), config)
+        points = [oracle.Point(offset, [1.0], payload) for offset, payload in enumerate(payloads)]
+        for point in points:  # one at a time, so that slots are in order
+            shard.update(oracle.UpdateOperation.upsert_points([point]))
+        returned = [record.payload for record in shard.retrieve(list(range(len(points))), True, False)]
+        shard.close()
+        stored = Gridstore.open(next(Path(path).glob("segments/*/payload_storage")), read_only=True)
+        for slot, (payload, seen) in enumerate(zip(payloads, returned, strict=True)):
+            assert stored.get(slot) == encode_payload(payload)
+            assert decode_payload(encode_payload(payload)).keys() == seen.keys()
+        stored.close()

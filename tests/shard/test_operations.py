@@ -4,7 +4,9 @@ import contextlib
 import functools
 import json
 import math
+import tempfile
 import uuid
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -436,22 +438,23 @@ def as_operation(m, change):
 
 @settings(max_examples=20, deadline=None)
 @given(changes)
-def test_random_changes_mean_the_same_to_the_oracle(tmp_path_factory, script):
+def test_random_changes_mean_the_same_to_the_oracle(script):
     """Logged by the oracle they decode to ours; ours, replayed by the oracle, give its contents."""
-    base = tmp_path_factory.mktemp("random")
-    expected = shard(base / "oracle") if (base / "oracle").mkdir() is None else None
-    for change in script:
-        with contextlib.suppress(Exception):  # a change of a point that is not there is refused, but logged
-            expected.update(as_operation(oracle, change))
-    wanted = dump(expected)
-    expected.close()
-    ours = [as_operation(OURS, change) for change in script]
-    records = [bytes(payload) for _, payload in Wal.open(base / "oracle/wal", read_only=True).entries(0)]
-    assert [decode(record) for record in records] == ours
-    (base / "ours").mkdir()
-    shard(base / "ours").close()
-    wal = Wal.open(base / "ours/wal")
-    for operation in ours:
-        wal.append(encode(operation))
-    wal.close()
-    assert dump(oracle.EdgeShard.load(str(base / "ours"))) == wanted
+    with tempfile.TemporaryDirectory() as directory:
+        base = Path(directory)
+        expected = shard(base / "oracle") if (base / "oracle").mkdir() is None else None
+        for change in script:
+            with contextlib.suppress(Exception):  # a change of a point that is not there is refused, but logged
+                expected.update(as_operation(oracle, change))
+        wanted = dump(expected)
+        expected.close()
+        ours = [as_operation(OURS, change) for change in script]
+        records = [bytes(payload) for _, payload in Wal.open(base / "oracle/wal", read_only=True).entries(0)]
+        assert [decode(record) for record in records] == ours
+        (base / "ours").mkdir()
+        shard(base / "ours").close()
+        wal = Wal.open(base / "ours/wal")
+        for operation in ours:
+            wal.append(encode(operation))
+        wal.close()
+        assert dump(oracle.EdgeShard.load(str(base / "ours"))) == wanted
