@@ -83,7 +83,7 @@ def test_pages_of_a_filter_are_in_id_order(tmp_path, below):
     wanted = sorted((p.id for p in points if p.payload["n"] < below), key=id_sort_key)
     for limit in (1, 7, 300):
         start, found, pages = None, [], 0
-        while pages == 0 or start is not None and pages < 12:
+        while pages == 0 or (start is not None and pages < 12):
             page, start = shard.scroll(e.ScrollRequest(offset=start, limit=limit, filter=filter))
             found += [record.id for record in page]
             pages += 1
