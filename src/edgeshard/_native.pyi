@@ -181,6 +181,7 @@ def slice_mask(
 ) -> NDArray[np.bool_]: ...
 def parse_datetime(text: str) -> int | None: ...
 def select_payload(raw: bytes, paths: list[tuple[str | int | None, ...]], include: bool) -> bytes: ...
+
 # --- convert
 
 def pack_vector(vector: object, finite: bool) -> bytes | tuple[bytes, int, int] | None: ...
@@ -218,9 +219,7 @@ class IdMap:
 class DiskIdMap:
     """Binary search in an ``id_tracker.e2i``; -1 is not found, -2 a contradiction with the ids by offset."""
 
-    def __init__(
-        self, e2i: NDArray[np.uint8], i2e_keys: NDArray[np.uint8], is_uuid: NDArray[np.bool_], /
-    ) -> None: ...
+    def __init__(self, e2i: NDArray[np.uint8], i2e_keys: NDArray[np.uint8], is_uuid: NDArray[np.bool_], /) -> None: ...
     @property
     def status(self) -> tuple[str | None, int]: ...
     def find(self, id: int | UUID, /) -> int: ...
@@ -247,9 +246,7 @@ def unpack_sparse(
 # --- gridstore
 
 class GridCore:
-    def __init__(
-        self, directory: object, page_bytes: int, block_bytes: int, region_blocks: int, lz4: bool
-    ) -> None: ...
+    def __init__(self, directory: object, page_bytes: int, block_bytes: int, region_blocks: int, lz4: bool) -> None: ...
     @property
     def pages(self) -> int: ...
     @property
@@ -272,9 +269,7 @@ class GridCore:
     def present(self, slots: NDArray[np.uint32] | None) -> NDArray[np.bool_]: ...
     def put(self, slot: int, value: bytes) -> int: ...
     @overload
-    def put_batch(
-        self, slots: NDArray[np.uint32], values: list[bytes | None], start: int
-    ) -> tuple[int, int]: ...
+    def put_batch(self, slots: NDArray[np.uint32], values: list[bytes | None], start: int) -> tuple[int, int]: ...
     @overload
     def put_batch(
         self, slots: NDArray[np.uint32], data: NDArray[np.uint8], bounds: NDArray[np.int64], start: int
@@ -397,7 +392,10 @@ def hnsw_build(
     payload_m0: int,
     progress: object,
     cancel: object,
+    old: HnswLinks | None = None,
+    old_points: NDArray[np.uint32] | None = None,
 ) -> HnswLinks | None: ...
+
 # --- wal
 
 # data, payload: any contiguous bytes-like object.
@@ -415,9 +413,7 @@ def wal_record(payload: Any, previous: int) -> tuple[bytes, int]:
 def wal_frame(payload: Any, previous: int) -> tuple[bytes, bytes, int]:
     """Return (what precedes the payload, what follows it, its checksum)."""
 
-def wal_scan(
-    data: Any, offset: int, previous: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], int, int, int]:
+def wal_scan(data: Any, offset: int, previous: int) -> tuple[NDArray[np.int64], NDArray[np.int64], int, int, int]:
     """Return (offsets, payload lengths, end, last checksum, stop).
 
     stop: 0 the file is full, 1 zeroes follow, 2 a length that cannot be, 3 a wrong checksum.
@@ -640,9 +636,7 @@ class SparseIndex:
     ) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
         """Return (sims, number of shared indices) of points given by ascending offset."""
 
-    def frequencies(
-        self, indices: NDArray[np.uint32], mask: NDArray[np.bool_] | None = None
-    ) -> NDArray[np.int64]:
+    def frequencies(self, indices: NDArray[np.uint32], mask: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
         """Return how many points (that mask marks) have each index."""
 
 class PlainSparseIndex(SparseIndex):
@@ -662,9 +656,7 @@ class PlainSparseIndex(SparseIndex):
     ) -> None:
         """Add vectors of points that have none here."""
 
-    def remove(
-        self, offsets: NDArray[np.uint32], indptr: NDArray[np.int64], indices: NDArray[np.uint32]
-    ) -> None:
+    def remove(self, offsets: NDArray[np.uint32], indptr: NDArray[np.int64], indices: NDArray[np.uint32]) -> None:
         """Take out the vectors points have."""
 
     def encode(self, weights: int) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:

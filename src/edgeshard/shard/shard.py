@@ -6,7 +6,7 @@ import errno
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from os import getpid
 from pathlib import Path
@@ -25,6 +25,7 @@ from edgeshard.models.results import Record, ShardInfo
 from edgeshard.models.updates import UpdateOperation
 from edgeshard.query.projection import Projection
 from edgeshard.shard import reads
+from edgeshard.shard.optimizing import Optimizing
 from edgeshard.shard.rwlock import ReadWriteLock
 from edgeshard.shard.schema_changes import is_schema_change
 from edgeshard.shard.searching import Searching
@@ -40,7 +41,7 @@ PointId: TypeAlias = "int | str | UUID"
 DEFAULT_SCROLL_LIMIT = 10
 
 
-class EdgeShard(Searching):
+class EdgeShard(Searching, Optimizing):
     """A shard: one directory of points, open in this process.
 
     Open one with :meth:`create` or :meth:`load`; use it as a context manager or call :meth:`close`. All methods may
@@ -64,6 +65,7 @@ class EdgeShard(Searching):
         shard._store = store
         shard._lock = ReadWriteLock()
         shard._optimising = threading.Lock()
+        shard._background = None
         shard._finalizer = weakref.finalize(shard, store.dispose)
         return shard
 
@@ -178,6 +180,8 @@ class EdgeShard(Searching):
     def close(self) -> None:
         """Flush and let go of the directory. Closing twice is fine; every other call then raises ClosedError.
 
+        An optimisation in the background is cancelled.
+
         Raises:
             StorageError: the disk refused the flush. A shard with a log is closed nevertheless and has lost nothing;
                 one without stays open until a call succeeds.
@@ -187,6 +191,7 @@ class EdgeShard(Searching):
         if os.getpid() != self._store.pid:
             self._store.close()
             return
+        self._stop_background()
         with self._optimising, self._lock.writing():
             self._store.close()
             self._finalizer.detach()
@@ -245,45 +250,6 @@ class EdgeShard(Searching):
             raise too_deep() from error
         finally:
             self._lock.release_write()
-
-    def optimize(
-        self,
-        *,
-        on_progress: Callable[[str, float], None] | None = None,
-        cancel: Callable[[], bool] | threading.Event | None = None,
-        threads: int | None = None,
-        budget_ms: float | None = None,
-    ) -> bool:
-        """Merge small segments, drop deleted points and build indexes, until nothing is left to do.
-
-        Reads and updates by other threads go on meanwhile. Ctrl-C and a failure leave the shard as it was.
-
-        Args:
-            on_progress: called with the name of a step and the share of it that is done, 0 to 1.
-            cancel: an event, or a function that is asked now and then whether to stop.
-            threads: how many may build, None for one per core.
-            budget_ms: no new task is started after this long.
-
-        Returns:
-            Whether anything was done.
-
-        Raises:
-            CancelledError: ``cancel`` said so.
-            StorageError: the disk refused.
-        """
-        from edgeshard.shard.optimizer.run import optimise
-
-        self._check_process()
-        self._open_store()
-        with self._optimising:
-            return optimise(
-                self._open_store(),
-                self._lock,
-                on_progress=on_progress,
-                cancel=cancel,
-                threads=threads,
-                budget_ms=budget_ms,
-            )
 
     # --- snapshots ---------------------------------------------------------------------------------------
 
