@@ -16,6 +16,12 @@ def cpu_isa() -> str:
 def default_threads() -> int:
     """Return how many threads this process may use (its processors, capped by EDGESHARD_THREADS)."""
 
+def scan_threads(estimated_ns: int, threads: int = 0) -> int:
+    """Return how many threads a scan that takes so long on one would be given now; 0 = it may choose.
+
+    A scan that may choose uses several only if it is long and no other scan of the process is in progress.
+    """
+
 # --- scan
 
 # Vectors are float32, float16 or uint8, C-contiguous; queries and chunks have one dtype and dimension.

@@ -34,7 +34,8 @@ from edgeshard.models.requests import (
 from edgeshard.models.results import FacetResponse, Record, ScoredPoint, ShardInfo
 from edgeshard.models.updates import UpdateOperation
 from edgeshard.shard.shard import EdgeShard as SyncShard
-from edgeshard.shard.shard import PathLike, PointId
+from edgeshard.shard.shard import PointId
+from edgeshard.storage.files import PathLike
 
 if TYPE_CHECKING:
     import threading
