@@ -16,6 +16,12 @@ def cpu_isa() -> str:
 def default_threads() -> int:
     """Return how many threads this process may use (its processors, capped by EDGESHARD_THREADS)."""
 
+def scan_threads(estimated_ns: int, threads: int = 0) -> int:
+    """Return how many threads a scan that takes so long on one would be given now; 0 = it may choose.
+
+    A scan that may choose uses several only if it is long and no other scan of the process is in progress.
+    """
+
 # --- scan
 
 # Vectors are float32, float16 or uint8, C-contiguous; queries and chunks have one dtype and dimension.
@@ -148,6 +154,7 @@ class ColumnStrings:
     def find(self, text: str) -> int: ...
     def match(self, how: int, text: str) -> NDArray[np.bool_]: ...
     def dates_within(self, low: int, high: int) -> NDArray[np.bool_]: ...
+    def order(self, codes: NDArray[np.uint32], wanted: int) -> NDArray[np.uint32]: ...
 
 def extract_column(
     data: NDArray[np.uint8],
@@ -163,6 +170,13 @@ def gather_slices(
     source: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]: ...
 def any_by_owner(hits: NDArray[np.bool_], owners: NDArray[np.uint32], count: int) -> NDArray[np.bool_]: ...
+def group_by_point(
+    owners: NDArray[np.uint32], numbers: NDArray[np.uint32], points: int
+) -> tuple[NDArray[np.int64], NDArray[np.uint32]]: ...
+def count_values(
+    starts: NDArray[np.int64], numbers: NDArray[np.uint32], chosen: NDArray[np.uint32], groups: int
+) -> NDArray[np.int64]: ...
+def most_frequent(counts: NDArray[np.int64], wanted: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]: ...
 def geo_units(lons: NDArray[np.float64], lats: NDArray[np.float64]) -> NDArray[np.float64]: ...
 def geo_radius(
     lons: NDArray[np.float64],
@@ -392,6 +406,8 @@ def hnsw_build(
     payload_m0: int,
     progress: object,
     cancel: object,
+    old: HnswLinks | None = None,
+    old_points: NDArray[np.uint32] | None = None,
 ) -> HnswLinks | None: ...
 
 # --- wal
