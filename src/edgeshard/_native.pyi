@@ -717,6 +717,7 @@ class PackedSparseIndex(SparseIndex):
     def check(self) -> None:
         """Check every list."""
 
+def sums_above(sums: NDArray[np.float32], least: float, isa: str | None = None) -> NDArray[np.uint8]: ...
 def idf_weights(
     indexes: list[SparseIndex], indices: NDArray[np.uint32], values: NDArray[np.float32]
 ) -> NDArray[np.float32]:

@@ -96,6 +96,11 @@ Statistics Ranking::statistics(TextSource& source, const std::vector<uint32_t>& 
     return out;
 }
 
+sparse::List Ranking::Weighed::list() const {
+    return {blocks.data(), blocks.size(), documents.size(), documents.data(), weights.data(), nullptr,
+            dense.empty() ? nullptr : dense.data(), dense.size()};
+}
+
 std::shared_ptr<const Ranking::Weighed> Ranking::weighed(TextSource& source, uint32_t token, Bm25 parameters) {
     {
         const std::lock_guard lock(mutex_);
@@ -125,6 +130,8 @@ std::shared_ptr<const Ranking::Weighed> Ranking::weighed(TextSource& source, uin
     for (size_t at = 0; at < postings.size(); at += sparse::kBlock)
         made->blocks.push_back(sparse::describe({made->documents.data() + at, made->weights.data() + at,
                                                  std::min(sparse::kBlock, postings.size() - at)}));
+    const size_t points = postings.empty() ? 0 : size_t{postings.back().document} + 1;
+    if (sparse::worth_dense(postings.size(), points)) made->dense = sparse::spread(made->list(), points);
     const std::lock_guard lock(mutex_);
     if (parameters_ == parameters && weighed_.emplace(token, made).second) kept_ += postings.size();
     return made;
@@ -140,9 +147,7 @@ std::vector<Hit> Ranking::search(TextSource& source, const std::vector<uint32_t>
         kept.push_back(weighed(source, tokens[i], parameters));
         const Weighed& list = *kept.back();
         if (list.documents.empty()) continue;
-        terms.push_back({{list.blocks.data(), list.blocks.size(), list.documents.size(), list.documents.data(),
-                          list.weights.data(), nullptr},
-                         rarity[i]});
+        terms.push_back({list.list(), rarity[i]});
     }
     return sparse::search(terms, mask, count, k, false);
 }

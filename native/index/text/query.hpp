@@ -49,6 +49,9 @@ private:
         std::vector<uint32_t> documents;
         std::vector<float> weights;
         std::vector<sparse::BlockInfo> blocks;
+        std::vector<float> dense;
+
+        sparse::List list() const;
     };
     std::shared_ptr<const Weighed> weighed(TextSource& source, uint32_t token, Bm25 parameters);
 
