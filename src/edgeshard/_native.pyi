@@ -407,6 +407,8 @@ def hnsw_build(
     payload_m0: int,
     progress: object,
     cancel: object,
+    old: HnswLinks | None = None,
+    old_points: NDArray[np.uint32] | None = None,
 ) -> HnswLinks | None: ...
 
 # --- wal
