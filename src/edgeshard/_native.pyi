@@ -437,6 +437,9 @@ def wal_scan(data: Any, offset: int, previous: int) -> tuple[NDArray[np.int64], 
 def wal_inspect(data: Any, offset: int, previous: int) -> tuple[int, int] | None:
     """Return (offset, checksum) where the log goes on behind the invalid record at `offset`, or None."""
 
+def wal_skip(data: Any, offset: int, previous: int, most: int) -> tuple[int, int, int]:
+    """Pass over at most `most` records by their lengths, never the last; return how many, (offset, checksum) there."""
+
 def all_zero(data: Any) -> bool: ...
 def cbor_dumps(value: Any) -> bytes:
     """Return `value` as CBOR; a memoryview is CBOR already, float32 and uint32 arrays become lists."""
