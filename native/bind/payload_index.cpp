@@ -1,4 +1,4 @@
-// Payload indexes: values as their files keep them, and the token table of text indexes.
+// Payload indexes: values as their files keep them.
 #include "bind/register.hpp"
 
 #include <nanobind/ndarray.h>
@@ -6,14 +6,12 @@
 #include <nanobind/stl/vector.h>
 
 #include <cstring>
-#include <limits>
 #include <optional>
 #include <shared_mutex>
 #include <vector>
 
 #include "bind/owned.hpp"
 #include "bind/payload_args.hpp"
-#include "codec/datetimes.hpp"
 #include "index/columns_strings.hpp"
 #include "index/payload_mph.hpp"
 #include "index/payload_pack.hpp"
@@ -61,20 +59,6 @@ nb::tuple string_bytes(const Strings &strings, uint32_t first) {
     }
   }
   return packed_arrays(std::move(packed));
-}
-
-constexpr int64_t not_a_date = std::numeric_limits<int64_t>::min();
-
-nb::object string_dates(const Strings &strings) {
-  std::vector<int64_t> dates;
-  {
-    nb::gil_scoped_release release;
-    const std::shared_lock lock(strings.mutex);
-    dates.assign(strings.size() + 1, not_a_date);
-    for (size_t code = 1; code < dates.size(); ++code)
-      dates[code] = parse_datetime(strings.text(uint32_t(code))).value_or(not_a_date);
-  }
-  return owned_array(std::move(dates));
 }
 
 nb::tuple string_uuids(const Strings &strings) {
@@ -243,8 +227,6 @@ void register_payload_index(nb::module_ &m) {
   m.def("string_texts", &string_texts, nb::arg("strings"), nb::arg("codes"), "The strings of some codes.");
   m.def("string_bytes", &string_bytes, nb::arg("strings"), nb::arg("first"),
         "(data u8, bounds i64) of the strings from a code on.");
-  m.def("string_dates", &string_dates, nb::arg("strings"),
-        "Microseconds since 1970 by code (size + 1), -2**63 for a string that is no date.");
   m.def("string_uuids", &string_uuids, nb::arg("strings"), "(high u64, low u64, valid u8) by code (size + 1).");
   m.def("parse_uuids", &parse_uuids, nb::arg("texts"), "(high u64, low u64, valid u8) of some texts.");
   m.def("pack_keywords", &pack_keywords_of, nb::arg("strings"), nb::arg("codes"), nb::arg("counts"),
