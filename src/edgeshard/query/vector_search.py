@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeshard.errors import ValidationError, WrongVectorKindError
+from edgeshard.filter.selections import Selection
 from edgeshard.models.queries import Query
 from edgeshard.query.hits import Hits, Keys, best, by_segment, empty, make_keys
 from edgeshard.query.kinds import VectorQuery, cut, shown, take_apart
 from edgeshard.query.mmr import choose
 from edgeshard.query.scope import Filters, Scope, all_offsets
 from edgeshard.segment.batch import Mask
-from edgeshard.segment.fields import AbsentField
+from edgeshard.segment.fields import AbsentField, DenseField
 from edgeshard.segment.schema import COSINE, DOT, VectorSchema
 from edgeshard.segment.sparse_field import SparseField
 from edgeshard.storage.convert import from_stored, to_stored
@@ -153,11 +154,17 @@ def nearest(
         started = perf_counter()
         known, alive = segment.alive(name)
         mask: Mask | None = known
+        chosen: Selection | None = None
         if filters:
-            mask = known & scope.mask(number, filters)
+            chosen = scope.select(number, filters)
+            if alive != segment.live:
+                chosen = Selection(known & chosen.mask)
+            mask = chosen.mask
         elif alive == len(known) and field.takes_all:
             mask = None
-        if isinstance(field, SparseField):
+        if chosen is not None and type(field) is DenseField:
+            answers = field.topk_of(queries, chosen, limit)
+        elif isinstance(field, SparseField):
             answers = field.topk(queries, mask, limit, params, filtered=bool(filters))
         else:
             answers = field.topk(queries, mask, limit, params)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from os import getpid
 from pathlib import Path
@@ -25,6 +25,7 @@ from edgeshard.models.updates import UpdateOperation
 from edgeshard.query.projection import Projection
 from edgeshard.shard import reads
 from edgeshard.shard.directories import directory_path
+from edgeshard.shard.optimizing import Optimizing
 from edgeshard.shard.rwlock import ReadWriteLock
 from edgeshard.shard.schema_changes import is_schema_change
 from edgeshard.shard.searching import Searching
@@ -37,7 +38,7 @@ PointId: TypeAlias = "int | str | UUID"
 DEFAULT_SCROLL_LIMIT = 10
 
 
-class EdgeShard(Searching, Snapshotting):
+class EdgeShard(Searching, Snapshotting, Optimizing):
     """A shard: one directory of points, open in this process.
 
     Open one with :meth:`create` or :meth:`load`; use it as a context manager or call :meth:`close`. All methods may
@@ -61,6 +62,7 @@ class EdgeShard(Searching, Snapshotting):
         shard._store = store
         shard._lock = ReadWriteLock()
         shard._optimising = threading.Lock()
+        shard._background = None
         shard._finalizer = weakref.finalize(shard, store.dispose)
         return shard
 
@@ -175,6 +177,8 @@ class EdgeShard(Searching, Snapshotting):
     def close(self) -> None:
         """Flush and let go of the directory. Closing twice is fine; every other call then raises ClosedError.
 
+        An optimisation in the background is cancelled.
+
         Raises:
             StorageError: the disk refused the flush. A shard with a log is closed nevertheless and has lost nothing;
                 one without stays open until a call succeeds.
@@ -184,6 +188,7 @@ class EdgeShard(Searching, Snapshotting):
         if os.getpid() != self._store.pid:
             self._store.close()
             return
+        self._stop_background()
         with self._optimising, self._lock.writing():
             self._store.close()
             self._finalizer.detach()
@@ -242,45 +247,6 @@ class EdgeShard(Searching, Snapshotting):
             raise too_deep() from error
         finally:
             self._lock.release_write()
-
-    def optimize(
-        self,
-        *,
-        on_progress: Callable[[str, float], None] | None = None,
-        cancel: Callable[[], bool] | threading.Event | None = None,
-        threads: int | None = None,
-        budget_ms: float | None = None,
-    ) -> bool:
-        """Merge small segments, drop deleted points and build indexes, until nothing is left to do.
-
-        Reads and updates by other threads go on meanwhile. Ctrl-C and a failure leave the shard as it was.
-
-        Args:
-            on_progress: called with the name of a step and the share of it that is done, 0 to 1.
-            cancel: an event, or a function that is asked now and then whether to stop.
-            threads: how many may build, None for one per core.
-            budget_ms: no new task is started after this long.
-
-        Returns:
-            Whether anything was done.
-
-        Raises:
-            CancelledError: ``cancel`` said so.
-            StorageError: the disk refused.
-        """
-        from edgeshard.shard.optimizer.run import optimise
-
-        self._check_process()
-        self._open_store()
-        with self._optimising:
-            return optimise(
-                self._open_store(),
-                self._lock,
-                on_progress=on_progress,
-                cancel=cancel,
-                threads=threads,
-                budget_ms=budget_ms,
-            )
 
     # --- reading -----------------------------------------------------------------------------------------
 
