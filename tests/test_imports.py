@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "query": {"errors", "_native", "models", "storage", "text", "filter", "index", "segment"},
     "shard": {"errors", "_native", "models", "storage", "text", "filter", "index", "segment", "query"},
     "arrow": {"models"},
-    "aio": {"models", "shard", "storage"},
+    "aio": {"models", "query", "shard", "storage"},
 }
 """What each folder may import of the package, besides itself."""
 
