@@ -251,6 +251,17 @@ nb::object strings_dates(Strings &strings, int64_t low, int64_t high) {
   return Fresh<bool>(hits.release(), count).array();
 }
 
+nb::object strings_dates_of(Strings &strings) {
+  std::vector<int64_t> dates;
+  {
+    nb::gil_scoped_release release;
+    const std::unique_lock lock(strings.mutex);
+    strings.index_dates();
+    dates = strings.dates();
+  }
+  return copied(dates);
+}
+
 Coordinates places_of(const Array<double> &lons, const Array<double> &lats) {
   if (lons.size() != lats.size())
     throw nb::value_error("lats: expected as many as lons");
@@ -354,6 +365,7 @@ void register_columns(nb::module_ &m) {
       .def("find", &strings_find, nb::arg("text"))
       .def("match", &strings_match, nb::arg("how"), nb::arg("text"))
       .def("dates_within", &strings_dates, nb::arg("low"), nb::arg("high"))
+      .def("dates", &strings_dates_of, "Microseconds since 1970 by code (size + 1), -2**63 for one that is no date.")
       .def("order", &strings_order, nb::arg("codes"), nb::arg("wanted"),
            "Those of some codes whose strings come first in byte order, in that order.");
   m.def("extract_column", &extract_column, nb::arg("data"), nb::arg("bounds"), nb::arg("steps"), nb::arg("counts"),
