@@ -14,4 +14,7 @@ void register_distance(nb::module_ &m) {
           "The instruction set the kernels of this process use: 'scalar', 'neon', 'avx2' or 'avx512'.");
     m.def("default_threads", [] { return default_threads(); },
           "Threads this process may use: its processors, capped by the environment variable EDGESHARD_THREADS.");
+    m.def("scan_threads", [](uint64_t estimated_ns, unsigned threads) { return ScanTurn(estimated_ns, threads).threads(); },
+          nb::arg("estimated_ns"), nb::arg("threads") = 0,
+          "How many threads a scan that takes so long on one would be given now (0: it may choose).");
 }

@@ -104,9 +104,9 @@ void scan_block(const Kernel& kernel, const Block& block, const uint8_t* mask, T
 
 // Runs work(begin, end, tops) over [0, n) with one set of heaps per thread and merges them into the first set.
 template <class Work>
-std::vector<TopK> collect(size_t n, unsigned threads, size_t query_count, size_t k, Work&& work) {
-    std::vector<TopK> tops(query_count * threads, TopK(k));
-    parallel_for(n, 1, threads, [&](size_t begin, size_t end, unsigned worker) {
+std::vector<TopK> collect(size_t n, const ScanTurn& turn, size_t query_count, size_t k, Work&& work) {
+    std::vector<TopK> tops(query_count * turn.threads(), TopK(k));
+    turn.parallel_for(n, 1, [&](size_t begin, size_t end, unsigned worker) {
         work(begin, end, tops.data() + worker * query_count);
     });
     for (size_t i = query_count; i < tops.size(); ++i) tops[i % query_count].offer_all(tops[i]);
@@ -152,8 +152,8 @@ std::vector<std::vector<Hit>> scan_topk(const Rows& rows, Queries queries, const
                                         const ScanOptions& options) {
     const Kernel kernel(rows, queries, options);
     const std::vector<Block> blocks = make_blocks(rows, rows_per_block(rows));
-    const unsigned threads = threads_for(estimate_ns(rows, rows.count(), queries.count), options.threads);
-    auto tops = collect(blocks.size(), threads, queries.count, std::min(k, rows.count()),
+    const ScanTurn turn(estimate_ns(rows, rows.count(), queries.count), options.threads);
+    auto tops = collect(blocks.size(), turn, queries.count, std::min(k, rows.count()),
                         [&](size_t begin, size_t end, TopK* heaps) {
                             for (size_t b = begin; b < end; ++b) scan_block(kernel, blocks[b], mask, heaps);
                         });
@@ -165,8 +165,8 @@ std::vector<std::vector<Hit>> scan_topk(const Rows& rows, Queries queries, const
 void scan_all(const Rows& rows, Queries queries, float* sims, const ScanOptions& options) {
     const Kernel kernel(rows, queries, options);
     const std::vector<Block> blocks = make_blocks(rows, rows_per_block(rows));
-    const unsigned threads = threads_for(estimate_ns(rows, rows.count(), queries.count), options.threads);
-    parallel_for(blocks.size(), 1, threads, [&](size_t begin, size_t end) {
+    const ScanTurn turn(estimate_ns(rows, rows.count(), queries.count), options.threads);
+    turn.parallel_for(blocks.size(), 1, [&](size_t begin, size_t end) {
         for (size_t b = begin; b < end; ++b) {
             const Block& block = blocks[b];
             kernel.all_queries<false>(
@@ -182,8 +182,8 @@ void score_offsets(const Rows& rows, Queries queries, const uint32_t* offsets, s
                    const ScanOptions& options) {
     const Kernel kernel(rows, queries, options);
     const size_t grain = rows_per_block(rows);
-    const unsigned threads = threads_for(2 * estimate_ns(rows, n, queries.count), options.threads);
-    parallel_for((n + grain - 1) / grain, 1, threads, [&](size_t begin, size_t end) {
+    const ScanTurn turn(2 * estimate_ns(rows, n, queries.count), options.threads);
+    turn.parallel_for((n + grain - 1) / grain, 1, [&](size_t begin, size_t end) {
         for (size_t b = begin; b < end; ++b) {
             const size_t at = b * grain, m = std::min(grain, n - at);
             const char* pointers[kBlockRows];
@@ -199,8 +199,8 @@ std::vector<Hit> maxsim_topk(const Rows& rows, const Points& points, Queries que
                              const ScanOptions& options) {
     const Kernel kernel(rows, query, options);
     const size_t grain = points_per_block(rows, points.n);
-    const unsigned threads = threads_for(estimate_ns(rows, rows.count(), query.count), options.threads);
-    auto tops = collect((points.n + grain - 1) / grain, threads, 1, std::min(k, points.n),
+    const ScanTurn turn(estimate_ns(rows, rows.count(), query.count), options.threads);
+    auto tops = collect((points.n + grain - 1) / grain, turn, 1, std::min(k, points.n),
                         [&](size_t begin, size_t end, TopK* top) {
                             std::vector<float> best(query.count);
                             for (size_t p = begin * grain; p < std::min(end * grain, points.n); ++p) {
@@ -216,8 +216,8 @@ void maxsim_offsets(const Rows& rows, const Points& points, Queries query, const
                     float* sims, const ScanOptions& options) {
     const Kernel kernel(rows, query, options);
     const size_t rows_per_point = std::max<size_t>(rows.count() / std::max<size_t>(points.n, 1), 1);
-    const unsigned threads = threads_for(2 * estimate_ns(rows, n * rows_per_point, query.count), options.threads);
-    parallel_for(n, points_per_block(rows, points.n), threads, [&](size_t begin, size_t end) {
+    const ScanTurn turn(2 * estimate_ns(rows, n * rows_per_point, query.count), options.threads);
+    turn.parallel_for(n, points_per_block(rows, points.n), [&](size_t begin, size_t end) {
         std::vector<float> best(query.count);
         for (size_t i = begin; i < end; ++i) {
             if (i + 1 < end) prefetch_point(rows, points, offsets[i + 1]);

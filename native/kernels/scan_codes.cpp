@@ -107,11 +107,11 @@ public:
         : codes_(codes), queries_(queries), selection_(selection), k_(k), floors_(queries.size()) {}
 
     // The candidates of every query, all with upper bounds that reach the query's floor.
-    std::vector<State> run(unsigned threads) {
+    std::vector<State> run(const ScanTurn& turn) {
         const size_t n = selection_.listed ? selection_.n : codes_.count();
         const size_t q = queries_.size();
-        std::vector<State> states(q * threads, State(k_));
-        parallel_for((n + kBlockRows - 1) / kBlockRows, 1, threads, [&](size_t begin, size_t end, unsigned worker) {
+        std::vector<State> states(q * turn.threads(), State(k_));
+        turn.parallel_for((n + kBlockRows - 1) / kBlockRows, 1, [&](size_t begin, size_t end, unsigned worker) {
             for (size_t at = begin * kBlockRows; at < std::min(end * kBlockRows, n); at += kBlockRows)
                 scan_block(at, std::min(kBlockRows, n - at), states.data() + worker * q);
         });
@@ -235,7 +235,7 @@ std::vector<std::vector<Hit>> scan_topk_codes(const Codes8& codes, const Rows& r
     std::vector<State> states;
     const uint64_t estimated_ns = static_cast<uint64_t>(selected) * std::max<size_t>(rows.dim(), 64) *
                                   std::max<size_t>(queries.count, 2) / 64;
-    if (usable) states = CodeScan(codes, prepared, selection, k).run(threads_for(estimated_ns, options.threads));
+    if (usable) states = CodeScan(codes, prepared, selection, k).run(ScanTurn(estimated_ns, options.threads));
     size_t compared = 0;
     for (size_t q = 0; q < queries.count; ++q) {
         if (usable && states[q].candidates.size() <= selected / 4 + k) {

@@ -26,9 +26,13 @@ unsigned available_processors() {
     return std::max(1u, std::thread::hardware_concurrency());
 }
 
+// Scans in progress: the ScanTurns alive.
+std::atomic<unsigned> scans{0};
+
 // One parallel_for: lives on the caller's stack. Everything but `next` and `failed` is guarded by the pool's mutex.
 struct Job {
     size_t n, grain;
+    bool yielding;
     detail::RangeFn fn;
     void* context;
     std::atomic<size_t> next{0};
@@ -41,6 +45,7 @@ struct Job {
     std::exception_ptr work(unsigned worker) noexcept {
         try {
             while (!failed.load(std::memory_order_relaxed)) {
+                if (yielding && worker && scans.load(std::memory_order_relaxed) > 1) break;  // worker 0 does the rest
                 size_t begin = next.fetch_add(grain, std::memory_order_relaxed);
                 if (begin >= n) break;
                 fn(context, begin, std::min(begin + grain, n), worker);
@@ -111,9 +116,17 @@ private:
 // Never destroyed: its threads outlive static destructors.
 std::atomic<Pool*> current_pool{nullptr};
 
-Pool& pool() {
-    static const int registered = pthread_atfork(nullptr, nullptr, [] { current_pool = nullptr; });
+// A child has none of its parent's threads, neither those of the pool nor those that are searching.
+void forget_when_forked() {
+    static const int registered = pthread_atfork(nullptr, nullptr, [] {
+        current_pool = nullptr;
+        scans = 0;
+    });
     (void)registered;
+}
+
+Pool& pool() {
+    forget_when_forked();
     if (Pool* there = current_pool.load()) return *there;
     Pool* fresh = new Pool;
     Pool* there = nullptr;
@@ -140,8 +153,16 @@ unsigned threads_for(uint64_t estimated_ns, unsigned max_threads) {
     return static_cast<unsigned>(std::max<uint64_t>(1, std::min(limit, estimated_ns / (kMinParallelNs / 2))));
 }
 
-void detail::run_ranges(size_t n, size_t grain, unsigned threads, RangeFn fn, void* context) {
-    Job job{n, grain, fn, context};
+ScanTurn::ScanTurn(uint64_t estimated_ns, unsigned max_threads) : threads_(1), yielding_(max_threads == 0) {
+    forget_when_forked();
+    const bool alone = scans.fetch_add(1, std::memory_order_relaxed) == 0;
+    if (!yielding_ || (alone && estimated_ns >= kMinSharedScanNs)) threads_ = threads_for(estimated_ns, max_threads);
+}
+
+ScanTurn::~ScanTurn() { scans.fetch_sub(1, std::memory_order_relaxed); }
+
+void detail::run_ranges(size_t n, size_t grain, unsigned threads, bool yielding, RangeFn fn, void* context) {
+    Job job{n, grain, yielding, fn, context};
     job.helpers_wanted = threads - 1;
     pool().run(job);
 }

@@ -22,17 +22,45 @@ unsigned default_threads();
 // (0 = default_threads()).
 unsigned threads_for(uint64_t estimated_ns, unsigned max_threads = 0);
 
+// One exact search in progress, from construction to destruction, and how many threads it may use.
+//
+// A scan is bound by memory, and callers with several threads of their own want each search to keep to one. So a scan
+// that may choose (`max_threads` 0) is shared out only if it is long, no other one is in progress, and as long as that
+// is so: helpers leave when a second search begins. With `max_threads` given it is threads_for(estimated_ns, max_threads).
+class ScanTurn {
+public:
+    explicit ScanTurn(uint64_t estimated_ns, unsigned max_threads = 0);
+    ~ScanTurn();
+    ScanTurn(const ScanTurn&) = delete;
+    ScanTurn& operator=(const ScanTurn&) = delete;
+
+    unsigned threads() const { return threads_; }
+
+    // parallel_for on threads().
+    template <class F>
+    void parallel_for(size_t n, size_t grain, F&& fn) const;
+
+private:
+    unsigned threads_;
+    bool yielding_;
+};
+
+// Scans shorter than this stay on the caller's thread unless they are told a number of threads.
+inline constexpr uint64_t kMinSharedScanNs = 1'000'000;
+
 namespace detail {
 using RangeFn = void (*)(void* context, size_t begin, size_t end, unsigned worker);
-void run_ranges(size_t n, size_t grain, unsigned threads, RangeFn fn, void* context);
+// With `yielding`, helpers take no further range while more than one ScanTurn exists.
+void run_ranges(size_t n, size_t grain, unsigned threads, bool yielding, RangeFn fn, void* context);
 }  // namespace detail
 
 // Calls fn(begin, end) or fn(begin, end, worker) for ranges that cover [0, n) once, `grain` items at a time, on up to
 // `max_threads` threads including the caller's (0 = default_threads()). `worker` is smaller than the number of threads
 // and no two calls that overlap in time share one: an index into scratch space. With one thread, or one range, nobody
-// is woken. The first exception thrown by fn stops the handing out of ranges and is rethrown here.
+// is woken. The first exception thrown by fn stops the handing out of ranges and is rethrown here. `yielding`: see
+// ScanTurn.
 template <class F>
-void parallel_for(size_t n, size_t grain, unsigned max_threads, F&& fn) {
+void parallel_for(size_t n, size_t grain, unsigned max_threads, F&& fn, bool yielding = false) {
     if (n == 0) return;
     grain = std::max<size_t>(grain, 1);
     unsigned threads = max_threads ? max_threads : default_threads();
@@ -47,7 +75,12 @@ void parallel_for(size_t n, size_t grain, unsigned max_threads, F&& fn) {
     };
     void* context = const_cast<void*>(static_cast<const void*>(&fn));
     if (threads <= 1) return call(context, 0, n, 0u);
-    detail::run_ranges(n, grain, threads, call, context);
+    detail::run_ranges(n, grain, threads, yielding, call, context);
+}
+
+template <class F>
+void ScanTurn::parallel_for(size_t n, size_t grain, F&& fn) const {
+    edgeshard::parallel_for(n, grain, threads_, fn, yielding_);
 }
 
 }  // namespace edgeshard

@@ -5,20 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgeshard.errors import (
+    BackgroundOptimizeWarning,
     CancelledError,
     ClosedError,
     CorruptedError,
     DivergedError,
     EdgeShardError,
+    EdgeShardWarning,
     ForkedShardError,
     IndexNotFoundError,
     LockedError,
+    MemoryPlacementWarning,
     NotFoundError,
     PointNotFoundError,
     ReadOnlyError,
     SnapshotError,
     StorageError,
     SyncError,
+    UnindexedScanWarning,
     ValidationError,
     VectorDimensionError,
     VectorNameNotFoundError,
@@ -197,6 +201,8 @@ from edgeshard.models.vectors import NamedVector, SparseVector, Vector
 
 __all__ = [
     "AcornSearchParams",
+    "BackgroundOptimize",
+    "BackgroundOptimizeWarning",
     "BinaryQuantizationConfig",
     "BinaryQuantizationEncoding",
     "BinaryQuantizationQueryEncoding",
@@ -223,6 +229,7 @@ __all__ = [
     "EdgeOptimizersConfig",
     "EdgeShard",
     "EdgeShardError",
+    "EdgeShardWarning",
     "EdgeSparseVectorParams",
     "EdgeVectorParams",
     "Expression",
@@ -267,6 +274,7 @@ __all__ = [
     "MatchType",
     "MatchValue",
     "Memory",
+    "MemoryPlacementWarning",
     "MinShould",
     "Mmr",
     "Modifier",
@@ -299,6 +307,7 @@ __all__ = [
     "RangeFloat",
     "RangeType",
     "ReadOnlyError",
+    "RecallReport",
     "RecommendQuery",
     "Record",
     "Sample",
@@ -335,6 +344,7 @@ __all__ = [
     "TokenizerType",
     "TurboQuantBitSize",
     "TurboQuantQuantizationConfig",
+    "UnindexedScanWarning",
     "UpdateMode",
     "UpdateOperation",
     "UuidIndexParams",
@@ -354,13 +364,17 @@ __all__ = [
 
 if TYPE_CHECKING:
     from edgeshard.arrow import to_arrow, to_pandas
+    from edgeshard.query.recall import RecallReport
+    from edgeshard.shard.optimizer.background import BackgroundOptimize
     from edgeshard.shard.shard import EdgeShard
     from edgeshard.shard.snapshot.create import SnapshotInfo
     from edgeshard.shard.snapshot.limits import SnapshotLimits
 else:
     # Imported when first used: programs that only talk about shards need none of the engine.
     _LAZY = {
+        "BackgroundOptimize": "edgeshard.shard.optimizer.background",
         "EdgeShard": "edgeshard.shard.shard",
+        "RecallReport": "edgeshard.query.recall",
         "SnapshotInfo": "edgeshard.shard.snapshot.create",
         "SnapshotLimits": "edgeshard.shard.snapshot.limits",
         "to_arrow": "edgeshard.arrow",

@@ -1,4 +1,4 @@
-"""The command line: ``python -m edgeshard info | check | repair | count | scroll PATH``."""
+"""The command line: ``python -m edgeshard info | check | repair | count | scroll | recall PATH``."""
 
 from __future__ import annotations
 
@@ -63,11 +63,23 @@ def scroll(options: argparse.Namespace) -> int:
     return 0
 
 
+def recall(options: argparse.Namespace) -> int:
+    """Print how much of the exact answer searches for stored vectors find."""
+    with EdgeShard.load(options.path, read_only=True) as shard:
+        print(
+            shard.measure_recall(
+                options.sample, using=options.using, limit=options.limit, ef=options.ef, seed=options.seed
+            )
+        )
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("edgeshard", description="Look at, check and repair shards.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     actions: dict[str, Callable[[argparse.Namespace], int]] = {
         "info": info, "check": check, "repair": repair, "count": count, "scroll": scroll,
+        "recall": recall,
     }  # fmt: skip
     for name, action in actions.items():
         command = commands.add_parser(name, help=action.__doc__)
@@ -78,6 +90,12 @@ def _parser() -> argparse.ArgumentParser:
         if name == "scroll":
             command.add_argument("--limit", type=int, default=10, help="how many points (default 10)")
             command.add_argument("--vectors", action="store_true", help="with their vectors")
+        if name == "recall":
+            command.add_argument("--sample", type=int, default=100, help="how many vectors (default 100)")
+            command.add_argument("--limit", type=int, default=10, help="how many points per search (default 10)")
+            command.add_argument("--ef", type=int, default=None, help="beam of the graph (default: as configured)")
+            command.add_argument("--using", default=None, metavar="NAME", help="of the vectors (default: unnamed)")
+            command.add_argument("--seed", type=int, default=42, help="of the sample (default 42)")
     return parser
 
 

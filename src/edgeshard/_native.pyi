@@ -16,6 +16,12 @@ def cpu_isa() -> str:
 def default_threads() -> int:
     """Return how many threads this process may use (its processors, capped by EDGESHARD_THREADS)."""
 
+def scan_threads(estimated_ns: int, threads: int = 0) -> int:
+    """Return how many threads a scan that takes so long on one would be given now; 0 = it may choose.
+
+    A scan that may choose uses several only if it is long and no other scan of the process is in progress.
+    """
+
 # --- scan
 
 # Vectors are float32, float16 or uint8, C-contiguous; queries and chunks have one dtype and dimension.
@@ -148,6 +154,8 @@ class ColumnStrings:
     def find(self, text: str) -> int: ...
     def match(self, how: int, text: str) -> NDArray[np.bool_]: ...
     def dates_within(self, low: int, high: int) -> NDArray[np.bool_]: ...
+    def dates(self) -> NDArray[np.int64]: ...
+    def order(self, codes: NDArray[np.uint32], wanted: int) -> NDArray[np.uint32]: ...
 
 def extract_column(
     data: NDArray[np.uint8],
@@ -163,6 +171,13 @@ def gather_slices(
     source: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]: ...
 def any_by_owner(hits: NDArray[np.bool_], owners: NDArray[np.uint32], count: int) -> NDArray[np.bool_]: ...
+def group_by_point(
+    owners: NDArray[np.uint32], numbers: NDArray[np.uint32], points: int
+) -> tuple[NDArray[np.int64], NDArray[np.uint32]]: ...
+def count_values(
+    starts: NDArray[np.int64], numbers: NDArray[np.uint32], chosen: NDArray[np.uint32], groups: int
+) -> NDArray[np.int64]: ...
+def most_frequent(counts: NDArray[np.int64], wanted: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]: ...
 def geo_units(lons: NDArray[np.float64], lats: NDArray[np.float64]) -> NDArray[np.float64]: ...
 def geo_radius(
     lons: NDArray[np.float64],
@@ -181,6 +196,7 @@ def slice_mask(
 ) -> NDArray[np.bool_]: ...
 def parse_datetime(text: str) -> int | None: ...
 def select_payload(raw: bytes, paths: list[tuple[str | int | None, ...]], include: bool) -> bytes: ...
+
 # --- convert
 
 def pack_vector(vector: object, finite: bool) -> bytes | tuple[bytes, int, int] | None: ...
@@ -218,9 +234,7 @@ class IdMap:
 class DiskIdMap:
     """Binary search in an ``id_tracker.e2i``; -1 is not found, -2 a contradiction with the ids by offset."""
 
-    def __init__(
-        self, e2i: NDArray[np.uint8], i2e_keys: NDArray[np.uint8], is_uuid: NDArray[np.bool_], /
-    ) -> None: ...
+    def __init__(self, e2i: NDArray[np.uint8], i2e_keys: NDArray[np.uint8], is_uuid: NDArray[np.bool_], /) -> None: ...
     @property
     def status(self) -> tuple[str | None, int]: ...
     def find(self, id: int | UUID, /) -> int: ...
@@ -247,9 +261,7 @@ def unpack_sparse(
 # --- gridstore
 
 class GridCore:
-    def __init__(
-        self, directory: object, page_bytes: int, block_bytes: int, region_blocks: int, lz4: bool
-    ) -> None: ...
+    def __init__(self, directory: object, page_bytes: int, block_bytes: int, region_blocks: int, lz4: bool) -> None: ...
     @property
     def pages(self) -> int: ...
     @property
@@ -272,9 +284,7 @@ class GridCore:
     def present(self, slots: NDArray[np.uint32] | None) -> NDArray[np.bool_]: ...
     def put(self, slot: int, value: bytes) -> int: ...
     @overload
-    def put_batch(
-        self, slots: NDArray[np.uint32], values: list[bytes | None], start: int
-    ) -> tuple[int, int]: ...
+    def put_batch(self, slots: NDArray[np.uint32], values: list[bytes | None], start: int) -> tuple[int, int]: ...
     @overload
     def put_batch(
         self, slots: NDArray[np.uint32], data: NDArray[np.uint8], bounds: NDArray[np.int64], start: int
@@ -397,7 +407,10 @@ def hnsw_build(
     payload_m0: int,
     progress: object,
     cancel: object,
+    old: HnswLinks | None = None,
+    old_points: NDArray[np.uint32] | None = None,
 ) -> HnswLinks | None: ...
+
 # --- wal
 
 # data, payload: any contiguous bytes-like object.
@@ -415,9 +428,7 @@ def wal_record(payload: Any, previous: int) -> tuple[bytes, int]:
 def wal_frame(payload: Any, previous: int) -> tuple[bytes, bytes, int]:
     """Return (what precedes the payload, what follows it, its checksum)."""
 
-def wal_scan(
-    data: Any, offset: int, previous: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], int, int, int]:
+def wal_scan(data: Any, offset: int, previous: int) -> tuple[NDArray[np.int64], NDArray[np.int64], int, int, int]:
     """Return (offsets, payload lengths, end, last checksum, stop).
 
     stop: 0 the file is full, 1 zeroes follow, 2 a length that cannot be, 3 a wrong checksum.
@@ -425,6 +436,9 @@ def wal_scan(
 
 def wal_inspect(data: Any, offset: int, previous: int) -> tuple[int, int] | None:
     """Return (offset, checksum) where the log goes on behind the invalid record at `offset`, or None."""
+
+def wal_skip(data: Any, offset: int, previous: int, most: int) -> tuple[int, int, int]:
+    """Pass over at most `most` records by their lengths, never the last; return how many, (offset, checksum) there."""
 
 def all_zero(data: Any) -> bool: ...
 def cbor_dumps(value: Any) -> bytes:
@@ -465,7 +479,6 @@ def decode_upsert_raw(
 
 def string_texts(strings: ColumnStrings, codes: NDArray[np.uint32]) -> list[str]: ...
 def string_bytes(strings: ColumnStrings, first: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]: ...
-def string_dates(strings: ColumnStrings) -> NDArray[np.int64]: ...
 def string_uuids(
     strings: ColumnStrings,
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint8]]: ...
@@ -483,20 +496,51 @@ def pack_tokens(
     lengths: bool,
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]: ...
 
-class TokenTable:
-    def __init__(self) -> None: ...
-    def __len__(self) -> int: ...
+class TextIndex:
+    @property
+    def documents(self) -> int: ...
+    def all_of(self, tokens: list[str], count: int) -> NDArray[np.bool_]: ...
+    def any_of(self, tokens: list[str], count: int) -> NDArray[np.bool_]: ...
+    def phrase(self, tokens: list[str], count: int) -> NDArray[np.bool_]: ...
+    def filled(self, count: int) -> NDArray[np.bool_]: ...
+    def statistics(self, tokens: list[str], alive: NDArray[np.bool_] | None) -> tuple[int, int, list[int]]: ...
+    def search(
+        self,
+        tokens: list[str],
+        rarity: list[float],
+        k: float,
+        b: float,
+        average: float,
+        mask: NDArray[np.bool_],
+        limit: int,
+    ) -> tuple[NDArray[np.uint32], NDArray[np.float32]]: ...
+
+class PlainTextIndex(TextIndex):
+    def __init__(self, separators: bool) -> None: ...
     @property
     def nbytes(self) -> int: ...
-    def add(self, vocabulary: list[str], numbers: NDArray[np.uint32], bounds: NDArray[np.int64]) -> None: ...
-    def find(self, token: str) -> int | None: ...
-    def frequencies(self, token: int) -> NDArray[np.uint32]: ...
-    def holders(
-        self, token: int, starts: NDArray[np.int64], owners: NDArray[np.uint32]
-    ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]: ...
-    def lengths(self) -> NDArray[np.uint32]: ...
-    def phrase(self, tokens: list[int]) -> NDArray[np.bool_]: ...
+    def put(
+        self,
+        documents: NDArray[np.uint32],
+        vocabulary: list[str],
+        numbers: NDArray[np.uint32],
+        bounds: NDArray[np.int64],
+        texts: NDArray[np.uint32],
+        counts: NDArray[np.uint32],
+    ) -> None: ...
+    def remove(self, documents: NDArray[np.uint32]) -> None: ...
 
+class TextIndexFiles(TextIndex):
+    def check(self) -> None: ...
+
+def open_text_files(
+    vocabulary: NDArray[np.uint8],
+    postings: NDArray[np.uint8],
+    distinct: NDArray[np.uint8],
+    frequencies: NDArray[np.uint8],
+    positions: bool,
+    documents: int,
+) -> TextIndexFiles: ...
 def build_map(
     kind: int,
     data: NDArray[np.uint8],
@@ -640,9 +684,7 @@ class SparseIndex:
     ) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
         """Return (sims, number of shared indices) of points given by ascending offset."""
 
-    def frequencies(
-        self, indices: NDArray[np.uint32], mask: NDArray[np.bool_] | None = None
-    ) -> NDArray[np.int64]:
+    def frequencies(self, indices: NDArray[np.uint32], mask: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
         """Return how many points (that mask marks) have each index."""
 
 class PlainSparseIndex(SparseIndex):
@@ -662,9 +704,7 @@ class PlainSparseIndex(SparseIndex):
     ) -> None:
         """Add vectors of points that have none here."""
 
-    def remove(
-        self, offsets: NDArray[np.uint32], indptr: NDArray[np.int64], indices: NDArray[np.uint32]
-    ) -> None:
+    def remove(self, offsets: NDArray[np.uint32], indptr: NDArray[np.int64], indices: NDArray[np.uint32]) -> None:
         """Take out the vectors points have."""
 
     def encode(self, weights: int) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
@@ -680,6 +720,7 @@ class PackedSparseIndex(SparseIndex):
     def check(self) -> None:
         """Check every list."""
 
+def sums_above(sums: NDArray[np.float32], least: float, isa: str | None = None) -> NDArray[np.uint8]: ...
 def idf_weights(
     indexes: list[SparseIndex], indices: NDArray[np.uint32], values: NDArray[np.float32]
 ) -> NDArray[np.float32]:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 from uuid import UUID
 
 from edgeshard.models.config import EdgeConfig
@@ -34,7 +34,8 @@ from edgeshard.models.requests import (
 from edgeshard.models.results import FacetResponse, Record, ScoredPoint, ShardInfo
 from edgeshard.models.updates import UpdateOperation
 from edgeshard.shard.shard import EdgeShard as SyncShard
-from edgeshard.shard.shard import PathLike, PointId
+from edgeshard.shard.shard import PointId
+from edgeshard.storage.files import PathLike
 
 if TYPE_CHECKING:
     import threading
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
     from edgeshard.models.params import SearchParams
     from edgeshard.models.plans import StagePlan
     from edgeshard.models.ranking import OrderBy
+    from edgeshard.query.recall import RecallReport
+    from edgeshard.shard.optimizer.background import BackgroundOptimize
     from edgeshard.shard.snapshot.create import SnapshotInfo
     from edgeshard.shard.snapshot.limits import SnapshotLimits
 
@@ -164,6 +167,7 @@ class EdgeShard:
         """Apply one operation whole, or not at all."""
         await self._write(self._shard.update, operation)
 
+    @overload
     async def optimize(
         self,
         *,
@@ -171,10 +175,36 @@ class EdgeShard:
         cancel: Callable[[], bool] | threading.Event | None = None,
         threads: int | None = None,
         budget_ms: float | None = None,
-    ) -> bool:
-        """Merge small segments and build indexes; updates and reads go on meanwhile."""
+        background: Literal[False] = False,
+    ) -> bool: ...
+
+    @overload
+    async def optimize(
+        self,
+        *,
+        on_progress: Callable[[str, float], None] | None = None,
+        cancel: Callable[[], bool] | threading.Event | None = None,
+        threads: int | None = None,
+        budget_ms: float | None = None,
+        background: Literal[True],
+    ) -> BackgroundOptimize: ...
+
+    async def optimize(
+        self,
+        *,
+        on_progress: Callable[[str, float], None] | None = None,
+        cancel: Callable[[], bool] | threading.Event | None = None,
+        threads: int | None = None,
+        budget_ms: float | None = None,
+        background: bool = False,
+    ) -> bool | BackgroundOptimize:
+        """Merge small segments and build indexes; updates and reads go on meanwhile.
+
+        In the background at low priority: wait for what is returned with ``await asyncio.wrap_future(handle)``.
+        """
+        run: Callable[..., bool | BackgroundOptimize] = self._shard.optimize
         return await self._read(
-            self._shard.optimize, on_progress=on_progress, cancel=cancel, threads=threads, budget_ms=budget_ms
+            run, on_progress=on_progress, cancel=cancel, threads=threads, budget_ms=budget_ms, background=background
         )
 
     # --- snapshots ---------------------------------------------------------------------------------------
@@ -187,6 +217,7 @@ class EdgeShard:
         checksum: str | None = None,
         limits: SnapshotLimits | None = None,
         mirror: bool = False,
+        durable: bool = False,
     ) -> None:
         """Turn a snapshot archive into a shard directory."""
         await asyncio.to_thread(
@@ -196,6 +227,7 @@ class EdgeShard:
             checksum=checksum,
             limits=limits,
             mirror=mirror,
+            durable=durable,
         )
 
     async def create_snapshot(
@@ -270,6 +302,21 @@ class EdgeShard:
             filter=filter,
             params=params,
             score_threshold=score_threshold,
+        )
+
+    async def measure_recall(
+        self,
+        sample: int | npt.ArrayLike = 100,
+        *,
+        using: str | None = None,
+        limit: int = 10,
+        ef: int | None = None,
+        filter: Filter | None = None,
+        seed: int = 42,
+    ) -> RecallReport:
+        """How much of the exact answer searches find, and how long both take."""
+        return await self._read(
+            self._shard.measure_recall, sample, using=using, limit=limit, ef=ef, filter=filter, seed=seed
         )
 
     async def query_batch(self, request: QueryBatchRequest) -> list[list[ScoredPoint]]:

@@ -23,6 +23,12 @@
         ├── ReadOnlyError                RuntimeError  a write to a shard opened for reading
         └── CancelledError               RuntimeError  a long call was cancelled by its caller
 
+    UserWarning
+    └── EdgeShardWarning                 everything the engine warns of on purpose
+        ├── UnindexedScanWarning                       searches scan more than the indexing threshold: optimize()
+        ├── MemoryPlacementWarning                     the system refused to pin what is configured to be
+        └── BackgroundOptimizeWarning                  a background optimisation failed unnoticed
+
 Each leaf derives from the built-in it specialises, so ``except ValueError`` works, and all derive from
 ``Exception``, so code written for ``qdrant_edge``, which raises bare ``Exception``, keeps working.
 Messages keep the prefixes of ``qdrant_edge`` because callers match on them.
@@ -38,20 +44,24 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
+    "BackgroundOptimizeWarning",
     "CancelledError",
     "ClosedError",
     "CorruptedError",
     "DivergedError",
     "EdgeShardError",
+    "EdgeShardWarning",
     "ForkedShardError",
     "IndexNotFoundError",
     "LockedError",
+    "MemoryPlacementWarning",
     "NotFoundError",
     "PointNotFoundError",
     "ReadOnlyError",
     "SnapshotError",
     "StorageError",
     "SyncError",
+    "UnindexedScanWarning",
     "ValidationError",
     "VectorDimensionError",
     "VectorNameNotFoundError",
@@ -180,6 +190,22 @@ class ReadOnlyError(EdgeShardError, RuntimeError):
 
 class CancelledError(EdgeShardError, RuntimeError):
     """A long call was cancelled by its caller; the shard is as it was."""
+
+
+class EdgeShardWarning(UserWarning):
+    """Base of everything the engine warns of, for :func:`warnings.filterwarnings`."""
+
+
+class UnindexedScanWarning(EdgeShardWarning):
+    """A search compared more unindexed vectors than the indexing threshold allows for: call ``optimize()``."""
+
+
+class MemoryPlacementWarning(EdgeShardWarning):
+    """The system refused to keep in memory what is configured to be pinned."""
+
+
+class BackgroundOptimizeWarning(EdgeShardWarning):
+    """``optimize(background=True)`` failed and nobody asked for its result."""
 
 
 class ValueError(ValidationError):  # last in the module: the classes above derive from the built-in

@@ -44,6 +44,8 @@ def main() -> None:
             shard = edgeshard.EdgeShard.load(path)
         elif roll < 0.12:
             shard.optimize()
+        elif roll < 0.16:
+            shard.optimize(background=True)
 
 
 if __name__ == "__main__":

@@ -21,12 +21,13 @@ def answer(threads: int) -> np.ndarray:
     return _native.scan_topk(QUERIES, [ROWS], None, 10, 2, threads=threads)[0]
 
 
-def test_concurrent_callers_share_the_pool():
+@pytest.mark.parametrize("threads", [4, 0])
+def test_concurrent_callers_share_the_pool(threads):
     want = answer(1)
     wrong = []
 
     def work():
-        wrong.extend(True for _ in range(5) if not np.array_equal(answer(4), want))
+        wrong.extend(True for _ in range(5) if not np.array_equal(answer(threads), want))
 
     callers = [threading.Thread(target=work) for _ in range(6)]
     for caller in callers:
@@ -34,6 +35,30 @@ def test_concurrent_callers_share_the_pool():
     for caller in callers:
         caller.join()
     assert not wrong
+
+
+def test_a_scan_takes_helpers_only_if_it_is_long():
+    assert _native.scan_threads(100_000) == 1
+    assert _native.scan_threads(10**9) == _native.default_threads()
+    assert _native.scan_threads(10**9, 3) == 3
+
+
+def test_a_scan_beside_another_one_stays_on_its_thread():
+    done = threading.Event()
+
+    def scan():
+        while not done.is_set():
+            answer(0)
+
+    other = threading.Thread(target=scan)
+    other.start()
+    try:
+        while _native.scan_threads(10**9) != 1:  # until one is caught in the act; the suite's time limit ends it
+            pass
+        assert _native.scan_threads(10**9, 3) == 3
+    finally:
+        done.set()
+        other.join()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

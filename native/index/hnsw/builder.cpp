@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "index/hnsw/builder_worker.hpp"
 #include "support/thread_pool.hpp"
 
 namespace edgeshard {
@@ -12,7 +13,7 @@ namespace {
 constexpr uint64_t kNoEntry = ~uint64_t{0};
 constexpr size_t kSingleThreaded = 256;  // the first nodes must find each other
 constexpr size_t kMaxLevel = 40;
-constexpr size_t kCompare = 8;           // kept links compared at once in select()
+constexpr size_t kCompare = 8;           // kept links compared at once in is_diverse()
 
 uint64_t mix(uint64_t x) {  // splitmix64 (Steele, Lea, Flood 2014)
     x += 0x9e3779b97f4a7c15;
@@ -28,48 +29,34 @@ uint8_t draw_level(uint64_t seed, uint64_t node, uint32_t m) {
     return static_cast<uint8_t>(std::min(level, static_cast<double>(kMaxLevel)));
 }
 
-template <class T>
-T read(const T& value) {  // of a list that another thread may be changing
-    return std::atomic_ref<T>(const_cast<T&>(value)).load(std::memory_order_relaxed);
-}
-template <class T>
-void write(T& place, T value) {
-    std::atomic_ref<T>(place).store(value, std::memory_order_relaxed);
-}
-
 }  // namespace
-
-struct Builder::Worker {
-    Worker(const Space& space, bool on_codes) : scorer(space.scorer(on_codes)) {}
-    std::unique_ptr<Scorer> scorer;
-    Visited visited;
-    Beam beam;
-    std::vector<uint32_t> nodes, points, fresh_points;
-    std::vector<float> sims;
-    std::vector<Pick> found, kept;
-    std::vector<Link> own;
-};
 
 Builder::Builder(const Space& space, std::vector<uint32_t> points, const BuildOptions& options)
     : space_(space), points_(std::move(points)), options_(options), on_codes_(space.walks_on_codes()),
       entry_(kNoEntry) {
     const size_t n = points_.size();
     levels_.assign(n, 0);
-    upper_first_.assign(n, 0);
-    uint32_t upper = 0;
-    for (size_t i = 0; i < n && !options_.flat && options_.m; ++i) {
+    for (size_t i = 0; i < n && !options_.flat && options_.m; ++i)
         levels_[i] = draw_level(options_.seed, i, options_.m);
-        upper_first_[i] = upper;
-        upper += levels_[i];
-    }
     links0_.resize(n * options_.m0);
     counts0_.assign(n, 0);
     kept0_.assign(n, 0);
-    links_upper_.resize(size_t{upper} * options_.m);
-    counts_upper_.assign(upper, 0);
-    kept_upper_.assign(upper, 0);
+    place_upper_lists();
     locks_ = std::make_unique<std::atomic<uint8_t>[]>(n);
     if (!options_.threads) options_.threads = default_threads();
+}
+
+// Gives every node as many lists above level 0 as its level says; empties those there are.
+void Builder::place_upper_lists() {
+    upper_first_.assign(points_.size(), 0);
+    uint32_t upper = 0;
+    for (size_t i = 0; i < points_.size(); ++i) {
+        upper_first_[i] = upper;
+        upper += levels_[i];
+    }
+    links_upper_.assign(size_t{upper} * options_.m, {});
+    counts_upper_.assign(upper, 0);
+    kept_upper_.assign(upper, 0);
 }
 
 Builder::~Builder() = default;
@@ -202,23 +189,27 @@ void Builder::select(std::vector<Pick>& sorted, uint32_t limit, Worker& w) {
     w.kept.clear();
     w.points.clear();        // of all kept
     w.fresh_points.clear();  // of the kept that are not known
-    float sims[kCompare];
     for (const Pick& c : sorted) {
         if (w.kept.size() >= limit) break;
-        const std::vector<uint32_t>& others = c.known ? w.fresh_points : w.points;
-        bool good = true;
-        if (!others.empty()) w.scorer->use_point(points_[c.node]);
-        for (size_t at = 0; at < others.size() && good; at += kCompare) {
-            const size_t n = std::min(kCompare, others.size() - at);
-            w.scorer->score(&others[at], n, sims);
-            for (size_t i = 0; i < n; ++i) good = good && !(sims[i] > c.sim);
-        }
-        if (!good) continue;
+        if (!is_diverse(c, c.known ? w.fresh_points : w.points, w)) continue;
         w.kept.push_back(c);
         w.points.push_back(points_[c.node]);
         if (!c.known) w.fresh_points.push_back(points_[c.node]);
     }
     sorted.swap(w.kept);
+}
+
+// Whether a candidate is closer to the base than to each of some points.
+bool Builder::is_diverse(const Pick& candidate, const std::vector<uint32_t>& others, Worker& w) {
+    float sims[kCompare];
+    if (!others.empty()) w.scorer->use_point(points_[candidate.node]);
+    for (size_t at = 0; at < others.size(); at += kCompare) {
+        const size_t n = std::min(kCompare, others.size() - at);
+        w.scorer->score(&others[at], n, sims);
+        for (size_t i = 0; i < n; ++i)
+            if (sims[i] > candidate.sim) return false;
+    }
+    return true;
 }
 
 // Writes a list; the caller holds its lock or is the only one who knows the node.

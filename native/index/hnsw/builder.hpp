@@ -46,6 +46,7 @@ public:
     Graph finish(uint32_t total, const std::vector<std::vector<uint32_t>>* extra = nullptr) const;
 
 private:
+    friend class Healer;
     struct Link {
         uint32_t node;
         float sim;
@@ -69,11 +70,13 @@ private:
     uint32_t descend(uint32_t entry, size_t from, size_t to, Worker& worker);
     void search_level(uint32_t entry, size_t level, Worker& worker);
     void select(std::vector<Pick>& sorted, uint32_t limit, Worker& worker);
+    bool is_diverse(const Pick& candidate, const std::vector<uint32_t>& others, Worker& worker);
     static void replace(const ListRef& list, const std::vector<Pick>& picks);
     void link_back(uint32_t node, uint32_t from, float sim, size_t level, Worker& worker);
     void lock(uint32_t node);
     void unlock(uint32_t node);
     Worker& worker(unsigned index);
+    void place_upper_lists();
 
     const Space& space_;
     std::vector<uint32_t> points_;

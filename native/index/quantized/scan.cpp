@@ -11,8 +11,8 @@ namespace {
 
 constexpr size_t kGrain = 1024;  // rows a thread takes at a time
 
-unsigned threads_of(const Codec& codec, size_t comparisons, unsigned threads) {
-    return threads_for(static_cast<uint64_t>(codec.estimated_ns() * static_cast<double>(comparisons)), threads);
+uint64_t estimate_ns(const Codec& codec, size_t comparisons) {
+    return static_cast<uint64_t>(codec.estimated_ns() * static_cast<double>(comparisons));
 }
 
 // Pointers to rows ids[0] .. ids[n - 1], or first .. first + n - 1 if `ids` is null.
@@ -34,8 +34,9 @@ void score_block(CodeScorer& scorer, const Rows& rows, const uint32_t* ids, size
 
 void score_rows(const Codec& codec, const Rows& rows, const float* queries, size_t count, const Chosen& chosen,
                 float* sims, unsigned threads, Isa isa) {
+    const ScanTurn turn(estimate_ns(codec, chosen.n), threads);
     for (size_t q = 0; q < count; ++q) {
-        parallel_for(chosen.n, kGrain, threads_of(codec, chosen.n, threads), [&](size_t begin, size_t end) {
+        turn.parallel_for(chosen.n, kGrain, [&](size_t begin, size_t end) {
             const auto scorer = codec.scorer(isa);
             scorer->use_query(queries + q * codec.dim());
             const uint32_t* ids = chosen.listed ? chosen.listed + begin : nullptr;
@@ -46,12 +47,12 @@ void score_rows(const Codec& codec, const Rows& rows, const float* queries, size
 
 std::vector<std::vector<Hit>> top_rows(const Codec& codec, const Rows& rows, const float* queries, size_t count,
                                        const Chosen& chosen, size_t k, unsigned threads, Isa isa) {
-    const unsigned workers = threads_of(codec, chosen.n, threads);
-    const size_t grain = std::max(kGrain, (chosen.n + workers - 1) / std::max(workers, 1u) / 4);
+    const ScanTurn turn(estimate_ns(codec, chosen.n), threads);
+    const size_t grain = std::max(kGrain, (chosen.n + turn.threads() - 1) / turn.threads() / 4);
     std::vector<std::vector<Hit>> found(count);
     for (size_t q = 0; q < count; ++q) {
-        std::vector<TopK> best(workers, TopK(k));
-        parallel_for(chosen.n, grain, workers, [&](size_t begin, size_t end, unsigned worker) {
+        std::vector<TopK> best(turn.threads(), TopK(k));
+        turn.parallel_for(chosen.n, grain, [&](size_t begin, size_t end, unsigned worker) {
             const auto scorer = codec.scorer(isa);
             scorer->use_query(queries + q * codec.dim());
             TopK& top = best[worker];
@@ -82,7 +83,8 @@ void score_points(const Codec& codec, const Rows& rows, const PointRows& table, 
     for (size_t i = 0; i < chosen.n; ++i) total += rows_of(i);
     const double each = chosen.n ? static_cast<double>(total) / static_cast<double>(chosen.n) : 1;
     const size_t grain = std::max<size_t>(1, static_cast<size_t>(kGrain / std::max(each, 1.0)));
-    parallel_for(chosen.n, grain, threads_of(codec, total * query_rows, threads), [&](size_t begin, size_t end) {
+    const ScanTurn turn(estimate_ns(codec, total * query_rows), threads);
+    turn.parallel_for(chosen.n, grain, [&](size_t begin, size_t end) {
         const auto scorer = codec.scorer(isa);
         std::vector<float> inner;
         for (size_t i = begin; i < end; ++i) sims[i] = rows_of(i) ? 0.0f : std::numeric_limits<float>::quiet_NaN();

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from edgeshard import _native
 from edgeshard.errors import VectorNameNotFoundError
-from edgeshard.filter.evaluate import evaluate, evaluate_offsets
+from edgeshard.filter.evaluate import evaluate_offsets
+from edgeshard.filter.selections import Selection
 from edgeshard.models.filters import Filter
 from edgeshard.query.hits import Keys, by_segment
 from edgeshard.segment.batch import Mask, Offsets
@@ -31,13 +32,13 @@ class Scope:
         trace: notes what is done, for an explanation; None otherwise.
     """
 
-    __slots__ = ("_masks", "schema", "segments", "trace")
+    __slots__ = ("_selections", "schema", "segments", "trace")
 
     def __init__(self, segments: Sequence[Segment], schema: Schema, trace: Any = None) -> None:
         self.segments = segments
         self.trace = trace
         self.schema = schema
-        self._masks: dict[tuple[int, tuple[int, ...]], Mask] = {}
+        self._selections: dict[tuple[int, ...], Selection] = {}
 
     def spec(self, name: str) -> VectorSchema:
         """The vectors of a name.
@@ -51,17 +52,21 @@ class Scope:
             known = ", ".join(repr(known or "(unnamed)") for known in self.schema)
             raise VectorNameNotFoundError(f"Not existing vector name error: {name}. This shard has: {known}") from None
 
+    def select(self, number: int, filters: Filters) -> Selection:
+        """The points of a segment that all filters match."""
+        segment = self.segments[number]
+        if len(filters) < 2:
+            return segment.select(filters[0] if filters else None)
+        key = (number, *map(id, filters))
+        found = self._selections.get(key)
+        if found is None:
+            masks = [segment.select(condition).mask for condition in filters]
+            found = self._selections[key] = Selection(np.logical_and.reduce(masks))
+        return found
+
     def mask(self, number: int, filters: Filters) -> Mask:
         """``(count,)`` which offsets of a segment hold a point that all filters match. Do not change it."""
-        key = (number, tuple(map(id, filters)))
-        mask = self._masks.get(key)
-        if mask is None:
-            segment = self.segments[number]
-            mask = segment.live_mask()
-            for condition in filters:
-                mask &= evaluate(condition, SegmentContext(segment))
-            self._masks[key] = mask
-        return mask
+        return self.select(number, filters).mask
 
     def condition(self, keys: Keys, condition: Filter) -> Mask:
         """Which of some points a filter matches."""

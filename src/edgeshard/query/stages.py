@@ -18,6 +18,7 @@ from edgeshard.query import fusion
 from edgeshard.query.hits import Hits, union
 from edgeshard.query.scope import Filters, Scope
 from edgeshard.query.vector_search import candidates, diversify, having, rescore, search
+from edgeshard.segment.id_order import first_by_id
 
 MAX_DEPTH = 64
 """Deepest nesting of prefetches, as in Qdrant."""
@@ -142,7 +143,7 @@ def everything(scope: Scope, filters: Filters) -> Any:
     """Keys of all points the filters match."""
     from edgeshard.query.hits import make_keys
 
-    found = [make_keys(n, np.flatnonzero(scope.mask(n, filters))) for n in range(len(scope.segments))]
+    found = [make_keys(n, scope.select(n, filters).offsets) for n in range(len(scope.segments))]
     return np.concatenate(found) if found else np.zeros(0, np.uint64)
 
 
@@ -157,10 +158,10 @@ def first(scope: Scope, filters: Filters, limit: int) -> Hits:
     from edgeshard.models.ids import id_sort_key
     from edgeshard.query.hits import make_keys
 
-    pages = []
-    for number, segment in enumerate(scope.segments):
-        offsets = segment.ids.sorted_offsets()
-        pages.append(offsets[np.flatnonzero(scope.mask(number, filters)[offsets])[: min(limit, len(offsets))]])
+    pages = [
+        first_by_id(segment, scope.select(number, filters) if filters else None, limit)
+        for number, segment in enumerate(scope.segments)
+    ]
     if len(pages) == 1:
         keys = make_keys(0, pages[0])
     else:

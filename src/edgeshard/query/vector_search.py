@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeshard.errors import ValidationError, WrongVectorKindError
+from edgeshard.filter.selections import Selection
 from edgeshard.models.queries import Query
 from edgeshard.query.hits import Hits, Keys, best, by_segment, empty, make_keys
 from edgeshard.query.kinds import VectorQuery, cut, shown, take_apart
 from edgeshard.query.mmr import choose
 from edgeshard.query.scope import Filters, Scope, all_offsets
 from edgeshard.segment.batch import Mask
-from edgeshard.segment.fields import AbsentField
+from edgeshard.segment.fields import AbsentField, DenseField
 from edgeshard.segment.schema import COSINE, DOT, VectorSchema
 from edgeshard.segment.sparse_field import SparseField
 from edgeshard.storage.convert import from_stored, to_stored
@@ -46,7 +47,12 @@ def search(scope: Scope, query: Any, filters: Filters, limit: int, threshold: fl
         keys, sims = nearest(scope, parts.using, prepared, filters, limit, params)[0]
         scores = shown(sims, spec)
     else:
-        keys, scores = _scored_all(scope, parts, prepared, filters, limit)
+        found = None
+        if isinstance(query, Query.RecommendBestScore) and spec.kind == "dense":
+            from edgeshard.query.recommend import best_score
+
+            found = best_score(scope, parts, prepared, len(query.query._positives), filters, limit)
+        keys, scores = _scored_all(scope, parts, prepared, filters, limit) if found is None else found
     count = cut(scores, threshold, spec)
     return Hits(keys[:count], scores[:count])
 
@@ -62,7 +68,7 @@ def rescore(scope: Scope, query: Any, keys: Keys, limit: int, threshold: float |
     spec = scope.spec(parts.using)
     check_idf(scope, parts.using, params)
     prepared = scope.queries(parts.using, parts.examples, corpus_of(params), params)
-    kept, scores = _score_keys(scope, parts, prepared, keys)
+    kept, scores = score_keys(scope, parts, prepared, keys)
     kept, scores = best(kept, scores, limit)
     if parts.combine is None:
         scores = shown(scores, spec)
@@ -153,11 +159,17 @@ def nearest(
         started = perf_counter()
         known, alive = segment.alive(name)
         mask: Mask | None = known
+        chosen: Selection | None = None
         if filters:
-            mask = known & scope.mask(number, filters)
+            chosen = scope.select(number, filters)
+            if alive != segment.live:
+                chosen = Selection(known & chosen.mask)
+            mask = chosen.mask
         elif alive == len(known) and field.takes_all:
             mask = None
-        if isinstance(field, SparseField):
+        if chosen is not None and type(field) is DenseField:
+            answers = field.topk_of(queries, chosen, limit)
+        elif isinstance(field, SparseField):
             answers = field.topk(queries, mask, limit, params, filtered=bool(filters))
         else:
             answers = field.topk(queries, mask, limit, params)
@@ -197,10 +209,10 @@ def _scored_all(
         if scope.trace is not None:
             _note(scope, number, filters, mask, started)
     keys = np.concatenate(candidates) if candidates else np.zeros(0, np.uint64)
-    return best(*_score_keys(scope, parts, prepared, keys), limit)
+    return best(*score_keys(scope, parts, prepared, keys), limit)
 
 
-def _score_keys(scope: Scope, parts: VectorQuery, prepared: list[Any], keys: Keys) -> tuple[Keys, Scores]:
+def score_keys(scope: Scope, parts: VectorQuery, prepared: list[Any], keys: Keys) -> tuple[Keys, Scores]:
     """Raw scores of those points that have the vector."""
     kept_keys, kept_scores = [], []
     for number, _, offsets in by_segment(keys):

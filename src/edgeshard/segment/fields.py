@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from edgeshard import _native
 from edgeshard.errors import VectorDimensionError, WrongVectorKindError
+from edgeshard.filter.selections import Selection
 from edgeshard.index.flat import FlatIndex, MultiFlatIndex
 from edgeshard.segment.batch import Column, DenseColumn, Mask, MultiColumn, Offsets, SparseColumn
 from edgeshard.segment.schema import VectorSchema
@@ -162,13 +163,18 @@ class DenseField:
 
     def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
         """See :class:`Field`."""
-        rows = queries[0] if len(queries) == 1 else np.concatenate(queries)
         if mask is None:
+            rows = queries[0] if len(queries) == 1 else np.concatenate(queries)
             return self.flat.search(rows, min(k, self.storage.count))
-        wanted = np.flatnonzero(mask)
-        if len(wanted) < LISTED_SHARE * len(mask):
-            return self.flat.search(rows, min(k, len(wanted)), offsets=wanted.astype(np.uint32))
-        return self.flat.search(rows, min(k, len(wanted)), mask=mask)
+        return self.topk_of(queries, Selection(mask), k)
+
+    def topk_of(self, queries: list[Any], chosen: Selection, k: int) -> list[Hits]:
+        """:meth:`topk` by exact search among the points of a selection."""
+        rows = queries[0] if len(queries) == 1 else np.concatenate(queries)
+        k = min(k, len(chosen))
+        if len(chosen) < LISTED_SHARE * len(chosen.mask):
+            return self.flat.search(rows, k, offsets=chosen.offsets)
+        return self.flat.search(rows, k, mask=chosen.mask)
 
     def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
         """See :class:`Field`."""

@@ -114,6 +114,7 @@ def add_field(segment: Segment, name: str, config: DenseConfig | SparseConfig) -
     else:
         segment.config.vector_data[name] = config
     spec = schema_of(segment.config)[name]
+    segment.touched()
     if not segment.appendable:
         segment.fields[name] = AbsentField(spec)
         return
@@ -127,6 +128,7 @@ def add_field(segment: Segment, name: str, config: DenseConfig | SparseConfig) -
 def drop_field(segment: Segment, name: str) -> None:
     """Forget a vector name of a segment; its files stay until the name is created again or the segment rebuilt."""
     segment.fields.pop(name).close()
+    segment.touched()
     segment.config.vector_data.pop(name, None)
     segment.config.sparse_vector_data.pop(name, None)
 

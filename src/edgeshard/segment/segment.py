@@ -16,6 +16,9 @@ import numpy.typing as npt
 
 from edgeshard import _native
 from edgeshard.filter.columns import PayloadColumns
+from edgeshard.filter.evaluate import evaluate
+from edgeshard.filter.selections import Selection, Selections
+from edgeshard.models.filters import Filter
 from edgeshard.models.payload import decode_payload
 from edgeshard.segment.batch import Batch, Column, Ids, Mask, Offsets
 from edgeshard.segment.changes import LastChanges
@@ -40,8 +43,8 @@ class Segment:
     """
 
     __slots__ = (
-        "_alive", "appendable", "changes", "columns", "config", "fields", "ids", "indexes", "path", "payload",
-        "version",
+        "_alive", "_everyone", "_selections", "appendable", "changes", "columns", "config", "fields", "ids", "indexes",
+        "path", "payload", "version",
     )  # fmt: skip
 
     def __init__(
@@ -64,6 +67,8 @@ class Segment:
         self.changes = LastChanges()
         self.columns = PayloadColumns(self)
         self._alive: dict[str, tuple[Mask, int]] = {}
+        self._everyone: Selection | None = None
+        self._selections = Selections()
         indexes.attach(self)
 
     @property
@@ -90,10 +95,30 @@ class Segment:
             known = self._alive[name] = (mask, int(np.count_nonzero(mask)))
         return known
 
+    def select(self, filter: Filter | None) -> Selection:
+        """The points that match a filter, all of them for None.
+
+        Raises:
+            CorruptedError: a payload is not valid JSON.
+        """
+        if filter is not None:
+            return self._selections.of(filter, self._matching)
+        everyone = self._everyone
+        if everyone is None:
+            everyone = self._everyone = Selection(self.live_mask())
+        return everyone
+
+    def _matching(self, filter: Filter) -> Selection:
+        mask = evaluate(filter, SegmentContext(self))
+        if self.ids.live < len(mask):
+            np.greater(mask, self.ids.deleted_mask(), out=mask)
+        return Selection(mask)
+
     def touched(self) -> None:
-        """Note that points came, went or changed."""
-        if self._alive:
-            self._alive = {}
+        """Note that points came, went or changed, or what fields or payload indexes there are."""
+        self._alive = {}
+        self._everyone = None
+        self._selections.clear()
 
     def live_mask(self) -> Mask:
         """``(count,)`` which offsets hold a point."""
@@ -216,12 +241,14 @@ class Segment:
     def create_index(self, op_number: int, path: str, schema: Any) -> None:
         """Add or replace the payload index of a field path."""
         self.indexes.create_index(path, schema)
+        self.touched()
         self.changes.schema = op_number
         self.version = max(self.version, op_number)
 
     def delete_index(self, op_number: int, path: str) -> None:
         """Remove the payload index of a field path, if there is one."""
         self.indexes.delete_index(path)
+        self.touched()
         self.changes.schema = op_number
         self.version = max(self.version, op_number)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeshard.errors import CorruptedError, StorageError
+from edgeshard.errors import CorruptedError, StorageError, ValidationError
 from edgeshard.segment.segment import Segment
 from edgeshard.shard import config as configs
 from edgeshard.storage import files
@@ -17,6 +17,21 @@ from edgeshard.storage import files
 SEGMENTS = "segments"
 TEMPORARY = "temp_segments"
 GRAVE_SUFFIX = ".deleted"
+
+
+def directory_path(path: files.PathLike) -> Path:
+    """A path that a caller gave.
+
+    Raises:
+        TypeError: it is not text.
+        ValidationError: it is empty.
+    """
+    text = os.fspath(path)
+    if not isinstance(text, str):
+        raise TypeError(f"path must be str or os.PathLike[str], not {type(path).__name__}")
+    if not text:
+        raise ValidationError("the path of a shard must not be empty")
+    return Path(text)
 
 
 def holds_shard(path: Path) -> bool:

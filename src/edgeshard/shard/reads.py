@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import heapq
-from bisect import bisect_left
 from collections.abc import Sequence
 from typing import TypeAlias
 from uuid import UUID
 
 import numpy as np
 
-from edgeshard.filter.evaluate import evaluate
 from edgeshard.models.filters import Filter
 from edgeshard.models.ids import id_sort_key
 from edgeshard.models.results import Record
 from edgeshard.query.projection import Projection
-from edgeshard.segment.batch import Mask, Offsets
-from edgeshard.segment.segment import Segment, SegmentContext
+from edgeshard.segment.batch import Offsets
+from edgeshard.segment.id_order import first_by_id
+from edgeshard.segment.segment import Segment
 
 Segments = Sequence[Segment]
 PointId: TypeAlias = "int | UUID"
@@ -66,11 +65,13 @@ def scroll(
         condition: only points it matches.
         projection: what to return of each.
     """
-    pages = [_page(segment, start, limit + 1, condition) for segment in segments]
-    if len(segments) == 1:
-        order = [(0, place) for place in range(min(len(pages[0]), limit + 1))]
-    else:
-        order = _merge(segments, pages, limit + 1)
+    pages = [
+        first_by_id(segment, None if condition is None else segment.select(condition), limit + 1, start)
+        for segment in segments
+    ]
+    if sum(map(bool, map(len, pages))) < 2:
+        return _one_page(segments, pages, limit, projection)
+    order = _merge(segments, pages, limit + 1)
     following: PointId | None = None
     if len(order) > limit:
         index, place = order[limit]
@@ -86,21 +87,15 @@ def scroll(
     return [next(records[index]) for index, _ in order], following
 
 
-def _page(segment: Segment, start: PointId | None, limit: int, condition: Filter | None) -> Offsets:
-    """The first offsets of one segment in id order, from an id on."""
-    offsets = segment.ids.sorted_offsets()
-    if start is not None:
-        offsets = offsets[first_at(segment, offsets, start) :]
-    if condition is None:
-        return offsets[:limit]
-    mask = evaluate(condition, SegmentContext(segment))
-    return offsets[np.flatnonzero(mask[offsets])[:limit]]
-
-
-def first_at(segment: Segment, offsets: Offsets, start: PointId) -> int:
-    """Place of the first of some offsets in id order whose id is not before ``start``."""
-    wanted = id_sort_key(start)
-    return bisect_left(range(len(offsets)), wanted, key=lambda n: id_sort_key(segment.ids.id_at(int(offsets[n]))))
+def _one_page(
+    segments: Segments, pages: list[Offsets], limit: int, projection: Projection
+) -> tuple[list[Record], PointId | None]:
+    """What :func:`scroll` returns when at most one segment has a page."""
+    for segment, page in zip(segments, pages, strict=True):
+        if len(page):
+            following = segment.ids.ids_of(page[limit : limit + 1])[0] if len(page) > limit else None
+            return make_records(segment, page[:limit], projection), following
+    return [], None
 
 
 def _merge(segments: Segments, pages: list[Offsets], limit: int) -> list[tuple[int, int]]:
@@ -113,16 +108,12 @@ def _merge(segments: Segments, pages: list[Offsets], limit: int) -> list[tuple[i
     return [(index, place) for (_, index, place), _ in zip(merged, range(limit), strict=False)]
 
 
-def count(segments: Segments, condition: Filter | None) -> int:
-    """How many points a filter matches; all for None."""
+def count(segments: Segments, condition: Filter | None, *, exact: bool = True) -> int:
+    """How many points a filter matches, all for None; otherwise than `exact`, an estimate from the indexes."""
     if condition is None:
         return sum(segment.live for segment in segments)
-    return sum(int(np.count_nonzero(matching(segment, condition))) for segment in segments)
+    if exact:
+        return sum(len(segment.select(condition)) for segment in segments)
+    from edgeshard.query.estimate import estimate
 
-
-def matching(segment: Segment, condition: Filter | None) -> Mask:
-    """``(count,)`` which offsets hold a point that a filter matches."""
-    mask = segment.live_mask()
-    if condition is not None:
-        mask &= evaluate(condition, SegmentContext(segment))
-    return mask
+    return sum(estimate((condition,), segment) for segment in segments)

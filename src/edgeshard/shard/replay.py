@@ -22,10 +22,10 @@ from edgeshard.models.operations import (
     UpdateVectors,
     UpsertPoints,
 )
+from edgeshard.segment.id_order import first_at
 from edgeshard.shard import apply
 from edgeshard.shard.operations import SyncPoints, SyncPointsRaw, UpsertRaw, decode
 from edgeshard.shard.prepare import prepare_raw, prepare_vectors, without_unknown_names
-from edgeshard.shard.reads import first_at
 from edgeshard.shard.resolve import resolve, select
 from edgeshard.shard.schema_changes import change_schema_replayed, is_schema_change
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from edgeshard.models.ranking import OrderBy
     from edgeshard.models.requests import FacetRequest, QueryBatchRequest, QueryRequest, SearchRequest
     from edgeshard.models.results import FacetResponse, ScoredPoint
+    from edgeshard.query.recall import RecallReport
     from edgeshard.shard.store import Store
 
 
@@ -86,6 +87,46 @@ class Searching:
 
         with self._reading() as store:
             return query_arrays(store.segments, store.schema, vectors, limit, using, filter, params, score_threshold)
+
+    def measure_recall(
+        self,
+        sample: int | npt.ArrayLike = 100,
+        *,
+        using: str | None = None,
+        limit: int = 10,
+        ef: int | None = None,
+        filter: Filter | None = None,
+        seed: int = 42,
+    ) -> RecallReport:
+        """How much of the exact answer searches find, and how long both take; updates wait meanwhile.
+
+        Args:
+            sample: how many stored vectors to search for (the point itself does not count), or query vectors
+                ``(q, dim)``, for multi-vectors ``q`` of them.
+            using: name of the vectors, None for the unnamed ones.
+            limit: how many points to ask for.
+            ef: beam of the graphs (``hnsw_ef``), None for their own.
+            filter: which points may be found.
+            seed: of the sample; the same sample for the same seed and the same points in the same segments.
+
+        Raises:
+            ValidationError: no queries, or no stored vectors to choose from.
+            WrongVectorKindError: the vectors are sparse: their searches are exact.
+            VectorNameNotFoundError: no vectors of that name.
+        """
+        from edgeshard.query.recall import measure_recall
+
+        with self._reading() as store:
+            return measure_recall(
+                store.segments,
+                store.schema,
+                sample,
+                using=using or "",
+                limit=limit,
+                ef=ef,
+                condition=filter,
+                seed=seed,
+            )
 
     def query_groups(self, request: GroupRequest) -> list[PointGroup]:
         """The best points for a query, grouped by a payload value; groups in the order of their best points.

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from os import getpid
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
-from edgeshard.errors import ClosedError, ForkedShardError, StorageError, ValidationError
+from edgeshard.errors import ClosedError, ForkedShardError, ValidationError
 from edgeshard.models.config import EdgeConfig
 from edgeshard.models.ids import parse_id
 from edgeshard.models.requests import (
@@ -25,22 +24,21 @@ from edgeshard.models.results import Record, ShardInfo
 from edgeshard.models.updates import UpdateOperation
 from edgeshard.query.projection import Projection
 from edgeshard.shard import reads
+from edgeshard.shard.directories import directory_path
+from edgeshard.shard.optimizing import Optimizing
 from edgeshard.shard.rwlock import ReadWriteLock
 from edgeshard.shard.schema_changes import is_schema_change
 from edgeshard.shard.searching import Searching
+from edgeshard.shard.snapshotting import Snapshotting
 from edgeshard.shard.store import Store
+from edgeshard.storage.files import PathLike
 
-if TYPE_CHECKING:
-    from edgeshard.shard.snapshot.create import SnapshotInfo
-    from edgeshard.shard.snapshot.limits import SnapshotLimits
-
-PathLike: TypeAlias = "str | os.PathLike[str]"
 PointId: TypeAlias = "int | str | UUID"
 
 DEFAULT_SCROLL_LIMIT = 10
 
 
-class EdgeShard(Searching):
+class EdgeShard(Searching, Snapshotting, Optimizing):
     """A shard: one directory of points, open in this process.
 
     Open one with :meth:`create` or :meth:`load`; use it as a context manager or call :meth:`close`. All methods may
@@ -64,6 +62,7 @@ class EdgeShard(Searching):
         shard._store = store
         shard._lock = ReadWriteLock()
         shard._optimising = threading.Lock()
+        shard._background = None
         shard._finalizer = weakref.finalize(shard, store.dispose)
         return shard
 
@@ -80,7 +79,7 @@ class EdgeShard(Searching):
         """
         if not isinstance(config, EdgeConfig):
             raise TypeError(f"config must be an EdgeConfig, not {type(config).__name__}")
-        return EdgeShard._wrap(Store.create(_directory(path), config))
+        return EdgeShard._wrap(Store.create(directory_path(path), config))
 
     @staticmethod
     def load(
@@ -115,8 +114,8 @@ class EdgeShard(Searching):
         if read_only:
             from edgeshard.shard.reader import ReadOnlyShard
 
-            return ReadOnlyShard.open(_directory(path), config)
-        return EdgeShard._wrap(Store.load(_directory(path), config, wait=wait, verify=verify))
+            return ReadOnlyShard.open(directory_path(path), config)
+        return EdgeShard._wrap(Store.load(directory_path(path), config, wait=wait, verify=verify))
 
     @staticmethod
     def check(path: PathLike, level: Literal["fast", "full"] = "full") -> list[str]:
@@ -132,7 +131,7 @@ class EdgeShard(Searching):
         """
         from edgeshard.shard.verify import check
 
-        return check(_directory(path), level)
+        return check(directory_path(path), level)
 
     @staticmethod
     def repair(path: PathLike) -> list[str]:
@@ -150,7 +149,7 @@ class EdgeShard(Searching):
         """
         from edgeshard.shard.repair import repair
 
-        return repair(_directory(path))
+        return repair(directory_path(path))
 
     def verify(self, level: Literal["fast", "full"] = "full") -> list[str]:
         """What is wrong with the open shard, one line each, empty if nothing; see :meth:`check`.
@@ -178,6 +177,8 @@ class EdgeShard(Searching):
     def close(self) -> None:
         """Flush and let go of the directory. Closing twice is fine; every other call then raises ClosedError.
 
+        An optimisation in the background is cancelled.
+
         Raises:
             StorageError: the disk refused the flush. A shard with a log is closed nevertheless and has lost nothing;
                 one without stays open until a call succeeds.
@@ -187,6 +188,7 @@ class EdgeShard(Searching):
         if os.getpid() != self._store.pid:
             self._store.close()
             return
+        self._stop_background()
         with self._optimising, self._lock.writing():
             self._store.close()
             self._finalizer.detach()
@@ -245,157 +247,6 @@ class EdgeShard(Searching):
             raise too_deep() from error
         finally:
             self._lock.release_write()
-
-    def optimize(
-        self,
-        *,
-        on_progress: Callable[[str, float], None] | None = None,
-        cancel: Callable[[], bool] | threading.Event | None = None,
-        threads: int | None = None,
-        budget_ms: float | None = None,
-    ) -> bool:
-        """Merge small segments, drop deleted points and build indexes, until nothing is left to do.
-
-        Reads and updates by other threads go on meanwhile. Ctrl-C and a failure leave the shard as it was.
-
-        Args:
-            on_progress: called with the name of a step and the share of it that is done, 0 to 1.
-            cancel: an event, or a function that is asked now and then whether to stop.
-            threads: how many may build, None for one per core.
-            budget_ms: no new task is started after this long.
-
-        Returns:
-            Whether anything was done.
-
-        Raises:
-            CancelledError: ``cancel`` said so.
-            StorageError: the disk refused.
-        """
-        from edgeshard.shard.optimizer.run import optimise
-
-        self._check_process()
-        self._open_store()
-        with self._optimising:
-            return optimise(
-                self._open_store(),
-                self._lock,
-                on_progress=on_progress,
-                cancel=cancel,
-                threads=threads,
-                budget_ms=budget_ms,
-            )
-
-    # --- snapshots ---------------------------------------------------------------------------------------
-
-    @staticmethod
-    def unpack_snapshot(
-        snapshot_path: PathLike,
-        target_path: PathLike,
-        *,
-        checksum: str | None = None,
-        limits: SnapshotLimits | None = None,
-        mirror: bool = False,
-    ) -> None:
-        """Turn a snapshot archive of a server or of this engine into a shard directory, to be opened by :meth:`load`.
-
-        Args:
-            snapshot_path: the archive (tar).
-            target_path: the directory; made with its parents if missing. What it holds must not clash.
-            checksum: SHA-256 the archive must have, in hex.
-            limits: what the archive may ask for before it is refused.
-            mirror: note the state, so that local writes are noticed when the next snapshot is applied.
-
-        Raises:
-            SnapshotError: the archive is refused; the message names the entry and the rule. Nothing is left behind.
-            StorageError: the disk refused.
-        """
-        from edgeshard.shard.snapshot.unpack import unpack_snapshot
-
-        source, target = _directory(snapshot_path), _directory(target_path)
-        unpack_snapshot(source, target, checksum=checksum, limits=limits, mirror=mirror)
-
-    def snapshot_manifest(self, base: str | None = None) -> dict[str, Any]:
-        """Versions of all files of the shard, by segment: what a server needs to make a partial snapshot.
-
-        Args:
-            base: None for the shard as it is. ``"synced"`` for what the last :meth:`update_from_snapshot` left, or
-                ``{}`` if the shard was changed since, so that everything is sent. Mirrors of a server use this.
-        """
-        from edgeshard.shard.snapshot.manifest import shard_manifest
-        from edgeshard.shard.snapshot.state import synced_manifest
-
-        if base not in (None, "synced"):
-            raise ValidationError(f'base must be None or "synced", not {base!r}')
-        with self._reading() as store:
-            if base is None:
-                return shard_manifest(store.segments)
-            return synced_manifest(store.path, store.segments)
-
-    def update_from_snapshot(
-        self,
-        snapshot_path: PathLike,
-        tmp_dir: PathLike | None = None,
-        *,
-        force: bool = False,
-        checksum: str | None = None,
-        limits: SnapshotLimits | None = None,
-    ) -> None:
-        """Replace what the shard holds by a full snapshot, or bring it up to date by a partial one; all or nothing.
-
-        The new state is built and checked beside the old one while the shard is in use, then swapped in. A process
-        killed meanwhile leaves one of the two. After an error the shard goes on as it was.
-
-        Args:
-            snapshot_path: the archive.
-            tmp_dir: accepted for compatibility; it must exist. The archive is unpacked inside the shard's directory.
-            force: apply although that loses local writes made since the last apply.
-            checksum: SHA-256 the archive must have, in hex.
-            limits: what the archive may ask for before it is refused.
-
-        Raises:
-            DivergedError: there are local writes since the last apply.
-            SnapshotError: the archive is refused; the message names the entry and the rule.
-            StorageError: the disk refused.
-        """
-        from edgeshard.shard.snapshot.apply import apply, unpacked
-
-        if tmp_dir is not None and not os.path.isdir(tmp_dir):
-            raise StorageError(errno.ENOENT, f"IO Error: No such file or directory: tmp_dir {os.fspath(tmp_dir)}")
-        self._check_process()
-        archive = _directory(snapshot_path)
-        root = self._open_store().path
-        with (
-            unpacked(root, archive, checksum=checksum, limits=limits) as incoming,
-            self._optimising,
-            self._writing() as store,
-        ):
-            apply(store, incoming, force=force)
-
-    def create_snapshot(
-        self,
-        path: PathLike,
-        *,
-        format: Literal["streamable", "regular"] = "streamable",
-        base_manifest: dict[str, Any] | None = None,
-    ) -> SnapshotInfo:
-        """An archive of the shard that this engine, Qdrant Edge and a Qdrant server take; queries go on meanwhile.
-
-        Updates wait while the files that may change are copied: those of appendable segments, and small ones.
-
-        Args:
-            path: the archive; it appears when it is complete and durable, and replaces a file of that name.
-            format: ``"streamable"`` as servers stream them, ``"regular"`` as they store them.
-            base_manifest: what the receiver has (its :meth:`snapshot_manifest`): only files that differ are packed.
-
-        Raises:
-            ValidationError: ``base_manifest`` is no manifest.
-            StorageError: the disk refused; there is no archive.
-        """
-        from edgeshard.shard.snapshot.create import create_snapshot
-
-        self._check_process()
-        target = _directory(path)
-        return create_snapshot(self._open_store(), self._lock, target, format=format, base_manifest=base_manifest)
 
     # --- reading -----------------------------------------------------------------------------------------
 
@@ -458,7 +309,7 @@ class EdgeShard(Searching):
             count: the filter, and whether an estimate from the indexes is enough.
         """
         with self._reading() as store:
-            return reads.count(store.segments, count.filter)
+            return reads.count(store.segments, count.filter, exact=count.exact)
 
     def info(self) -> ShardInfo:
         """Numbers of segments and points, and the payload indexes."""
@@ -522,12 +373,3 @@ def too_deep() -> ValidationError:
 def closed_error() -> ClosedError:
     """What every call raises after :meth:`EdgeShard.close`."""
     return ClosedError("Service runtime error: Shard is not initialized: it was closed")
-
-
-def _directory(path: PathLike) -> Path:
-    text = os.fspath(path)
-    if not isinstance(text, str):
-        raise TypeError(f"path must be str or os.PathLike[str], not {type(path).__name__}")
-    if not text:
-        raise ValidationError("the path of a shard must not be empty")
-    return Path(text)

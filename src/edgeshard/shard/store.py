@@ -34,7 +34,7 @@ from edgeshard.shard.replay import replay
 from edgeshard.shard.resolve import Resolved, resolve
 from edgeshard.shard.schema_changes import change_schema, is_schema_change
 from edgeshard.shard.single import single_point, upsert_single
-from edgeshard.shard.snapshot import swap
+from edgeshard.shard.snapshot import settle, swap
 from edgeshard.storage import checksums, files, journal
 from edgeshard.storage.checkpoint import Checkpointer
 from edgeshard.storage.flush import FlushPlan
@@ -60,8 +60,8 @@ class Store:
     """
 
     __slots__ = (
-        "_checkpointer", "_checksums", "_sealed", "_unflushed_bytes", "closed", "config", "doomed", "lock",
-        "next_op", "path", "pid", "schema", "segments", "unflushed", "wal",
+        "_checkpointer", "_checksums", "_sealed", "_unflushed_bytes", "_unsettled", "closed", "config", "doomed",
+        "lock", "next_op", "path", "pid", "schema", "segments", "unflushed", "wal",
     )  # fmt: skip
 
     def __init__(self, path: Path, config: EdgeConfig, lock: ShardLock) -> None:
@@ -77,6 +77,7 @@ class Store:
         self.doomed: int | None = None
         self._checksums: dict[str, checksums.Entry] = {}
         self._sealed = False
+        self._unsettled = False
         self.unflushed: list[tuple[int, bytes]] = []
         self._unflushed_bytes = 0
         self._checkpointer = Checkpointer(path, None)
@@ -128,7 +129,7 @@ class Store:
         """Open a shard, or create one in an empty directory if a configuration is given.
 
         ``verify`` says how much is compared with the checksums of the last close, ``on_damage`` what to do about
-        damaged records of the log (see :meth:`Wal.open`).
+        damaged records of the log (see :meth:`Wal.open`); acknowledged ones are looked at for ``verify="full"``.
 
         Raises:
             StorageError: the directory does not exist or cannot be read.
@@ -138,6 +139,7 @@ class Store:
         """
         if not path.is_dir():
             raise StorageError(f"cannot load edge shard: directory {path} does not exist")
+        settle.check(path)
         if config is None and not swap.pending(path) and not holds_shard(path):
             raise StorageError(f"edge config is not provided and no segments were loaded: {path} holds no shard")
         lock = ShardLock(path, wait=wait)
@@ -155,7 +157,8 @@ class Store:
             merged = configs.merge_config(config, stored, [segment.config for segment in opened])
             store = cls(path, merged, lock)
             store.segments, store._checksums, store._sealed = opened, sums, bool(sums)
-            store._finish_load(stored, on_damage)
+            store._unsettled = settle.is_marked(path)
+            store._finish_load(stored, on_damage, check_acknowledged=verify == "full")
             return store
         except OSError as error:
             for segment in opened:
@@ -204,9 +207,11 @@ class Store:
         if wal is not None:
             wal.close()
 
-    def _finish_load(self, stored: EdgeConfig | None, on_damage: OnDamage = "raise") -> None:
+    def _finish_load(
+        self, stored: EdgeConfig | None, on_damage: OnDamage = "raise", *, check_acknowledged: bool = True
+    ) -> None:
         resolve_duplicates(self.segments)
-        self._open_wal(on_damage)
+        self._open_wal(on_damage, check_acknowledged)
         if not any(segment.appendable for segment in self.segments):
             self.add_segment()
         if self.wal is not None:
@@ -218,25 +223,26 @@ class Store:
             self.unseal()
             configs.write_config(self.path, self.config)
 
-    def _open_wal(self, on_damage: OnDamage = "raise") -> None:
+    def _open_wal(self, on_damage: OnDamage = "raise", check_acknowledged: bool = True) -> None:
         """Open the log so that its numbers lie above every stored version."""
         highest = max((segment.version for segment in self.segments), default=-1)
         if self.config.wal_enabled is False:
             self.next_op = max(highest + 1, 1)
             self._checkpointer = Checkpointer(self.path, None)
             return
-        self.wal = self._wal_at_least(highest + 1, on_damage)
+        self.wal = self._wal_at_least(highest + 1, on_damage, check_acknowledged)
         self.lock.include_wal()
         self._checkpointer = Checkpointer(self.path, self.wal)
         self.next_op = self.wal.next_index
 
-    def _wal_at_least(self, first_index: int, on_damage: OnDamage) -> Wal:
+    def _wal_at_least(self, first_index: int, on_damage: OnDamage, check_acknowledged: bool) -> Wal:
         """The log, whose next number is at least ``first_index``."""
         options = configs.wal_options(self.path)
         return Wal.open(
             self.path / WAL,
             first_index=first_index,
             on_damage=on_damage,
+            check_acknowledged=check_acknowledged,
             capacity_bytes=options.get("segment_capacity", DEFAULT_CAPACITY_BYTES),
             retain_closed=options.get("retain_closed", 1),
         )
@@ -369,6 +375,9 @@ class Store:
             checkpoint: also acknowledge the log.
             replacements: whole files that change together with the segments.
         """
+        if self._unsettled:  # what is flushed now builds on what was unpacked
+            settle.settle(self.path)
+            self._unsettled = False
         plan = FlushPlan()
         for path, data in (replacements or {}).items():
             plan.replace(path, data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,16 @@ WALLS, ACORN, THROUGH = 0, 1, 2
 """Filter modes: see :meth:`HnswGraph.search`."""
 THROUGH_FROM: Final = 0.25
 """From this share of wanted points on walking through the others is the best mode (docs/design/hnsw.md)."""
+
+
+class OldGraph(NamedTuple):
+    """A graph that a new one is started from, see :meth:`HnswGraph.build`."""
+
+    links: HnswLinks
+    old_points: Offsets
+    """Its points that are kept, in any order."""
+    offsets: Offsets
+    """What they are called in the new graph."""
 
 
 class HnswGraph:
@@ -64,6 +74,7 @@ class HnswGraph:
         records: Records | None = None,
         blocks: Sequence[Offsets] = (),
         payload_m: int | None = None,
+        old: OldGraph | None = None,
         progress: Callable[[int, int], None] | None = None,
         cancel: Callable[[], bool] | None = None,
     ) -> HnswGraph:
@@ -89,6 +100,8 @@ class HnswGraph:
                 chunks None if the rows are records themselves. Not for multi-vectors unless they are.
             blocks: sets of points that filters are expected to select; each gets links of its own.
             payload_m: links inside a block, by default ``m``.
+            old: a graph over the same vectors whose links are kept; only the other points are inserted. It is ignored
+                if its ``m`` differs or a list is damaged.
             progress: called with ``(done, total)`` now and then.
             cancel: asked now and then whether to stop.
 
@@ -102,6 +115,8 @@ class HnswGraph:
             offsets = np.arange(total, dtype=np.uint32)
         if deleted is not None:
             offsets = offsets[~deleted[offsets]]
+        if old is not None:
+            offsets = np.concatenate([old.offsets, offsets[~np.isin(offsets, old.offsets)]]).astype(np.uint32)
         payload_m = m if payload_m is None else payload_m
         links = _native.hnsw_build(
             space,
@@ -117,6 +132,8 @@ class HnswGraph:
             2 * payload_m,
             progress,
             cancel,
+            None if old is None else old.links,
+            None if old is None else np.ascontiguousarray(old.old_points),
         )
         if links is None:
             raise CancelledError("building the graph was cancelled")

@@ -12,12 +12,14 @@ from edgeshard.filter.columns import PayloadSource
 from edgeshard.index.hnsw import HnswConfig, HnswGraph
 from edgeshard.index.hnsw.graph import make_codes
 from edgeshard.index.turbo import codec
-from edgeshard.segment.config import SegmentConfig
+from edgeshard.segment.config import DenseConfig, SegmentConfig
 from edgeshard.segment.fields import vector_directory
 from edgeshard.segment.files import schema_of
 from edgeshard.segment.graph_field import index_directory
 from edgeshard.segment.schema import MANHATTAN, VectorSchema
 from edgeshard.shard.optimizer.blocks import payload_blocks
+from edgeshard.shard.optimizer.reuse import old_graph
+from edgeshard.shard.optimizer.source import Source
 from edgeshard.storage import files
 from edgeshard.storage.dense import MatrixDense
 from edgeshard.storage.multi import MultiDense
@@ -27,6 +29,7 @@ def build_graphs(
     directory: Path,
     config: SegmentConfig,
     *,
+    source: Source,
     payloads: PayloadSource,
     schema: dict[str, Any],
     progress: Callable[[str, float], None],
@@ -38,6 +41,7 @@ def build_graphs(
     Args:
         directory: the segment being built.
         config: what it is made of.
+        source: its points, and the segments they come from, whose graphs may be taken over.
         payloads: of the points, for links along indexed payload values.
         schema: payload indexes by field path.
         progress: told the share of points linked.
@@ -56,7 +60,8 @@ def build_graphs(
             directory,
             name,
             spec,
-            dense.index["options"],
+            dense,
+            source,
             payloads,
             schema,
             lambda done, total, name=name: progress(f"graph {name}".rstrip(), done / max(total, 1)),  # type: ignore[misc]
@@ -69,15 +74,16 @@ def _build(
     directory: Path,
     name: str,
     spec: VectorSchema,
-    options: dict[str, Any],
+    dense: DenseConfig,
+    source: Source,
     payloads: PayloadSource,
     schema: dict[str, Any],
     progress: Callable[[int, int], None],
     cancelled: Callable[[], bool],
     threads: int | None,
 ) -> None:
-    source = vector_directory(directory, name)
-    storage = open_vectors(source, spec)
+    options = dense.index["options"]
+    storage = open_vectors(vector_directory(directory, name), spec)
     deleted = storage.deleted_mask().copy()
     chunks = storage.chunks() or [np.zeros((0, storage.dim), spec.dtype)]
     codes, records = None, None
@@ -102,6 +108,7 @@ def _build(
         row_table=storage.row_table() if isinstance(storage, MultiDense) else None,
         blocks=[block[~deleted[block]] for block in blocks],
         payload_m=payload_m,
+        old=old_graph(source, name, options, dense.quantization, deleted),
         progress=progress,
         cancel=cancelled,
     )

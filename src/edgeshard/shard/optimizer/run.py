@@ -23,8 +23,9 @@ from edgeshard.segment.config import write_version
 from edgeshard.segment.files import open_segment
 from edgeshard.segment.segment import Segment
 from edgeshard.shard.layout import is_indexable, is_mismatched, optimised_segment_config, vector_bytes
-from edgeshard.shard.optimizer.build import Progress, Source, build_segment, write_out
+from edgeshard.shard.optimizer.build import Progress, build_segment, write_out
 from edgeshard.shard.optimizer.plan import Candidate, Task, Thresholds, plan, thresholds
+from edgeshard.shard.optimizer.source import Source
 from edgeshard.shard.rwlock import ReadWriteLock
 from edgeshard.storage import files, generation
 from edgeshard.storage.files import sync_tree
@@ -42,14 +43,13 @@ def optimise(
     lock: ReadWriteLock,
     *,
     on_progress: Progress | None,
-    cancel: Callable[[], bool] | Any,
+    cancelled: Callable[[], bool],
     threads: int | None,
     budget_ms: float | None,
 ) -> bool:
     """Plan and carry out tasks until nothing is left to do; see :meth:`EdgeShard.optimize`."""
     deadline = None if budget_ms is None else time.monotonic() + budget_ms / 1e3
     progress = on_progress or (lambda step, share: None)
-    asked = getattr(cancel, "is_set", cancel) or (lambda: False)
     done, previous = False, None
     with lock.reading():
         known = {segment.name for segment in store.segments}
@@ -61,7 +61,7 @@ def optimise(
         for task in tasks:
             if deadline is not None and time.monotonic() > deadline:
                 return done
-            known.add(run_task(store, lock, task, progress=progress, cancelled=asked, threads=threads))
+            known.add(run_task(store, lock, task, progress=progress, cancelled=cancelled, threads=threads))
             done = True
         previous = tasks
     return done
@@ -97,8 +97,15 @@ def candidate(segment: Segment, config: EdgeConfig, limits: Thresholds) -> Candi
         indexable=is_indexable(segment, sizes, limits.indexing_threshold_bytes),
         indexed=not segment.config.appendable,
         mismatched=is_mismatched(segment, config),
-        index_stale=False,
+        index_stale=any(_is_stale(segment, name, limits) for name in segment.config.vector_data),
     )
+
+
+def _is_stale(segment: Segment, name: str, limits: Thresholds) -> bool:
+    """Whether many vectors that an index finds are gone; their points may have others and be there still."""
+    indexed = segment.fields[name].indexed_count
+    gone = indexed - segment.alive(name)[1]
+    return indexed >= max(limits.vacuum_min_vectors, 1) and gone / indexed > limits.deleted_threshold
 
 
 def run_task(

@@ -1,0 +1,148 @@
+"""The upkeep of a shard: the part of :class:`~edgeshard.EdgeShard` that optimises, now or in the background."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal, overload
+
+from edgeshard.errors import CancelledError
+
+if TYPE_CHECKING:
+    from edgeshard.shard.optimizer.background import BackgroundOptimize
+    from edgeshard.shard.rwlock import ReadWriteLock
+    from edgeshard.shard.store import Store
+
+_starting = threading.Lock()
+ASK_AGAIN_S = 0.1
+"""How long an optimisation in the background waits for another one before it looks whether it was cancelled."""
+
+
+class Optimizing:
+    """Optimising in the caller's thread or in the background."""
+
+    __slots__ = ("_background",)
+
+    _background: weakref.ref[BackgroundOptimize] | None
+
+    if TYPE_CHECKING:
+        _lock: ReadWriteLock
+        _optimising: threading.Lock
+
+    def _open_store(self) -> Store:
+        """The store, if it is open."""
+        raise TypeError("Optimizing is a part of EdgeShard")
+
+    def _check_process(self) -> None:
+        """Refuse a forked child."""
+        raise TypeError("Optimizing is a part of EdgeShard")
+
+    @overload
+    def optimize(
+        self,
+        *,
+        on_progress: Callable[[str, float], None] | None = None,
+        cancel: Callable[[], bool] | threading.Event | None = None,
+        threads: int | None = None,
+        budget_ms: float | None = None,
+        background: Literal[False] = False,
+    ) -> bool: ...
+
+    @overload
+    def optimize(
+        self,
+        *,
+        on_progress: Callable[[str, float], None] | None = None,
+        cancel: Callable[[], bool] | threading.Event | None = None,
+        threads: int | None = None,
+        budget_ms: float | None = None,
+        background: Literal[True],
+    ) -> BackgroundOptimize: ...
+
+    def optimize(
+        self,
+        *,
+        on_progress: Callable[[str, float], None] | None = None,
+        cancel: Callable[[], bool] | threading.Event | None = None,
+        threads: int | None = None,
+        budget_ms: float | None = None,
+        background: bool = False,
+    ) -> bool | BackgroundOptimize:
+        """Merge small segments, drop deleted points and build indexes, until nothing is left to do.
+
+        Reads and updates by other threads go on meanwhile; changes of the schema, snapshots that are applied and other
+        optimisations wait. Ctrl-C and a failure leave the shard as it was before the task they interrupt.
+
+        Args:
+            on_progress: called with the name of a step and the share of it that is done, 0 to 1.
+            cancel: an event, or a function that is asked now and then whether to stop.
+            threads: how many may build; None for one per core, in the background for one.
+            budget_ms: no new task is started after this long.
+            background: return at once and work in a thread of low priority. Threads beyond the first have the usual
+                priority. :meth:`close` and the end of the program cancel it.
+
+        Returns:
+            Whether anything was done; in the background a :class:`BackgroundOptimize` (a future of that), the one that
+            is running already if there is one.
+
+        Raises:
+            CancelledError: ``cancel`` said so.
+            StorageError: the disk refused.
+        """
+        from edgeshard.shard.optimizer.run import optimise
+
+        self._check_process()
+        self._open_store()
+        asked: Callable[[], bool]
+        if cancel is None:
+            asked = _never
+        else:
+            asked = cancel.is_set if isinstance(cancel, threading.Event) else cancel
+        if not background:
+            with self._optimising:
+                return optimise(
+                    self._open_store(),
+                    self._lock,
+                    on_progress=on_progress,
+                    cancelled=asked,
+                    threads=threads,
+                    budget_ms=budget_ms,
+                )
+
+        def work(progress: Callable[[str, float], None], stopped: Callable[[], bool]) -> bool:
+            while not self._optimising.acquire(timeout=ASK_AGAIN_S):
+                if stopped():
+                    raise CancelledError("the optimisation was cancelled before it began")
+            try:
+                return optimise(
+                    self._open_store(),
+                    self._lock,
+                    on_progress=progress,
+                    cancelled=stopped,
+                    threads=threads or 1,
+                    budget_ms=budget_ms,
+                )
+            finally:
+                self._optimising.release()
+
+        from edgeshard.shard.optimizer.background import start
+
+        with _starting:
+            running = None if self._background is None else self._background()
+            if running is None or running.done():
+                running = start(work, cancelled=asked, on_progress=on_progress)
+                self._background = weakref.ref(running)
+            return running
+
+    def _stop_background(self) -> None:
+        """Cancel what runs in the background and wait for it."""
+        running = None if self._background is None else self._background()
+        if running is not None:
+            from edgeshard.shard.optimizer.background import stop
+
+            stop(running)
+
+
+def _never() -> bool:
+    return False
