@@ -18,10 +18,12 @@ from edgeshard.query.scope import Filters, Scope, all_offsets
 from edgeshard.segment.batch import Mask
 from edgeshard.segment.fields import AbsentField, DenseField
 from edgeshard.segment.schema import COSINE, DOT, VectorSchema
+from edgeshard.segment.segment import Segment
 from edgeshard.segment.sparse_field import SparseField
 from edgeshard.storage.convert import from_stored, to_stored
 
 Scores = npt.NDArray[np.float32]
+ONE = np.zeros(1, np.uint32)
 
 
 def search(scope: Scope, query: Any, filters: Filters, limit: int, threshold: float | None, params: Any) -> Hits:
@@ -170,9 +172,24 @@ def nearest(
             answers = field.topk(queries, mask, limit, params)
         for hits, (offsets, sims) in zip(found, answers, strict=True):
             hits.append((make_keys(number, offsets), sims))
+        if segment.watch is not None and not field.indexed_count and not (params is not None and params.exact):
+            _watch_scan(segment, name, alive, mask)
         if scope.trace is not None:
             _note(scope, number, filters, mask, started, field.indexed_count > 0)
     return [_merged(hits, limit) for hits in found]
+
+
+def _watch_scan(segment: Segment, name: str, alive: int, mask: Mask | None) -> None:
+    """Report a scan of vectors that no index finds, unless one is being built."""
+    field = segment.fields[name]
+    being_indexed = segment.appendable != segment.config.appendable
+    if segment.watch is None or being_indexed or not field.indexable or isinstance(field, SparseField):
+        return
+    row_bytes = field.size_bytes(ONE)
+    scanned = alive
+    if mask is not None and alive * row_bytes >= segment.watch.limit_bytes:
+        scanned = int(np.count_nonzero(mask))
+    segment.watch.note(segment.name, name, alive, scanned, row_bytes)
 
 
 def _note(
