@@ -18,6 +18,7 @@
 #include "index/columns_geo.hpp"
 #include "index/columns_masks.hpp"
 #include "index/columns_slice.hpp"
+#include "index/value_counts.hpp"
 
 namespace {
 
@@ -48,6 +49,12 @@ template <class T> struct Fresh {
   size_t count;
   nb::capsule owner;
 };
+
+template <class T> nb::object copied(const std::vector<T> &values) {
+  Fresh<T> array(values.size());
+  std::copy(values.begin(), values.end(), array.data);
+  return array.array();
+}
 
 std::string_view view_of(const nb::bytes &bytes) {
   return {static_cast<const char *>(bytes.data()), bytes.size()};
@@ -152,6 +159,58 @@ nb::object any_by_owner(Array<bool> hits, Array<uint32_t> owners, size_t count) 
   return mask.array();
 }
 
+nb::tuple group_by_point_of(Array<uint32_t> owners, Array<uint32_t> numbers, size_t points) {
+  if (numbers.size() != owners.size())
+    throw nb::value_error("numbers: expected as many as owners");
+  ValuesByPoint found;
+  {
+    nb::gil_scoped_release release;
+    found = group_by_point(owners.data(), numbers.data(), owners.size(), points);
+  }
+  return nb::make_tuple(copied(found.starts), copied(found.numbers));
+}
+
+nb::object count_values_of(Array<int64_t> starts, Array<uint32_t> numbers, Array<uint32_t> chosen, size_t groups) {
+  if (starts.size() == 0)
+    throw nb::value_error("starts: expected points + 1 positions");
+  Fresh<int64_t> counts(groups);
+  bool valid = false;
+  {
+    nb::gil_scoped_release release;
+    valid = count_values(starts.data(), starts.size() - 1, numbers.data(), numbers.size(), chosen.data(),
+                         chosen.size(), groups, counts.data);
+  }
+  if (!valid)
+    throw nb::value_error("chosen, numbers: expected points of starts, and values below groups");
+  return counts.array();
+}
+
+nb::tuple most_frequent_of(Array<int64_t> counts, size_t wanted) {
+  MostFrequent found;
+  {
+    nb::gil_scoped_release release;
+    found = most_frequent(counts.data(), counts.size(), wanted);
+  }
+  return nb::make_tuple(copied(found.above), copied(found.tied));
+}
+
+nb::object strings_order(const Strings &strings, Array<uint32_t> codes, size_t wanted) {
+  std::vector<uint32_t> ordered(codes.data(), codes.data() + codes.size());
+  bool valid = true;
+  {
+    nb::gil_scoped_release release;
+    const std::shared_lock lock(strings.mutex);
+    for (const uint32_t code : ordered)
+      valid = valid && code != 0 && code <= strings.size();
+    if (valid)
+      order_strings(strings, ordered, wanted);
+  }
+  if (!valid)
+    throw nb::value_error("codes: expected codes of known strings");
+  ordered.resize(std::min(wanted, ordered.size()));
+  return copied(ordered);
+}
+
 uint32_t strings_find(const Strings &strings, nb::str text) {
   const std::shared_lock lock(strings.mutex);
   return strings.find(utf8_of(text));
@@ -190,6 +249,17 @@ nb::object strings_dates(Strings &strings, int64_t low, int64_t high) {
     strings.dates_within(low, high, hits.get());
   }
   return Fresh<bool>(hits.release(), count).array();
+}
+
+nb::object strings_dates_of(Strings &strings) {
+  std::vector<int64_t> dates;
+  {
+    nb::gil_scoped_release release;
+    const std::unique_lock lock(strings.mutex);
+    strings.index_dates();
+    dates = strings.dates();
+  }
+  return copied(dates);
 }
 
 Coordinates places_of(const Array<double> &lons, const Array<double> &lats) {
@@ -294,12 +364,21 @@ void register_columns(nb::module_ &m) {
                    })
       .def("find", &strings_find, nb::arg("text"))
       .def("match", &strings_match, nb::arg("how"), nb::arg("text"))
-      .def("dates_within", &strings_dates, nb::arg("low"), nb::arg("high"));
+      .def("dates_within", &strings_dates, nb::arg("low"), nb::arg("high"))
+      .def("dates", &strings_dates_of, "Microseconds since 1970 by code (size + 1), -2**63 for one that is no date.")
+      .def("order", &strings_order, nb::arg("codes"), nb::arg("wanted"),
+           "Those of some codes whose strings come first in byte order, in that order.");
   m.def("extract_column", &extract_column, nb::arg("data"), nb::arg("bounds"), nb::arg("steps"), nb::arg("counts"),
         nb::arg("strings"));
   m.def("extract_objects", &extract_objects, nb::arg("data"), nb::arg("bounds"), nb::arg("steps"));
   m.def("gather_slices", &gather_slices, nb::arg("source"), nb::arg("starts"), nb::arg("ends"));
   m.def("any_by_owner", &any_by_owner, nb::arg("hits"), nb::arg("owners"), nb::arg("count"));
+  m.def("group_by_point", &group_by_point_of, nb::arg("owners"), nb::arg("numbers"), nb::arg("points"),
+        "(starts i64 (points + 1), numbers u32): the distinct values of each point.");
+  m.def("count_values", &count_values_of, nb::arg("starts"), nb::arg("numbers"), nb::arg("chosen"), nb::arg("groups"),
+        "How many of the chosen points have each value, i64 (groups).");
+  m.def("most_frequent", &most_frequent_of, nb::arg("counts"), nb::arg("wanted"),
+        "(above u32, tied u32): numbers of the largest counts, and of those equal to the smallest of them.");
   m.def("geo_units", &geo_units, nb::arg("lons"), nb::arg("lats"));
   m.def("geo_radius", &geo_radius, nb::arg("lons"), nb::arg("lats"), nb::arg("units"), nb::arg("lon"),
         nb::arg("lat"), nb::arg("radius"));

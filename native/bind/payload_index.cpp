@@ -1,4 +1,4 @@
-// Payload indexes: values as their files keep them, and the token table of text indexes.
+// Payload indexes: values as their files keep them.
 #include "bind/register.hpp"
 
 #include <nanobind/ndarray.h>
@@ -6,45 +6,23 @@
 #include <nanobind/stl/vector.h>
 
 #include <cstring>
-#include <limits>
-#include <mutex>
 #include <optional>
 #include <shared_mutex>
-#include <string_view>
 #include <vector>
 
 #include "bind/owned.hpp"
-#include "codec/datetimes.hpp"
+#include "bind/payload_args.hpp"
 #include "index/columns_strings.hpp"
 #include "index/payload_mph.hpp"
 #include "index/payload_pack.hpp"
 #include "index/payload_postings.hpp"
-#include "index/payload_tokens.hpp"
 
 using namespace edgeshard;
 using namespace edgeshard::payload;
-using edgeshard::bind::owned_array;
+using namespace edgeshard::bind;
 using columns::Strings;
 
 namespace {
-
-template <class T> using Array = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-
-std::string_view utf8_of(nb::handle text) {
-  Py_ssize_t size = 0;
-  const char *bytes = PyUnicode_Check(text.ptr()) ? PyUnicode_AsUTF8AndSize(text.ptr(), &size) : nullptr;
-  if (bytes == nullptr)
-    throw nb::type_error("expected a list of str");
-  return {bytes, size_t(size)};
-}
-
-std::vector<std::string_view> views_of(const nb::list &texts) {
-  std::vector<std::string_view> views;
-  views.reserve(texts.size());
-  for (nb::handle text : texts)
-    views.push_back(utf8_of(text));
-  return views;
-}
 
 nb::object str_of(std::string_view text) {
   PyObject *made = PyUnicode_DecodeUTF8(text.data(), Py_ssize_t(text.size()), "replace");
@@ -56,27 +34,6 @@ nb::object str_of(std::string_view text) {
 nb::tuple packed_arrays(Packed &&packed) {
   std::vector<uint8_t> data(packed.data.begin(), packed.data.end());
   return nb::make_tuple(owned_array(std::move(data)), owned_array(std::move(packed.bounds)));
-}
-
-size_t checked_sum(const Array<uint32_t> &counts) {
-  size_t total = 0;
-  for (size_t i = 0; i < counts.size(); ++i)
-    total += counts(i);
-  return total;
-}
-
-void check_bounds(const Array<int64_t> &bounds, size_t size) {
-  if (bounds.size() == 0 || bounds(0) < 0 || bounds(bounds.size() - 1) > int64_t(size))
-    throw nb::value_error("bounds: expected count + 1 positions within numbers");
-  for (size_t i = 1; i < bounds.size(); ++i)
-    if (bounds(i) < bounds(i - 1))
-      throw nb::value_error("bounds: expected ascending positions");
-}
-
-void check_below(const Array<uint32_t> &values, size_t limit, const char *message) {
-  for (size_t i = 0; i < values.size(); ++i)
-    if (values(i) >= limit)
-      throw nb::value_error(message);
 }
 
 nb::list string_texts(const Strings &strings, Array<uint32_t> codes) {
@@ -102,20 +59,6 @@ nb::tuple string_bytes(const Strings &strings, uint32_t first) {
     }
   }
   return packed_arrays(std::move(packed));
-}
-
-constexpr int64_t not_a_date = std::numeric_limits<int64_t>::min();
-
-nb::object string_dates(const Strings &strings) {
-  std::vector<int64_t> dates;
-  {
-    nb::gil_scoped_release release;
-    const std::shared_lock lock(strings.mutex);
-    dates.assign(strings.size() + 1, not_a_date);
-    for (size_t code = 1; code < dates.size(); ++code)
-      dates[code] = parse_datetime(strings.text(uint32_t(code))).value_or(not_a_date);
-  }
-  return owned_array(std::move(dates));
 }
 
 nb::tuple string_uuids(const Strings &strings) {
@@ -278,69 +221,12 @@ nb::tuple key_map_entry(const KeyMap &self, size_t bucket) {
   return nb::make_tuple(nb::bytes(entry->first.data(), entry->first.size()), numbers_of(entry->second));
 }
 
-// A TokenTable guarded against use from several threads.
-struct Table {
-  TokenTable table;
-  mutable std::shared_mutex mutex;
-};
-
-void table_add(Table &self, nb::list vocabulary, Array<uint32_t> numbers, Array<int64_t> bounds) {
-  const auto views = views_of(vocabulary);
-  check_bounds(bounds, numbers.size());
-  check_below(numbers, views.size(), "numbers: expected positions in the vocabulary");
-  nb::gil_scoped_release release;
-  const std::unique_lock lock(self.mutex);
-  self.table.add(views, numbers.data(), bounds.data(), bounds.size() - 1);
-}
-
-nb::object table_find(const Table &self, nb::str token) {
-  const std::shared_lock lock(self.mutex);
-  const uint32_t number = self.table.find(utf8_of(token));
-  return number == UINT32_MAX ? nb::none() : nb::cast(number);
-}
-
-nb::object table_frequencies(const Table &self, uint32_t token) {
-  const std::shared_lock lock(self.mutex);
-  std::vector<uint32_t> counts(self.table.size() + 1);
-  self.table.frequencies(token, counts.data());
-  return owned_array(std::move(counts));
-}
-
-nb::tuple table_holders(const Table &self, uint32_t token, Array<int64_t> starts, Array<uint32_t> owners) {
-  if (starts.size() == 0)
-    throw nb::value_error("starts: expected codes + 1 positions within owners");
-  std::vector<uint32_t> documents, counts;
-  {
-    nb::gil_scoped_release release;
-    const std::shared_lock lock(self.mutex);
-    self.table.holders(token, starts.data(), starts.size() - 1, owners.data(), owners.size(), documents, counts);
-  }
-  return nb::make_tuple(owned_array(std::move(documents)), owned_array(std::move(counts)));
-}
-
-nb::object table_lengths(const Table &self) {
-  const std::shared_lock lock(self.mutex);
-  std::vector<uint32_t> lengths(self.table.size() + 1);
-  self.table.lengths(lengths.data());
-  return owned_array(std::move(lengths));
-}
-
-nb::object table_phrase(const Table &self, std::vector<uint32_t> tokens) {
-  const std::shared_lock lock(self.mutex);
-  auto *found = new bool[self.table.size() + 1];
-  nb::capsule owner(found, [](void *p) noexcept { delete[] static_cast<bool *>(p); });
-  self.table.phrase(tokens, found);
-  return nb::cast(nb::ndarray<nb::numpy, bool, nb::ndim<1>>(found, {self.table.size() + 1}, owner));
-}
-
 } // namespace
 
 void register_payload_index(nb::module_ &m) {
   m.def("string_texts", &string_texts, nb::arg("strings"), nb::arg("codes"), "The strings of some codes.");
   m.def("string_bytes", &string_bytes, nb::arg("strings"), nb::arg("first"),
         "(data u8, bounds i64) of the strings from a code on.");
-  m.def("string_dates", &string_dates, nb::arg("strings"),
-        "Microseconds since 1970 by code (size + 1), -2**63 for a string that is no date.");
   m.def("string_uuids", &string_uuids, nb::arg("strings"), "(high u64, low u64, valid u8) by code (size + 1).");
   m.def("parse_uuids", &parse_uuids, nb::arg("texts"), "(high u64, low u64, valid u8) of some texts.");
   m.def("pack_keywords", &pack_keywords_of, nb::arg("strings"), nb::arg("codes"), nb::arg("counts"),
@@ -365,22 +251,4 @@ void register_payload_index(nb::module_ &m) {
            },
            nb::arg("key"))
       .def("entry", &key_map_entry, nb::arg("bucket"));
-  nb::class_<Table>(m, "TokenTable")
-      .def(nb::init<>())
-      .def("__len__",
-           [](const Table &self) {
-             const std::shared_lock lock(self.mutex);
-             return self.table.size();
-           })
-      .def_prop_ro("nbytes",
-                   [](const Table &self) {
-                     const std::shared_lock lock(self.mutex);
-                     return self.table.bytes();
-                   })
-      .def("add", &table_add, nb::arg("vocabulary"), nb::arg("numbers"), nb::arg("bounds"))
-      .def("find", &table_find, nb::arg("token"))
-      .def("frequencies", &table_frequencies, nb::arg("token"))
-      .def("holders", &table_holders, nb::arg("token"), nb::arg("starts"), nb::arg("owners"))
-      .def("lengths", &table_lengths)
-      .def("phrase", &table_phrase, nb::arg("tokens"));
 }

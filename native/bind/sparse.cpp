@@ -2,6 +2,7 @@
 #include "bind/register.hpp"
 
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
 
 #include <cmath>
 #include <mutex>
@@ -12,6 +13,7 @@
 #include "index/sparse/packed_index.hpp"
 #include "index/sparse/plain_index.hpp"
 #include "index/sparse/search.hpp"
+#include "kernels/sums/sums.hpp"
 
 using namespace edgeshard;
 
@@ -241,6 +243,18 @@ uint64_t count_vectors(PyIndex& self) {
     return self.index->vectors();
 }
 
+// (n,) u8, 0 or 1: which sums are above a bar and not 0, by the kernel of an instruction set.
+nb::object above(nb::object sums, float least, std::optional<std::string> isa) {
+    const Array s(sums, "sums", "f", "float32", 1);
+    const size_t n = s.shape(0), groups = n / kSumGroup;
+    if (n % kSumGroup) throw nb::value_error("sums: expected a multiple of 64 entries");
+    std::vector<uint64_t> bits(groups);
+    sums_above(to_isa(isa))(s.data<float>(), groups, least, bits.data());
+    auto out = new_array<uint8_t>({n});
+    for (size_t i = 0; i < n; ++i) out.data[i] = bits[i / kSumGroup] >> i % kSumGroup & 1;
+    return out.array;
+}
+
 }  // namespace
 
 void register_sparse(nb::module_& m) {
@@ -261,6 +275,7 @@ void register_sparse(nb::module_& m) {
     nb::class_<PyPacked, PyIndex>(m, "PackedSparseIndex")
         .def("check", &check)
         .def_prop_ro("nbytes", [](PyPacked& self) { return self.packed().memory_bytes(); });
+    m.def("sums_above", &above, "sums"_a, "least"_a, "isa"_a = nb::none());
     m.def("idf_weights", &idf_weights, "indexes"_a, "indices"_a, "values"_a);
     m.def("sparse_index_open", &open_file, "data"_a, "posting_count"_a, "weights"_a, "points"_a, "vectors"_a, "dimensions"_a,
           "slots"_a);

@@ -65,6 +65,12 @@ nb::object scan(nb::handle data, size_t offset, uint32_t previous) {
                           found.end, found.crc, int(found.stop));
 }
 
+nb::object skip(nb::handle data, size_t offset, uint32_t previous, size_t most) {
+    BytesView view(data);
+    const auto at = without_gil(view.size(), [&] { return wal::skip(view.data(), view.size(), offset, previous, most); });
+    return nb::make_tuple(at.records, at.offset, at.crc);
+}
+
 std::optional<std::pair<size_t, uint32_t>> inspect(nb::handle data, size_t offset, uint32_t previous) {
     BytesView view(data);
     const auto damage = without_gil(view.size(), [&] { return wal::inspect(view.data(), view.size(), offset, previous); });
@@ -95,6 +101,7 @@ void register_wal(nb::module_ &m) {
     m.def("wal_record", record, nb::arg("payload"), nb::arg("previous"));
     m.def("wal_frame", frame, nb::arg("payload"), nb::arg("previous"));
     m.def("wal_scan", scan, nb::arg("data"), nb::arg("offset"), nb::arg("previous"));
+    m.def("wal_skip", skip, nb::arg("data"), nb::arg("offset"), nb::arg("previous"), nb::arg("most"));
     m.def("wal_inspect", inspect, nb::arg("data"), nb::arg("offset"), nb::arg("previous"));
     m.def("all_zero", all_zero, nb::arg("data"));
     register_wal_cbor(m);

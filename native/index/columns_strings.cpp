@@ -164,4 +164,10 @@ void Strings::dates_within(int64_t low, int64_t high, bool *out) const {
     out[i + 1] = dates_[i] >= low && dates_[i] <= high;
 }
 
+std::vector<int64_t> Strings::dates() const {
+  std::vector<int64_t> found(1, not_a_date);
+  found.insert(found.end(), dates_.begin(), dates_.end());
+  return found;
+}
+
 } // namespace edgeshard::columns

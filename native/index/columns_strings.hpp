@@ -49,6 +49,8 @@ public:
   void match(TextMatch how, std::string_view text, bool *out) const;
   // out[code] = whether the string is a date within [low, high], microseconds since the epoch.
   void dates_within(int64_t low, int64_t high, bool *out) const;
+  // The date of each code, not_a_date for none and for code 0, as of `index_dates`.
+  std::vector<int64_t> dates() const;
 
 private:
   void grow();

@@ -89,6 +89,17 @@ Scan scan(const uint8_t *data, size_t size, size_t offset, uint32_t previous) {
     }
 }
 
+Start skip(const uint8_t *data, size_t size, size_t offset, uint32_t previous, size_t most) {
+    Start at{0, offset, previous};
+    while (at.records < most) {
+        uint64_t n = 0, following = 0;
+        const size_t bytes = fitting_record(data, size, at.offset, n), next = at.offset + bytes;
+        if (!bytes || !fitting_record(data, size, next, following) || following == 0) return at;
+        at = {at.records + 1, next, load<uint32_t>(data + next - 4)};
+    }
+    return at;
+}
+
 Damage inspect(const uint8_t *data, size_t size, size_t offset, uint32_t previous) {
     uint64_t n = 0;
     size_t following = 0;

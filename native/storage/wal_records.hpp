@@ -24,6 +24,17 @@ struct Scan {
 /// Reads valid records from `offset`, the first chained to `previous`.
 Scan scan(const uint8_t *data, size_t size, size_t offset, uint32_t previous);
 
+/// Where a reader that needs no record before number `most` may start.
+struct Start {
+    size_t records = 0;  // passed over, at most `most`
+    size_t offset = 0;   // of the next one
+    uint32_t crc = 0;    // what it is chained to
+};
+
+/// Follows the lengths of records from `offset` without checking anything, and stops before the last one. Whether the
+/// lengths led to the right place is shown by the record there: it must be valid (see scan()).
+Start skip(const uint8_t *data, size_t size, size_t offset, uint32_t previous, size_t most);
+
 /// What lies behind an invalid record.
 struct Damage {
     bool in_the_middle = false;  // the log demonstrably goes on behind it

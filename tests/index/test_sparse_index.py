@@ -68,6 +68,44 @@ def assert_same(got: tuple[Any, Any], expected: tuple[Any, Any]) -> None:
     np.testing.assert_array_equal(got[1], expected[1])
 
 
+def frequent(rng: np.random.Generator, count: int) -> Csr:
+    """Vectors over dimensions of which some are in most points, which are kept as whole arrays too."""
+    shares = np.array([0.9, 0.5, 0.2, 0.1, 0.02])
+    present = rng.random((count, len(shares))) < shares
+    indptr = np.append(0, np.cumsum(present.sum(axis=1))).astype(np.int64)
+    indices = np.nonzero(present)[1].astype(np.uint32)
+    values = rng.choice([1.0, 0.25, -0.5, 0.0], len(indices), p=[0.4, 0.3, 0.2, 0.1]).astype(np.float32)
+    return indptr, indices, values
+
+
+@pytest.mark.parametrize("zeros", [False, True])
+def test_frequent_dimensions_are_added_up_as_arrays(zeros: bool, tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    csr = frequent(rng, 20_000)
+    plain = filled(csr)
+    masks = [np.ones(20_000, np.bool_), rng.random(20_000) < 0.3, rng.random(20_000) < 0.02]
+    for index in (plain, packed(plain, tmp_path, 20_000)):
+        for mask, k in itertools.product(masks, (1, 10, 500)):
+            for dimensions in ([0], [0, 1], [0, 3, 4], [0, 1, 2, 3, 4], [1, 4]):
+                weights = rng.choice([2.0, 0.5, -1.0], len(dimensions)).astype(np.float32)
+                query = np.array(dimensions, np.uint32), weights
+                found = index.search(*query, mask, k, zeros)
+                assert_same(found, brute(query, csr, mask, k, zeros=zeros))
+
+
+def test_arrays_of_frequent_dimensions_follow_changes() -> None:
+    rng = np.random.default_rng(9)
+    csr = frequent(rng, 5000)
+    index, mask = filled(csr), np.ones(5000, np.bool_)
+    query = np.array([0, 1, 2], np.uint32), np.array([1.0, 2.0, 0.5], np.float32)
+    index.search(*query, mask, 10)
+    other = frequent(np.random.default_rng(10), 5000)
+    offsets = np.arange(5000, dtype=np.uint32)
+    index.remove(offsets, csr[0], csr[1])
+    index.put(offsets, *other)
+    assert_same(index.search(*query, mask, 100), brute(query, other, mask, 100, zeros=False))
+
+
 @pytest.mark.parametrize("negative", [False, True])
 @pytest.mark.parametrize("count", [1, 130, 9000, 30000])
 def test_search_is_brute_force(count: int, negative: bool, tmp_path: Path) -> None:

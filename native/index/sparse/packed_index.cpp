@@ -113,16 +113,19 @@ Damage PackedIndex::find(uint32_t dimension, List& out) {
     if (slot == kNone) return {};
     const PackedList& list = lists_[slot];
     if (!list.size()) return {};
-    {
-        const std::lock_guard lock(describing_);
-        if (!blocks_[slot]) {
-            if (Damage damage = describe_list(slot)) return damage;
-        }
-        out.blocks = blocks_[slot].get();
+    const std::lock_guard lock(describing_);
+    if (!blocks_[slot]) {
+        if (Damage damage = describe_list(slot)) return damage;
     }
+    out.blocks = blocks_[slot].get();
     out.block_count = list.blocks();
     out.size = list.size();
     out.packed = &list;
+    if (!worth_dense(out.size, points_)) return {};
+    std::vector<float>& dense = dense_[slot];
+    if (dense.empty()) dense = spread(out, points_);
+    out.dense = dense.data();
+    out.dense_size = dense.size();
     return {};
 }
 
@@ -145,6 +148,7 @@ size_t PackedIndex::memory_bytes() const {
     size_t bytes = lists_.size() * (sizeof(PackedList) + sizeof(blocks_[0])) + slots_.size() * sizeof(slots_[0]);
     for (size_t slot = 0; slot < lists_.size(); ++slot)
         if (blocks_[slot]) bytes += lists_[slot].blocks() * sizeof(BlockInfo);
+    for (const auto& [slot, weights] : dense_) bytes += weights.size() * sizeof(float);
     return bytes;
 }
 

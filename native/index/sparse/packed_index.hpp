@@ -2,6 +2,7 @@
 #pragma once
 #include <memory>
 #include <mutex>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -49,6 +50,7 @@ private:
     std::vector<std::pair<uint32_t, uint32_t>> slots_;
     std::vector<PackedList> lists_;
     std::vector<std::unique_ptr<BlockInfo[]>> blocks_;  // by list, null until it is needed
+    std::unordered_map<uint32_t, std::vector<float>> dense_;  // by list, see List; made when it is needed
     std::mutex describing_;
 };
 

@@ -15,6 +15,7 @@ void PlainIndex::Postings::insert(uint32_t id, float weight) {
         weights.insert(weights.begin() + static_cast<ptrdiff_t>(at), weight);
     }
     described = std::min(described, at / kBlock);
+    dense.clear();
 }
 
 void PlainIndex::Postings::erase(uint32_t id) {
@@ -24,6 +25,7 @@ void PlainIndex::Postings::erase(uint32_t id) {
     ids.erase(found);
     weights.erase(weights.begin() + at);
     described = std::min(described, static_cast<size_t>(at) / kBlock);
+    dense.clear();
 }
 
 void PlainIndex::Postings::describe_all() {
@@ -62,15 +64,18 @@ Damage PlainIndex::find(uint32_t dimension, List& out) {
     const auto place = slots_.find(dimension);
     if (place == slots_.end()) return {};
     Postings& list = lists_[place->second];
-    {
-        const std::lock_guard lock(describing_);
-        list.describe_all();
-    }
+    const std::lock_guard lock(describing_);
+    list.describe_all();
     out.blocks = list.blocks.data();
     out.block_count = list.blocks.size();
     out.size = list.ids.size();
     out.ids = list.ids.data();
     out.weights = list.weights.data();
+    const size_t points = list.ids.empty() ? 0 : size_t{list.ids.back()} + 1;
+    if (!worth_dense(out.size, points)) return {};
+    if (list.dense.empty()) list.dense = spread(out, points);
+    out.dense = list.dense.data();
+    out.dense_size = points;
     return {};
 }
 
@@ -82,7 +87,7 @@ size_t PlainIndex::length(uint32_t dimension) const {
 size_t PlainIndex::memory_bytes() const {
     size_t bytes = lists_.capacity() * sizeof(Postings) + slots_.size() * 32;
     for (const Postings& list : lists_)
-        bytes += list.ids.capacity() * 8 + list.blocks.capacity() * sizeof(BlockInfo);
+        bytes += list.ids.capacity() * 8 + list.blocks.capacity() * sizeof(BlockInfo) + list.dense.capacity() * 4;
     return bytes;
 }
 

@@ -32,6 +32,7 @@ private:
         std::vector<float> weights;
         std::vector<BlockInfo> blocks;  // the first `described` are current
         size_t described = 0;
+        std::vector<float> dense;  // see List; empty if there is none or it is out of date
 
         void insert(uint32_t id, float weight);
         void erase(uint32_t id);

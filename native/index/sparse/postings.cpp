@@ -80,4 +80,14 @@ BlockInfo describe(const Block& block) {
     return {block.ids[0], block.ids[block.size - 1], least, most};
 }
 
+std::vector<float> spread(const List& list, size_t points) {
+    std::vector<float> weights(points);
+    Scratch scratch;
+    for (size_t b = 0; b < list.block_count; ++b) {
+        const Block block = list.block(b, scratch);
+        for (size_t i = 0; i < block.size; ++i) weights[block.ids[i]] = block.weights[i];
+    }
+    return weights;
+}
+
 }  // namespace edgeshard::sparse

@@ -57,6 +57,8 @@ struct List {
     const uint32_t* ids = nullptr;
     const float* weights = nullptr;
     const PackedList* packed = nullptr;
+    const float* dense = nullptr;  // of a list that many points are in: the weights by id, 0 for points that are not
+    size_t dense_size = 0;
 
     Block block(size_t b, Scratch& scratch) const {
         if (packed) return packed->unpack(b, scratch);
@@ -66,6 +68,13 @@ struct List {
 };
 
 BlockInfo describe(const Block& block);
+
+// Whether a list of `size` postings of points below `points` is worth an array of all weights: adding that up costs as
+// much as adding up a tenth as many postings.
+inline bool worth_dense(size_t size, size_t points) { return size >= 4 * kBlock && size > points / 8; }
+
+// The weights of a list by id, for ids below `points`.
+std::vector<float> spread(const List& list, size_t points);
 
 // Why a file cannot be what it should be, and where.
 struct Damage {

@@ -1,41 +1,30 @@
 #include "index/sparse/search.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstring>
+#include <functional>
 #include <limits>
 #include <numeric>
 
 #include "index/sparse/cursor.hpp"
+#include "kernels/sums/sums.hpp"
 
 namespace edgeshard::sparse {
 
 namespace {
 
 constexpr uint32_t kWindow = 8192;  // ids; their sums stay in the caches next to the core
-constexpr size_t kGroup = 64;       // sums compared at a time
 constexpr size_t kScoreCost = 16;   // the same when one list after the other is asked for ascending points
 constexpr size_t kSparseMask = 8;   // one in so many points marked: go by the marked points, not by the sums
 constexpr size_t kMinSaved = 2048;  // postings in a window below which looking points up is not worth the bookkeeping
 constexpr unsigned kMaxPause = 64;  // windows
 constexpr size_t kLookupCost = 24;  // postings that could be added up in the time one point is looked up in a list
+constexpr size_t kThin = kWindow / 24;     // postings in a window below which it is not worth going through all sums
+constexpr size_t kDenseCost = kWindow / 10;  // postings that could be added up in the time a dense list is
+constexpr size_t kStep = 4;                  // groups of sums compared at a time
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-
-using Four [[gnu::vector_size(16)]] = float;
-using FourBits [[gnu::vector_size(16)]] = int32_t;
-
-// Whether one of kGroup sums is above `least` and not 0.
-bool any_above(const float* sums, float least) {
-    FourBits any{};
-#pragma GCC unroll 16
-    for (size_t i = 0; i < kGroup; i += 4) {
-        Four four;
-        __builtin_memcpy(&four, sums + i, sizeof(four));
-        any |= (four > least) & (four != 0.0f);
-    }
-    int64_t halves[2];
-    __builtin_memcpy(halves, &any, sizeof(halves));
-    return (halves[0] | halves[1]) != 0;
-}
 
 // The most a list can add to a point with weights between these.
 float gain(float weight, float least, float most) {
@@ -45,10 +34,10 @@ float gain(float weight, float least, float most) {
 
 // Whether a mask of zeros and ones marks less than `limit` points; looks no further than it must.
 bool few_marked(const uint8_t* mask, size_t points, size_t limit) {
-    constexpr size_t kStep = 8 * 255;  // as many words as fit the sums of bytes
+    constexpr size_t kStretch = 8 * 255;  // as many words as fit the sums of bytes
     size_t marked = 0, at = 0;
     while (at < points && marked < limit) {
-        const size_t stop = std::min(points, at + kStep);
+        const size_t stop = std::min(points, at + kStretch);
         uint64_t bytes = 0;
         for (; at + 8 <= stop; at += 8) {
             uint64_t word;
@@ -74,33 +63,46 @@ std::vector<uint32_t> marked_ids(const uint8_t* mask, size_t points) {
 }
 
 // The k best of a stream, ids ascending: a buffer that is cut back to the best k whenever it is full. Cheaper than a heap
-// where much is offered; the floor rises a little later.
+// where much is offered; the floor rises a little later. A hit is one number whose order is that of `better`: the bits
+// of the similarity, made ascending, above those of the id, made descending.
 class Collector {
 public:
     explicit Collector(size_t k) : k_(k), limit_(k + std::max<size_t>(k, 24)) {}
 
     float floor() const { return floor_; }
     void offer(float sim, uint32_t id) {
-        hits_.push_back({sim, id});
-        if (hits_.size() < limit_) return;
+        keys_.push_back(uint64_t{ascending(sim + 0.0f)} << 32 | static_cast<uint32_t>(~id));
+        if (keys_.size() < limit_) return;
         cut();
-        floor_ = hits_[k_ - 1].sim;
+        floor_ = sim_of(keys_[k_ - 1]);
     }
     std::vector<Hit> sorted() {
-        if (hits_.size() > k_) cut();
-        std::sort(hits_.begin(), hits_.end(), better);
-        return std::move(hits_);
+        if (keys_.size() > k_) cut();
+        std::sort(keys_.begin(), keys_.end(), std::greater<>());
+        std::vector<Hit> hits;
+        hits.reserve(keys_.size());
+        for (const uint64_t key : keys_) hits.push_back({sim_of(key), ~static_cast<uint32_t>(key)});
+        return hits;
     }
 
 private:
+    static constexpr uint32_t kSign = 1u << 31;
+    static uint32_t ascending(float sim) {
+        const uint32_t bits = std::bit_cast<uint32_t>(sim);
+        return bits & kSign ? ~bits : bits | kSign;
+    }
+    static float sim_of(uint64_t key) {
+        const uint32_t bits = static_cast<uint32_t>(key >> 32);
+        return std::bit_cast<float>(bits & kSign ? bits & ~kSign : ~bits);
+    }
     void cut() {
-        std::nth_element(hits_.begin(), hits_.begin() + static_cast<ptrdiff_t>(k_ - 1), hits_.end(), better);
-        hits_.resize(k_);
+        std::nth_element(keys_.begin(), keys_.begin() + static_cast<ptrdiff_t>(k_ - 1), keys_.end(), std::greater<>());
+        keys_.resize(k_);
     }
 
     size_t k_, limit_;
     float floor_ = -kInfinity;
-    std::vector<Hit> hits_;
+    std::vector<uint64_t> keys_;
 };
 
 // What a sum is before anything is added: no sum of products, none of which is -0, ends here.
@@ -131,7 +133,6 @@ public:
             marked_ = marked_ids(mask, points);
             by_mask_ = true;
         }
-        clear();
         first_ = first / kWindow * kWindow;
         end_ = static_cast<uint32_t>(std::min<uint64_t>(uint64_t{last} + 1, points));
     }
@@ -182,33 +183,35 @@ private:
             ++stats_.skipped;
             return;
         }
-        if (!by_mask_ && present < kWindow / 2) return run_thin(lo, hi);
+        if (!by_mask_ && present < kThin) return run_thin(lo, hi);
         size_t saved = 0;
         const float rest = choose_essential(saved);
         if (saved >= kMinSaved && !paused_ && run_pruned(lo, hi, rest, saved)) return;
         paused_ -= paused_ > 0;
+        clear();
         for (size_t t = 0; t < terms_.size(); ++t) add_up<false>(t, lo, hi);
         take(lo, hi);
-        clear();
     }
 
     // Few postings: remembers where they went instead of going through all sums.
     void run_thin(uint32_t lo, uint32_t hi) {
+        clear();
         touched_.clear();
         for (size_t t = 0; t < terms_.size(); ++t) add_up<true>(t, lo, hi);
         for (uint32_t id : touched_) {  // not ascending: equal to the worst may still be better than it
             float& sum = sums_[id - lo];
             if (sum >= best_.floor() && sum != 0.0f && mask_[id]) best_.offer(sum, id);
-            sum = kUntouched;
+            sum = 0.0f;
         }
+        clean_ = true;
     }
 
     // False if so many points came close that adding everything up is cheaper; pruning then pauses for a while.
     bool run_pruned(uint32_t lo, uint32_t hi, float rest, size_t saved) {
+        clear();
         for (size_t t = 0; t < terms_.size(); ++t)
             if (essential_[t]) add_up<false>(t, lo, hi);
         find_candidates(lo, hi, rest);
-        clear();
         if (candidates_.size() * kLookupCost * terms_.size() < saved) {
             pause_ = 1;
             complete();
@@ -218,7 +221,17 @@ private:
         return false;
     }
 
-    void clear() { std::fill_n(sums_, kWindow, kUntouched); }
+    // Makes the sums ready for another window.
+    void clear() {
+        if (!clean_ && zeros_) std::fill_n(sums_, kWindow, kUntouched);
+        if (!clean_ && !zeros_) std::memset(sums_, 0, sizeof(sums_));  // where sums of 0 do not count in any case
+        clean_ = false;
+    }
+
+    // Whether a list is added up as a whole array; not where a weight of 0 must be told from none.
+    bool is_dense(size_t t) const {
+        return terms_[t].list.dense && !zeros_ && std::isfinite(terms_[t].weight);
+    }
 
     // Bound and size of a list inside a window.
     void look_at(size_t t, uint32_t lo, uint32_t hi) {
@@ -232,7 +245,7 @@ private:
             gains_[t] = std::max(gains_[t], gain(terms_[t].weight, list.blocks[b].least, list.blocks[b].most));
             postings_[t] += kBlock;
         }
-        postings_[t] = std::min<size_t>({postings_[t], list.size, hi - lo});
+        postings_[t] = std::min<size_t>({postings_[t], list.size, is_dense(t) ? kDenseCost : hi - lo});
     }
 
     // Marks the lists to add up; the others cannot, all together, lift a point above the bar. Returns what those can
@@ -256,6 +269,13 @@ private:
     void add_up(size_t t, uint32_t lo, uint32_t hi) {
         Cursor& cursor = cursors_[t];
         const float weight = terms_[t].weight;
+        if (!Remember && is_dense(t)) {
+            const List& list = terms_[t].list;
+            const size_t n = lo < list.dense_size ? std::min<size_t>(hi, list.dense_size) - lo : 0;
+            for (size_t i = 0; i < n; ++i) sums_[i] += weight * list.dense[lo + i];
+            stats_.summed += postings_[t];
+            return;
+        }
         for (cursor.set(starts_[t]); !cursor.done() && cursor.info().first < hi; cursor.next()) {
             const BlockInfo info = cursor.info();
             const Block& block = cursor.load();
@@ -288,11 +308,15 @@ private:
             return;
         }
         const size_t n = hi - lo;
-        for (size_t g = 0; g < n; g += kGroup) {
-            if (!any_above(sums_ + g, level())) continue;
-            for (size_t i = g; i < std::min(n, g + kGroup); ++i)
-                if (sums_[i] > level() && sums_[i] != 0.0f && mask_[lo + i])
-                    fn(lo + static_cast<uint32_t>(i), sums_[i]);
+        for (size_t from = 0; from < n; from += kStep * kSumGroup) {  // in steps, because the level rises
+            uint64_t bits[kStep];
+            sums_above_(sums_ + from, kStep, level(), bits);
+            for (size_t g = 0; g < kStep; ++g) {
+                for (uint64_t left = bits[g]; left; left &= left - 1) {
+                    const size_t i = from + g * kSumGroup + static_cast<size_t>(std::countr_zero(left));
+                    if (sums_[i] > level() && lo + i < hi && mask_[lo + i]) fn(lo + static_cast<uint32_t>(i), sums_[i]);
+                }
+            }
         }
     }
 
@@ -312,8 +336,14 @@ private:
         for (size_t t = 0; t < terms_.size(); ++t) cursors_[t].set(starts_[t]);
         for (uint32_t id : candidates_) {
             float sim = 0;
-            for (size_t t = 0; t < terms_.size(); ++t)
-                if (const float* weight = cursors_[t].find(id)) sim += terms_[t].weight * *weight;
+            for (size_t t = 0; t < terms_.size(); ++t) {
+                const List& list = terms_[t].list;
+                if (is_dense(t)) {
+                    if (id < list.dense_size) sim += terms_[t].weight * list.dense[id];
+                } else if (const float* weight = cursors_[t].find(id)) {
+                    sim += terms_[t].weight * *weight;
+                }
+            }
             if (sim > best_.floor() && (zeros_ || sim != 0.0f)) best_.offer(sim, id);
         }
         stats_.looked_up += candidates_.size();
@@ -330,7 +360,8 @@ private:
     std::vector<uint8_t> essential_;
     std::vector<size_t> order_;
     std::vector<uint32_t> candidates_, marked_, touched_;
-    bool by_mask_ = false;
+    SumsAbove sums_above_ = sums_above(best_isa());
+    bool by_mask_ = false, clean_ = false;
     float slack_ = 0;
     uint32_t first_ = 0, end_ = 0;
     unsigned pause_ = 1, paused_ = 0;  // windows without pruning after an attempt that did not pay

@@ -167,6 +167,8 @@ class ColumnStore:
     def nbytes(self) -> int:
         """Bytes held."""
         arrays = sum(array.nbytes for array in self._arrays.values()) + self._facts.nbytes
+        if self.column is not None:
+            arrays += _bytes_of(tuple(self.column.memo.values()))
         return arrays + self.strings.nbytes + (0 if self._owners is None else self._owners.nbytes)
 
     @property
@@ -243,6 +245,14 @@ class ColumnStore:
             memo={},
             **{name: views.get(name) for name in _FIELDS},  # type: ignore[arg-type]
         )
+
+
+def _bytes_of(value: Any) -> int:
+    """Bytes of the arrays in something remembered."""
+    if isinstance(value, tuple):
+        return sum(map(_bytes_of, value))
+    size: int = getattr(value, "nbytes", 0)
+    return size
 
 
 def _as_integers(tags: NDArray[np.uint8], numbers: NDArray[np.float64] | None) -> NDArray[np.int64]:

@@ -158,7 +158,7 @@ def _payloads(payloads: Any) -> list[bytes | None]:
         return _from_pandas(payloads)
     if isinstance(payloads, (str, bytes, Mapping)):
         raise TypeError(f"payloads: expected a list, a pyarrow table or a data frame, got {type(payloads).__name__}")
-    return [_payload(payload) for payload in payloads]
+    return [encode_payload(payload) if type(payload) is dict else _payload(payload) for payload in payloads]
 
 
 def _payload(payload: Any) -> bytes | None:

@@ -10,14 +10,14 @@ import numpy as np
 
 from edgeshard import _native
 from edgeshard.errors import IndexNotFoundError
-from edgeshard.filter.evaluate import evaluate
 from edgeshard.index.payload import schema
 from edgeshard.index.payload.schema import FieldSchema
-from edgeshard.index.payload.values import Array, Mask, values_of
+from edgeshard.index.payload.value_groups import value_groups
+from edgeshard.index.payload.values import Array
 from edgeshard.models.paths import parse_path
 from edgeshard.models.requests import FacetRequest
 from edgeshard.models.results import FacetResponse
-from edgeshard.segment.segment import Segment, SegmentContext
+from edgeshard.segment.segment import Segment
 
 Counts: TypeAlias = "list[tuple[Any, int]]"
 """Values, in a form that sorts as the result does, and how many points have each."""
@@ -36,7 +36,8 @@ def run_facet(segments: Sequence[Segment], facet: FacetRequest) -> FacetResponse
     """
     kind = facet_kind(segments, facet.key)
     limit = DEFAULT_LIMIT if facet.limit is None else facet.limit
-    parts = [_count(segment, facet, kind, limit if len(segments) == 1 else None) for segment in segments]
+    several = sum(segment.live > 0 for segment in segments) > 1
+    parts = [_count(segment, facet, kind, None if several else limit) for segment in segments]
     total: dict[Any, int] = {}
     for part in parts:
         for value, count in part:
@@ -65,62 +66,18 @@ def facet_kind(segments: Sequence[Segment], key: str) -> str:
 
 
 def _count(segment: Segment, facet: FacetRequest, kind: str, limit: int | None) -> Counts:
-    """Points per value in one segment; with a limit only the values that can be among the first."""
-    mask = segment.live_mask()
-    if facet.filter is not None:
-        mask &= evaluate(facet.filter, SegmentContext(segment))
-    column = segment.columns.column(parse_path(facet.key))
-    if kind == schema.KEYWORD and column.owners is None and column.codes is not None:
-        counts = np.bincount(column.codes[mask[: len(column.codes)]], minlength=1)
-        counts[0] = 0
-        return _ranked(np.arange(len(counts)), counts, column, kind, limit)
-    places, values = values_of(column, kind)
-    groups, numbers = _grouped(values, kind)
-    owners = None if column.owners is None else column.owners[places]
-    counts = _points_per_group(numbers, len(groups), places if owners is None else owners, mask, owners is None)
-    return _ranked(groups, counts, column, kind, limit)
-
-
-def _ranked(groups: Array, counts: Array, column: Any, kind: str, limit: int | None) -> Counts:
-    """Values that occur and their counts; with a limit only those that can be among the first."""
-    found = np.flatnonzero(counts)
-    if limit is not None and len(found) > limit:
-        if not limit:
-            return []
-        bar = np.partition(counts[found], len(found) - limit)[len(found) - limit]
-        found = found[counts[found] >= bar]
-    return list(zip(_sortable(groups[found], column, kind), counts[found].tolist(), strict=True))
-
-
-def _grouped(values: Array, kind: str) -> tuple[Array, Array]:
-    """Distinct values, and the number of each value among them."""
-    if kind == schema.KEYWORD:  # codes are numbers already
-        top = int(values.max()) + 1 if len(values) else 0
-        return np.arange(top, dtype=np.uint32), values
-    if kind == schema.UUID_MAP:
-        values = np.ascontiguousarray(values).view([("low", "<u8"), ("high", "<u8")]).reshape(-1)
-    groups, numbers = np.unique(values, return_inverse=True)
-    return groups, numbers.reshape(-1)
-
-
-def _points_per_group(numbers: Array, groups: int, owners: Array, mask: Mask, single: bool) -> Array:
-    """How many of the points in the mask have each value; with ``single`` a point has one at most."""
-    inside = owners < len(mask)
-    chosen = np.flatnonzero(inside)[mask[owners[inside]]]
-    numbers = numbers[chosen]
-    if not single:
-        pairs = owners[chosen].astype(np.uint64) * np.uint64(max(groups, 1)) + numbers.astype(np.uint64)
-        numbers = (np.unique(pairs) % np.uint64(max(groups, 1))).astype(np.int64)
-    return np.bincount(numbers, minlength=groups)
-
-
-def _sortable(groups: Array, column: Any, kind: str) -> list[Any]:
-    if kind == schema.KEYWORD:
-        texts = _native.string_texts(column.strings, np.ascontiguousarray(groups, np.uint32))
-        return [text.encode() for text in texts]
-    if kind == schema.UUID_MAP:
-        return [int(high) << 64 | int(low) for low, high in groups.tolist()]
-    return list(groups.tolist())
+    """Points per value in one segment; with a limit only the values that come first."""
+    chosen = segment.select(facet.filter)
+    if not len(chosen):
+        return []
+    groups = value_groups(segment.columns.column(parse_path(facet.key)), kind)
+    counts = groups.tally(chosen).counts if facet.filter is None else groups.count(chosen)
+    if limit is None:
+        numbers: Array = np.flatnonzero(counts)
+    else:
+        above, tied = _native.most_frequent(counts, limit)
+        numbers = np.concatenate([above, groups.first(tied, limit - len(above))])
+    return list(zip(groups.keys(numbers), counts[numbers].tolist(), strict=True))
 
 
 def _shown(value: Any, kind: str) -> Any:

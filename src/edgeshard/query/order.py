@@ -9,10 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeshard.errors import IndexNotFoundError
+from edgeshard.filter.column_store import Column
+from edgeshard.filter.selections import Selection
+from edgeshard.index.payload.ordered import ordered_values, place_of, ranks
 from edgeshard.index.payload.schema import DATETIME, FLOAT, INT
 from edgeshard.index.payload.values import values_of
 from edgeshard.models.enums import Direction
-from edgeshard.models.paths import JsonPath
+from edgeshard.models.paths import parse_path
 from edgeshard.models.ranking import OrderBy
 from edgeshard.models.results import Record
 from edgeshard.query.hits import Hits, Keys, by_segment, make_keys
@@ -24,17 +27,18 @@ Values: TypeAlias = "npt.NDArray[Any]"
 """``int64`` or ``float64`` values of an ordering."""
 
 _KINDS = {"integer": INT, "float": FLOAT, "datetime": DATETIME}
-"""Index types that keep an order."""
+"""Kinds of index that keep an order, by type."""
 
 
 def order_all(scope: Scope, order: OrderBy, filters: Filters, limit: int) -> Hits:
     """The first points of all that the filters match."""
     kind = order_kind(scope.segments, order.key)
-    found = [
-        _first_of(segment, order, kind, scope.mask(number, filters), limit)
-        for number, segment in enumerate(scope.segments)
-    ]
-    return _merged([(make_keys(number, owners), values) for number, (owners, values) in enumerate(found)], order, limit)
+    found = []
+    for number, segment in enumerate(scope.segments):
+        if segment.live:
+            owners, values = _first_of(segment, order, kind, scope.select(number, filters), limit)
+            found.append((make_keys(number, owners), values))
+    return _merged(found, order, limit)
 
 
 def order_keys(scope: Scope, order: OrderBy, keys: Keys, limit: int) -> Hits:
@@ -45,43 +49,39 @@ def order_keys(scope: Scope, order: OrderBy, keys: Keys, limit: int) -> Hits:
         segment = scope.segments[number]
         chosen = np.zeros(segment.count, np.bool_)
         chosen[offsets] = True
-        owners, values = _first_of(segment, order, kind, chosen, limit)
+        owners, values = _first_of(segment, order, kind, Selection(chosen), limit)
         found.append((make_keys(number, owners), values))
     return _merged(found, order, limit)
 
 
 def _merged(found: list[tuple[Keys, Values]], order: OrderBy, limit: int) -> Hits:
     """The first of what the segments found, equal values by key."""
+    if len(found) == 1:  # in order already
+        keys, values = found[0]
+        return Hits(keys, np.ones(len(keys), np.float32), values.tolist(), versioned=False)
     keys = np.concatenate([keys for keys, _ in found]) if found else np.zeros(0, np.uint64)
     values = np.concatenate([values for _, values in found]) if found else np.zeros(0)
-    places = np.lexsort((keys, _ranks(values, order)))[:limit]
+    places = np.lexsort((keys, ranks(values, order.direction == Direction.Desc)))[:limit]
     ones = np.ones(len(places), np.float32)
     return Hits(keys[places], ones, values[places].tolist(), versioned=False)
 
 
-def _ranks(values: Values, order: OrderBy) -> Values:
-    """Numbers that ascend in the wanted direction."""
-    if order.direction != Direction.Desc:
-        return values
-    # The complement of an integer has no overflow.
-    return np.invert(values) if values.dtype.kind == "i" else np.negative(values)
-
-
 def _first_of(
-    segment: Segment, order: OrderBy, kind: str, mask: npt.NDArray[np.bool_], limit: int
+    segment: Segment, order: OrderBy, kind: str, chosen: Selection, limit: int
 ) -> tuple[npt.NDArray[np.uint32], Values]:
-    """Owners and values of the first entries of one segment whose point is in the mask."""
-    owners, values = _ordered(segment, order, kind)
-    start = 0
-    if order._start is not None:
-        if order.direction == Direction.Desc:
-            start = len(values) - int(np.searchsorted(values[::-1], order._start, side="right"))
-        else:
-            start = int(np.searchsorted(values, order._start, side="left"))
+    """Owners and values of the first chosen entries of one segment, in order, equal values by owner."""
+    column = segment.columns.column(parse_path(order.key))
+    known = ordered_values(column, kind, descending=order.direction == Direction.Desc)
+    if known is None:
+        return _picked(column, kind, order, chosen, limit)
+    owners, values = known
+    start = 0 if order._start is None else _start_of(order, values)
+    if len(chosen) == len(chosen.mask):
+        return owners[start:][:limit], values[start:][:limit]
     found: list[npt.NDArray[np.int64]] = []
-    missing, size = limit, 4096
+    missing, size = limit, 512
     while missing > 0 and start < len(owners):
-        places = start + np.flatnonzero(mask[owners[start : start + size]])[:missing]
+        places = start + chosen.mask[owners[start : start + size]].nonzero()[0][:missing]
         found.append(places)
         missing -= len(places)
         start, size = start + size, size * 4
@@ -89,56 +89,70 @@ def _first_of(
     return owners[places], values[places]
 
 
+def _start_of(order: OrderBy, values: Values) -> int:
+    """Place of the first entry that is not ahead of where the order starts."""
+    if order.direction == Direction.Desc:
+        return len(values) - place_of(values[::-1], order._start, after=True)
+    return place_of(values, order._start)
+
+
+def _picked(
+    column: Column, kind: str, order: OrderBy, chosen: Selection, limit: int
+) -> tuple[npt.NDArray[np.uint32], Values]:
+    """:func:`_first_of` in one pass over a column of single values, without putting them all in order."""
+    places, values = values_of(column, kind)
+    descending = order.direction == Direction.Desc
+    wanted = chosen.mask[places]
+    if order._start is not None:
+        wanted &= (values <= order._start) if descending else (values >= order._start)
+    places, values = places[wanted], values[wanted]
+    ranked = ranks(values, descending)
+    if 0 < limit < len(ranked):
+        near = np.flatnonzero(ranked <= np.partition(ranked, limit - 1)[limit - 1])
+        places, values, ranked = places[near], values[near], ranked[near]
+    first = np.lexsort((places, ranked))[:limit]
+    return places[first].astype(np.uint32), values[first]
+
+
 def scroll_ordered(scope: Scope, order: OrderBy, filters: Filters, limit: int, projection: Projection) -> list[Record]:
     """A page of points in the order of a payload field."""
+    live = [number for number, segment in enumerate(scope.segments) if segment.live]
+    if len(live) == 1:
+        segment = scope.segments[live[0]]
+        kind = order_kind(scope.segments, order.key)
+        owners, ordered = _first_of(segment, order, kind, scope.select(live[0], filters), limit)
+        return _records(segment, owners, projection, ordered.tolist())
     hits = order_all(scope, order, filters, limit)
     records: list[Any] = [None] * len(hits)
     values = hits.order_values or []
     for number, places, offsets in by_segment(hits.keys):
-        segment = scope.segments[number]
-        made = Record._make_many(
-            segment.ids.ids_of(offsets),
-            projection.payloads(segment, offsets),
-            projection.vectors(segment, offsets),
-            [values[place] for place in places.tolist()],
-        )
+        made = _records(scope.segments[number], offsets, projection, [values[place] for place in places.tolist()])
         for place, record in zip(places.tolist(), made, strict=True):
             records[place] = record
     return records
 
 
+def _records(
+    segment: Segment, offsets: npt.NDArray[np.uint32], projection: Projection, values: list[Any]
+) -> list[Record]:
+    ids = segment.ids.ids_of(offsets)
+    return Record._make_many(ids, projection.payloads(segment, offsets), projection.vectors(segment, offsets), values)
+
+
 def order_kind(segments: Sequence[Segment], key: str) -> str:
-    """The type of the index a path is ordered by.
+    """The kind of the index a path is ordered by.
 
     Raises:
         IndexNotFoundError: there is none that keeps an order.
     """
-    path = str(JsonPath.parse(key))
+    path = parse_path(key).text
     for segment in segments:
         schema = segment.indexes.schema.get(path)
         kind = schema if isinstance(schema, str) else (schema or {}).get("type")
         ranged = isinstance(schema, str) or schema is None or schema.get("range") is not False
         if kind in _KINDS and ranged:
-            return str(kind)
+            return _KINDS[str(kind)]
     raise IndexNotFoundError(
         f"No range index for order_by key: {key}. Please create one to use order_by: an integer (with range), float "
         f"or datetime index on {key!r}"
     )
-
-
-def _ordered(segment: Segment, order: OrderBy, kind: str) -> tuple[npt.NDArray[np.uint32], Values]:
-    """Owners and values of all entries the index would hold, in order, equal values by owner; kept until a change."""
-    column = segment.columns.column(JsonPath.parse(order.key))
-    known = ("order", kind, order.direction == Direction.Desc)
-    found: tuple[npt.NDArray[np.uint32], Values] | None = column.memo.get(known)
-    if found is None:
-        places, values = values_of(column, _KINDS[kind])
-        owners = places.astype(np.uint32) if column.owners is None else column.owners[places]
-        inside = owners < column.points
-        owners, values = owners[inside], values[inside]
-        ranked = np.lexsort((owners, _ranks(values, order)))
-        owners, values = owners[ranked], values[ranked]
-        fresh = np.ones(len(owners), np.bool_)  # of a point's equal values one counts
-        fresh[1:] = (owners[1:] != owners[:-1]) | (values[1:] != values[:-1])
-        found = column.memo[known] = owners[fresh], values[fresh]
-    return found

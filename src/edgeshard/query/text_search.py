@@ -26,27 +26,28 @@ def text_search(scope: Scope, query: TextQuery, filters: Filters, limit: int, th
         ValidationError: ``k`` is negative or ``b`` outside of [0, 1].
     """
     k, b = parameters(query)
-    scorers = {
-        number: index.prepare(query.query) for number, index in enumerate(text_indexes(scope, query.field)) if index
-    }
-    if not scorers:
-        return empty()
-    statistics = [scorer.statistics for scorer in scorers.values()]
+    indexes = [(number, index) for number, index in enumerate(text_indexes(scope, query.field)) if index is not None]
+    tokens = indexes[0][1].query_tokens(query.query)
+    statistics = [index.statistics(tokens) for _, index in indexes]
     documents = sum(each.documents for each in statistics)
     if not documents:
         return empty()
     average = sum(each.tokens for each in statistics) / documents
-    holders = np.sum([each.holders for each in statistics], axis=0).tolist()
-    weights = [math.log(1 + (documents - n + 0.5) / (n + 0.5)) for n in holders]
-    keys, scores = [], []
-    for number, scorer in scorers.items():
-        offsets, found = scorer.scores(weights, k, b, average)
-        kept = scope.mask(number, filters)[offsets]
-        if threshold is not None:
-            kept = kept & (found > np.float32(threshold))
-        keys.append(make_keys(number, offsets[kept]))
-        scores.append(found[kept])
-    return Hits(*best(np.concatenate(keys), np.concatenate(scores), limit))
+    holders = [sum(counts) for counts in zip(*(each.holders for each in statistics), strict=True)]
+    rarity = [math.log(1 + (documents - n + 0.5) / (n + 0.5)) for n in holders]
+    found = []
+    for (number, index), counted in zip(indexes, statistics, strict=True):
+        if counted.documents:
+            offsets, scores = index.search(tokens, rarity, (k, b, average), scope.mask(number, filters), limit)
+            found.append((make_keys(number, offsets), scores))
+    keys, scores = found[0]
+    if len(found) > 1:
+        parts = list(zip(*found, strict=True))
+        keys, scores = best(np.concatenate(parts[0]), np.concatenate(parts[1]), limit)
+    if threshold is not None:
+        above = scores > np.float32(threshold)
+        keys, scores = keys[above], scores[above]
+    return Hits(keys, scores)
 
 
 def parameters(query: TextQuery) -> tuple[float, float]:

@@ -199,7 +199,8 @@ class PayloadIndexes:
         if TEXT in field.kinds:
             from edgeshard.index.payload.text import TextIndex
 
-            return TextIndex(field, self.segment)
+            directory = self.path / field.directory(TEXT) if self._usable(field) else None
+            return TextIndex(field, self.segment, directory, lambda reason: self._to_rebuild(field.field, reason))
         if UUID_MAP in field.kinds:
             from edgeshard.index.payload.uuids import UuidIndex
 
@@ -210,6 +211,11 @@ class PayloadIndexes:
             directory = self.path / field.directory(KEYWORD)
             return KeywordIndex(directory, lambda reason: self._to_rebuild(field.field, reason))
         return None
+
+    def _usable(self, field: FieldSchema) -> bool:
+        """Whether the files of a field can answer queries."""
+        whole = field.field not in self._rebuild and field.field not in self._broken
+        return whole and not self.appendable and field.nested is None
 
     def points(self, field: str) -> int:
         """How many points have a value the index of a field holds (of a text index: a token)."""
@@ -232,6 +238,7 @@ class PayloadIndexes:
         """Add or replace the index of a field; its files are written by the next flush."""
         self._field(field, schema)
         self._close_field(field)
+        self._views.pop(field, None)
         self.schema[field] = schema
         self._rebuild.add(field)
         self._changed = True
@@ -240,6 +247,7 @@ class PayloadIndexes:
         """Remove the index of a field, if there is one."""
         if self.schema.pop(field, None) is not None:
             self._close_field(field)
+            self._views.pop(field, None)
             self._rebuild.discard(field)
             self._broken.discard(field)
             self._changed = True
@@ -254,13 +262,19 @@ class PayloadIndexes:
 
     def update(self, offsets: Offsets, payloads: list[bytes | None]) -> None:
         """Points got new payloads."""
-        if self.schema:
-            self._queue.append(np.array(offsets, np.uint32))
+        self._note(offsets)
 
     def remove(self, offsets: Offsets) -> None:
         """Points were deleted."""
-        if self.schema:
-            self._queue.append(np.array(offsets, np.uint32))
+        self._note(offsets)
+
+    def _note(self, offsets: Offsets) -> None:
+        if not self.schema:
+            return
+        self._queue.append(np.array(offsets, np.uint32))
+        for view in self._views.values():
+            if view is not None:
+                view.changed(offsets)
 
     def collect(self, plan: FlushPlan) -> None:
         """Bring the files up to date with the payloads and hand the changes to a flush.
@@ -288,6 +302,9 @@ class PayloadIndexes:
         if self._changed:
             self._remove_unlisted()
         self._changed = False
+        if not self.appendable:  # queries go by the new files
+            for name in self._rebuild | self._broken:
+                self._views.pop(name, None)
         self._rebuild.clear()
         self._broken.clear()
 
@@ -302,7 +319,6 @@ class PayloadIndexes:
         return FieldSchema(field, self.schema[field] if schema is None else schema)
 
     def _close_field(self, field: str) -> None:
-        self._views.pop(field, None)
         opened = self._open.pop(field, None)
         if opened is not None:
             for part in opened.parts():

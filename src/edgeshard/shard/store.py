@@ -143,7 +143,7 @@ class Store:
         """Open a shard, or create one in an empty directory if a configuration is given.
 
         ``verify`` says how much is compared with the checksums of the last close, ``on_damage`` what to do about
-        damaged records of the log (see :meth:`Wal.open`).
+        damaged records of the log (see :meth:`Wal.open`); acknowledged ones are looked at for ``verify="full"``.
 
         Raises:
             StorageError: the directory does not exist or cannot be read.
@@ -170,7 +170,7 @@ class Store:
             merged = configs.merge_config(config, stored, [segment.config for segment in opened])
             store = cls(path, merged, lock)
             store.segments, store._checksums, store._sealed = opened, sums, bool(sums)
-            store._finish_load(stored, on_damage)
+            store._finish_load(stored, on_damage, check_acknowledged=verify == "full")
             return store
         except OSError as error:
             for segment in opened:
@@ -219,9 +219,11 @@ class Store:
         if wal is not None:
             wal.close()
 
-    def _finish_load(self, stored: EdgeConfig | None, on_damage: OnDamage = "raise") -> None:
+    def _finish_load(
+        self, stored: EdgeConfig | None, on_damage: OnDamage = "raise", *, check_acknowledged: bool = True
+    ) -> None:
         resolve_duplicates(self.segments)
-        self._open_wal(on_damage)
+        self._open_wal(on_damage, check_acknowledged)
         if not any(segment.appendable for segment in self.segments):
             self.add_segment()
         if self.wal is not None:
@@ -233,25 +235,26 @@ class Store:
             self.unseal()
             configs.write_config(self.path, self.config)
 
-    def _open_wal(self, on_damage: OnDamage = "raise") -> None:
+    def _open_wal(self, on_damage: OnDamage = "raise", check_acknowledged: bool = True) -> None:
         """Open the log so that its numbers lie above every stored version."""
         highest = max((segment.version for segment in self.segments), default=-1)
         if self.config.wal_enabled is False:
             self.next_op = max(highest + 1, 1)
             self._checkpointer = Checkpointer(self.path, None)
             return
-        self.wal = self._wal_at_least(highest + 1, on_damage)
+        self.wal = self._wal_at_least(highest + 1, on_damage, check_acknowledged)
         self.lock.include_wal()
         self._checkpointer = Checkpointer(self.path, self.wal)
         self.next_op = self.wal.next_index
 
-    def _wal_at_least(self, first_index: int, on_damage: OnDamage) -> Wal:
+    def _wal_at_least(self, first_index: int, on_damage: OnDamage, check_acknowledged: bool) -> Wal:
         """The log, whose next number is at least ``first_index``."""
         options = configs.wal_options(self.path)
         return Wal.open(
             self.path / WAL,
             first_index=first_index,
             on_damage=on_damage,
+            check_acknowledged=check_acknowledged,
             capacity_bytes=options.get("segment_capacity", DEFAULT_CAPACITY_BYTES),
             retain_closed=options.get("retain_closed", 1),
         )

@@ -75,32 +75,37 @@ def remove(root: Path) -> None:
 
 def differences(root: Path, table: dict[str, Entry], level: Level) -> Iterator[tuple[str, str]]:
     """``(path, what is wrong)`` of every file that is not as the table says."""
+    base = os.fspath(root)  # a shard with payload indexes has some hundred files: text joins faster than paths do
     for name, (size, used, crc, _) in table.items():
+        path = f"{base}/{name}"
         try:
-            found = os.stat(root / name).st_size
+            found = os.stat(path).st_size
         except FileNotFoundError:
             yield name, "the file is missing"
             continue
         if found != size:
             yield name, f"the file has {found} bytes, {size} when it was closed"
-        elif (level == "full" or used <= FAST_BYTES) and digest(root / name) != (size, used, crc):
+        elif (level == "full" or used <= FAST_BYTES) and digest(path) != (size, used, crc):
             yield name, "its checksum is not that of the file that was closed"
 
 
-def digest(path: Path) -> tuple[int, int, int]:
+def digest(path: files.PathLike) -> tuple[int, int, int]:
     """Size of a file, bytes up to the last that is not zero, and the CRC-32C of those; holes are not read."""
     crc = used = 0
-    with open(path, "rb", buffering=0) as file:
-        size = os.fstat(file.fileno()).st_size
-        for start, stop in extents(file.fileno(), size):
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        size = os.fstat(fd).st_size
+        for start, stop in extents(fd, size):
             for at in range(start, stop, _BLOCK):
-                block = os.pread(file.fileno(), min(_BLOCK, stop - at), at).rstrip(b"\0")
+                block = os.pread(fd, min(_BLOCK, stop - at), at).rstrip(b"\0")
                 if not block:
                     continue
                 while used < at:
                     gap = min(at - used, _BLOCK)
                     crc, used = _native.crc32c(_ZEROES[:gap], crc), used + gap
                 crc, used = _native.crc32c(block, crc), at + len(block)
+    finally:
+        os.close(fd)
     return size, used, crc
 
 

@@ -107,6 +107,7 @@ class Wal:
         first_index: int = 0,
         read_only: bool = False,
         on_damage: OnDamage = "raise",
+        check_acknowledged: bool = True,
         capacity_bytes: int = DEFAULT_CAPACITY_BYTES,
         retain_closed: int = 1,
     ) -> Wal:
@@ -120,6 +121,8 @@ class Wal:
             read_only: change nothing on disk.
             on_damage: what to do about a damaged record that was not acknowledged: ``"raise"``, or ``"skip"``
                 to leave it out and go on behind it. Either way it is in :attr:`damage`.
+            check_acknowledged: also compute the checksums of records that were acknowledged. Without, they are only
+                counted, damage among them is not found, and :meth:`entries` leaves out those before the last.
             capacity_bytes: size of new files (``wal_options.segment_capacity``).
             retain_closed: acknowledged closed files to keep (``wal_options.retain_closed``).
 
@@ -135,8 +138,9 @@ class Wal:
         wal = cls(Path(directory), read_only=read_only, capacity_bytes=capacity_bytes, retain_closed=retain_closed)
         closed, opened = wal._list()
         wal.ack_index = wal._read_ack()
-        wal._take_closed(closed)
-        wal._take_open(opened)
+        needed = 0 if check_acknowledged or wal.ack_index is None else wal.ack_index
+        wal._take_closed(closed, needed)
+        wal._take_open(opened, needed)
         wal._judge(on_damage)
         if not read_only:
             wal._make_writable(first_index)
@@ -173,10 +177,10 @@ class Wal:
             raise CorruptedError(path, f"ack_index is {ack!r}, not an operation number")
         return ack
 
-    def _take_closed(self, closed: list[tuple[int, Path]]) -> None:
+    def _take_closed(self, closed: list[tuple[int, Path]], needed: int) -> None:
         for start, path in closed:
             file = WalFile(path, start)
-            file.scan()
+            file.scan(needed - start)
             if self._closed and file.start != self._end:
                 self._mend_gap(file)
             self._closed.append(file)
@@ -194,7 +198,7 @@ class Wal:
         reason = f"{missing} records are missing before {file.path.name}"
         before.damage.append(WalDamage(before.path, before.end, before.next_index, reason, missing))
 
-    def _take_open(self, opened: list[tuple[int, Path]]) -> None:
+    def _take_open(self, opened: list[tuple[int, Path]], needed: int) -> None:
         used: list[WalFile] = []
         for number, path in opened:
             self._next_open_id = max(self._next_open_id, number + 1)
@@ -203,12 +207,13 @@ class Wal:
                 if not self._read_only:
                     files.disk.unlink(path)
                 continue
-            file.scan()
+            previous = used[-1] if used else self._closed[-1] if self._closed else None
+            start = 0 if previous is None else previous.next_index + previous.torn
+            file.scan(needed - start)
             if file.count:
-                previous = used[-1] if used else self._closed[-1] if self._closed else None
                 if previous is not None and previous.torn:
                     previous.count_torn()
-                file.renumber(used[-1].next_index if used else self._end)
+                file.renumber(start)
                 used.append(file)
             elif self._spare is None:
                 self._spare = file

@@ -26,6 +26,8 @@ from edgeshard.storage import files
 HEADER = struct.Struct("<3sBI")
 RECORD_OVERHEAD_BYTES = 12
 _COPY_LIMIT_BYTES = 1 << 18
+_EARLY_WRITE_BYTES = 4 << 20
+"""Once so many bytes are complete the disk is set to work on them, or closing the file would wait for all of it."""
 _STOP_NAMES = {2: "a record longer than the file", 3: "a record whose checksum is wrong"}
 
 
@@ -75,7 +77,9 @@ class WalFile:
         torn: whether bytes behind ``end`` look like a record that was not written completely.
     """
 
-    __slots__ = ("_fd", "_skip", "capacity", "count", "crc", "damage", "end", "path", "seed", "start", "torn")
+    __slots__ = (
+        "_fd", "_first", "_skip", "capacity", "count", "crc", "damage", "end", "path", "seed", "start", "torn",
+    )  # fmt: skip
 
     def __init__(self, path: Path, start: int = 0) -> None:
         self.path, self.start = path, start
@@ -83,6 +87,7 @@ class WalFile:
         self.damage: list[WalDamage] = []
         self.torn = False
         self._skip: dict[int, tuple[int, int]] = {}
+        self._first = (0, HEADER.size, 0)
         self._fd = -1
 
     @classmethod
@@ -95,6 +100,7 @@ class WalFile:
         draft = path.parent / f"tmp-{path.name}"
         file = cls(path, start)
         file.seed = file.crc = int.from_bytes(os.urandom(4), "little")
+        file._first = (0, HEADER.size, file.seed)
         file.capacity = capacity & ~7
         try:
             fd = files.disk.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
@@ -117,10 +123,14 @@ class WalFile:
         """Number of the record that would follow."""
         return self.start + self.count
 
-    def scan(self) -> None:
+    def scan(self, unneeded: int = 0) -> None:
         """Read the file from the start and fill the attributes.
 
         A record that is not valid ends the file, unless the log provably goes on behind it: that is damage.
+
+        Args:
+            unneeded: how many records from the start on will not be read. They are counted by their lengths; only if
+                the record behind them (or the last of the file) is not valid are they read after all.
 
         Raises:
             CorruptedError: the header is wrong.
@@ -134,9 +144,15 @@ class WalFile:
         magic, version, self.seed = HEADER.unpack_from(data)
         if magic != b"wal" or version != 0:
             raise CorruptedError(self.path, f"expected 'wal' and version 0, got {bytes(data[:4])!r}", 0)
-        self.crc = self.seed
+        self._first = (0, HEADER.size, self.seed)
+        if unneeded > 0:
+            self._first = _native.wal_skip(data[: self.capacity], HEADER.size, self.seed, unneeded)
+        self.count, self.end, self.crc = self._first
         while True:
             offsets, _, end, crc, stop = _native.wal_scan(data[: self.capacity], self.end, self.crc)
+            if not len(offsets) and self.end == self._first[1] > HEADER.size:
+                self.scan()  # the lengths passed over led nowhere
+                return
             self.count, self.end, self.crc = self.count + len(offsets), end, crc
             if stop not in _STOP_NAMES:
                 return
@@ -161,8 +177,9 @@ class WalFile:
         self.start = start
 
     def records(self) -> Iterator[tuple[int, memoryview]]:
-        """``(index, payload)`` of every valid record; the views keep the mapping of the file alive."""
-        data, index, position, crc = self._map()[: self.end], self.start, HEADER.size, self.seed
+        """``(index, payload)`` of every valid record that is needed; the views keep the mapping of the file alive."""
+        unneeded, position, crc = self._first
+        data, index = self._map()[: self.end], self.start + unneeded
         while True:
             offsets, lengths, end, crc, _ = _native.wal_scan(data, position, crc)
             for offset, length in zip(offsets.tolist(), lengths.tolist(), strict=True):
@@ -212,9 +229,13 @@ class WalFile:
                 files.disk.pwrite(self.fd, head, self.end)
         except OSError as error:
             self._withdraw(error)
+        before = self.end
         self.crc = crc
         self.end += record_bytes(n)
         self.count += 1
+        first, last = (place // _EARLY_WRITE_BYTES * _EARLY_WRITE_BYTES for place in (before, self.end))
+        if last > first:
+            files.disk.start_writing(self.fd, first, last - first)
 
     def drop_last(self) -> None:
         """Turn the last record back into a hole.
@@ -223,7 +244,7 @@ class WalFile:
             StorageError: the file system refused.
         """
         data = self._map()
-        position, crc = HEADER.size, self.seed
+        _, position, crc = self._first
         while True:
             offsets, _, end, crc, _ = _native.wal_scan(data[: self.end], position, crc)
             if end >= self.end:
@@ -235,8 +256,8 @@ class WalFile:
         self.cut_tail()
 
     def _skip_crc(self, position: int) -> int:
-        """What the record at ``position`` is chained to: the seed, or the checksum of a damaged record."""
-        return next((crc for resume, crc in self._skip.values() if resume == position), self.seed)
+        """What the record at ``position`` is chained to: as the first one read, or the checksum of a damaged record."""
+        return next((crc for resume, crc in self._skip.values() if resume == position), self._first[2])
 
     def _withdraw(self, error: OSError) -> None:
         """Turn what a failed append wrote back into a hole, which needs no space, and raise."""

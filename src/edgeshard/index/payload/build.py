@@ -173,10 +173,7 @@ def _write_map(directory: Path, kind: int, keys: Packed, counts: Offsets, number
 
 def _write_text(directory: Path, found: Collected, counts: Offsets, codes: Array) -> None:
     field = found.field
-    every = np.arange(1, len(found.strings) + 1, dtype=np.uint32)
-    batch = mutable.document_tokens(
-        mutable.tokenizer_of(field), _native.string_texts(found.strings, every), phrases=field.phrases
-    )
+    batch = mutable.found_tokens(mutable.tokenizer_of(field), found.strings, phrases=field.phrases)
     texts = np.ascontiguousarray(codes - np.uint32(1))
     postings, vocabulary, frequencies, distinct, lengths = _native.build_text_files(
         *batch, texts, counts, field.phrases, field.scored

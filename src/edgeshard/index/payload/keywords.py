@@ -11,7 +11,7 @@ import numpy as np
 
 from edgeshard import _native
 from edgeshard.index.payload.uuids import only_match
-from edgeshard.index.payload.values import Mask
+from edgeshard.index.payload.values import Array, Mask
 
 FILE = "values_to_points.bin"
 _TEXT_KEYS = 0
@@ -32,6 +32,9 @@ class KeywordIndex:
         self._report = report
         self._file: Any = None
         self._opened = False
+
+    def changed(self, offsets: Array) -> None:
+        """Points have new payloads, which does not happen in an optimised segment."""
 
     def mask(self, condition: Any, count: int) -> Mask | None:
         """``(count,) bool`` of the points that have one of the texts; None for any other condition."""

@@ -86,9 +86,7 @@ class GridIndex:
     def _pack_tokens(self, codes: Array, counts: Offsets, found: Extracted) -> Packed:
         if self._tokenizer is None:
             self._tokenizer = tokenizer_of(self._field)
-        every = np.arange(1, len(found.strings) + 1, dtype=np.uint32)
-        texts = _native.string_texts(found.strings, every)
-        batch = document_tokens(self._tokenizer, texts, phrases=self._field.phrases)
+        batch = found_tokens(self._tokenizer, found.strings, phrases=self._field.phrases)
         form = IN_ORDER_SEPARATED if self._field.phrases else IN_ORDER if self._field.scored else SORTED_UNIQUE
         return _native.pack_tokens(*batch, codes - np.uint32(1), counts, form, self._field.scored)
 
@@ -157,6 +155,12 @@ def tokenizer_of(field: FieldSchema) -> Tokenizer:
     from edgeshard.text.tokenizer import Tokenizer
 
     return Tokenizer(TextOptions(field.options))
+
+
+def found_tokens(tokenizer: Tokenizer, strings: _native.ColumnStrings, *, phrases: bool) -> TokenBatch:
+    """The tokens of numbered strings: those of code c are at place c - 1."""
+    every = np.arange(1, len(strings) + 1, dtype=np.uint32)
+    return document_tokens(tokenizer, _native.string_texts(strings, every), phrases=phrases)
 
 
 def document_tokens(tokenizer: Tokenizer, texts: list[str], *, phrases: bool) -> TokenBatch:

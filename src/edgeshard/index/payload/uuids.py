@@ -25,6 +25,9 @@ class UuidIndex:
         self._field = field
         self._segment = segment
 
+    def changed(self, offsets: Array) -> None:
+        """Points have new payloads: the column follows them."""
+
     def mask(self, condition: Any, count: int) -> Mask | None:
         """``(count,) bool`` of the points that pass a match of UUIDs; None for any other condition."""
         match = only_match(condition)

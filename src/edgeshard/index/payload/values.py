@@ -131,7 +131,7 @@ def _numbers(entries: Entries) -> tuple[Array, Array]:
 
 def _dates(entries: Entries) -> tuple[Array, Array]:
     places, codes = _strings(entries)
-    dates = _by_code(entries, "dates", lambda: _native.string_dates(entries.strings))[codes]
+    dates = _by_code(entries, "dates", entries.strings.dates)[codes]
     valid = dates != NOT_A_DATE
     return places[valid], dates[valid]
 
