@@ -182,8 +182,9 @@ def nearest(
 def _watch_scan(segment: Segment, name: str, alive: int, mask: Mask | None) -> None:
     """Report a scan of vectors that no index finds, unless one is being built."""
     field = segment.fields[name]
+    dense = segment.config.vector_data.get(name)
     being_indexed = segment.appendable != segment.config.appendable
-    if segment.watch is None or being_indexed or not field.indexable or isinstance(field, SparseField):
+    if segment.watch is None or dense is None or not dense.is_plain or being_indexed or not field.indexable:
         return
     row_bytes = field.size_bytes(ONE)
     scanned = alive
