@@ -25,8 +25,6 @@ from edgeshard.models.filters import (
     Filter,
     HasIdCondition,
     HasVectorCondition,
-    IsEmptyCondition,
-    IsNullCondition,
     NestedCondition,
     SliceCondition,
 )
@@ -46,7 +44,6 @@ from edgeshard.segment.segment import Segment, SegmentContext
 _VALUE_TYPES: dict[str, type] = {schema.KEYWORD: str, schema.INT_MAP: int, schema.BOOL: bool}
 """What the values are that an index counts, by its kind."""
 _TEXTS = (MatchText, MatchTextAny, MatchPhrase)
-_PLAIN = (FieldCondition, IsEmptyCondition, IsNullCondition)
 _Bounds: TypeAlias = "tuple[Any, Any, Any, Any]"
 """(gte, gt, lte, lt), None where there is no bound."""
 
