@@ -44,8 +44,8 @@ class Segment:
     """
 
     __slots__ = (
-        "_alive", "_everyone", "_selections", "appendable", "changes", "columns", "config", "fields", "ids", "indexes",
-        "path", "payload", "version", "watch",
+        "_alive", "_everyone", "_selections", "appendable", "changes", "columns", "config", "estimates", "fields",
+        "ids", "indexes", "path", "payload", "version", "watch",
     )  # fmt: skip
 
     def __init__(
@@ -70,6 +70,7 @@ class Segment:
         self.columns = PayloadColumns(self)
         self._alive: dict[str, tuple[Mask, int]] = {}
         self._everyone: Selection | None = None
+        self.estimates: dict[int, tuple[Filter, int]] = {}
         self._selections = Selections()
         indexes.attach(self)
 
@@ -120,6 +121,7 @@ class Segment:
         """Note that points came, went or changed, or what fields or payload indexes there are."""
         self._alive = {}
         self._everyone = None
+        self.estimates = {}
         self._selections.clear()
 
     def live_mask(self) -> Mask:
