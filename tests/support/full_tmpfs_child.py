@@ -50,7 +50,7 @@ def main() -> None:
     model: dict[object, object] = {}
     refused = resumed = 0
     for number in range(400):
-        if refused == NEEDED_REFUSALS and ballast.exists():
+        if refused >= NEEDED_REFUSALS and ballast.exists():
             ballast.unlink()
         batch = {
             rng.randint(0, 20_000): (rng.randbytes(300).hex(), [float(rng.randint(0, 99))] * 32) for _ in range(150)
