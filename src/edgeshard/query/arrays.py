@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,8 @@ from edgeshard.segment.segment import Segment
 
 Ids = npt.NDArray[Any]
 Scores = npt.NDArray[np.float32]
+FEW_SHARE = 0.1
+"""Below this share of a segment's points ids are fetched one by one; above, its whole tables are."""
 NO_ID = np.uint64(2**64 - 1)
 """What stands for no id among integer ids: -1 as a signed number. Its score is NaN."""
 
@@ -86,7 +89,14 @@ def _ids(scope: Scope, keys: Keys) -> Ids:
     """Ids of points: uint64, or objects where one of them is a UUID."""
     ids = np.zeros(len(keys), np.uint64)
     for number, places, offsets in by_segment(keys):
-        low, _, is_uuid = scope.segments[number].ids.ids_arrays()
+        tracker = scope.segments[number].ids
+        if len(offsets) < FEW_SHARE * tracker.total:
+            some = tracker.ids_of(offsets)
+            if UUID in map(type, some):
+                return _id_objects(scope, keys)
+            ids[places] = some
+            continue
+        low, _, is_uuid = tracker.ids_arrays()
         if bool(is_uuid[offsets].any()):
             return _id_objects(scope, keys)
         ids[places] = low[offsets]
