@@ -15,13 +15,15 @@ from edgeshard.query.hits import Hits, Keys, best, by_segment, empty, make_keys
 from edgeshard.query.kinds import VectorQuery, cut, shown, take_apart
 from edgeshard.query.mmr import choose
 from edgeshard.query.scope import Filters, Scope, all_offsets
-from edgeshard.segment.batch import Mask
+from edgeshard.segment.batch import Mask, Offsets
 from edgeshard.segment.fields import AbsentField, DenseField
 from edgeshard.segment.schema import COSINE, DOT, VectorSchema
 from edgeshard.segment.sparse_field import SparseField
 from edgeshard.storage.convert import from_stored, to_stored
 
 Scores = npt.NDArray[np.float32]
+Found = tuple[Offsets, Scores]
+"""What one segment finds for one query, best first."""
 
 
 def search(scope: Scope, query: Any, filters: Filters, limit: int, threshold: float | None, params: Any) -> Hits:
@@ -42,14 +44,18 @@ def search(scope: Scope, query: Any, filters: Filters, limit: int, threshold: fl
     if isinstance(query, Query.RecommendSumScores) and is_linear(spec) and prepared:
         signs = np.repeat([1, -1], [len(query.query._positives), len(query.query._negatives)])
         summed = np.sum([sign * row for sign, row in zip(signs, prepared, strict=True)], axis=0, dtype=np.float32)
-        keys, scores = nearest(scope, parts.using, [summed], filters, limit, params)[0]
+        hits = nearest(scope, parts.using, [summed], filters, limit, params)[0]
     elif parts.combine is None:
-        keys, sims = nearest(scope, parts.using, prepared, filters, limit, params)[0]
-        scores = shown(sims, spec)
+        hits = nearest(scope, parts.using, prepared, filters, limit, params)[0]
+        hits.scores = shown(hits.scores, spec)
     else:
-        keys, scores = _scored_all(scope, parts, prepared, filters, limit)
-    count = cut(scores, threshold, spec)
-    return Hits(keys[:count], scores[:count])
+        found = None
+        if isinstance(query, Query.RecommendBestScore) and spec.kind == "dense":
+            from edgeshard.query.recommend import best_score
+
+            found = best_score(scope, parts, prepared, len(query.query._positives), filters, limit)
+        hits = Hits(*(_scored_all(scope, parts, prepared, filters, limit) if found is None else found))
+    return hits if threshold is None else hits.take(slice(cut(hits.scores, threshold, spec)))
 
 
 def is_linear(spec: VectorSchema) -> bool:
@@ -63,7 +69,7 @@ def rescore(scope: Scope, query: Any, keys: Keys, limit: int, threshold: float |
     spec = scope.spec(parts.using)
     check_idf(scope, parts.using, params)
     prepared = scope.queries(parts.using, parts.examples, corpus_of(params), params)
-    kept, scores = _score_keys(scope, parts, prepared, keys)
+    kept, scores = score_keys(scope, parts, prepared, keys)
     kept, scores = best(kept, scores, limit)
     if parts.combine is None:
         scores = shown(scores, spec)
@@ -133,20 +139,35 @@ def stored_vectors(scope: Scope, name: str, keys: Keys) -> list[Any]:
     return vectors
 
 
-def search_many(scope: Scope, name: str, examples: list[Any], filters: Filters, limit: int, params: Any) -> list[Hits]:
-    """The points nearest to each of several vectors, in one pass over the data."""
+def search_many(
+    scope: Scope, name: str, examples: list[Any] | npt.NDArray[np.float32], filters: Filters, limit: int, params: Any
+) -> list[Hits]:
+    """The points nearest to each of several vectors, in one pass over the data.
+
+    Args:
+        scope: the segments.
+        name: of the vectors.
+        examples: packed vectors, or finite rows ``(q, size)`` for dense ones.
+        filters: only points that match them all.
+        limit: how many at most for each.
+        params: search parameters, or None.
+    """
     spec = scope.spec(name)
     check_idf(scope, name, params)
-    prepared = scope.queries(name, examples, corpus_of(params), params)
+    field = scope.segments[0].fields[name]
+    if isinstance(examples, np.ndarray) and isinstance(field, DenseField):
+        prepared = field.queries(examples)
+    else:
+        prepared = scope.queries(name, list(examples), corpus_of(params), params)
     found = nearest(scope, name, prepared, filters, limit, params)
-    return [Hits(keys, shown(sims, spec)) for keys, sims in found]
+    for hits in found:
+        hits.scores = shown(hits.scores, spec)
+    return found
 
 
-def nearest(
-    scope: Scope, name: str, queries: list[Any], filters: Filters, limit: int, params: Any
-) -> list[tuple[Keys, Scores]]:
-    """Keys and similarities of the best points for each of some prepared queries."""
-    found: list[list[tuple[Keys, Scores]]] = [[] for _ in queries]
+def nearest(scope: Scope, name: str, queries: list[Any], filters: Filters, limit: int, params: Any) -> list[Hits]:
+    """The best points for each of some prepared queries, with similarities for scores."""
+    found: list[tuple[int, list[Found]]] = []
     for number, segment in enumerate(scope.segments):
         field = segment.fields[name]
         if isinstance(field, AbsentField) or not segment.count:
@@ -168,11 +189,13 @@ def nearest(
             answers = field.topk(queries, mask, limit, params, filtered=bool(filters))
         else:
             answers = field.topk(queries, mask, limit, params)
-        for hits, (offsets, sims) in zip(found, answers, strict=True):
-            hits.append((make_keys(number, offsets), sims))
+        found.append((number, answers))
         if scope.trace is not None:
             _note(scope, number, filters, mask, started, field.indexed_count > 0)
-    return [_merged(hits, limit) for hits in found]
+    if len(found) == 1:
+        number, answers = found[0]
+        return [Hits(None, sims, place=(number, offsets)) for offsets, sims in answers]
+    return [_merged([(number, answers[i]) for number, answers in found], limit) for i in range(len(queries))]
 
 
 def _note(
@@ -185,12 +208,16 @@ def _note(
     scope.trace.segment(scope, number, filters, strategy, mask, None if indexed else left, spent)
 
 
-def _merged(found: list[tuple[Keys, Scores]], limit: int) -> tuple[Keys, Scores]:
-    if len(found) == 1:
-        return found[0]
+def _merged(found: list[tuple[int, Found]], limit: int) -> Hits:
+    """The best of what several segments hold."""
+    found = [(number, answer) for number, answer in found if len(answer[1])]
     if not found:
-        return np.zeros(0, np.uint64), np.zeros(0, np.float32)
-    return best(np.concatenate([keys for keys, _ in found]), np.concatenate([sims for _, sims in found]), limit)
+        return empty()
+    if len(found) == 1:
+        number, (offsets, sims) = found[0]
+        return Hits(None, sims, place=(number, offsets))
+    keys = np.concatenate([make_keys(number, offsets) for number, (offsets, _) in found])
+    return Hits(*best(keys, np.concatenate([sims for _, (_, sims) in found]), limit))
 
 
 def _scored_all(
@@ -204,10 +231,10 @@ def _scored_all(
         if scope.trace is not None:
             _note(scope, number, filters, mask, started)
     keys = np.concatenate(candidates) if candidates else np.zeros(0, np.uint64)
-    return best(*_score_keys(scope, parts, prepared, keys), limit)
+    return best(*score_keys(scope, parts, prepared, keys), limit)
 
 
-def _score_keys(scope: Scope, parts: VectorQuery, prepared: list[Any], keys: Keys) -> tuple[Keys, Scores]:
+def score_keys(scope: Scope, parts: VectorQuery, prepared: list[Any], keys: Keys) -> tuple[Keys, Scores]:
     """Raw scores of those points that have the vector."""
     kept_keys, kept_scores = [], []
     for number, _, offsets in by_segment(keys):

@@ -43,8 +43,8 @@ class Segment:
     """
 
     __slots__ = (
-        "_alive", "_everyone", "_selections", "appendable", "changes", "columns", "config", "fields", "ids", "indexes",
-        "path", "payload", "version",
+        "_alive", "_everyone", "_selections", "appendable", "changes", "columns", "config", "estimates", "fields",
+        "ids", "indexes", "path", "payload", "version",
     )  # fmt: skip
 
     def __init__(
@@ -68,6 +68,7 @@ class Segment:
         self.columns = PayloadColumns(self)
         self._alive: dict[str, tuple[Mask, int]] = {}
         self._everyone: Selection | None = None
+        self.estimates: dict[int, tuple[Filter, int]] = {}
         self._selections = Selections()
         indexes.attach(self)
 
@@ -118,6 +119,7 @@ class Segment:
         """Note that points came, went or changed, or what fields or payload indexes there are."""
         self._alive = {}
         self._everyone = None
+        self.estimates = {}
         self._selections.clear()
 
     def live_mask(self) -> Mask:
