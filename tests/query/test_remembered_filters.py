@@ -30,6 +30,7 @@ def point(n: int, rng: random.Random) -> e.Point:
     return e.Point(key, vectors, payload)
 
 
+@pytest.mark.filterwarnings("ignore::edgeshard.errors.UnindexedScanWarning")
 def test_every_change_is_noticed(tmp_path):
     rng = random.Random(3)
     vectors = {"": e.EdgeVectorParams(2, e.Distance.Dot), "extra": e.EdgeVectorParams(1, e.Distance.Dot)}
