@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import edgeshard
+
 PACKAGE = Path(__file__).parent.parent / "src" / "edgeshard"
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -21,10 +23,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "segment": {"errors", "_native", "models", "storage", "text", "filter", "index"},
     "query": {"errors", "_native", "models", "storage", "text", "filter", "index", "segment"},
     "shard": {"errors", "_native", "models", "storage", "text", "filter", "index", "segment", "query"},
+    "arrow": {"models"},
+    "aio": {"models", "query", "shard", "storage"},
 }
 """What each folder may import of the package, besides itself."""
 
-FACES = {"sync", "aio", "__main__", "arrow", "cli"}
+FACES = {"sync", "__main__"}
 """Use the public names only."""
 
 
@@ -51,6 +55,20 @@ def test_imports_point_downward(part: str) -> None:
     for file in files:
         upward = imports_of(file) - MAY_IMPORT[part] - {part}
         assert not upward, f"{file.relative_to(PACKAGE)} imports {sorted(upward)}"
+
+
+@pytest.mark.parametrize("face", sorted(FACES))
+def test_faces_use_public_names_only(face: str) -> None:
+    folder = PACKAGE / face
+    files = sorted(folder.rglob("*.py")) if folder.is_dir() else [PACKAGE / f"{face}.py"]
+    used = set().union(*(imports_of(file) for file in files))
+    assert used
+    assert used <= {face, *edgeshard.__all__}
+
+
+def test_every_part_has_its_rule() -> None:
+    parts = {path.stem for path in PACKAGE.glob("*.py")} | {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert parts - {"__init__"} == set(MAY_IMPORT) | FACES
 
 
 def test_package_never_imports_the_other_engine() -> None:

@@ -217,6 +217,7 @@ class EdgeShard:
         checksum: str | None = None,
         limits: SnapshotLimits | None = None,
         mirror: bool = False,
+        durable: bool = False,
     ) -> None:
         """Turn a snapshot archive into a shard directory."""
         await asyncio.to_thread(
@@ -226,6 +227,7 @@ class EdgeShard:
             checksum=checksum,
             limits=limits,
             mirror=mirror,
+            durable=durable,
         )
 
     async def create_snapshot(

@@ -43,9 +43,6 @@ def test_codes_are_built_when_searching_pays_for_them_and_never_show(distance):
         assert_same(plain.search(queries, 10, offsets=offsets), plain.search(queries, 10, mask=mask))
     assert (index.codes_bytes > 0) == (distance != flat.MANHATTAN)
     assert plain.codes_bytes == 0
-    index.drop_codes()
-    assert index.codes_bytes == 0
-    assert_same(index.search(queries, 10), plain.search(queries, 10))
 
 
 def test_changed_and_appended_rows_are_seen():

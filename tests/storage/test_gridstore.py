@@ -10,6 +10,7 @@ from edgeshard.errors import ClosedError, ReadOnlyError, StorageError, Validatio
 from edgeshard.storage import files
 from edgeshard.storage.flush import FlushPlan
 from edgeshard.storage.gridstore import Gridstore
+from edgeshard.storage.gridstore_build import write_packed
 from edgeshard.storage.gridstore_config import GridConfig
 
 
@@ -151,7 +152,7 @@ def test_packed_store_is_like_one_that_was_put(tmp_path, flush):
     batches = [values[:6000], [], values[6000:8000]]
     data = np.frombuffer(b"".join(v or b"" for v in values[8000:]), np.uint8)
     bounds = np.cumsum([0] + [len(v or b"") for v in values[8000:]]).astype(np.int64)
-    assert Gridstore.rewrite_packed(tmp_path, [*batches, (data, bounds)], config) == 9000
+    assert write_packed(tmp_path, [*batches, (data, bounds)], config) == 9000
     store = Gridstore.open(tmp_path)
     plan = FlushPlan()
     store.collect(plan)

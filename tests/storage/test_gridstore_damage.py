@@ -9,6 +9,7 @@ import pytest
 
 from edgeshard.errors import CorruptedError
 from edgeshard.storage.gridstore import Gridstore
+from edgeshard.storage.gridstore_build import write_packed
 from edgeshard.storage.gridstore_config import GridConfig
 
 COUNT = 120
@@ -20,7 +21,7 @@ DERIVED = ("bitmask.dat", "gaps.dat")  # computed again from the slots
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
     directory = tmp_path_factory.mktemp("grid") / "store"
-    Gridstore.rewrite_packed(directory, [VALUES], GridConfig(8192, 64, 64))
+    write_packed(directory, [VALUES], GridConfig(8192, 64, 64))
     return directory
 
 

@@ -13,6 +13,7 @@ import pytest
 import qdrant_edge
 
 from edgeshard.storage.gridstore import Gridstore
+from edgeshard.storage.gridstore_build import write_packed
 
 COUNT = 300
 
@@ -165,7 +166,7 @@ def test_the_oracle_reads_and_updates_our_store(tmp_path, how, flush):
             flush(store)
         store.close()
     else:
-        Gridstore.rewrite_packed(directory, [[new[slot] for slot in range(COUNT)]])
+        write_packed(directory, [[new[slot] for slot in range(COUNT)]])
     shard = qdrant_edge.EdgeShard.load(str(tmp_path))
     records = shard.retrieve(list(range(COUNT)), with_payload=True, with_vector=False)
     assert {r.id: compact(r.payload) for r in records} == {id: new[slot_of[id]] for id in range(COUNT)}

@@ -16,6 +16,7 @@ import random
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 from edgeshard.storage.files import Disk, PathLike
@@ -251,13 +252,15 @@ class PowerLoss:
         Args:
             target: where; made.
             rng: makes the choices.
-            style: ``"nothing"`` un-synced survives, ``"everything"`` does, ``"sectors"`` or ``"pages"`` at random, or
-                ``"names"``: all bytes and random names.
+            style: ``"nothing"`` un-synced survives, ``"everything"`` does, ``"sectors"`` or ``"pages"`` at random,
+                ``"names"``: all bytes and random names, or ``"journal"``: random bytes, and of the names those up to a
+                random moment.
         """
         names = {number: dict(entries) for number, entries in self._names.items()}
         share = {"nothing": 0.0, "everything": 1.0}.get(style, rng.choice([0.0, 0.3, 0.7, 1.0]))
-        for event in self._pending_names:
-            if rng.random() < share:
+        last = rng.randint(0, len(self._pending_names))
+        for number, event in enumerate(self._pending_names):
+            if number < last if style == "journal" else rng.random() < share:
                 _change_name(names, event)
         self._write_directory(target, 0, names, rng, style)
 
@@ -338,9 +341,11 @@ class FaultyDisk(Disk):
         self._action = action
         self._style = style
         self._lasting = lasting
+        self._counting = Lock()
 
     def _run(self, name: str, *arguments: Any) -> Any:
-        number, self.changes = self.changes, self.changes + 1
+        with self._counting:
+            number, self.changes = self.changes, self.changes + 1
         if number > self.at and self._lasting:
             self._action(name)
         if number != self.at:

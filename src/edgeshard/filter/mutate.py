@@ -1,18 +1,24 @@
 """How the payload updates change a payload.
 
-All functions return the new payload and leave their arguments as they are. The order of keys is part of what
-is stored: a key that exists keeps its place, a new one goes last, and removing a key moves the last one into
-its place.
+:func:`overwrite`, :func:`set_payload` and :func:`delete_keys` return the new payload and leave their arguments as they
+are; what changes many decoded payloads uses :func:`merger` and :func:`remover`, which change them in place.
+
+The order of keys is part of what is stored: a key that exists keeps its place, a new one goes last, and removing a
+key moves the last one into its place.
 """
 
 from __future__ import annotations
 
 import copy
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 from edgeshard.models.paths import ELEMENTS, Step, parse_path
 
-__all__ = ["delete_keys", "overwrite", "set_payload"]
+__all__ = ["Change", "delete_keys", "merger", "overwrite", "remover", "set_payload"]
+
+Change: TypeAlias = "Callable[[dict[str, Any]], None]"
+"""Changes a payload in place."""
 
 
 def overwrite(new: dict[str, Any]) -> dict[str, Any]:
@@ -31,8 +37,18 @@ def set_payload(current: dict[str, Any], new: dict[str, Any], key: str | None = 
         ValidationError: `key` is no valid path.
     """
     result = copy.deepcopy(current)
-    _set_at(result, () if key is None else parse_path(key).steps, new)
+    merger(copy.deepcopy(new), key)(result)
     return result
+
+
+def merger(new: dict[str, Any], key: str | None = None) -> Change:
+    """What :func:`set_payload` does to a payload, in place; afterwards the payload shares values with `new`.
+
+    Raises:
+        ValidationError: `key` is no valid path.
+    """
+    steps = () if key is None else parse_path(key).steps
+    return lambda payload: _set_at(payload, steps, new)
 
 
 def _set_at(target: Any, steps: tuple[Step, ...], new: dict[str, Any]) -> None:
@@ -61,7 +77,7 @@ def _merge(target: dict[str, Any], new: dict[str, Any]) -> None:
         if value is None:
             _remove_key(target, key)
         else:
-            target[key] = copy.deepcopy(value)
+            target[key] = value
 
 
 def delete_keys(current: dict[str, Any], paths: list[str]) -> dict[str, Any]:
@@ -72,11 +88,25 @@ def delete_keys(current: dict[str, Any], paths: list[str]) -> dict[str, Any]:
     Raises:
         ValidationError: one of `paths` is no valid path.
     """
-    parsed = [parse_path(path).steps for path in paths]
+    change = remover(paths)
     result = copy.deepcopy(current)
-    for steps in parsed:
-        _delete_at(result, steps)
+    change(result)
     return result
+
+
+def remover(paths: Sequence[str]) -> Change:
+    """What :func:`delete_keys` does to a payload, in place.
+
+    Raises:
+        ValidationError: one of `paths` is no valid path.
+    """
+    parsed = [parse_path(path).steps for path in paths]
+
+    def remove(payload: dict[str, Any]) -> None:
+        for steps in parsed:
+            _delete_at(payload, steps)
+
+    return remove
 
 
 def _delete_at(target: Any, steps: tuple[Step, ...]) -> None:

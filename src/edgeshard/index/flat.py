@@ -117,11 +117,6 @@ class FlatIndex:
         if self._codes is not None:
             self.invalidate(np.array([offset], np.uint32))
 
-    def drop_codes(self) -> None:
-        """Give back the memory of the codes; they are built again when searches pay for it."""
-        with self._lock:
-            self._codes, self._stale, self._scanned = None, [], 0
-
     @property
     def codes_bytes(self) -> int:
         """Memory held by codes."""

@@ -122,8 +122,8 @@ def restore(cls: type[T], state: dict[str, Any]) -> T:
 
 
 def variant(cls: C) -> C:
-    """Class decorator: make the class an attribute of its base, ``Query.Nearest`` of ``Query``."""
-    parent = cls.__mro__[1]
+    """Class decorator: make the class an attribute of its public base, ``Query.Nearest`` of ``Query``."""
+    parent = next(base for base in cls.__mro__[1:] if not base.__name__.startswith("_"))
     cls.__qualname__ = f"{parent.__name__}.{cls.__name__}"
     setattr(parent, cls.__name__, cls)
     return cls

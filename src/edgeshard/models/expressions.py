@@ -180,211 +180,154 @@ class DatetimeKey(Expression):
         put_fields(self, path=json_path(path, "path"))
 
 
+class _OfMany(Expression, public=False):
+    """A value made of any number of values."""
+
+    __slots__ = ("_exprs",)
+    __match_args__ = ("exprs",)
+
+    _exprs: tuple[Expression, ...]
+
+    def __init__(self, exprs: Iterable[Expression]) -> None:
+        put_fields(self, _exprs=instances(exprs, Expression, "exprs"))
+
+    @property
+    def exprs(self) -> list[Expression]:
+        """The values; a fresh list."""
+        return list(self._exprs)
+
+
 @variant
-class Mult(Expression):
+class Mult(_OfMany):
     """The product of values, 1 of none; stops at the first 0.
 
     Args:
         exprs: the values.
     """
 
-    __slots__ = ("_exprs",)
-    __match_args__ = ("exprs",)
-
-    _exprs: tuple[Expression, ...]
-
-    def __init__(self, exprs: Iterable[Expression]) -> None:
-        put_fields(self, _exprs=instances(exprs, Expression, "exprs"))
-
-    @property
-    def exprs(self) -> list[Expression]:
-        """The values; a fresh list."""
-        return list(self._exprs)
+    __slots__ = ()
 
 
 @variant
-class Sum(Expression):
+class Sum(_OfMany):
     """The sum of values, 0 of none.
 
     Args:
         exprs: the values.
     """
 
-    __slots__ = ("_exprs",)
-    __match_args__ = ("exprs",)
-
-    _exprs: tuple[Expression, ...]
-
-    def __init__(self, exprs: Iterable[Expression]) -> None:
-        put_fields(self, _exprs=instances(exprs, Expression, "exprs"))
-
-    @property
-    def exprs(self) -> list[Expression]:
-        """The values; a fresh list."""
-        return list(self._exprs)
+    __slots__ = ()
 
 
 @variant
-class Max(Expression):
+class Max(_OfMany):
     """The largest of at least one value; NaN is ignored.
 
     Args:
         exprs: the values.
     """
 
-    __slots__ = ("_exprs",)
-    __match_args__ = ("exprs",)
-
-    _exprs: tuple[Expression, ...]
-
-    def __init__(self, exprs: Iterable[Expression]) -> None:
-        put_fields(self, _exprs=instances(exprs, Expression, "exprs"))
-
-    @property
-    def exprs(self) -> list[Expression]:
-        """The values; a fresh list."""
-        return list(self._exprs)
+    __slots__ = ()
 
 
 @variant
-class Min(Expression):
+class Min(_OfMany):
     """The smallest of at least one value; NaN is ignored.
 
     Args:
         exprs: the values.
     """
 
-    __slots__ = ("_exprs",)
-    __match_args__ = ("exprs",)
+    __slots__ = ()
 
-    _exprs: tuple[Expression, ...]
 
-    def __init__(self, exprs: Iterable[Expression]) -> None:
-        put_fields(self, _exprs=instances(exprs, Expression, "exprs"))
+class _OfOne(Expression, public=False):
+    """A function of one value."""
 
-    @property
-    def exprs(self) -> list[Expression]:
-        """The values; a fresh list."""
-        return list(self._exprs)
+    __slots__ = ("expr",)
+    __match_args__ = ("expr",)
+
+    expr: Expression
+
+    def __init__(self, expr: Expression) -> None:
+        put_fields(self, expr=instance(expr, Expression, "expr"))
 
 
 @variant
-class Neg(Expression):
+class Neg(_OfOne):
     """The negative of a value.
 
     Args:
         expr: the value.
     """
 
-    __slots__ = ("expr",)
-    __match_args__ = ("expr",)
-
-    expr: Expression
-
-    def __init__(self, expr: Expression) -> None:
-        put_fields(self, expr=instance(expr, Expression, "expr"))
+    __slots__ = ()
 
 
 @variant
-class Sqrt(Expression):
+class Sqrt(_OfOne):
     """The square root of a value; negative values are an error.
 
     Args:
         expr: the value.
     """
 
-    __slots__ = ("expr",)
-    __match_args__ = ("expr",)
-
-    expr: Expression
-
-    def __init__(self, expr: Expression) -> None:
-        put_fields(self, expr=instance(expr, Expression, "expr"))
+    __slots__ = ()
 
 
 @variant
-class Exp(Expression):
+class Exp(_OfOne):
     """e to the power of a value.
 
     Args:
         expr: the value.
     """
 
-    __slots__ = ("expr",)
-    __match_args__ = ("expr",)
-
-    expr: Expression
-
-    def __init__(self, expr: Expression) -> None:
-        put_fields(self, expr=instance(expr, Expression, "expr"))
+    __slots__ = ()
 
 
 @variant
-class Log10(Expression):
+class Log10(_OfOne):
     """The decimal logarithm of a positive value.
 
     Args:
         expr: the value.
     """
 
-    __slots__ = ("expr",)
-    __match_args__ = ("expr",)
-
-    expr: Expression
-
-    def __init__(self, expr: Expression) -> None:
-        put_fields(self, expr=instance(expr, Expression, "expr"))
+    __slots__ = ()
 
 
 @variant
-class Ln(Expression):
+class Ln(_OfOne):
     """The natural logarithm of a positive value.
 
     Args:
         expr: the value.
     """
 
-    __slots__ = ("expr",)
-    __match_args__ = ("expr",)
-
-    expr: Expression
-
-    def __init__(self, expr: Expression) -> None:
-        put_fields(self, expr=instance(expr, Expression, "expr"))
+    __slots__ = ()
 
 
 @variant
-class Acosh(Expression):
+class Acosh(_OfOne):
     """The inverse hyperbolic cosine of a value of at least 1.
 
     Args:
         expr: the value.
     """
 
-    __slots__ = ("expr",)
-    __match_args__ = ("expr",)
-
-    expr: Expression
-
-    def __init__(self, expr: Expression) -> None:
-        put_fields(self, expr=instance(expr, Expression, "expr"))
+    __slots__ = ()
 
 
 @variant
-class Abs(Expression):
+class Abs(_OfOne):
     """The absolute value.
 
     Args:
         expr: the value.
     """
 
-    __slots__ = ("expr",)
-    __match_args__ = ("expr",)
-
-    expr: Expression
-
-    def __init__(self, expr: Expression) -> None:
-        put_fields(self, expr=instance(expr, Expression, "expr"))
+    __slots__ = ()
 
 
 @variant

@@ -130,7 +130,37 @@ class IntegerIndexParams(Model):
         )
 
 
-class FloatIndexParams(Model):
+class _NumberIndexParams(Model, public=False):
+    """An index of values on a line."""
+
+    __slots__ = ("enable_hnsw", "is_principal", "memory", "nested", "on_disk")
+    __match_args__ = ("is_principal", "on_disk", "enable_hnsw", "memory", "nested")
+
+    is_principal: bool | None
+    on_disk: bool | None
+    enable_hnsw: bool | None
+    memory: Memory | None
+    nested: str | None
+
+    def __init__(
+        self,
+        is_principal: bool | None = None,
+        on_disk: bool | None = None,
+        enable_hnsw: bool | None = None,
+        memory: Memory | None = None,
+        nested: str | None = None,
+    ) -> None:
+        put_fields(
+            self,
+            is_principal=opt_boolean(is_principal, "is_principal"),
+            on_disk=opt_boolean(on_disk, "on_disk"),
+            enable_hnsw=opt_boolean(enable_hnsw, "enable_hnsw"),
+            memory=opt_instance(memory, Memory, "memory"),
+            nested=opt_json_path(nested, "nested"),
+        )
+
+
+class FloatIndexParams(_NumberIndexParams):
     """An index of numbers.
 
     Args:
@@ -141,10 +171,15 @@ class FloatIndexParams(Model):
         nested: path of an array around the field; each of its objects is indexed by itself.
     """
 
-    __slots__ = ("enable_hnsw", "is_principal", "memory", "nested", "on_disk")
-    __match_args__ = ("is_principal", "on_disk", "enable_hnsw", "memory", "nested")
+    __slots__ = ()
 
-    is_principal: bool | None
+
+class _PlainIndexParams(Model, public=False):
+    """An index without options of its own."""
+
+    __slots__ = ("enable_hnsw", "memory", "nested", "on_disk")
+    __match_args__ = ("on_disk", "enable_hnsw", "memory", "nested")
+
     on_disk: bool | None
     enable_hnsw: bool | None
     memory: Memory | None
@@ -152,7 +187,6 @@ class FloatIndexParams(Model):
 
     def __init__(
         self,
-        is_principal: bool | None = None,
         on_disk: bool | None = None,
         enable_hnsw: bool | None = None,
         memory: Memory | None = None,
@@ -160,7 +194,6 @@ class FloatIndexParams(Model):
     ) -> None:
         put_fields(
             self,
-            is_principal=opt_boolean(is_principal, "is_principal"),
             on_disk=opt_boolean(on_disk, "on_disk"),
             enable_hnsw=opt_boolean(enable_hnsw, "enable_hnsw"),
             memory=opt_instance(memory, Memory, "memory"),
@@ -168,7 +201,7 @@ class FloatIndexParams(Model):
         )
 
 
-class GeoIndexParams(Model):
+class GeoIndexParams(_PlainIndexParams):
     """An index of places (objects with ``lon`` and ``lat``).
 
     Args:
@@ -178,31 +211,10 @@ class GeoIndexParams(Model):
         nested: path of an array around the field; each of its objects is indexed by itself.
     """
 
-    __slots__ = ("enable_hnsw", "memory", "nested", "on_disk")
-    __match_args__ = ("on_disk", "enable_hnsw", "memory", "nested")
-
-    on_disk: bool | None
-    enable_hnsw: bool | None
-    memory: Memory | None
-    nested: str | None
-
-    def __init__(
-        self,
-        on_disk: bool | None = None,
-        enable_hnsw: bool | None = None,
-        memory: Memory | None = None,
-        nested: str | None = None,
-    ) -> None:
-        put_fields(
-            self,
-            on_disk=opt_boolean(on_disk, "on_disk"),
-            enable_hnsw=opt_boolean(enable_hnsw, "enable_hnsw"),
-            memory=opt_instance(memory, Memory, "memory"),
-            nested=opt_json_path(nested, "nested"),
-        )
+    __slots__ = ()
 
 
-class BoolIndexParams(Model):
+class BoolIndexParams(_PlainIndexParams):
     """An index of booleans.
 
     Args:
@@ -212,31 +224,10 @@ class BoolIndexParams(Model):
         nested: path of an array around the field; each of its objects is indexed by itself.
     """
 
-    __slots__ = ("enable_hnsw", "memory", "nested", "on_disk")
-    __match_args__ = ("on_disk", "enable_hnsw", "memory", "nested")
-
-    on_disk: bool | None
-    enable_hnsw: bool | None
-    memory: Memory | None
-    nested: str | None
-
-    def __init__(
-        self,
-        on_disk: bool | None = None,
-        enable_hnsw: bool | None = None,
-        memory: Memory | None = None,
-        nested: str | None = None,
-    ) -> None:
-        put_fields(
-            self,
-            on_disk=opt_boolean(on_disk, "on_disk"),
-            enable_hnsw=opt_boolean(enable_hnsw, "enable_hnsw"),
-            memory=opt_instance(memory, Memory, "memory"),
-            nested=opt_json_path(nested, "nested"),
-        )
+    __slots__ = ()
 
 
-class DatetimeIndexParams(Model):
+class DatetimeIndexParams(_NumberIndexParams):
     """An index of dates.
 
     Args:
@@ -247,31 +238,7 @@ class DatetimeIndexParams(Model):
         nested: path of an array around the field; each of its objects is indexed by itself.
     """
 
-    __slots__ = ("enable_hnsw", "is_principal", "memory", "nested", "on_disk")
-    __match_args__ = ("is_principal", "on_disk", "enable_hnsw", "memory", "nested")
-
-    is_principal: bool | None
-    on_disk: bool | None
-    enable_hnsw: bool | None
-    memory: Memory | None
-    nested: str | None
-
-    def __init__(
-        self,
-        is_principal: bool | None = None,
-        on_disk: bool | None = None,
-        enable_hnsw: bool | None = None,
-        memory: Memory | None = None,
-        nested: str | None = None,
-    ) -> None:
-        put_fields(
-            self,
-            is_principal=opt_boolean(is_principal, "is_principal"),
-            on_disk=opt_boolean(on_disk, "on_disk"),
-            enable_hnsw=opt_boolean(enable_hnsw, "enable_hnsw"),
-            memory=opt_instance(memory, Memory, "memory"),
-            nested=opt_json_path(nested, "nested"),
-        )
+    __slots__ = ()
 
 
 class UuidIndexParams(Model):

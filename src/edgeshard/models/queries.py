@@ -273,8 +273,20 @@ class Nearest(Query):
         return new
 
 
+class _Recommend(Query, public=False):
+    """Points like some examples and unlike others."""
+
+    __slots__ = ("query",)
+    __match_args__ = ("query", "using")
+
+    query: RecommendQuery
+
+    def __init__(self, query: RecommendQuery, using: str | None = None) -> None:
+        put_fields(self, query=instance(query, RecommendQuery, "query"), using=opt_text(using, "using"))
+
+
 @variant
-class RecommendBestScore(Query):
+class RecommendBestScore(_Recommend):
     """Points whose best example is a positive one, ranked by it.
 
     Args:
@@ -282,17 +294,11 @@ class RecommendBestScore(Query):
         using: name of the stored vector, None for the unnamed one.
     """
 
-    __slots__ = ("query",)
-    __match_args__ = ("query", "using")
-
-    query: RecommendQuery
-
-    def __init__(self, query: RecommendQuery, using: str | None = None) -> None:
-        put_fields(self, query=instance(query, RecommendQuery, "query"), using=opt_text(using, "using"))
+    __slots__ = ()
 
 
 @variant
-class RecommendSumScores(Query):
+class RecommendSumScores(_Recommend):
     """Points ranked by similarities to positive examples less those to negative ones.
 
     Args:
@@ -300,13 +306,7 @@ class RecommendSumScores(Query):
         using: name of the stored vector, None for the unnamed one.
     """
 
-    __slots__ = ("query",)
-    __match_args__ = ("query", "using")
-
-    query: RecommendQuery
-
-    def __init__(self, query: RecommendQuery, using: str | None = None) -> None:
-        put_fields(self, query=instance(query, RecommendQuery, "query"), using=opt_text(using, "using"))
+    __slots__ = ()
 
 
 @variant

@@ -71,7 +71,7 @@ def _count(segment: Segment, facet: FacetRequest, kind: str, limit: int | None) 
     if not len(chosen):
         return []
     groups = value_groups(segment.columns.column(parse_path(facet.key)), kind)
-    counts = groups.count(chosen, keep=facet.filter is None)
+    counts = groups.tally(chosen).counts if facet.filter is None else groups.count(chosen)
     if limit is None:
         numbers: Array = np.flatnonzero(counts)
     else:

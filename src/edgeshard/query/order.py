@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from edgeshard.errors import IndexNotFoundError
 from edgeshard.filter.column_store import Column
 from edgeshard.filter.selections import Selection
+from edgeshard.index.payload.ordered import ordered_values, place_of, ranks
 from edgeshard.index.payload.schema import DATETIME, FLOAT, INT
 from edgeshard.index.payload.values import values_of
 from edgeshard.models.enums import Direction
@@ -28,9 +28,6 @@ Values: TypeAlias = "npt.NDArray[Any]"
 
 _KINDS = {"integer": INT, "float": FLOAT, "datetime": DATETIME}
 """Kinds of index that keep an order, by type."""
-
-_EXACT = 2**53
-"""Below this integers are exact as doubles."""
 
 
 def order_all(scope: Scope, order: OrderBy, filters: Filters, limit: int) -> Hits:
@@ -64,17 +61,9 @@ def _merged(found: list[tuple[Keys, Values]], order: OrderBy, limit: int) -> Hit
         return Hits(keys, np.ones(len(keys), np.float32), values.tolist(), versioned=False)
     keys = np.concatenate([keys for keys, _ in found]) if found else np.zeros(0, np.uint64)
     values = np.concatenate([values for _, values in found]) if found else np.zeros(0)
-    places = np.lexsort((keys, _ranks(values, order)))[:limit]
+    places = np.lexsort((keys, ranks(values, order.direction == Direction.Desc)))[:limit]
     ones = np.ones(len(places), np.float32)
     return Hits(keys[places], ones, values[places].tolist(), versioned=False)
-
-
-def _ranks(values: Values, order: OrderBy) -> Values:
-    """Numbers that ascend in the wanted direction."""
-    if order.direction != Direction.Desc:
-        return values
-    # The complement of an integer has no overflow.
-    return np.invert(values) if values.dtype.kind == "i" else np.negative(values)
 
 
 def _first_of(
@@ -82,11 +71,11 @@ def _first_of(
 ) -> tuple[npt.NDArray[np.uint32], Values]:
     """Owners and values of the first chosen entries of one segment, in order, equal values by owner."""
     column = segment.columns.column(parse_path(order.key))
-    known = _ordered(column, kind, order)
+    known = ordered_values(column, kind, descending=order.direction == Direction.Desc)
     if known is None:
         return _picked(column, kind, order, chosen, limit)
     owners, values = known
-    start = 0 if order._start is None else _place_of(order, values)
+    start = 0 if order._start is None else _start_of(order, values)
     if len(chosen) == len(chosen.mask):
         return owners[start:][:limit], values[start:][:limit]
     found: list[npt.NDArray[np.int64]] = []
@@ -100,15 +89,11 @@ def _first_of(
     return owners[places], values[places]
 
 
-def _place_of(order: OrderBy, values: Values) -> int:
+def _start_of(order: OrderBy, values: Values) -> int:
     """Place of the first entry that is not ahead of where the order starts."""
-    start: Any = order._start
-    descending = order.direction == Direction.Desc
-    if isinstance(start, float) and values.dtype.kind == "i" and abs(start) < _EXACT:
-        start = math.floor(start) if descending else math.ceil(start)
-    if descending:
-        return len(values) - int(values[::-1].searchsorted(start, side="right"))
-    return int(values.searchsorted(start, side="left"))
+    if order.direction == Direction.Desc:
+        return len(values) - place_of(values[::-1], order._start, after=True)
+    return place_of(values, order._start)
 
 
 def _picked(
@@ -116,15 +101,16 @@ def _picked(
 ) -> tuple[npt.NDArray[np.uint32], Values]:
     """:func:`_first_of` in one pass over a column of single values, without putting them all in order."""
     places, values = values_of(column, kind)
+    descending = order.direction == Direction.Desc
     wanted = chosen.mask[places]
     if order._start is not None:
-        wanted &= (values <= order._start) if order.direction == Direction.Desc else (values >= order._start)
+        wanted &= (values <= order._start) if descending else (values >= order._start)
     places, values = places[wanted], values[wanted]
-    ranks = _ranks(values, order)
-    if 0 < limit < len(ranks):
-        near = np.flatnonzero(ranks <= np.partition(ranks, limit - 1)[limit - 1])
-        places, values, ranks = places[near], values[near], ranks[near]
-    first = np.lexsort((places, ranks))[:limit]
+    ranked = ranks(values, descending)
+    if 0 < limit < len(ranked):
+        near = np.flatnonzero(ranked <= np.partition(ranked, limit - 1)[limit - 1])
+        places, values, ranked = places[near], values[near], ranked[near]
+    first = np.lexsort((places, ranked))[:limit]
     return places[first].astype(np.uint32), values[first]
 
 
@@ -170,34 +156,3 @@ def order_kind(segments: Sequence[Segment], key: str) -> str:
         f"No range index for order_by key: {key}. Please create one to use order_by: an integer (with range), float "
         f"or datetime index on {key!r}"
     )
-
-
-def _ordered(column: Column, kind: str, order: OrderBy) -> tuple[npt.NDArray[np.uint32], Values] | None:
-    """Owners and values of all entries the index would hold, in order, equal values by owner; kept until a change.
-
-    None when a column of single values is asked for the first time since a change: if changes and pages alternate,
-    picking a page costs less than putting everything in order.
-    """
-    name = ("order", kind, order.direction == Direction.Desc)
-    found: tuple[npt.NDArray[np.uint32], Values] | None = column.memo.get(name)
-    if found is not None:
-        return found
-    asked = (*name, "asked")
-    if column.owners is None and asked not in column.memo:
-        column.memo[asked] = True
-        return None
-    places, values = values_of(column, kind)
-    if column.owners is None:
-        ranked = np.argsort(_ranks(values, order), kind="stable")
-        found = places[ranked].astype(np.uint32), values[ranked]
-    else:
-        owners = column.owners[places]
-        inside = owners < column.points
-        owners, values = owners[inside], values[inside]
-        ranked = np.lexsort((owners, _ranks(values, order)))
-        owners, values = owners[ranked], values[ranked]
-        fresh = np.ones(len(owners), np.bool_)  # of a point's equal values one counts
-        fresh[1:] = (owners[1:] != owners[:-1]) | (values[1:] != values[:-1])
-        found = owners[fresh], values[fresh]
-    column.memo[name] = found
-    return found

@@ -47,7 +47,12 @@ def search(scope: Scope, query: Any, filters: Filters, limit: int, threshold: fl
         keys, sims = nearest(scope, parts.using, prepared, filters, limit, params)[0]
         scores = shown(sims, spec)
     else:
-        keys, scores = _scored_all(scope, parts, prepared, filters, limit)
+        found = None
+        if isinstance(query, Query.RecommendBestScore) and spec.kind == "dense":
+            from edgeshard.query.recommend import best_score
+
+            found = best_score(scope, parts, prepared, len(query.query._positives), filters, limit)
+        keys, scores = _scored_all(scope, parts, prepared, filters, limit) if found is None else found
     count = cut(scores, threshold, spec)
     return Hits(keys[:count], scores[:count])
 
@@ -63,7 +68,7 @@ def rescore(scope: Scope, query: Any, keys: Keys, limit: int, threshold: float |
     spec = scope.spec(parts.using)
     check_idf(scope, parts.using, params)
     prepared = scope.queries(parts.using, parts.examples, corpus_of(params), params)
-    kept, scores = _score_keys(scope, parts, prepared, keys)
+    kept, scores = score_keys(scope, parts, prepared, keys)
     kept, scores = best(kept, scores, limit)
     if parts.combine is None:
         scores = shown(scores, spec)
@@ -204,10 +209,10 @@ def _scored_all(
         if scope.trace is not None:
             _note(scope, number, filters, mask, started)
     keys = np.concatenate(candidates) if candidates else np.zeros(0, np.uint64)
-    return best(*_score_keys(scope, parts, prepared, keys), limit)
+    return best(*score_keys(scope, parts, prepared, keys), limit)
 
 
-def _score_keys(scope: Scope, parts: VectorQuery, prepared: list[Any], keys: Keys) -> tuple[Keys, Scores]:
+def score_keys(scope: Scope, parts: VectorQuery, prepared: list[Any], keys: Keys) -> tuple[Keys, Scores]:
     """Raw scores of those points that have the vector."""
     kept_keys, kept_scores = [], []
     for number, _, offsets in by_segment(keys):

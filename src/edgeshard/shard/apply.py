@@ -7,8 +7,7 @@ segment is written to an appendable one before it is deleted where it was (copy-
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 import numpy as np
@@ -94,7 +93,7 @@ def set_payload(segments: Sequence[Segment], op_number: int, ids: Ids, payload: 
     """Merge a payload into those of existing points."""
     new = decode_payload(payload)
     if new or key is not None:
-        change_payloads(segments, op_number, ids, lambda current: mutate.set_payload(current, new, key))
+        change_payloads(segments, op_number, ids, mutate.merger(new, key))
 
 
 def overwrite_payload(segments: Sequence[Segment], op_number: int, ids: Ids, payload: bytes) -> None:
@@ -105,7 +104,7 @@ def overwrite_payload(segments: Sequence[Segment], op_number: int, ids: Ids, pay
 
 def delete_payload(segments: Sequence[Segment], op_number: int, ids: Ids, keys: Sequence[str]) -> None:
     """Delete keys from the payloads of existing points."""
-    change_payloads(segments, op_number, ids, lambda current: mutate.delete_keys(current, list(keys)))
+    change_payloads(segments, op_number, ids, mutate.remover(keys))
 
 
 def clear_payload(segments: Sequence[Segment], op_number: int, ids: Ids) -> None:
@@ -118,11 +117,15 @@ def change_payloads(
     segments: Sequence[Segment],
     op_number: int,
     ids: Ids,
-    change: Callable[[dict[str, Any]], dict[str, Any]],
+    change: mutate.Change,
 ) -> None:
-    """Replace payloads by what a function makes of them."""
+    """Change payloads in place by a function."""
     for segment, _, offsets in writable(segments, op_number, ids):
-        changed: list[bytes | None] = [encode_payload(change(decode_payload(raw))) for raw in segment.payloads(offsets)]
+        changed: list[bytes | None] = []
+        for raw in segment.payloads(offsets):
+            payload = decode_payload(raw)
+            change(payload)
+            changed.append(encode_payload(payload))
         segment.put_payloads(op_number, offsets, changed)
 
 

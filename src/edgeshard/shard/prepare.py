@@ -203,8 +203,9 @@ def _column(vectors: list[Packed], spec: VectorSchema, name: str) -> Column:
         if vector is not None and (type(vector) is not np.ndarray or vector.shape != (size,)):
             check_dense(vector, spec, name)
     if present is None and vectors:
-        rows = np.concatenate(vectors).reshape(-1, size) if len(vectors) > 1 else vectors[0].reshape(1, size)
-        return DenseColumn(_store_rows(rows, spec))
+        if len(vectors) == 1:
+            return DenseColumn(_store_rows(vectors[0].reshape(1, size), spec))
+        return DenseColumn(_store_rows(np.concatenate(vectors).reshape(-1, size), spec, in_place=True))
     rows = np.ones((len(vectors), size), np.float32)
     for place, vector in enumerate(vectors):
         if vector is not None:
@@ -274,14 +275,16 @@ def _one_row_each(rows: npt.NDArray[np.generic]) -> MultiColumn:
     return MultiColumn(np.arange(len(rows) + 1, dtype=np.int64), rows)
 
 
-def _store_rows(rows: npt.NDArray[Any], spec: VectorSchema) -> npt.NDArray[np.generic]:
+def _store_rows(rows: npt.NDArray[Any], spec: VectorSchema, *, in_place: bool = False) -> npt.NDArray[np.generic]:
+    """Rows in stored form; ``in_place`` may overwrite float32 ``rows`` with it."""
     if rows.ndim != 2 or rows.shape[1] != spec.size:
         raise VectorDimensionError(spec.size, rows.shape[-1])
     if spec.turbo_bits is not None:
         from edgeshard.index.turbo import encode_rows
 
         return encode_rows(rows, spec.distance, spec.turbo_bits)
-    return to_stored(rows, spec.distance, spec.dtype)
+    out = rows if in_place and rows.dtype == spec.dtype else None
+    return to_stored(rows, spec.distance, spec.dtype, out)
 
 
 def _require(condition: bool, spec: VectorSchema, name: str, given: str = "dense") -> None:

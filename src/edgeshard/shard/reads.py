@@ -108,8 +108,12 @@ def _merge(segments: Segments, pages: list[Offsets], limit: int) -> list[tuple[i
     return [(index, place) for (_, index, place), _ in zip(merged, range(limit), strict=False)]
 
 
-def count(segments: Segments, condition: Filter | None) -> int:
-    """How many points a filter matches; all for None."""
+def count(segments: Segments, condition: Filter | None, *, exact: bool = True) -> int:
+    """How many points a filter matches, all for None; otherwise than `exact`, an estimate from the indexes."""
     if condition is None:
         return sum(segment.live for segment in segments)
-    return sum(len(segment.select(condition)) for segment in segments)
+    if exact:
+        return sum(len(segment.select(condition)) for segment in segments)
+    from edgeshard.query.estimate import estimate
+
+    return sum(estimate((condition,), segment) for segment in segments)

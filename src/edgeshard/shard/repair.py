@@ -3,7 +3,8 @@
 The steps, in order; each does nothing where nothing is wrong:
 
 1. Lock the shard.
-2. Finish a flush or a snapshot that was interrupted; a journal that cannot be used is set aside.
+2. Finish a flush or a snapshot that was interrupted; a journal that cannot be used is set aside. Of an unpacked
+   snapshot that may have been cut by a power loss, keep what is there.
 3. Set derived files aside whose checksums are wrong: indexes and graphs. (Free space is recomputed anyway.)
 4. Set ``edge_config.json`` aside if it cannot be read: the segments say what the shard stores.
 5. For each segment that does not open: write a missing ``version.info``; else set its indexes and graphs aside; else
@@ -29,7 +30,7 @@ from edgeshard.shard import config as configs
 from edgeshard.shard import seal
 from edgeshard.shard.directories import GRAVE_SUFFIX, SEGMENTS
 from edgeshard.shard.shard import EdgeShard
-from edgeshard.shard.snapshot import swap
+from edgeshard.shard.snapshot import settle, swap
 from edgeshard.shard.store import WAL, Store
 from edgeshard.shard.verify import check
 from edgeshard.storage import checksums, journal
@@ -95,6 +96,11 @@ def _aside(path: Path, name: str, why: str, done: list[str]) -> None:
 
 
 def _finish(path: Path, done: list[str]) -> None:
+    try:
+        settle.check(path)
+    except CorruptedError as error:
+        done.append(f"{error}. What the disk has of it was kept: POINTS MAY BE LOST")
+        settle.accept(path)
     swap.recover(path)
     try:
         if journal.recover(path):

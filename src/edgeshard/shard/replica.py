@@ -21,7 +21,7 @@ from edgeshard.models.config import EdgeConfig
 from edgeshard.segment.config import read_segment_config
 from edgeshard.shard import config as configs
 from edgeshard.shard.directories import SEGMENTS, segment_names
-from edgeshard.shard.snapshot import swap
+from edgeshard.shard.snapshot import settle, swap
 from edgeshard.shard.store import Store
 from edgeshard.storage import checksums, generation, journal
 
@@ -61,6 +61,7 @@ class Replica:
         self.source = source
         if not source.is_dir():
             raise StorageError(f"cannot load edge shard: directory {source} does not exist")
+        settle.check(source)
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             self.root = Path(tempfile.mkdtemp(prefix="edgeshard-reader-"))

@@ -309,7 +309,7 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
             count: the filter, and whether an estimate from the indexes is enough.
         """
         with self._reading() as store:
-            return reads.count(store.segments, count.filter)
+            return reads.count(store.segments, count.filter, exact=count.exact)
 
     def info(self) -> ShardInfo:
         """Numbers of segments and points, and the payload indexes."""

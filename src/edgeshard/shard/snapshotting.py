@@ -41,6 +41,7 @@ class Snapshotting:
         checksum: str | None = None,
         limits: SnapshotLimits | None = None,
         mirror: bool = False,
+        durable: bool = False,
     ) -> None:
         """Turn a snapshot archive of a server or of this engine into a shard directory, to be opened by :meth:`load`.
 
@@ -50,6 +51,9 @@ class Snapshotting:
             checksum: SHA-256 the archive must have, in hex.
             limits: what the archive may ask for before it is refused.
             mirror: note the state, so that local writes are noticed when the next snapshot is applied.
+            durable: return only when the disk has everything. Otherwise that happens in the background, and a power
+                loss before it leaves a shard that :meth:`load` refuses; the first flush waits for it, and so does the
+                end of the program.
 
         Raises:
             SnapshotError: the archive is refused; the message names the entry and the rule. Nothing is left behind.
@@ -58,7 +62,7 @@ class Snapshotting:
         from edgeshard.shard.snapshot.unpack import unpack_snapshot
 
         source, target = directory_path(snapshot_path), directory_path(target_path)
-        unpack_snapshot(source, target, checksum=checksum, limits=limits, mirror=mirror)
+        unpack_snapshot(source, target, checksum=checksum, limits=limits, mirror=mirror, durable=durable)
 
     def snapshot_manifest(self, base: str | None = None) -> dict[str, Any]:
         """Versions of all files of the shard, by segment: what a server needs to make a partial snapshot.

@@ -34,7 +34,7 @@ from edgeshard.shard.replay import replay
 from edgeshard.shard.resolve import Resolved, resolve
 from edgeshard.shard.schema_changes import change_schema, is_schema_change
 from edgeshard.shard.single import single_point, upsert_single
-from edgeshard.shard.snapshot import swap
+from edgeshard.shard.snapshot import settle, swap
 from edgeshard.storage import checksums, files, journal
 from edgeshard.storage.checkpoint import Checkpointer
 from edgeshard.storage.flush import FlushPlan
@@ -60,8 +60,8 @@ class Store:
     """
 
     __slots__ = (
-        "_checkpointer", "_checksums", "_sealed", "_unflushed_bytes", "closed", "config", "doomed", "lock",
-        "next_op", "path", "pid", "schema", "segments", "unflushed", "wal",
+        "_checkpointer", "_checksums", "_sealed", "_unflushed_bytes", "_unsettled", "closed", "config", "doomed",
+        "lock", "next_op", "path", "pid", "schema", "segments", "unflushed", "wal",
     )  # fmt: skip
 
     def __init__(self, path: Path, config: EdgeConfig, lock: ShardLock) -> None:
@@ -77,6 +77,7 @@ class Store:
         self.doomed: int | None = None
         self._checksums: dict[str, checksums.Entry] = {}
         self._sealed = False
+        self._unsettled = False
         self.unflushed: list[tuple[int, bytes]] = []
         self._unflushed_bytes = 0
         self._checkpointer = Checkpointer(path, None)
@@ -138,6 +139,7 @@ class Store:
         """
         if not path.is_dir():
             raise StorageError(f"cannot load edge shard: directory {path} does not exist")
+        settle.check(path)
         if config is None and not swap.pending(path) and not holds_shard(path):
             raise StorageError(f"edge config is not provided and no segments were loaded: {path} holds no shard")
         lock = ShardLock(path, wait=wait)
@@ -155,6 +157,7 @@ class Store:
             merged = configs.merge_config(config, stored, [segment.config for segment in opened])
             store = cls(path, merged, lock)
             store.segments, store._checksums, store._sealed = opened, sums, bool(sums)
+            store._unsettled = settle.is_marked(path)
             store._finish_load(stored, on_damage, check_acknowledged=verify == "full")
             return store
         except OSError as error:
@@ -372,6 +375,9 @@ class Store:
             checkpoint: also acknowledge the log.
             replacements: whole files that change together with the segments.
         """
+        if self._unsettled:  # what is flushed now builds on what was unpacked
+            settle.settle(self.path)
+            self._unsettled = False
         plan = FlushPlan()
         for path, data in (replacements or {}).items():
             plan.replace(path, data)

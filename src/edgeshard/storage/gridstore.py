@@ -85,8 +85,6 @@ class Gridstore:
         write_packed(directory, (), config, durable=False)
         return cls.open(directory)
 
-    rewrite_packed = staticmethod(write_packed)
-
     @classmethod
     def open(cls, directory: files.PathLike, read_only: bool = False) -> Gridstore:
         """The store in a directory.

@@ -18,7 +18,6 @@ from pathlib import Path
 from types import TracebackType
 
 from edgeshard.errors import LockedError, StorageError
-from edgeshard.storage import files
 
 HOLDER_FILE = ".edgeshard-lock"
 _RETRY_SECONDS = 0.01
@@ -52,21 +51,6 @@ class ShardLock:
             raise
         self._write_holder()
         _held.add(self)
-
-    @classmethod
-    def acquire(cls, shard: str | os.PathLike[str], *, wal: bool = True, wait: float = 0.0) -> ShardLock:
-        """A lock on a shard whose ``wal`` directory is made, and locked too, if it has a log."""
-        lock = cls(shard, wait=wait)
-        try:
-            if wal and len(lock._fds) < 2:
-                files.disk.mkdir(lock.shard / "wal")
-                lock.include_wal(deadline=time.monotonic() + wait)
-        except OSError as error:
-            lock.release()
-            if isinstance(error, StorageError):
-                raise
-            raise StorageError(error.errno, f"cannot create {lock.shard / 'wal'}: {error.strerror}") from error
-        return lock
 
     @property
     def held(self) -> bool:

@@ -141,7 +141,7 @@ def _restore(
                 server.delete_stored(stored["name"])
             checksum = stored.get("checksum")
         size = archive.stat().st_size
-        EdgeShard.unpack_snapshot(archive, path, checksum=checksum, limits=limits, mirror=True)
+        EdgeShard.unpack_snapshot(archive, path, checksum=checksum, limits=limits, mirror=True, durable=True)
     return PullResult("restored", size, server.attempts)
 
 

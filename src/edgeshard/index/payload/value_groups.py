@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,7 +11,20 @@ from edgeshard.filter.selections import Selection
 from edgeshard.index.payload import schema
 from edgeshard.index.payload.values import Array, values_of
 
-__all__ = ["ValueGroups", "value_groups"]
+__all__ = ["Tally", "ValueGroups", "value_groups"]
+
+
+class Tally(NamedTuple):
+    """What a payload index would say of all points of a segment."""
+
+    counts: Array
+    """``(size,) int64`` how many points have each value."""
+    points: int
+    """How many have a value."""
+    values: int
+    """How many values they have together, repeated ones included."""
+    distinct: int
+    """How many values there are."""
 
 
 class ValueGroups:
@@ -22,7 +35,7 @@ class ValueGroups:
         kind: of the index (keyword, integer, UUID or bool).
     """
 
-    __slots__ = ("_counted", "_kind", "_numbers", "_starts", "_strings", "_values", "size")
+    __slots__ = ("_kind", "_numbers", "_starts", "_strings", "_tally", "_values", "_written", "size")
 
     def __init__(self, column: Any, kind: str) -> None:
         places, values = values_of(column, kind)
@@ -36,24 +49,42 @@ class ValueGroups:
             self._values, numbers = _ranked(values, kind)
             self.size = len(self._values)
         owners = places if column.owners is None else column.owners[places]
-        self._starts, self._numbers = _native.group_by_point(
-            owners.astype(np.uint32), numbers.astype(np.uint32), column.points
-        )
-        self._counted: tuple[Selection, Array] | None = None
+        owners = owners.astype(np.uint32)
+        self._starts, self._numbers = _native.group_by_point(owners, numbers.astype(np.uint32), column.points)
+        self._written = np.bincount(owners[owners < column.points], minlength=column.points).astype(np.uint32)
+        self._tally: tuple[Selection, Tally] | None = None
 
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return self._starts.nbytes + self._numbers.nbytes + (0 if self._values is None else self._values.nbytes)
+        values = 0 if self._values is None else self._values.nbytes
+        return self._starts.nbytes + self._numbers.nbytes + self._written.nbytes + values
 
-    def count(self, chosen: Selection, *, keep: bool) -> Array:
-        """``(size,) int64`` how many of some points have each value; with `keep` the answer is remembered."""
-        if self._counted is not None and self._counted[0] is chosen:
-            return self._counted[1]
+    def count(self, chosen: Selection) -> Array:
+        """``(size,) int64`` how many of some points have each value."""
         counts: Array = _native.count_values(self._starts, self._numbers, chosen.offsets, self.size)
-        if keep:
-            self._counted = chosen, counts
         return counts
+
+    def tally(self, everyone: Selection) -> Tally:
+        """The counts over all points of the segment; remembered until that changes."""
+        known = self._tally
+        if known is None or known[0] is not everyone:
+            counts = self.count(everyone)
+            written = self._written[everyone.mask]
+            found = Tally(counts, int((written > 0).sum()), int(written.sum()), int((counts > 0).sum()))
+            known = self._tally = everyone, found
+        return known[1]
+
+    def number(self, value: str | int | bool) -> int | None:
+        """The number of a value, None if no point ever had it; texts for keyword, int, or bool."""
+        if self._kind == schema.KEYWORD:
+            code = self._strings.find(value)
+            return code if 0 < code < self.size else None
+        assert self._values is not None
+        if self._kind == schema.INT_MAP and not -(2**63) <= value < 2**63:  # type: ignore[operator]
+            return None
+        place = int(self._values.searchsorted(value))
+        return place if place < self.size and self._values[place] == value else None
 
     def first(self, numbers: Array, wanted: int) -> Array:
         """Those of some values, ascending by number, that come first in order of value."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -64,20 +64,6 @@ class VectorSpec:
     def query_floats(self, query: npt.NDArray[Any], method: str) -> Vectors:
         """A query in the field's form, ``(rows, dim)``, as the codecs take it."""
         return np.ascontiguousarray(query) if self.compressed else self.floats(query, method)
-
-
-class Storage(Protocol):
-    """What is read of a vector storage."""
-
-    @property
-    def count(self) -> int:
-        """Number of points."""
-
-    def chunks(self) -> list[npt.NDArray[Any]]:
-        """Rows in order."""
-
-    def deleted_mask(self) -> Mask:
-        """``(count,)``, True where the point has no such vector."""
 
 
 class Rows:

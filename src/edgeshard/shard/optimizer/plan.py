@@ -7,7 +7,7 @@ Sizes are live vector bytes, the largest over the vector names; 1 KB = 1024 byte
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 KB = 1024
@@ -136,6 +136,3 @@ def _wasteful(candidate: Candidate, limits: Thresholds) -> bool:
 def _mismatch(candidates: Sequence[Candidate], limits: Thresholds, count: int) -> list[Task]:
     """Segments built with another configuration."""
     return [Task("config mismatch", [c.name]) for c in candidates if c.mismatched]
-
-
-Optimiser = Callable[[Sequence[Candidate], Thresholds, int], list[Task]]

@@ -1,8 +1,9 @@
 """An archive becomes the new state of an open shard.
 
-1. Without the lock: the archive is read and checked, its content written beside the shard and made durable.
+1. Without the lock: the archive is read and checked, its content written beside the shard and made durable. Segments
+   that are whole in it are opened by our readers meanwhile.
 2. Under the write lock: the shard is checkpointed; local writes are looked for; kept files are linked to the new
-   state; every segment of it is opened by our readers; the two states are swapped (:mod:`.swap`); the shard is opened.
+   state; its other segments are opened; the two states are swapped (:mod:`.swap`); the shard is opened.
 
 Whatever fails, the shard goes on with what it had. The unpacked content always goes into the shard's own directory, as
 it must be on its file system to be renamed into place.
@@ -12,20 +13,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from edgeshard.errors import DivergedError, EdgeShardError, SnapshotError, StorageError, ValidationError
+from edgeshard.segment.config import SegmentConfig
 from edgeshard.shard import config as configs
 from edgeshard.shard.snapshot import swap
 from edgeshard.shard.snapshot.complete import check_segment
-from edgeshard.shard.snapshot.layout import CLOCKS, SEGMENTS, WAL, Archive, parents_of
+from edgeshard.shard.snapshot.extract import extract, sync_all
+from edgeshard.shard.snapshot.layout import CLOCKS, SEGMENTS, WAL, Archive
 from edgeshard.shard.snapshot.limits import SnapshotLimits
 from edgeshard.shard.snapshot.manifest import Manifest, shard_manifest
 from edgeshard.shard.snapshot.merge import kept_files, link_kept, manifests_of
 from edgeshard.shard.snapshot.state import FILE as STATE_FILE
 from edgeshard.shard.snapshot.state import read_state, state_of
-from edgeshard.shard.snapshot.unpack import extract, opened
+from edgeshard.shard.snapshot.unpack import opened
 from edgeshard.shard.store import Store
 from edgeshard.storage import files, generation
 from edgeshard.storage.wal import Wal
@@ -43,17 +47,36 @@ class Incoming:
         stage: the directory it was unpacked in.
     """
 
-    __slots__ = ("archive", "manifests", "stage")
+    __slots__ = ("_checked", "archive", "manifests", "stage")
 
     def __init__(self, archive: Archive, manifests: Manifest, stage: Path) -> None:
         self.archive = archive
         self.manifests = manifests
         self.stage = stage
+        self._checked: dict[str, SegmentConfig] = {}
 
     @property
     def segments(self) -> Path:
         """Where the segments of the new state are."""
         return self.stage / swap.NEW / SEGMENTS
+
+    def check_whole_segments(self) -> None:
+        """Open the segments that need nothing of the shard.
+
+        Raises:
+            SnapshotError: one is not complete, or does not open.
+        """
+        if not self.manifests:
+            self._checked = {name: check_segment(self.segments / name) for name in self.archive.segments}
+
+    def check_segments(self) -> list[SegmentConfig]:
+        """The configurations of all segments; opens those that were not opened so far.
+
+        Raises:
+            SnapshotError: one is not complete, or does not open.
+        """
+        names = self.archive.segments
+        return [self._checked.get(name) or check_segment(self.segments / name) for name in names]
 
 
 @contextmanager
@@ -76,8 +99,13 @@ def unpacked(
         archive.check_space(root)
         stage = swap.new_stage(root)
         try:
+            incoming = Incoming(archive, manifests, stage)
             extract(archive, stage / swap.NEW)
-            yield Incoming(archive, manifests, stage)
+            with ThreadPoolExecutor(1) as pool:
+                syncing = pool.submit(sync_all, stage / swap.NEW)
+                incoming.check_whole_segments()
+                syncing.result()
+            yield incoming
         finally:
             if not swap.pending(root):
                 files.disk.remove_tree(stage)
@@ -122,7 +150,7 @@ def _apply(store: Store, incoming: Incoming, *, force: bool) -> None:
 
 def _check_new_state(store: Store, incoming: Incoming) -> None:
     """Open everything the new state holds, as a load would."""
-    segments = [check_segment(incoming.segments / name) for name in incoming.archive.segments]
+    segments = incoming.check_segments()
     try:
         configs.merge_config(None, configs.read_config(store.path) or store.config, segments)
     except ValidationError as error:
@@ -140,10 +168,6 @@ def _check_new_state(store: Store, incoming: Incoming) -> None:
 def _write_state(incoming: Incoming) -> None:
     state = state_of(incoming.archive, incoming.segments)
     files.replace_file(incoming.stage / swap.NEW / STATE_FILE, state.to_json())
-    directories = {parent for path in incoming.archive.files for parent in parents_of(path)}
-    for directory in (*sorted(directories), "."):
-        if (incoming.stage / swap.NEW / directory).is_dir():
-            files.disk.sync_directory(incoming.stage / swap.NEW / directory)
 
 
 def _swap(store: Store, stage: Path, names: Sequence[str]) -> None:

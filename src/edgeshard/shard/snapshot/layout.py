@@ -20,6 +20,7 @@ from pathlib import Path
 
 from edgeshard.errors import SnapshotError, StorageError
 from edgeshard.shard.snapshot.limits import Budget, SnapshotLimits, refusal
+from edgeshard.shard.snapshot.settle import PREFIX as UNSETTLED
 from edgeshard.shard.snapshot.tar_reader import Entry, TarReader
 from edgeshard.shard.snapshot.view import View
 
@@ -115,6 +116,8 @@ class Archive:
             self._add_below_segments(entry, parts[1:])
         elif parts[0] == WAL:
             self._add_below_wal(entry, parts[1:])
+        elif parts[0].startswith(UNSETTLED):
+            return  # of a directory that was packed by hand
         elif parts[0].startswith((".", "edgeshard.")) or parts[0] == "sync_state.json":
             raise refusal(entry.name, "the name is reserved for the engine's own files")
         elif parts[0] in SHARD_FILES:

@@ -1,0 +1,132 @@
+"""Applies that fail: archives that lie, disks that refuse; the shard goes on as it was."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from archives import MANIFEST
+from mirrors import Server, leftovers, partial
+from simulated_disk import FaultyDisk
+from small_shards import content, copy_shard, upsert
+
+import edgeshard
+from edgeshard import EdgeShard, SnapshotError, StorageError
+from edgeshard.storage import files
+
+
+def lies() -> dict[str, tuple[Any, str]]:
+    def manifest_edit(change: Any) -> Any:
+        def edit(segment: str, contents: dict[str, bytes]) -> None:
+            manifest = json.loads(contents[MANIFEST])
+            change(manifest)
+            contents[MANIFEST] = json.dumps(manifest).encode()
+
+        return edit
+
+    def raw(data: bytes) -> Any:
+        return lambda segment, contents: contents.__setitem__(MANIFEST, data)
+
+    def first_only(edit: Any) -> Any:
+        done: list[str] = []
+
+        def once(segment: str, contents: dict[str, bytes]) -> None:
+            if not done:
+                edit(segment, contents)
+            done.append(segment)
+
+        return once
+
+    def newer(manifest: dict[str, Any]) -> None:
+        manifest["segment_version"] += 100
+        manifest["file_versions"] = {
+            name: manifest["segment_version"] if version is not None else None
+            for name, version in manifest["file_versions"].items()
+        }
+
+    def drop(name: str) -> Any:
+        def edit(segment: str, contents: dict[str, bytes]) -> None:
+            manifest = json.loads(contents[MANIFEST])
+            for path in [path for path in manifest["file_versions"] if path.endswith(name)]:
+                del manifest["file_versions"][path]
+                contents.pop(path, None)
+            contents[MANIFEST] = json.dumps(manifest).encode()
+
+        return edit
+
+    return {
+        "other id": (manifest_edit(lambda m: m.update(segment_id="x")), "segment_id"),
+        "text version": (manifest_edit(lambda m: m.update(segment_version="7")), "segment_version"),
+        "negative version": (manifest_edit(lambda m: m.update(segment_version=-1)), "segment_version"),
+        "no files": (manifest_edit(lambda m: m.pop("file_versions")), "file_versions"),
+        "file above segment": (
+            manifest_edit(lambda m: m["file_versions"].update({"payload_storage/tracker.dat": 10**9})),
+            "above that of the segment",
+        ),
+        "unknown file": (
+            manifest_edit(lambda m: m["file_versions"].update({"../../../etc/passwd": 0})),
+            "neither in the archive nor in the shard",
+        ),
+        "no JSON": (raw(b"{"), "manifest"),
+        "a list": (raw(b"[]"), "expected an object"),
+        "one manifest missing": (first_only(lambda segment, contents: contents.pop(MANIFEST)), "partial"),
+        "file unlisted": (
+            lambda segment, contents: contents.__setitem__("vector_storage/extra.dat", b"x"),
+            "does not list",
+        ),
+        "made for another state": (manifest_edit(newer), "another state|missing"),
+        "omits payload pages": (drop("payload_storage/page_0.dat"), "page_0.dat.*missing"),
+        "omits vectors": (drop("matrix.dat"), "matrix.dat.*missing"),
+        "omits chunks": (drop("chunk_0.mmap"), "chunk_0"),
+        "omits ids": (drop("mutable_id_tracker.mappings"), "mutable_id_tracker.mappings.*missing"),
+        "omits the graph": (drop("graph.bin"), "graph.bin.*missing"),
+    }
+
+
+@pytest.mark.parametrize("case", sorted(lies()))
+def test_lying_manifests(case: str, server: Server, mirror: EdgeShard, tmp_path: Path) -> None:
+    edit, rule = lies()[case]
+    archive = partial(server, 0, mirror.snapshot_manifest(), tmp_path, edit=edit)
+    before, names = content(mirror), set(os.listdir(mirror.path))
+    with pytest.raises(SnapshotError, match=rule):
+        mirror.update_from_snapshot(archive)
+    assert content(mirror) == before
+    assert set(os.listdir(mirror.path)) - names <= {"edgeshard.journal"}
+    mirror.update(upsert(edgeshard, [3], "alive"))
+    assert content(mirror)[3][0]["tag"] == "alive"
+
+
+def refuse(name: str) -> None:
+    raise OSError(errno.EIO, f"Input/output error in {name}")
+
+
+def test_a_failing_disk_leaves_the_old_state_or_the_new(server: Server, mirror: EdgeShard, tmp_path: Path) -> None:
+    archive = partial(server, 0, mirror.snapshot_manifest(), tmp_path)
+    old = content(mirror)
+    mirror.close()
+    failures = 0
+    for failing in range(0, 1000, 7):
+        path = tmp_path / "victim"
+        copy_shard(mirror.path, path)
+        shard = EdgeShard.load(path)
+        real = files.use_disk(disk := FaultyDisk(failing, refuse))
+        try:
+            shard.update_from_snapshot(archive)
+        except StorageError:
+            failures += 1
+        finally:
+            files.use_disk(real)
+        assert content(shard) in (old, server.content), failing
+        shard.update(upsert(edgeshard, [3], "alive"))
+        assert content(shard)[3][0]["tag"] == "alive"
+        shard.close()
+        with EdgeShard.load(path) as again:
+            assert content(again)[3][0]["tag"] == "alive"
+            assert not leftovers(path)
+        if disk.changes <= failing:
+            break
+    assert failures > 10
