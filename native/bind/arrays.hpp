@@ -70,9 +70,15 @@ struct NewArray {
     T* data;
 };
 
+// Bits of a 16-bit float.
+struct Half {
+    uint16_t bits;
+};
+
 template <class T>
 NewArray<T> new_array(std::initializer_list<size_t> shape) {
     const char* dtype = std::is_same_v<T, float>      ? "f4"
+                        : std::is_same_v<T, Half>     ? "f2"
                         : std::is_same_v<T, uint32_t> ? "u4"
                         : std::is_same_v<T, uint8_t>  ? "u1"
                                                       : "i8";

@@ -6,7 +6,9 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <mutex>
+#include <thread>
 
 #include "bind/codes.hpp"
 #include "bind/records.hpp"
@@ -227,11 +229,43 @@ std::vector<int64_t> row_bounds(nb::object bounds, size_t queries) {
 // A graph, its vectors, and the scratch memory of searches that are over, for the next ones.
 class PySearcher {
 public:
-    PySearcher(PyGraph& graph, PySpace& space) : graph_(graph.graph), space_(space.space), owner_(space) {
+    PySearcher(PyGraph& graph, PySpace& space, bool fast)
+        : graph_(graph.graph), space_(space.space), owner_(space), fast_(fast) {
         if (graph_.points > space_.points())
             throw nb::value_error(("graph: has " + std::to_string(graph_.points) + " points, the vectors " +
                                    std::to_string(space_.points()))
                                       .c_str());
+    }
+
+    // One query of one row: (offsets (n,), sims (n,)), or None if a list is damaged.
+    nb::object search_one(nb::object query, size_t k, size_t ef, nb::object mask, int mode, double selectivity,
+                          size_t rescore, bool exact) {
+        const Array q = vectors(query, "query", 2);
+        if (element_type(q.format()) != space_.query_type() || q.shape(1) != space_.query_dim() || q.shape(0) != 1)
+            throw nb::value_error("query: expected one row of the dtype and dimension of the stored vectors");
+        const MaskArgument m(mask, graph_.points);
+        if (mode < 0 || mode > 2) throw nb::value_error("mode: expected 0 walls, 1 acorn or 2 through");
+        const SearchOptions options{std::min<size_t>(k, graph_.points), ef, m.data(), static_cast<FilterMode>(mode),
+                                    selectivity, rescore};
+        bool damaged = false;
+        std::unique_ptr<Searcher> searcher;
+        const std::vector<Hit>* hits = nullptr;
+        {
+            nb::gil_scoped_release release;
+            const auto lock = owner_.lock();
+            searcher = take(exact);
+            hits = &searcher->search(q.data<char>(), 1, options);
+            damaged = searcher->damaged();
+        }
+        if (damaged) return nb::none();
+        auto offsets = new_array<uint32_t>({hits->size()});
+        auto sims = new_array<float>({hits->size()});
+        for (size_t i = 0; i < hits->size(); ++i) {
+            offsets.data[i] = (*hits)[i].offset;
+            sims.data[i] = (*hits)[i].sim;
+        }
+        give_back(std::move(searcher), exact, damaged);
+        return nb::make_tuple(offsets.array, sims.array);
     }
 
     nb::tuple search(nb::object queries, nb::object bounds, size_t k, size_t ef, nb::object mask, int mode,
@@ -266,25 +300,38 @@ private:
         {
             const std::lock_guard<std::mutex> guard(mutex_);
             auto& pool = pool_[exact];
-            if (!pool.empty()) {
-                std::unique_ptr<Searcher> out = std::move(pool.back());
-                pool.pop_back();
+            // The one this thread used last, if there is: its memory is in this core's cache, that of others is not.
+            auto at = std::find_if(pool.rbegin(), pool.rend(), [](const auto& idle) { return idle.first == this_thread(); });
+            if (at == pool.rend()) at = pool.rbegin();
+            if (at != pool.rend()) {
+                std::unique_ptr<Searcher> out = std::move(at->second);
+                pool.erase(std::next(at).base());
                 return out;
             }
         }
-        return std::make_unique<Searcher>(graph_, space_, !exact && space_.walks_on_codes());
+        return std::make_unique<Searcher>(graph_, space_, !exact && space_.walks_on_codes(), lists());
+    }
+    // Made by the first search: a few ms for 30,000 points.
+    const WalkLists* lists() {
+        if (!fast_) return nullptr;
+        std::call_once(lists_made_, [&] { lists_.emplace(graph_); });
+        return lists_->usable() ? &*lists_ : nullptr;
     }
     void give_back(std::unique_ptr<Searcher> searcher, bool exact, bool& damaged) {
         const std::lock_guard<std::mutex> guard(mutex_);
         damaged = damaged || searcher->damaged();
-        pool_[exact].push_back(std::move(searcher));
+        pool_[exact].emplace_back(this_thread(), std::move(searcher));
     }
+    static std::thread::id this_thread() { return std::this_thread::get_id(); }
 
     const Graph& graph_;
     const Space& space_;
     const PySpace& owner_;
+    const bool fast_;
+    std::once_flag lists_made_;
+    std::optional<WalkLists> lists_;
     std::mutex mutex_;
-    std::vector<std::unique_ptr<Searcher>> pool_[2];
+    std::vector<std::pair<std::thread::id, std::unique_ptr<Searcher>>> pool_[2];  // by who used it last
 };
 
 nb::object links_of(const PyGraph& g, uint32_t point, size_t level) {
@@ -404,8 +451,11 @@ void register_hnsw(nb::module_& m) {
         .def_prop_ro("has_codes", [](const PySpace& s) { return s.space.walks_on_codes(); });
     register_graph(m);
     nb::class_<PySearcher>(m, "HnswSearcher", "A graph together with its vectors.")
-        .def(nb::init<PyGraph&, PySpace&>(), nb::arg("graph"), nb::arg("space"), nb::keep_alive<1, 2>(),
-             nb::keep_alive<1, 3>())
+        .def(nb::init<PyGraph&, PySpace&, bool>(), nb::arg("graph"), nb::arg("space"), nb::arg("fast") = false,
+             nb::keep_alive<1, 2>(), nb::keep_alive<1, 3>())
+        .def("search_one", &PySearcher::search_one, nb::arg("query"), nb::arg("k"), nb::arg("ef"),
+             nb::arg("mask").none(), nb::arg("mode"), nb::arg("selectivity"), nb::arg("rescore"), nb::arg("exact"),
+             "(offsets, sims) of one query, or None if a list is damaged.")
         .def("search", &PySearcher::search, nb::arg("queries"), nb::arg("bounds").none(), nb::arg("k"), nb::arg("ef"),
              nb::arg("mask").none(), nb::arg("mode"), nb::arg("selectivity"), nb::arg("rescore"), nb::arg("exact"),
              nb::arg("threads"), "(offsets, sims, counts) as scan_topk, or Nones if a list is damaged.");

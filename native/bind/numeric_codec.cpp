@@ -5,6 +5,7 @@
 #include <numeric>
 #include <string>
 
+#include "bind/arrays.hpp"
 #include "bind/point_id.hpp"
 #include "bind/register.hpp"
 #include "storage/convert.hpp"
@@ -29,6 +30,20 @@ void convert_to_stored(nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::d
     throw nb::value_error("the output does not have the shape and type of the result");
   nb::gil_scoped_release release;
   to_stored(rows.data(), rows.shape(0), rows.shape(1), normalise, type, out.data());
+}
+
+// A query in stored form, (1, dim). One row is not worth giving the interpreter away.
+nb::object query_row(nb::object vector, bool normalise, int element) {
+  const edgeshard::Array row(vector, "vector", "f", "float32", 1);
+  const Element type = element_of(element);
+  const size_t dim = row.shape(0);
+  const auto convert = [&](auto out) {
+    to_stored(row.data<float>(), 1, dim, normalise, type, out.data);
+    return out.array;
+  };
+  if (type == Element::float32) return convert(edgeshard::new_array<float>({1, dim}));
+  if (type == Element::float16) return convert(edgeshard::new_array<edgeshard::Half>({1, dim}));
+  return convert(edgeshard::new_array<uint8_t>({1, dim}));
 }
 
 void convert_from_stored(nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu> rows, int element,
@@ -115,6 +130,7 @@ nb::tuple unpack(Input<uint8_t> data, Input<int64_t> bounds) {
 void register_numeric_codec(nb::module_ &m) {
   using namespace edgeshard::bind;
   m.def("to_stored", &convert_to_stored);
+  m.def("query_row", &query_row);
   m.def("from_stored", &convert_from_stored);
   m.def("pack_sparse", &pack);
   m.def("unpack_sparse", &unpack);

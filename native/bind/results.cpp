@@ -1,8 +1,10 @@
 // Result objects in bulk: what a read returns is mostly many small Python objects, and making them one by one from
 // Python costs more than finding them.
 #include <nanobind/ndarray.h>
+#include <structmember.h>
 
 #include <string>
+#include <vector>
 
 #include "bind/register.hpp"
 
@@ -10,6 +12,15 @@ namespace {
 
 using Bytes = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Bounds = nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+// Where a slot of a class keeps its value, so that it can be set without a look-up.
+size_t slot_offset(nb::handle cls, nb::handle name) {
+  const nb::object slot = nb::getattr(cls, name);
+  if (!Py_IS_TYPE(slot.ptr(), &PyMemberDescr_Type)) throw nb::type_error("make_objects: a name is not a slot of the class");
+  const PyMemberDef *member = reinterpret_cast<PyMemberDescrObject *>(slot.ptr())->d_member;
+  if (member->type != T_OBJECT_EX) throw nb::type_error("make_objects: a name is not a slot of the class");
+  return static_cast<size_t>(member->offset);
+}
 
 // Objects of a slotted class without __init__: every column is a list with one item per object, or one value for all.
 nb::list make_objects(nb::handle cls, nb::tuple names, nb::tuple columns, size_t count) {
@@ -21,18 +32,27 @@ nb::list make_objects(nb::handle cls, nb::tuple names, nb::tuple columns, size_t
     }
   }
   auto *type = reinterpret_cast<PyTypeObject *>(cls.ptr());
-  nb::list result;
+  struct Column {
+    size_t offset;
+    PyObject *value;
+    bool many;
+  };
+  std::vector<Column> slots;
+  for (size_t j = 0; j < names.size(); ++j) {
+    PyObject *column = PyTuple_GET_ITEM(columns.ptr(), static_cast<Py_ssize_t>(j));
+    slots.push_back({slot_offset(cls, names[j]), column, PyList_CheckExact(column) != 0});
+  }
+  nb::list result = nb::steal<nb::list>(PyList_New(static_cast<Py_ssize_t>(count)));
+  if (!result.is_valid()) throw nb::python_error();
   for (size_t i = 0; i < count; ++i) {
-    nb::object made = nb::steal(type->tp_alloc(type, 0));
-    if (!made.is_valid()) throw nb::python_error();
-    for (size_t j = 0; j < names.size(); ++j) {
-      PyObject *column = PyTuple_GET_ITEM(columns.ptr(), static_cast<Py_ssize_t>(j));
-      PyObject *value = PyList_CheckExact(column) ? PyList_GET_ITEM(column, static_cast<Py_ssize_t>(i)) : column;
-      if (PyObject_GenericSetAttr(made.ptr(), PyTuple_GET_ITEM(names.ptr(), static_cast<Py_ssize_t>(j)), value) != 0) {
-        throw nb::python_error();
-      }
+    PyObject *made = type->tp_alloc(type, 0);
+    if (!made) throw nb::python_error();
+    for (const Column &slot : slots) {
+      PyObject *value = slot.many ? PyList_GET_ITEM(slot.value, static_cast<Py_ssize_t>(i)) : slot.value;
+      // The slots of a new object are empty: there is nothing to let go of.
+      *reinterpret_cast<PyObject **>(reinterpret_cast<char *>(made) + slot.offset) = Py_NewRef(value);
     }
-    result.append(std::move(made));
+    PyList_SET_ITEM(result.ptr(), static_cast<Py_ssize_t>(i), made);
   }
   return result;
 }

@@ -250,6 +250,7 @@ def encode_id_table(
 # --- numeric_codec
 
 def to_stored(rows: NDArray[np.float32], normalise: bool, element: int, out: NDArray[Any], /) -> None: ...
+def query_row(vector: NDArray[np.float32], normalise: bool, element: int, /) -> NDArray[Any]: ...
 def from_stored(rows: NDArray[Any], element: int, out: NDArray[np.float32], /) -> None: ...
 def pack_sparse(
     indptr: NDArray[np.int64], indices: NDArray[np.uint32], values: NDArray[np.float32], /
@@ -370,7 +371,18 @@ class HnswLinks:
     def link_vectors(self, point: int) -> bytes | None: ...
 
 class HnswSearcher:
-    def __init__(self, graph: HnswLinks, space: HnswSpace) -> None: ...
+    def __init__(self, graph: HnswLinks, space: HnswSpace, fast: bool = False) -> None: ...
+    def search_one(
+        self,
+        query: NDArray[Any],
+        k: int,
+        ef: int,
+        mask: NDArray[np.bool_] | None,
+        mode: int,
+        selectivity: float,
+        rescore: int,
+        exact: bool,
+    ) -> tuple[NDArray[np.uint32], NDArray[np.float32]] | None: ...
     def search(
         self,
         queries: NDArray[Any],

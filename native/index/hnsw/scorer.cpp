@@ -64,16 +64,11 @@ class CodeScorer final : public Scorer {
 public:
     explicit CodeScorer(const Space& space)
         : codes_(*space.codes), type_(space.rows.type()), euclid_(space.distance == Distance::euclid),
-          dots_(listed_dots_fn()), floats_(codes_.dim()), values_(code_stride(codes_.dim())) {}
+          dots_(listed_dots_fn()), row_query_(row_query_fn()), floats_(codes_.dim()), values_(code_stride(codes_.dim())) {}
 
     void use_point(uint32_t point) override {
         rows_ = codes_.rows();
-        const uint8_t* row = rows_.codes + point * rows_.stride;
-        int32_t sum = 0;
-        for (size_t i = 0; i < values_.size(); ++i) {
-            values_[i] = static_cast<int8_t>(row[i] ^ 0x80);
-            sum += values_[i];
-        }
+        const int32_t sum = row_query_(rows_.codes + point * rows_.stride, rows_.stride, values_.data());
         begin(sum, rows_.scale[point], rows_.norm[point] * rows_.norm[point]);
     }
 
@@ -88,12 +83,16 @@ public:
         }
         const float scale = largest > 1e-30f ? largest / 127 : 1, inverse = 1 / scale;
         int32_t sum = 0;
+        float missing = 0;
         for (size_t i = 0; i < floats_.size(); ++i) {
             const float x = std::clamp(floats_[i] * inverse, -127.f, 127.f);
             const auto value = static_cast<int32_t>(x + 128.5f) - 128;
             values_[i] = static_cast<int8_t>(value);
             sum += value;
+            const float miss = floats_[i] - scale * static_cast<float>(value);
+            missing += miss * miss;
         }
+        missing_ = std::sqrt(missing);
         std::fill(values_.begin() + static_cast<std::ptrdiff_t>(floats_.size()), values_.end(), int8_t{0});
         begin(sum, scale, squares);
     }
@@ -111,6 +110,13 @@ public:
                 sims[at + i] = 2 * sims[at + i] - norm * norm - squares_;
             }
         }
+    }
+
+    // Rounding errors of the components are independent of the other vector: their sum grows with the root of their
+    // number, where the bound of exact search has to assume that all point the same way.
+    float deviation(uint32_t point) const override {
+        const float sum = rows_.error[point] * std::sqrt(squares_) + rows_.norm[point] * missing_;
+        return (euclid_ ? 2.f : 1.f) * sum / std::sqrt(static_cast<float>(codes_.dim()));
     }
 
     void prefetch(uint32_t point) const override {
@@ -131,10 +137,11 @@ private:
     const ElementType type_;
     const bool euclid_;
     const ListedDotsFn dots_;
+    const RowQueryFn row_query_;
     std::vector<float> floats_;
     std::vector<int8_t> values_;
     int32_t sum_ = 0;
-    float factor_ = 1, squares_ = 0;
+    float factor_ = 1, squares_ = 0, missing_ = 0;
 };
 
 // MaxSim over the rows of each point: the sum over the query's rows of the best similarity with any of the point's.

@@ -2,6 +2,7 @@
 //
 // A Space describes the vectors of one storage; a Scorer, one per thread, holds the current query. Larger is better.
 #pragma once
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -24,6 +25,8 @@ public:
     virtual void use_query(const char* query, size_t rows) = 0;
     // sims[i] = similarity of the query and point ids[i]; never NaN.
     virtual void score(const uint32_t* ids, size_t n, float* sims) = 0;
+    // How far the similarity of a point is from that of the originals, as a standard deviation; infinite if unknown.
+    virtual float deviation(uint32_t) const { return std::numeric_limits<float>::infinity(); }
     // Asks for the memory of a point.
     virtual void prefetch(uint32_t point) const = 0;
 };

@@ -4,8 +4,8 @@
 
 namespace edgeshard {
 
-Searcher::Searcher(const Graph& graph, const Space& space, bool on_codes)
-    : graph_(graph), space_(space), scorer_(space.scorer(on_codes)), exact_(on_codes ? space.scorer(false) : nullptr) {}
+Searcher::Searcher(const Graph& graph, const Space& space, bool on_codes, const WalkLists* lists)
+    : graph_(graph), space_(space), lists_(lists), scorer_(space.scorer(on_codes)), exact_(on_codes ? space.scorer(false) : nullptr) {}
 
 const std::vector<Hit>& Searcher::search(const char* query, size_t rows, const SearchOptions& options) {
     options_ = options;
@@ -77,9 +77,9 @@ void Searcher::walk() {
 }
 
 void Searcher::gather(uint32_t point) {
-    const List l = graph_.list(point, 0, scratch_);
-    damaged_ = damaged_ || l.damaged;
     const uint8_t* mask = options_.mode == FilterMode::through ? nullptr : options_.mask;
+    const List l = lists_ && !mask ? lists_->list(point) : graph_.list(point, 0, scratch_);
+    damaged_ = damaged_ || l.damaged;
     // Without a filter the links behind the first m0, added for filters, would only cost time.
     const size_t limit = graph_.m0 ? graph_.m0 : l.count;
     const size_t count = mask ? l.count : std::min(l.count, limit);
@@ -127,8 +127,20 @@ void Searcher::score_gathered() {
     for (size_t i = 0; i < batch_.size(); ++i)
         if (beam_.accepts(sims_[i])) {
             beam_.insert(sims_[i], batch_[i]);
-            graph_.prefetch(batch_[i]);
+            if (lists_) lists_->prefetch(batch_[i]);
+            else graph_.prefetch(batch_[i]);
         }
+}
+
+// Leaves out hits, which are in order, that the exact similarities will hardly bring among the k best.
+void Searcher::drop_hopeless() {
+    if (hits_.size() <= options_.k) return;
+    constexpr float kDeviations = 4;
+    const Hit& last = hits_[options_.k - 1];
+    const float bar = last.sim - kDeviations * scorer_->deviation(last.offset);
+    const auto hopeless = [&](const Hit& hit) { return hit.sim + kDeviations * scorer_->deviation(hit.offset) < bar; };
+    hits_.erase(std::remove_if(hits_.begin() + static_cast<std::ptrdiff_t>(options_.k), hits_.end(), hopeless),
+                hits_.end());
 }
 
 // The k best wanted points of the beam, the first ones in exact order if the walk was on codes.
@@ -140,6 +152,7 @@ void Searcher::collect(const char* query, size_t rows) {
         if (wanted(c.id)) hits_.push_back({c.sim, c.id});
     }
     if (rescores) {
+        drop_hopeless();
         batch_.clear();
         for (const Hit& hit : hits_) batch_.push_back(hit.offset);
         sims_.resize(std::max(sims_.size(), batch_.size()));

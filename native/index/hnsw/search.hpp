@@ -6,6 +6,7 @@
 #include "index/hnsw/beam.hpp"
 #include "index/hnsw/graph.hpp"
 #include "index/hnsw/scorer.hpp"
+#include "index/hnsw/walk_lists.hpp"
 #include "kernels/topk.hpp"
 
 namespace edgeshard {
@@ -23,13 +24,14 @@ struct SearchOptions {
     const uint8_t* mask = nullptr;  // (points) bytes; 0 = not wanted
     FilterMode mode = FilterMode::walls;
     double selectivity = 1;       // share of wanted points, for FilterMode::through
-    size_t rescore = 0;           // with codes: how many of the best are scored exactly; 0 = none
+    size_t rescore = 0;           // with codes: how many of the best at most are scored exactly; 0 = none
 };
 
 // Everything one thread needs to search; reused from query to query.
 class Searcher {
 public:
-    Searcher(const Graph& graph, const Space& space, bool on_codes);
+    // `lists` are those of the graph, or null.
+    Searcher(const Graph& graph, const Space& space, bool on_codes, const WalkLists* lists = nullptr);
 
     // The best points for a query of `rows` stored rows, best first. Stays valid until the next call.
     const std::vector<Hit>& search(const char* query, size_t rows, const SearchOptions& options);
@@ -45,9 +47,11 @@ private:
     void gather_acorn(uint32_t point);
     void score_gathered();
     void collect(const char* query, size_t rows);
+    void drop_hopeless();
 
     const Graph& graph_;
     const Space& space_;
+    const WalkLists* const lists_;
     SearchOptions options_;
     std::unique_ptr<Scorer> scorer_, exact_;
     Visited visited_, second_hop_;

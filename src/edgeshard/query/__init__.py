@@ -104,4 +104,6 @@ def _depth(request: Any) -> int:
 
 def _window(hits: Hits, request: Any) -> Hits:
     start = request.offset or 0
+    if not start and len(hits) <= request.limit:
+        return hits
     return hits.take(slice(start, start + request.limit))

@@ -40,12 +40,12 @@ def query_arrays(
     rows, single = _rows(vectors, spec)
     limit = u64(limit, "limit")
     filters = () if condition is None else (condition,)
-    found = search_many(scope, using or "", list(rows), filters, limit, params) if len(rows) else []
+    found = search_many(scope, using or "", rows, filters, limit, params) if len(rows) else []
     if score_threshold is not None:
         bar = f32(score_threshold, "score_threshold")
         found = [hits.take(slice(cut(hits.scores, bar, spec))) for hits in found]
     if single:
-        return _ids(scope, found[0].keys), found[0].scores
+        return _ids_of(scope, found[0]), found[0].scores
     return _table(scope, found)
 
 
@@ -60,8 +60,11 @@ def _rows(vectors: Any, spec: VectorSchema) -> tuple[npt.NDArray[np.float32], bo
         )
     if rows.shape[-1] != spec.size:
         raise VectorDimensionError(spec.size, rows.shape[-1])
-    with np.errstate(over="ignore"):
-        converted = np.ascontiguousarray(np.atleast_2d(rows), np.float32)
+    if rows.dtype == np.float32:
+        converted = np.ascontiguousarray(rows.reshape(-1, rows.shape[-1]))
+    else:
+        with np.errstate(over="ignore"):
+            converted = np.ascontiguousarray(np.atleast_2d(rows), np.float32)
     if not bool(np.isfinite(converted).all()):
         raise ValidationError("Validation failed: vectors: expected finite numbers, got NaN or infinity")
     return converted, rows.ndim == 1
@@ -82,21 +85,29 @@ def _table(scope: Scope, found: list[Hits]) -> tuple[Ids, Scores]:
     return ids, scores
 
 
+def _ids_of(scope: Scope, hits: Hits) -> Ids:
+    if hits.place is None:
+        return _ids(scope, hits.keys)
+    number, offsets = hits.place
+    return _as_array(scope.segments[number].ids.ids_of(offsets))
+
+
 def _ids(scope: Scope, keys: Keys) -> Ids:
     """Ids of points: uint64, or objects where one of them is a UUID."""
-    ids = np.zeros(len(keys), np.uint64)
+    found: list[Any] = [None] * len(keys)
     for number, places, offsets in by_segment(keys):
-        low, _, is_uuid = scope.segments[number].ids.ids_arrays()
-        if bool(is_uuid[offsets].any()):
-            return _id_objects(scope, keys)
-        ids[places] = low[offsets]
-    return ids
+        ids = scope.segments[number].ids.ids_of(offsets)
+        if len(ids) == len(found):
+            found = ids
+        else:
+            for place, point_id in zip(places.tolist(), ids, strict=True):
+                found[place] = point_id
+    return _as_array(found)
 
 
-def _id_objects(scope: Scope, keys: Keys) -> Ids:
-    ids = np.empty(len(keys), object)
-    for number, places, offsets in by_segment(keys):
-        found = scope.segments[number].ids.ids_of(offsets)
-        for place, point_id in zip(places.tolist(), found, strict=True):
-            ids[place] = point_id
-    return ids
+def _as_array(ids: list[Any]) -> Ids:
+    if all(type(point_id) is int for point_id in ids):
+        return np.array(ids, np.uint64)
+    objects = np.empty(len(ids), object)
+    objects[:] = ids
+    return objects

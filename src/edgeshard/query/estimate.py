@@ -25,6 +25,8 @@ from edgeshard.models.filters import (
     Filter,
     HasIdCondition,
     HasVectorCondition,
+    IsEmptyCondition,
+    IsNullCondition,
     NestedCondition,
     SliceCondition,
 )
@@ -43,6 +45,7 @@ from edgeshard.segment.segment import Segment, SegmentContext
 
 _VALUE_TYPES: dict[str, type] = {schema.KEYWORD: str, schema.INT_MAP: int, schema.BOOL: bool}
 """What the values are that an index counts, by its kind."""
+_PLAIN = (FieldCondition, IsEmptyCondition, IsNullCondition)
 _TEXTS = (MatchText, MatchTextAny, MatchPhrase)
 _Bounds: TypeAlias = "tuple[Any, Any, Any, Any]"
 """(gte, gt, lte, lt), None where there is no bound."""
@@ -50,7 +53,17 @@ _Bounds: TypeAlias = "tuple[Any, Any, Any, Any]"
 
 def estimate(filters: Filters, segment: Segment) -> int:
     """Expected number of the segment's points that all filters match."""
-    return _all_of([_filter(one, segment, "") for one in filters], segment.live)
+    return _all_of([_remembered(one, segment) for one in filters], segment.live)
+
+
+def _remembered(filter: Filter, segment: Segment) -> int:
+    """What a filter leaves, worked out once for the same filter object until the segment changes."""
+    known = segment.estimates.get(id(filter))
+    if known is None:
+        if len(segment.estimates) >= _MAX_REMEMBERED:
+            segment.estimates = {}
+        known = segment.estimates[id(filter)] = filter, _filter(filter, segment, "")
+    return known[1]
 
 
 def _filter(filter: Filter, segment: Segment, prefix: str) -> int:
@@ -60,18 +73,21 @@ def _filter(filter: Filter, segment: Segment, prefix: str) -> int:
         return [_condition(condition, segment, prefix) for condition in conditions]
 
     total, parts = segment.live, []
-    if filter.must:
-        parts.append(_all_of(each(filter.must), total))
-    if filter.should:
-        parts.append(_any_of(each(filter.should), total))
+    if filter._must:
+        parts.append(_all_of(each(filter._must), total))
+    if filter._should:
+        parts.append(_any_of(each(filter._should), total))
     if filter.min_should is not None:
-        parts.append(_at_least(each(filter.min_should.conditions), filter.min_should.min_count, total))
-    if filter.must_not:
-        parts.append(_all_of([total - left for left in each(filter.must_not)], total))
+        parts.append(_at_least(each(filter.min_should._conditions), filter.min_should.min_count, total))
+    if filter._must_not:
+        parts.append(_all_of([total - left for left in each(filter._must_not)], total))
     return _all_of(parts, total)
 
 
 def _condition(condition: Any, segment: Segment, prefix: str) -> int:
+    if isinstance(condition, _PLAIN):
+        known = _indexed(condition, segment, prefix)
+        return segment.live // 2 if known is None else known
     if isinstance(condition, Filter):
         return _filter(condition, segment, prefix)
     if isinstance(condition, NestedCondition):
@@ -80,19 +96,16 @@ def _condition(condition: Any, segment: Segment, prefix: str) -> int:
         return len(SegmentContext(segment).offsets_of(list(condition._ids)))
     if isinstance(condition, HasVectorCondition):
         return segment.alive(condition.vector)[1] if condition.vector in segment.fields else 0
-    if isinstance(condition, SliceCondition):
-        return segment.live // condition.total
-    known = _indexed(condition, segment, prefix)
-    return segment.live // 2 if known is None else known
+    assert isinstance(condition, SliceCondition)
+    return segment.live // condition.total
 
 
 def _indexed(condition: Any, segment: Segment, prefix: str) -> int | None:
     """What the index of a condition's field says of it; None if there is none that can tell."""
     path = parse_path(prefix + condition.key).text
-    stored = segment.indexes.schema.get(path)
-    if stored is None or not segment.live:
+    field = segment.indexes.field(path)
+    if field is None or not segment.live:
         return None
-    field = FieldSchema(path, stored)
     if not isinstance(condition, FieldCondition):
         return _counted(condition, segment, prefix)
     if condition.values_count is not None:
@@ -188,7 +201,9 @@ def _spread(values: int, points: int) -> int:
     return _rounded((1 - math.exp(-values / points)) * points) if points else 0
 
 
-def _all_of(parts: Iterable[int], total: int) -> int:
+def _all_of(parts: Sequence[int], total: int) -> int:
+    if len(parts) == 1:
+        return parts[0]
     share = 1.0
     for part in parts:
         share *= part / total if total else 0.0
@@ -211,6 +226,8 @@ def _at_least(parts: list[int], wanted: int, total: int) -> int:
     return _any_of([_all_of(some, total) for some in combinations(parts, wanted)], total)
 
 
+_MAX_REMEMBERED = 64
+"""Estimates kept for a segment."""
 _WAYS = 10_000
 """More ways to choose conditions than this are not gone through."""
 

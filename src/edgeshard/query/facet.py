@@ -11,7 +11,6 @@ import numpy as np
 from edgeshard import _native
 from edgeshard.errors import IndexNotFoundError
 from edgeshard.index.payload import schema
-from edgeshard.index.payload.schema import FieldSchema
 from edgeshard.index.payload.value_groups import value_groups
 from edgeshard.index.payload.values import Array
 from edgeshard.models.paths import parse_path
@@ -54,11 +53,10 @@ def facet_kind(segments: Sequence[Segment], key: str) -> str:
     """
     path = parse_path(key).text
     for segment in segments:
-        stored = segment.indexes.schema.get(path)
-        if stored is not None:
-            for kind in FieldSchema(path, stored).kinds:
-                if kind in MATCH_KINDS:
-                    return kind
+        field = segment.indexes.field(path)
+        for kind in () if field is None else field.kinds:
+            if kind in MATCH_KINDS:
+                return kind
     raise IndexNotFoundError(
         f"No appropriate index for faceting: `{key}`. Please create one to facet on this field: a keyword, integer "
         "(with lookup), uuid or bool index"

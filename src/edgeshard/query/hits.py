@@ -21,36 +21,57 @@ class Hits:
     """Points in rank order.
 
     Args:
-        keys: ``(n,) uint64``.
+        keys: ``(n,) uint64``; None for points given by ``place``.
         scores: ``(n,) float32`` as shown to the caller.
         order_values: for results of an ordering, the value each was ordered by.
         versioned: whether results show the points' versions (scored stages) or 0 (listing stages).
         vectors: the vector name whose vectors the result carries unasked (MMR), None for none.
+        place: ``(segment number, offsets)`` of points that all live in one segment: what most queries of most shards
+            find, which then never become keys.
     """
 
-    __slots__ = ("keys", "order_values", "scores", "vectors", "versioned")
+    __slots__ = ("_keys", "order_values", "place", "scores", "vectors", "versioned")
 
     def __init__(
         self,
-        keys: Keys,
+        keys: Keys | None,
         scores: Scores,
         order_values: list[Any] | None = None,
         *,
         versioned: bool = True,
         vectors: str | None = None,
+        place: tuple[int, Offsets] | None = None,
     ) -> None:
-        self.keys = keys
+        self._keys = keys
+        self.place = place
         self.scores = scores
         self.order_values = order_values
         self.versioned = versioned
         self.vectors = vectors
 
+    @property
+    def keys(self) -> Keys:
+        """``(n,) uint64``."""
+        if self._keys is None:
+            assert self.place is not None
+            self._keys = make_keys(*self.place)
+        return self._keys
+
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self.scores)
 
     def take(self, chosen: slice | npt.NDArray[Any]) -> Hits:
         """Some of the points: a slice, places in the order wanted, or a mask."""
         values = self.order_values
+        if self.place is not None and isinstance(chosen, slice) and values is None:
+            number, offsets = self.place
+            return Hits(
+                None,
+                self.scores[chosen],
+                versioned=self.versioned,
+                vectors=self.vectors,
+                place=(number, offsets[chosen]),
+            )
         if not isinstance(chosen, slice) and chosen.dtype == np.bool_:
             chosen = np.flatnonzero(chosen)
         if values is not None:

@@ -26,8 +26,8 @@ from edgeshard.segment.segment import Segment
 Values: TypeAlias = "npt.NDArray[Any]"
 """``int64`` or ``float64`` values of an ordering."""
 
-_KINDS = {"integer": INT, "float": FLOAT, "datetime": DATETIME}
-"""Kinds of index that keep an order, by type."""
+_KINDS = (INT, FLOAT, DATETIME)
+"""Kinds of index that keep an order."""
 
 
 def order_all(scope: Scope, order: OrderBy, filters: Filters, limit: int) -> Hits:
@@ -147,11 +147,10 @@ def order_kind(segments: Sequence[Segment], key: str) -> str:
     """
     path = parse_path(key).text
     for segment in segments:
-        schema = segment.indexes.schema.get(path)
-        kind = schema if isinstance(schema, str) else (schema or {}).get("type")
-        ranged = isinstance(schema, str) or schema is None or schema.get("range") is not False
-        if kind in _KINDS and ranged:
-            return _KINDS[str(kind)]
+        field = segment.indexes.field(path)
+        for kind in () if field is None else field.kinds:
+            if kind in _KINDS:
+                return kind
     raise IndexNotFoundError(
         f"No range index for order_by key: {key}. Please create one to use order_by: an integer (with range), float "
         f"or datetime index on {key!r}"

@@ -13,15 +13,13 @@ import numpy.typing as npt
 from edgeshard.errors import ValidationError, WrongVectorKindError
 from edgeshard.models.filters import Filter
 from edgeshard.models.params import SearchParams
-from edgeshard.query.hits import Keys, make_keys
+from edgeshard.query.hits import Hits, Keys, make_keys
 from edgeshard.query.scope import Filters, Scope, all_offsets
 from edgeshard.query.vector_search import nearest, stored_vectors
 from edgeshard.segment.schema import Schema
 from edgeshard.segment.segment import Segment
 
 QUANTILES = (0.05, 0.25, 0.5)
-
-Hits = tuple[Keys, npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,20 +120,20 @@ def _run(
     answers, times = [], []
     for number, query in enumerate(queries):
         started = perf_counter()
-        keys, sims = nearest(scope, using, [query], filters, limit + (own is not None), params)[0]
+        hits = nearest(scope, using, [query], filters, limit + (own is not None), params)[0]
         times.append(perf_counter() - started)
-        others = np.ones(len(keys), np.bool_) if own is None else keys != own[number]
-        answers.append((keys[others][:limit], sims[others][:limit]))
+        if own is not None:
+            hits = hits.take(hits.keys != own[number])
+        answers.append(hits.take(slice(limit)))
     return answers, float(np.median(times)) * 1e3
 
 
 def _share(found: Hits, exact: Hits) -> float:
     """The share of an exact answer that was found; a point as similar as the last exact one counts as it."""
-    keys, sims = exact
-    if not len(keys):
+    if not len(exact):
         return 1.0
-    hit = np.isin(found[0], keys) | (found[1] == sims[-1])
-    return int(np.count_nonzero(hit)) / len(keys)
+    hit = np.isin(found.keys, exact.keys) | (found.scores == exact.scores[-1])
+    return int(np.count_nonzero(hit)) / len(exact)
 
 
 def _beam(segments: Sequence[Segment], using: str, ef: int | None, limit: int) -> int | None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgeshard.models.params import SearchParams
-from edgeshard.query.hits import Keys, best
+from edgeshard.query.hits import Keys, best, union
 from edgeshard.query.kinds import VectorQuery
 from edgeshard.query.scope import Filters, Scope
 from edgeshard.query.vector_search import Scores, nearest, score_keys
@@ -38,10 +38,8 @@ def best_score(
     if not positives or width * positives * 8 > sum(segment.live for segment in scope.segments):
         return None
     near = nearest(scope, parts.using, prepared[:positives], filters, width, SearchParams(exact=True))
-    outside = [float(sims[-1]) for _, sims in near if len(sims) == width]
-    keys, scores = best(
-        *score_keys(scope, parts, prepared, np.unique(np.concatenate([keys for keys, _ in near]))), limit
-    )
+    outside = [float(hits.scores[-1]) for hits in near if len(hits) == width]
+    keys, scores = best(*score_keys(scope, parts, prepared, union(near)), limit)
     if not outside:  # every point is near some example
         return keys, scores
     assert parts.combine is not None

@@ -14,6 +14,17 @@ def build(scope: Scope, hits: Hits, projection: Projection) -> list[ScoredPoint]
     """Scored points with what the projection asks for, in rank order."""
     if hits.vectors is not None:
         projection = projection.with_names(list(dict.fromkeys([*(projection.names or ()), hits.vectors])))
+    if hits.place is not None:
+        number, offsets = hits.place
+        segment = scope.segments[number]
+        return ScoredPoint._make_many(
+            segment.ids.ids_of(offsets),
+            segment.ids.versions[offsets].tolist() if hits.versioned else 0,
+            hits.scores.tolist(),
+            projection.payloads(segment, offsets),
+            projection.vectors(segment, offsets),
+            hits.order_values,
+        )
     points: list[Any] = [None] * len(hits)
     for number, places, offsets in by_segment(hits.keys):
         segment = scope.segments[number]
@@ -25,8 +36,6 @@ def build(scope: Scope, hits: Hits, projection: Projection) -> list[ScoredPoint]
             projection.vectors(segment, offsets),
             None if hits.order_values is None else [hits.order_values[place] for place in places.tolist()],
         )
-        if len(made) == len(points):
-            return made
         for place, point in zip(places.tolist(), made, strict=True):
             points[place] = point
     return points

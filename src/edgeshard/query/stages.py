@@ -55,13 +55,13 @@ def _run(scope: Scope, stage: Any, filters: Filters, limit: int, root: bool) -> 
     if stage.filter is not None:
         filters = (*filters, stage.filter)
     query, threshold, params = stage.query, stage.score_threshold, stage.params
-    if not stage.prefetches:
+    if not stage._prefetches:
         if isinstance(query, Mmr) and not root:
             return candidates(scope, query, None, filters, query.candidates_limit, threshold, params)
         return _leaf(scope, query, filters, limit, threshold, params)
     if query is None:
         raise ValidationError("Validation failed: cannot have prefetches without a query")
-    parts = [run(scope, prefetch, filters, prefetch.limit) for prefetch in stage.prefetches]
+    parts = [run(scope, prefetch, filters, prefetch.limit) for prefetch in stage._prefetches]
     if isinstance(query, Fusion):
         return at_least(_fuse(query, parts, limit), threshold)
     if isinstance(query, Formula):
@@ -92,10 +92,10 @@ def check_depth(stage: Any) -> None:
     Raises:
         ValidationError: they are nested deeper than :data:`MAX_DEPTH`.
     """
-    depth, level = 0, list(stage.prefetches)
+    depth, level = 0, list(stage._prefetches)
     while level:
         depth += 1
-        level = [inner for prefetch in level for inner in prefetch.prefetches]
+        level = [inner for prefetch in level for inner in prefetch._prefetches]
     if depth > MAX_DEPTH:
         raise ValidationError(f"Validation failed: prefetches depth {depth} exceeds max depth {MAX_DEPTH}")
 

@@ -15,13 +15,17 @@ from edgeshard.query.hits import Hits, Keys, best, by_segment, empty, make_keys
 from edgeshard.query.kinds import VectorQuery, cut, shown, take_apart
 from edgeshard.query.mmr import choose
 from edgeshard.query.scope import Filters, Scope, all_offsets
-from edgeshard.segment.batch import Mask
+from edgeshard.segment.batch import Mask, Offsets
 from edgeshard.segment.fields import AbsentField, DenseField
 from edgeshard.segment.schema import COSINE, DOT, VectorSchema
+from edgeshard.segment.segment import Segment
 from edgeshard.segment.sparse_field import SparseField
 from edgeshard.storage.convert import from_stored, to_stored
 
 Scores = npt.NDArray[np.float32]
+ONE = np.zeros(1, np.uint32)
+Found = tuple[Offsets, Scores]
+"""What one segment finds for one query, best first."""
 
 
 def search(scope: Scope, query: Any, filters: Filters, limit: int, threshold: float | None, params: Any) -> Hits:
@@ -42,19 +46,18 @@ def search(scope: Scope, query: Any, filters: Filters, limit: int, threshold: fl
     if isinstance(query, Query.RecommendSumScores) and is_linear(spec) and prepared:
         signs = np.repeat([1, -1], [len(query.query._positives), len(query.query._negatives)])
         summed = np.sum([sign * row for sign, row in zip(signs, prepared, strict=True)], axis=0, dtype=np.float32)
-        keys, scores = nearest(scope, parts.using, [summed], filters, limit, params)[0]
+        hits = nearest(scope, parts.using, [summed], filters, limit, params)[0]
     elif parts.combine is None:
-        keys, sims = nearest(scope, parts.using, prepared, filters, limit, params)[0]
-        scores = shown(sims, spec)
+        hits = nearest(scope, parts.using, prepared, filters, limit, params)[0]
+        hits.scores = shown(hits.scores, spec)
     else:
         found = None
         if isinstance(query, Query.RecommendBestScore) and spec.kind == "dense":
             from edgeshard.query.recommend import best_score
 
             found = best_score(scope, parts, prepared, len(query.query._positives), filters, limit)
-        keys, scores = _scored_all(scope, parts, prepared, filters, limit) if found is None else found
-    count = cut(scores, threshold, spec)
-    return Hits(keys[:count], scores[:count])
+        hits = Hits(*(_scored_all(scope, parts, prepared, filters, limit) if found is None else found))
+    return hits if threshold is None else hits.take(slice(cut(hits.scores, threshold, spec)))
 
 
 def is_linear(spec: VectorSchema) -> bool:
@@ -138,20 +141,35 @@ def stored_vectors(scope: Scope, name: str, keys: Keys) -> list[Any]:
     return vectors
 
 
-def search_many(scope: Scope, name: str, examples: list[Any], filters: Filters, limit: int, params: Any) -> list[Hits]:
-    """The points nearest to each of several vectors, in one pass over the data."""
+def search_many(
+    scope: Scope, name: str, examples: list[Any] | npt.NDArray[np.float32], filters: Filters, limit: int, params: Any
+) -> list[Hits]:
+    """The points nearest to each of several vectors, in one pass over the data.
+
+    Args:
+        scope: the segments.
+        name: of the vectors.
+        examples: packed vectors, or finite rows ``(q, size)`` for dense ones.
+        filters: only points that match them all.
+        limit: how many at most for each.
+        params: search parameters, or None.
+    """
     spec = scope.spec(name)
     check_idf(scope, name, params)
-    prepared = scope.queries(name, examples, corpus_of(params), params)
+    field = scope.segments[0].fields[name]
+    if isinstance(examples, np.ndarray) and isinstance(field, DenseField):
+        prepared = field.queries(examples)
+    else:
+        prepared = scope.queries(name, list(examples), corpus_of(params), params)
     found = nearest(scope, name, prepared, filters, limit, params)
-    return [Hits(keys, shown(sims, spec)) for keys, sims in found]
+    for hits in found:
+        hits.scores = shown(hits.scores, spec)
+    return found
 
 
-def nearest(
-    scope: Scope, name: str, queries: list[Any], filters: Filters, limit: int, params: Any
-) -> list[tuple[Keys, Scores]]:
-    """Keys and similarities of the best points for each of some prepared queries."""
-    found: list[list[tuple[Keys, Scores]]] = [[] for _ in queries]
+def nearest(scope: Scope, name: str, queries: list[Any], filters: Filters, limit: int, params: Any) -> list[Hits]:
+    """The best points for each of some prepared queries, with similarities for scores."""
+    found: list[tuple[int, list[Found]]] = []
     for number, segment in enumerate(scope.segments):
         field = segment.fields[name]
         if isinstance(field, AbsentField) or not segment.count:
@@ -173,11 +191,29 @@ def nearest(
             answers = field.topk(queries, mask, limit, params, filtered=bool(filters))
         else:
             answers = field.topk(queries, mask, limit, params)
-        for hits, (offsets, sims) in zip(found, answers, strict=True):
-            hits.append((make_keys(number, offsets), sims))
+        found.append((number, answers))
+        if segment.watch is not None and not field.indexed_count and not (params is not None and params.exact):
+            _watch_scan(segment, name, alive, mask)
         if scope.trace is not None:
             _note(scope, number, filters, mask, started, field.indexed_count > 0)
-    return [_merged(hits, limit) for hits in found]
+    if len(found) == 1:
+        number, answers = found[0]
+        return [Hits(None, sims, place=(number, offsets)) for offsets, sims in answers]
+    return [_merged([(number, answers[i]) for number, answers in found], limit) for i in range(len(queries))]
+
+
+def _watch_scan(segment: Segment, name: str, alive: int, mask: Mask | None) -> None:
+    """Report a scan of vectors that no index finds, unless one is being built."""
+    field = segment.fields[name]
+    dense = segment.config.vector_data.get(name)
+    being_indexed = segment.appendable != segment.config.appendable
+    if segment.watch is None or dense is None or not dense.is_plain or being_indexed or not field.indexable:
+        return
+    row_bytes = field.size_bytes(ONE)
+    scanned = alive
+    if mask is not None and alive * row_bytes >= segment.watch.limit_bytes:
+        scanned = int(np.count_nonzero(mask))
+    segment.watch.note(segment.name, name, alive, scanned, row_bytes)
 
 
 def _note(
@@ -190,12 +226,16 @@ def _note(
     scope.trace.segment(scope, number, filters, strategy, mask, None if indexed else left, spent)
 
 
-def _merged(found: list[tuple[Keys, Scores]], limit: int) -> tuple[Keys, Scores]:
-    if len(found) == 1:
-        return found[0]
+def _merged(found: list[tuple[int, Found]], limit: int) -> Hits:
+    """The best of what several segments hold."""
+    found = [(number, answer) for number, answer in found if len(answer[1])]
     if not found:
-        return np.zeros(0, np.uint64), np.zeros(0, np.float32)
-    return best(np.concatenate([keys for keys, _ in found]), np.concatenate([sims for _, sims in found]), limit)
+        return empty()
+    if len(found) == 1:
+        number, (offsets, sims) = found[0]
+        return Hits(None, sims, place=(number, offsets))
+    keys = np.concatenate([make_keys(number, offsets) for number, (offsets, _) in found])
+    return Hits(*best(keys, np.concatenate([sims for _, (_, sims) in found]), limit))
 
 
 def _scored_all(

@@ -18,9 +18,9 @@ from edgeshard.errors import VectorDimensionError, WrongVectorKindError
 from edgeshard.filter.selections import Selection
 from edgeshard.index.flat import FlatIndex, MultiFlatIndex
 from edgeshard.segment.batch import Column, DenseColumn, Mask, MultiColumn, Offsets, SparseColumn
-from edgeshard.segment.schema import VectorSchema
+from edgeshard.segment.schema import COSINE, VectorSchema
 from edgeshard.segment.sparse_field import SparseField
-from edgeshard.storage.convert import from_stored, to_stored
+from edgeshard.storage.convert import ELEMENTS, from_stored, to_stored
 from edgeshard.storage.dense import ChunkedDense, MatrixDense
 from edgeshard.storage.flush import FlushPlan
 from edgeshard.storage.multi import MultiDense
@@ -159,7 +159,11 @@ class DenseField:
             raise WrongVectorKindError("Wrong usage of multi vectors: a dense field needs a dense query")
         if len(vector) != self.spec.size:
             raise VectorDimensionError(self.spec.size, len(vector))
-        return to_stored(vector.reshape(1, -1), self.spec.distance, self.spec.dtype)
+        return _native.query_row(vector, self.spec.distance == COSINE, ELEMENTS[self.spec.dtype])
+
+    def queries(self, rows: npt.NDArray[np.float32]) -> list[Any]:
+        """:meth:`query` of each of some vectors ``(q, size)`` at once."""
+        return list(to_stored(rows, self.spec.distance, self.spec.dtype)[:, None, :])
 
     def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
         """See :class:`Field`."""

@@ -48,8 +48,8 @@ class Graph:
     """
 
     __slots__ = (
-        "_codes", "_config", "_graph", "_lock", "_walks", "broken", "directory", "inline", "records", "spec",
-        "storage",
+        "_codes", "_config", "_graph", "_lock", "_settled", "_walks", "broken", "directory", "inline", "records",
+        "spec", "storage",
     )  # fmt: skip
 
     def __init__(
@@ -68,6 +68,7 @@ class Graph:
         self._config = None if self.broken else HnswConfig.read(directory)
         self._graph: HnswGraph | None = None
         self._codes: Codes8 | None = None
+        self._settled = False
         self._walks = 0
         self._lock = threading.Lock()
 
@@ -83,12 +84,18 @@ class Graph:
         """The beam of a search that names none."""
         return 100 if self._config is None else self._config.ef
 
-    def load(self) -> HnswGraph | None:
-        """The graph, with codes once they are worth their cost; None if its files are damaged."""
+    def load(self, walks: int = 1) -> HnswGraph | None:
+        """The graph, with codes once they are worth their cost; None if its files are damaged.
+
+        Args:
+            walks: how many searches it is for.
+        """
+        if self._settled:
+            return self._graph
         with self._lock:
             if self.broken:
                 return None
-            self._walks += 1
+            self._walks += walks
             wants_codes = (
                 self._codes is None
                 and self.records is None
@@ -108,7 +115,8 @@ class Graph:
                     )
                 if wants_codes:
                     self._codes = make_codes(self.storage.chunks())
-                    self._graph = self._graph.attach(self.storage.chunks(), self.spec.distance, self._codes)
+                    self._graph = self._graph.attach(self.storage.chunks(), self.spec.distance, self._codes, fast=True)
+                    self._settled = True
             except CorruptedError as error:
                 self.broken = True
                 warnings.warn(
@@ -150,26 +158,20 @@ class Graph:
         total = self.storage.count
         wanted = total if mask is None else int(np.count_nonzero(mask))
         k = min(k, wanted)
-        graph = None if self.prefers_scan(wanted, total, params) else self.load()
+        graph = None if self.prefers_scan(wanted, total, params) else self.load(len(queries))
         if graph is None or k == 0:
             return None
+        asked = None if params is None else params.hnsw_ef
+        ef = max(k, asked or self.ef, rescore or 0)
+        mask = padded(mask, graph)
         bounds = None
         if isinstance(self.storage, MultiDense):
             bounds = np.zeros(len(queries) + 1, np.int64)
             np.cumsum([len(query) for query in queries], out=bounds[1:])
+        elif len(queries) == 1:
+            return [graph.search_one(queries[0], k, ef, mask, wanted / total, rescore, exact)]
         rows = np.ascontiguousarray(np.concatenate(queries))
-        asked = None if params is None else params.hnsw_ef
-        ef = max(k, asked or self.ef, rescore or 0)
-        found = graph.search(
-            rows,
-            k,
-            ef,
-            padded(mask, graph),
-            bounds=bounds,
-            selectivity=wanted / total,
-            rescore=rescore,
-            exact=exact,
-        )
+        found = graph.search(rows, k, ef, mask, bounds=bounds, selectivity=wanted / total, rescore=rescore, exact=exact)
         return [(o[:c], s[:c]) for o, s, c in zip(found[0], found[1], found[2].tolist(), strict=True)]
 
 

@@ -80,6 +80,7 @@ class PayloadIndexes:
     __slots__ = (
         "_broken",
         "_changed",
+        "_fields",
         "_open",
         "_queue",
         "_rebuild",
@@ -101,6 +102,7 @@ class PayloadIndexes:
         self._queue: list[Offsets] = []
         self._open: dict[str, _Open] = {}
         self._views: dict[str, Any] = {}
+        self._fields: dict[str, FieldSchema] = {}
 
     @classmethod
     def create(cls, segment: Path, schema: dict[str, Any]) -> PayloadIndexes:
@@ -194,6 +196,13 @@ class PayloadIndexes:
             view = self._views[path] = self._make_view(self._field(path))
         return view
 
+    def field(self, path: str) -> FieldSchema | None:
+        """What the schema says of a field path, None if the field has no index."""
+        found = self._fields.get(path)
+        if found is None and path in self.schema:
+            found = self._fields[path] = self._field(path)
+        return found
+
     def _make_view(self, field: FieldSchema) -> Any:
         assert self.segment is not None
 
@@ -254,6 +263,7 @@ class PayloadIndexes:
         self._field(field, schema)
         self._close_field(field)
         self._views.pop(field, None)
+        self._fields.pop(field, None)
         self.schema[field] = schema
         self._rebuild.add(field)
         self._changed = True
@@ -263,6 +273,7 @@ class PayloadIndexes:
         if self.schema.pop(field, None) is not None:
             self._close_field(field)
             self._views.pop(field, None)
+            self._fields.pop(field, None)
             self._rebuild.discard(field)
             self._broken.discard(field)
             self._changed = True

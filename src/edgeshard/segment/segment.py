@@ -25,6 +25,7 @@ from edgeshard.segment.changes import LastChanges
 from edgeshard.segment.config import SegmentConfig
 from edgeshard.segment.fields import Field
 from edgeshard.segment.payload_indexes import PayloadIndexes
+from edgeshard.segment.scan_watch import ScanWatch
 from edgeshard.storage.flush import FlushPlan
 from edgeshard.storage.gridstore import Gridstore
 from edgeshard.storage.id_tracker import IdTracker, MutableIdTracker
@@ -43,8 +44,8 @@ class Segment:
     """
 
     __slots__ = (
-        "_alive", "_everyone", "_selections", "appendable", "changes", "columns", "config", "fields", "ids", "indexes",
-        "path", "payload", "version",
+        "_alive", "_everyone", "_selections", "appendable", "changes", "columns", "config", "estimates", "fields",
+        "ids", "indexes", "path", "payload", "version", "watch",
     )  # fmt: skip
 
     def __init__(
@@ -65,9 +66,11 @@ class Segment:
         self.indexes = indexes
         self.version = -1 if config.version is None else config.version
         self.changes = LastChanges()
+        self.watch: ScanWatch | None = None
         self.columns = PayloadColumns(self)
         self._alive: dict[str, tuple[Mask, int]] = {}
         self._everyone: Selection | None = None
+        self.estimates: dict[int, tuple[Filter, int]] = {}
         self._selections = Selections()
         indexes.attach(self)
 
@@ -118,6 +121,7 @@ class Segment:
         """Note that points came, went or changed, or what fields or payload indexes there are."""
         self._alive = {}
         self._everyone = None
+        self.estimates = {}
         self._selections.clear()
 
     def live_mask(self) -> Mask:

@@ -57,6 +57,10 @@ class TurboField(DenseField):
         """See :class:`Field`."""
         return dense_query(vector, self.spec)
 
+    def queries(self, rows: Vectors) -> list[Any]:
+        """See :class:`DenseField`."""
+        return [self.query(row) for row in rows]
+
     def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
         """See :class:`Field`."""
         chunks = self.storage.chunks()

@@ -330,16 +330,8 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
                 pass
         return store
 
-    @contextmanager
-    def _reading(self) -> Iterator[Store]:
-        self._enter()
-        self._lock.acquire_read()
-        try:
-            yield self._open_store()
-        except RecursionError as error:
-            raise too_deep() from error
-        finally:
-            self._lock.release_read()
+    def _reading(self) -> Reading:
+        return Reading(self)
 
     @contextmanager
     def _writing(self) -> Iterator[Store]:
@@ -363,6 +355,34 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
                 f"this shard was opened by process {self._store.pid}: open it in process {os.getpid()} "
                 "after the parent closed it"
             )
+
+
+class Reading:
+    """Holds a shard open and unchanged while it is read: a context manager without the cost of a generator.
+
+    Args:
+        shard: the shard.
+    """
+
+    __slots__ = ("_shard",)
+
+    def __init__(self, shard: EdgeShard) -> None:
+        self._shard = shard
+
+    def __enter__(self) -> Store:
+        shard = self._shard
+        shard._enter()
+        shard._lock.acquire_read()
+        try:
+            return shard._open_store()
+        except ClosedError:
+            shard._lock.release_read()
+            raise
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        self._shard._lock.release_read()
+        if isinstance(error, RecursionError):
+            raise too_deep() from error
 
 
 def too_deep() -> ValidationError:

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from edgeshard import _native
 
 COSINE = 0
-_ELEMENTS = {np.dtype(np.float32): 0, np.dtype(np.float16): 1, np.dtype(np.uint8): 2}
+ELEMENTS = {np.dtype(np.float32): 0, np.dtype(np.float16): 1, np.dtype(np.uint8): 2}
+"""Codes of the element types, as the native conversions take them."""
 
 
 def to_stored(
@@ -37,7 +38,7 @@ def to_stored(
         KeyError: another dtype.
     """
     kind = np.dtype(dtype)
-    element = _ELEMENTS[kind]
+    element = ELEMENTS[kind]
     source = np.ascontiguousarray(rows, np.float32)
     if out is None:
         out = np.empty(source.shape, kind)
@@ -54,5 +55,5 @@ def from_stored(rows: npt.NDArray[Any], dtype: npt.DTypeLike | None = None) -> n
     """
     stored = np.ascontiguousarray(rows if dtype is None or rows.dtype == dtype else rows.view(dtype))
     out = np.empty(stored.shape, np.float32)
-    _native.from_stored(stored, _ELEMENTS[stored.dtype], out)
+    _native.from_stored(stored, ELEMENTS[stored.dtype], out)
     return out

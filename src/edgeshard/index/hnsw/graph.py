@@ -46,13 +46,15 @@ class HnswGraph:
 
     __slots__ = ("_searcher", "_space", "ef_construct", "links_table", "path")
 
-    def __init__(self, links: HnswLinks, space: HnswSpace, ef_construct: int, path: Path | None = None) -> None:
+    def __init__(
+        self, links: HnswLinks, space: HnswSpace, ef_construct: int, path: Path | None = None, *, fast: bool = False
+    ) -> None:
         self.links_table = links
         self.ef_construct = ef_construct
         self.path = path
         self._space = space
         try:
-            self._searcher = HnswSearcher(links, space)
+            self._searcher = HnswSearcher(links, space, fast)
         except ValueError as error:
             raise CorruptedError(path or "graph", str(error)) from error
 
@@ -86,7 +88,8 @@ class HnswGraph:
             chunks: stored rows in offset order, ``(rows, dim)`` float32, float16 or uint8; at least one,
                 maybe empty.
             distance: 0 Cosine, 1 Euclid, 2 Dot, 3 Manhattan.
-            offsets: points to link, in the order of insertion; all by default.
+            offsets: points to link, in the order of insertion; by default all in an order drawn from the seed. The
+                order of ids is often that of some property: graphs built in it find less.
             m: links of a point above level 0 (M); 0 = links inside blocks only.
             m0: links on level 0, by default ``2 * m``.
             ef_construct: beam while building (efConstruction).
@@ -111,8 +114,9 @@ class HnswGraph:
         """
         space = make_space(chunks, distance, codes, row_table, records)
         total = len(deleted) if deleted is not None else space.points
+        draw = np.random.default_rng(seed)
         if offsets is None:
-            offsets = np.arange(total, dtype=np.uint32)
+            offsets = draw.permutation(total).astype(np.uint32)
         if deleted is not None:
             offsets = offsets[~deleted[offsets]]
         if old is not None:
@@ -127,7 +131,7 @@ class HnswGraph:
             ef_construct,
             seed,
             threads,
-            list(blocks),
+            [draw.permutation(block) for block in blocks],
             payload_m,
             2 * payload_m,
             progress,
@@ -181,9 +185,20 @@ class HnswGraph:
         distance: int,
         codes: Codes8 | None = None,
         row_table: RowTable | None = None,
+        *,
+        fast: bool = False,
     ) -> HnswGraph:
-        """The same links over other chunks holding (at least) the same points."""
-        return HnswGraph(self.links_table, make_space(chunks, distance, codes, row_table), self.ef_construct, self.path)
+        """The same links over other chunks holding (at least) the same points.
+
+        Args:
+            chunks: as for :meth:`build`.
+            distance: as for :meth:`build`.
+            codes: as for :meth:`build`.
+            row_table: as for :meth:`build`.
+            fast: unpack the lists of level 0 at the first search (``4 m0`` bytes per point).
+        """
+        space = make_space(chunks, distance, codes, row_table)
+        return HnswGraph(self.links_table, space, self.ef_construct, self.path, fast=fast)
 
     def save(
         self,
@@ -237,8 +252,9 @@ class HnswGraph:
                 2024). ``THROUGH``: they are walked, with a wider beam. By default the best one for the share
                 of wanted points.
             selectivity: share of wanted points, counted if not given.
-            rescore: with codes or records, how many of the best are scored with the originals; by default
-                ``max(2 k, k + 10)``, 0 for the similarities of the codes.
+            rescore: with codes or records, how many of the best at most are scored with the originals; by
+                default ``max(2 k, k + 10)``, 0 for the similarities of the codes. Byte codes say how far off they
+                can be: those that cannot be among the ``k`` best are left out.
             exact: walk on the originals although there are codes.
 
         Returns:
@@ -264,8 +280,34 @@ class HnswGraph:
             threads,
         )
         if hits[0] is None:
-            raise CorruptedError(self.path or "graph", "a list of links is damaged; rebuild the index")
+            raise self._damaged()
         return hits
+
+    def search_one(
+        self,
+        query: npt.NDArray[Any],
+        k: int,
+        ef: int,
+        mask: Mask | None,
+        selectivity: float,
+        rescore: int | None,
+        exact: bool,
+    ) -> tuple[Offsets, npt.NDArray[np.float32]]:
+        """:meth:`search` for one query ``(1, dim)`` without what only several need: ``(offsets, sims)`` as found.
+
+        Raises:
+            CorruptedError: the links file is damaged.
+        """
+        mode = ACORN if mask is not None and selectivity < THROUGH_FROM else THROUGH
+        if rescore is None:
+            rescore = max(2 * k, k + 10)
+        found = self._searcher.search_one(query, k, ef, mask, mode, selectivity, rescore, exact)
+        if found is None:
+            raise self._damaged()
+        return found
+
+    def _damaged(self) -> CorruptedError:
+        return CorruptedError(self.path or "graph", "a list of links is damaged; rebuild the index")
 
     @property
     def points(self) -> int:
