@@ -208,6 +208,19 @@ class BackgroundOptimizeWarning(EdgeShardWarning):
     """``optimize(background=True)`` failed and nobody asked for its result."""
 
 
+def warn_caller(message: str, category: type[EdgeShardWarning]) -> None:
+    """Warn, naming the line that called the engine."""
+    import os
+    import sys
+    import warnings
+
+    package, level = os.path.dirname(__file__) + os.sep, 1
+    frame = sys._getframe()
+    while frame.f_code.co_filename.startswith(package) and frame.f_back is not None:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
 class ValueError(ValidationError):  # last in the module: the classes above derive from the built-in
     """An argument that a constructor refuses: a path, date, id, coordinate, formula or setting that is none."""
 

@@ -29,6 +29,7 @@ from edgeshard import (
 )  # fmt: skip
 
 POINTS = 300
+pytestmark = pytest.mark.filterwarnings("ignore::edgeshard.UnindexedScanWarning")
 
 
 def new_shard(path: Path) -> EdgeShard:

@@ -83,6 +83,7 @@ def test_deleted_points_are_dropped(shard: es.EdgeShard) -> None:
     assert shard.info().points_count == 4500
 
 
+@pytest.mark.filterwarnings("ignore::edgeshard.UnindexedScanWarning")
 def test_reads_and_updates_go_on_meanwhile(shard: es.EdgeShard) -> None:
     stop = threading.Event()
     failures: list[BaseException] = []

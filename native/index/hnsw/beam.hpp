@@ -34,11 +34,11 @@ public:
 
     // Where it was put; larger similarities first, equal ones in the order they came. accepts(sim) must hold.
     size_t insert(float sim, uint32_t id) {
-        size_t low = 0, high = size_;
-        while (low < high) {
-            const size_t middle = (low + high) / 2;
-            if (items_[middle].sim >= sim) low = middle + 1;
-            else high = middle;
+        size_t low = 0;
+        for (size_t left = size_; left > 0;) {  // without branches: which half it is cannot be predicted
+            const size_t half = (left + 1) / 2;
+            low += items_[low + half - 1].sim >= sim ? half : 0;
+            left -= half;
         }
         const size_t moved = std::min(size_, capacity_ - 1) - low;
         std::memmove(&items_[low + 1], &items_[low], moved * sizeof(Candidate));
@@ -81,6 +81,18 @@ public:
         }
     }
     bool contains(uint32_t id) const { return marks_[id] == generation_; }
+    // The set for a loop: a copy that compilers keep in registers. reset() ends it.
+    struct View {
+        uint8_t* marks;
+        uint8_t generation;
+        bool insert(uint32_t id) const {
+            const bool fresh = marks[id] != generation;
+            marks[id] = generation;
+            return fresh;
+        }
+    };
+    View view() { return {marks_.data(), generation_}; }
+
     // Whether it was new.
     bool insert(uint32_t id) {
         const bool fresh = marks_[id] != generation_;

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "index/hnsw/builder_worker.hpp"
+#include "kernels/prefetch.hpp"
 #include "support/thread_pool.hpp"
 
 namespace edgeshard {
@@ -13,6 +14,7 @@ namespace {
 constexpr uint64_t kNoEntry = ~uint64_t{0};
 constexpr size_t kSingleThreaded = 256;  // the first nodes must find each other
 constexpr size_t kMaxLevel = 40;
+constexpr size_t kScanned = 2500;        // so many rows are compared in less time than a walk takes
 constexpr size_t kCompare = 8;           // kept links compared at once in is_diverse()
 
 uint64_t mix(uint64_t x) {  // splitmix64 (Steele, Lea, Flood 2014)
@@ -106,7 +108,8 @@ void Builder::insert_one(uint32_t node, Worker& w) {
     const size_t highest = std::min(top, entry_level);
     for (size_t level = highest + 1; level-- > 0;) {
         w.scorer->use_point(points_[node]);
-        search_level(nearest, level, w);
+        if (options_.flat && node <= kScanned) scan(node, w);
+        else search_level(nearest, level, w);
         w.found.clear();
         for (const Candidate& c : w.beam)
             if (c.id != node) w.found.push_back({c.id, c.sim, false});
@@ -153,6 +156,19 @@ uint32_t Builder::descend(uint32_t entry, size_t from, size_t to, Worker& w) {
     return entry;
 }
 
+// Leaves the ef_construct nearest of the nodes before `end` in the worker's beam.
+void Builder::scan(uint32_t end, Worker& w) {
+    constexpr size_t kBatch = 256;
+    w.beam.reset(options_.ef_construct);
+    w.sims.resize(kBatch);
+    for (uint32_t at = 0; at < end; at += kBatch) {
+        const size_t n = std::min<size_t>(kBatch, end - at);
+        w.scorer->score(&points_[at], n, w.sims.data());
+        for (size_t i = 0; i < n; ++i)
+            if (w.beam.accepts(w.sims[i])) w.beam.insert(w.sims[i], at + static_cast<uint32_t>(i));
+    }
+}
+
 // Leaves the ef_construct nearest nodes of a level in the worker's beam.
 void Builder::search_level(uint32_t entry, size_t level, Worker& w) {
     w.visited.reset(points_.size());
@@ -161,24 +177,27 @@ void Builder::search_level(uint32_t entry, size_t level, Worker& w) {
     w.scorer->score(&points_[entry], 1, &sim);
     w.visited.insert(entry);
     w.beam.insert(sim, entry);
+    const Visited::View visited = w.visited.view();
+    w.nodes.resize(list(entry, level).capacity);
+    w.points.resize(w.nodes.size());
+    w.sims.resize(w.nodes.size());
     while (const Candidate* next = w.beam.pop()) {
         const ListRef l = list(next->id, level);
         const uint32_t count = std::atomic_ref<uint32_t>(*l.count).load(std::memory_order_acquire);
-        w.nodes.clear();
-        w.points.clear();
+        uint32_t *const nodes = w.nodes.data(), *const points = w.points.data();
+        size_t fresh = 0;
         for (uint32_t i = 0; i < count; ++i) {
             const uint32_t node = read(l.links[i].node);
-            if (!w.visited.insert(node)) continue;
+            if (!visited.insert(node)) continue;
             w.scorer->prefetch(points_[node]);
-            w.nodes.push_back(node);
-            w.points.push_back(points_[node]);
+            nodes[fresh] = node;
+            points[fresh++] = points_[node];
         }
-        w.sims.resize(w.nodes.size());
-        w.scorer->score(w.points.data(), w.nodes.size(), w.sims.data());
-        for (size_t i = 0; i < w.nodes.size(); ++i)
+        w.scorer->score(points, fresh, w.sims.data());
+        for (size_t i = 0; i < fresh; ++i)
             if (w.beam.accepts(w.sims[i])) {
-                w.beam.insert(w.sims[i], w.nodes[i]);
-                __builtin_prefetch(list(w.nodes[i], level).links);
+                w.beam.insert(w.sims[i], nodes[i]);
+                prefetch_row(list(nodes[i], level).links, l.capacity * sizeof(Link));
             }
     }
 }

@@ -68,6 +68,7 @@ private:
     ListRef list(uint32_t node, size_t level) const { return const_cast<Builder*>(this)->list(node, level); }
     void insert_one(uint32_t node, Worker& worker);
     uint32_t descend(uint32_t entry, size_t from, size_t to, Worker& worker);
+    void scan(uint32_t end, Worker& worker);
     void search_level(uint32_t entry, size_t level, Worker& worker);
     void select(std::vector<Pick>& sorted, uint32_t limit, Worker& worker);
     bool is_diverse(const Pick& candidate, const std::vector<uint32_t>& others, Worker& worker);

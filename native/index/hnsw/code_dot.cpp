@@ -1,4 +1,4 @@
-// Scalar kernel (the definition) and the choice of one.
+// Scalar kernels (the definition) and the choice of one.
 #include "index/hnsw/code_dot.hpp"
 
 namespace edgeshard {
@@ -13,6 +13,15 @@ void listed_dots_scalar(const uint8_t* codes, size_t stride, DotQuery query, con
     }
 }
 
+int32_t row_query_scalar(const uint8_t* row, size_t stride, int8_t* values) {
+    int32_t sum = 0;
+    for (size_t j = 0; j < stride; ++j) {
+        values[j] = static_cast<int8_t>(row[j] ^ 0x80);
+        sum += values[j];
+    }
+    return sum;
+}
+
 ListedDotsFn listed_dots_fn(Isa isa) {
     switch (isa) {
 #if defined(__x86_64__)
@@ -22,6 +31,18 @@ ListedDotsFn listed_dots_fn(Isa isa) {
         case Isa::neon: return listed_dots_neon;
 #endif
         default: return listed_dots_scalar;
+    }
+}
+
+RowQueryFn row_query_fn(Isa isa) {
+    switch (isa) {
+#if defined(__x86_64__)
+        case Isa::avx2: return row_query_avx2;
+        case Isa::avx512: return row_query_avx512;
+#elif defined(__aarch64__)
+        case Isa::neon: return row_query_neon;
+#endif
+        default: return row_query_scalar;
     }
 }
 

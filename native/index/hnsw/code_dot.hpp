@@ -24,6 +24,16 @@ void listed_dots_neon(const uint8_t*, size_t, DotQuery, const uint32_t*, size_t,
 void listed_dots_avx2(const uint8_t*, size_t, DotQuery, const uint32_t*, size_t, int32_t*);
 void listed_dots_avx512(const uint8_t*, size_t, DotQuery, const uint32_t*, size_t, int32_t*);
 
+// A row as a query: values[j] = row[j] - 128 for `stride` bytes; returns their sum.
+using RowQueryFn = int32_t (*)(const uint8_t* row, size_t stride, int8_t* values);
+
+int32_t row_query_scalar(const uint8_t*, size_t, int8_t*);
+int32_t row_query_neon(const uint8_t*, size_t, int8_t*);
+int32_t row_query_avx2(const uint8_t*, size_t, int8_t*);
+int32_t row_query_avx512(const uint8_t*, size_t, int8_t*);
+
+RowQueryFn row_query_fn(Isa isa = best_isa());
+
 // The kernel of an instruction set, which must be available.
 ListedDotsFn listed_dots_fn(Isa isa = best_isa());
 

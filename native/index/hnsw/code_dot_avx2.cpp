@@ -30,4 +30,15 @@ void listed_dots_avx2(const uint8_t* codes, size_t stride, DotQuery query, const
     }
 }
 
+int32_t row_query_avx2(const uint8_t* row, size_t stride, int8_t* values) {
+    const __m256i flip = _mm256_set1_epi8(static_cast<char>(0x80));
+    __m256i sum = _mm256_setzero_si256();
+    for (size_t j = 0; j < stride; j += 32) {
+        const __m256i r = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + j));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(values + j), _mm256_xor_si256(r, flip));
+        sum = _mm256_add_epi64(sum, _mm256_sad_epu8(r, _mm256_setzero_si256()));
+    }
+    return sum_lanes(sum) - 128 * static_cast<int32_t>(stride);  // the upper halves of the sums are zero
+}
+
 }  // namespace edgeshard

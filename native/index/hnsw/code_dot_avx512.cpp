@@ -52,4 +52,21 @@ void listed_dots_avx512(const uint8_t* codes, size_t stride, DotQuery query, con
     }
 }
 
+int32_t row_query_avx512(const uint8_t* row, size_t stride, int8_t* values) {
+    const __m512i flip = _mm512_set1_epi8(static_cast<char>(0x80)), ones = _mm512_set1_epi8(1);
+    __m512i sum = _mm512_setzero_si512();
+    size_t j = 0;
+    for (; j + 64 <= stride; j += 64) {
+        const __m512i r = _mm512_loadu_si512(row + j);
+        _mm512_storeu_si512(values + j, _mm512_xor_si512(r, flip));
+        sum = _mm512_dpbusd_epi32(sum, r, ones);
+    }
+    if (j < stride) {  // 32 bytes
+        const __m512i r = half(row + j);
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(values + j), _mm512_castsi512_si256(_mm512_xor_si512(r, flip)));
+        sum = _mm512_dpbusd_epi32(sum, r, ones);
+    }
+    return _mm512_reduce_add_epi32(sum) - 128 * static_cast<int32_t>(stride);
+}
+
 }  // namespace edgeshard

@@ -20,4 +20,15 @@ void listed_dots_neon(const uint8_t* codes, size_t stride, DotQuery query, const
     }
 }
 
+int32_t row_query_neon(const uint8_t* row, size_t stride, int8_t* values) {
+    const uint8x16_t flip = vdupq_n_u8(0x80);
+    int32x4_t sum = vdupq_n_s32(0);
+    for (size_t j = 0; j < stride; j += 16) {
+        const int8x16_t r = vreinterpretq_s8_u8(veorq_u8(vld1q_u8(row + j), flip));
+        vst1q_s8(values + j, r);
+        sum = vpadalq_s16(sum, vpaddlq_s8(r));
+    }
+    return vaddvq_s32(sum);
+}
+
 }  // namespace edgeshard

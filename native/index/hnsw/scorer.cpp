@@ -64,16 +64,11 @@ class CodeScorer final : public Scorer {
 public:
     explicit CodeScorer(const Space& space)
         : codes_(*space.codes), type_(space.rows.type()), euclid_(space.distance == Distance::euclid),
-          dots_(listed_dots_fn()), floats_(codes_.dim()), values_(code_stride(codes_.dim())) {}
+          dots_(listed_dots_fn()), row_query_(row_query_fn()), floats_(codes_.dim()), values_(code_stride(codes_.dim())) {}
 
     void use_point(uint32_t point) override {
         rows_ = codes_.rows();
-        const uint8_t* row = rows_.codes + point * rows_.stride;
-        int32_t sum = 0;
-        for (size_t i = 0; i < values_.size(); ++i) {
-            values_[i] = static_cast<int8_t>(row[i] ^ 0x80);
-            sum += values_[i];
-        }
+        const int32_t sum = row_query_(rows_.codes + point * rows_.stride, rows_.stride, values_.data());
         begin(sum, rows_.scale[point], rows_.norm[point] * rows_.norm[point]);
     }
 
@@ -142,6 +137,7 @@ private:
     const ElementType type_;
     const bool euclid_;
     const ListedDotsFn dots_;
+    const RowQueryFn row_query_;
     std::vector<float> floats_;
     std::vector<int8_t> values_;
     int32_t sum_ = 0;

@@ -18,10 +18,12 @@ from edgeshard.query.scope import Filters, Scope, all_offsets
 from edgeshard.segment.batch import Mask, Offsets
 from edgeshard.segment.fields import AbsentField, DenseField
 from edgeshard.segment.schema import COSINE, DOT, VectorSchema
+from edgeshard.segment.segment import Segment
 from edgeshard.segment.sparse_field import SparseField
 from edgeshard.storage.convert import from_stored, to_stored
 
 Scores = npt.NDArray[np.float32]
+ONE = np.zeros(1, np.uint32)
 Found = tuple[Offsets, Scores]
 """What one segment finds for one query, best first."""
 
@@ -190,12 +192,28 @@ def nearest(scope: Scope, name: str, queries: list[Any], filters: Filters, limit
         else:
             answers = field.topk(queries, mask, limit, params)
         found.append((number, answers))
+        if segment.watch is not None and not field.indexed_count and not (params is not None and params.exact):
+            _watch_scan(segment, name, alive, mask)
         if scope.trace is not None:
             _note(scope, number, filters, mask, started, field.indexed_count > 0)
     if len(found) == 1:
         number, answers = found[0]
         return [Hits(None, sims, place=(number, offsets)) for offsets, sims in answers]
     return [_merged([(number, answers[i]) for number, answers in found], limit) for i in range(len(queries))]
+
+
+def _watch_scan(segment: Segment, name: str, alive: int, mask: Mask | None) -> None:
+    """Report a scan of vectors that no index finds, unless one is being built."""
+    field = segment.fields[name]
+    dense = segment.config.vector_data.get(name)
+    being_indexed = segment.appendable != segment.config.appendable
+    if segment.watch is None or dense is None or not dense.is_plain or being_indexed or not field.indexable:
+        return
+    row_bytes = field.size_bytes(ONE)
+    scanned = alive
+    if mask is not None and alive * row_bytes >= segment.watch.limit_bytes:
+        scanned = int(np.count_nonzero(mask))
+    segment.watch.note(segment.name, name, alive, scanned, row_bytes)
 
 
 def _note(

@@ -25,6 +25,7 @@ from edgeshard.segment.changes import LastChanges
 from edgeshard.segment.config import SegmentConfig
 from edgeshard.segment.fields import Field
 from edgeshard.segment.payload_indexes import PayloadIndexes
+from edgeshard.segment.scan_watch import ScanWatch
 from edgeshard.storage.flush import FlushPlan
 from edgeshard.storage.gridstore import Gridstore
 from edgeshard.storage.id_tracker import IdTracker, MutableIdTracker
@@ -44,7 +45,7 @@ class Segment:
 
     __slots__ = (
         "_alive", "_everyone", "_selections", "appendable", "changes", "columns", "config", "estimates", "fields",
-        "ids", "indexes", "path", "payload", "version",
+        "ids", "indexes", "path", "payload", "version", "watch",
     )  # fmt: skip
 
     def __init__(
@@ -65,6 +66,7 @@ class Segment:
         self.indexes = indexes
         self.version = -1 if config.version is None else config.version
         self.changes = LastChanges()
+        self.watch: ScanWatch | None = None
         self.columns = PayloadColumns(self)
         self._alive: dict[str, tuple[Mask, int]] = {}
         self._everyone: Selection | None = None

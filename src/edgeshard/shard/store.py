@@ -16,6 +16,7 @@ from edgeshard.errors import StorageError
 from edgeshard.models.config import EdgeConfig
 from edgeshard.models.updates import UpdateOperation
 from edgeshard.segment.files import create_segment, open_segment
+from edgeshard.segment.scan_watch import ScanWatch
 from edgeshard.segment.schema import Schema
 from edgeshard.segment.segment import Segment
 from edgeshard.shard import config as configs
@@ -29,7 +30,7 @@ from edgeshard.shard.directories import (
     resolve_duplicates,
     segment_names,
 )
-from edgeshard.shard.layout import check_vector_name, new_segment_config, schema_of_config
+from edgeshard.shard.layout import check_vector_name, indexing_threshold_bytes, new_segment_config, schema_of_config
 from edgeshard.shard.replay import replay
 from edgeshard.shard.resolve import Resolved, resolve
 from edgeshard.shard.schema_changes import change_schema, is_schema_change
@@ -60,8 +61,8 @@ class Store:
     """
 
     __slots__ = (
-        "_checkpointer", "_checksums", "_sealed", "_unflushed_bytes", "_unsettled", "closed", "config", "doomed",
-        "lock", "next_op", "path", "pid", "schema", "segments", "unflushed", "wal",
+        "_checkpointer", "_checksums", "_sealed", "_segments", "_unflushed_bytes", "_unsettled", "_watch", "closed",
+        "config", "doomed", "lock", "next_op", "path", "pid", "schema", "unflushed", "wal",
     )  # fmt: skip
 
     def __init__(self, path: Path, config: EdgeConfig, lock: ShardLock) -> None:
@@ -69,7 +70,8 @@ class Store:
         self.config = config
         self.schema: Schema = schema_of_config(config)
         self.lock = lock
-        self.segments: list[Segment] = []
+        self._watch = ScanWatch()
+        self.segments = []
         self.wal: Wal | None = None
         self.next_op = 0
         self.closed = False
@@ -81,6 +83,19 @@ class Store:
         self.unflushed: list[tuple[int, bytes]] = []
         self._unflushed_bytes = 0
         self._checkpointer = Checkpointer(path, None)
+
+    @property
+    def segments(self) -> list[Segment]:
+        """The open segments; assign a new list to change them."""
+        return self._segments
+
+    @segments.setter
+    def segments(self, segments: list[Segment]) -> None:
+        self._segments = segments
+        self._watch.limit_bytes = indexing_threshold_bytes(self.config)
+        self._watch.keep({segment.name for segment in segments})
+        for segment in segments:
+            segment.watch = self._watch
 
     # --- opening -----------------------------------------------------------------------------------------
 
@@ -254,7 +269,7 @@ class Store:
         for segment in self.segments:
             schema.update(segment.indexes.schema)
         segment = create_segment(self.path / SEGMENTS, new_segment_config(self.config), schema)
-        self.segments.append(segment)
+        self.segments = [*self.segments, segment]
         return segment
 
     # --- changing ----------------------------------------------------------------------------------------

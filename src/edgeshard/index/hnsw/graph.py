@@ -88,7 +88,8 @@ class HnswGraph:
             chunks: stored rows in offset order, ``(rows, dim)`` float32, float16 or uint8; at least one,
                 maybe empty.
             distance: 0 Cosine, 1 Euclid, 2 Dot, 3 Manhattan.
-            offsets: points to link, in the order of insertion; all by default.
+            offsets: points to link, in the order of insertion; by default all in an order drawn from the seed. The
+                order of ids is often that of some property: graphs built in it find less.
             m: links of a point above level 0 (M); 0 = links inside blocks only.
             m0: links on level 0, by default ``2 * m``.
             ef_construct: beam while building (efConstruction).
@@ -113,8 +114,9 @@ class HnswGraph:
         """
         space = make_space(chunks, distance, codes, row_table, records)
         total = len(deleted) if deleted is not None else space.points
+        draw = np.random.default_rng(seed)
         if offsets is None:
-            offsets = np.arange(total, dtype=np.uint32)
+            offsets = draw.permutation(total).astype(np.uint32)
         if deleted is not None:
             offsets = offsets[~deleted[offsets]]
         if old is not None:
@@ -129,7 +131,7 @@ class HnswGraph:
             ef_construct,
             seed,
             threads,
-            list(blocks),
+            [draw.permutation(block) for block in blocks],
             payload_m,
             2 * payload_m,
             progress,
