@@ -27,6 +27,10 @@ CODES_AFTER_SCANS = 8
 """Codes are built once this many times the rows have been scanned: about what building them costs."""
 
 
+LISTED_AS_FLOATS = 128
+"""So few listed rows are compared as floats at once: codes would only add the cost of two passes."""
+
+
 class RowSource(Protocol):
     """What the scans need of a vector storage."""
 
@@ -85,14 +89,14 @@ class FlatIndex:
         """
         chunks = self._source.chunks()
         n = sum(map(len, chunks)) if offsets is None else len(offsets)
-        codes = self._codes_for(chunks, n * len(queries))
+        few = offsets is not None and n <= LISTED_AS_FLOATS
+        codes = None if few else self._codes_for(chunks, n * len(queries))
         if codes is not None:
             found = codes.search(queries, chunks, mask, offsets, k, self._distance, self._threads)
         elif offsets is None:
             found = _native.scan_topk(queries, chunks, mask, k, self._distance, self._threads)
         else:
-            sims = _native.score_matrix(queries, chunks, offsets, self._distance, self._threads)
-            return [best_of(row, offsets, k) for row in sims]
+            found = _native.topk_listed(queries, chunks, offsets, k, self._distance, self._threads)
         return [(o[:c], s[:c]) for o, s, c in zip(*found, strict=True)]
 
     def score(self, query: NDArray[Any], offsets: Offsets | None = None) -> Sims:
@@ -122,6 +126,17 @@ class FlatIndex:
         """Memory held by codes."""
         codes = self._codes
         return 0 if codes is None else codes.size_bytes
+
+    def all_codes(self) -> _native.Codes8 | None:
+        """Codes of all rows, made now if there are none yet; None where there can be none."""
+        chunks = self._source.chunks()
+        if not self._use_codes or not chunks or chunks[0].dtype != np.float32:
+            return None
+        with self._lock:
+            if self._codes is None:
+                self._codes = _native.Codes8(chunks[0].shape[1])
+            self._catch_up(self._codes, chunks)
+            return self._codes
 
     def _codes_for(self, chunks: list[NDArray[Any]], scanning: int) -> _native.Codes8 | None:
         """Return codes that describe ``chunks``, if there are any or it is time to build them."""
