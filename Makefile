@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: demo test lint build wheel clean long fuzz sanitize
 
@@ -10,6 +11,7 @@ demo: $(VENV)/.demo          ## the main job on real data
 
 test: $(VENV)/.dev           ## everything CI checks: linters, types, tests
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
@@ -29,6 +31,7 @@ fuzz: $(VENV)/.dev           ## coverage-guided fuzzing of every parser: make fu
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 build: $(VENV)/.tools        ## (re)build the native module into the venv, incrementally

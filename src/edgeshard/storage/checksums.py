@@ -109,8 +109,7 @@ def digest(path: files.PathLike) -> tuple[int, int, int]:
         for start, stop in extents(fd, size):
             for at in range(start, stop, _BLOCK):
                 count = os.preadv(fd, [buffer[: min(_BLOCK, stop - at)]], at)
-                if count and not buffer[count - 1]:
-                    count = len(bytes(buffer[:count]).rstrip(b"\0"))
+                count = _native.used_bytes(buffer[:count])
                 if not count:
                     continue
                 while used < at:
