@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeshard import _native
+from edgeshard.index.codes_budget import BUDGET, coded_bytes
+from edgeshard.models.options import options
 
 Offsets: TypeAlias = NDArray[np.uint32]
 Sims: TypeAlias = NDArray[np.float32]
@@ -55,9 +57,23 @@ class FlatIndex:
         use_codes: whether byte codes may be derived (a quarter of the vectors' size in memory); never for
             Manhattan or for storages that are not float32.
         threads: at most this many, 0 = as many as the work deserves.
+
+    Attributes:
+        cold: the vectors are not to take memory: no codes unless ``options.codes_for_cold_vectors``.
     """
 
-    __slots__ = ("_codes", "_distance", "_lock", "_scanned", "_source", "_stale", "_threads", "_use_codes")
+    __slots__ = (
+        "__weakref__",
+        "_codes",
+        "_distance",
+        "_lock",
+        "_scanned",
+        "_source",
+        "_stale",
+        "_threads",
+        "_use_codes",
+        "cold",
+    )  # fmt: skip
 
     def __init__(self, source: RowSource, distance: int, *, use_codes: bool = True, threads: int = 0) -> None:
         self._source = source
@@ -68,6 +84,7 @@ class FlatIndex:
         self._stale: list[Offsets] = []
         self._scanned = 0
         self._lock = threading.Lock()
+        self.cold = False
 
     def search(
         self, queries: NDArray[Any], k: int, *, mask: Mask | None = None, offsets: Offsets | None = None
@@ -117,6 +134,10 @@ class FlatIndex:
         if self._codes is not None:
             self.invalidate(np.array([offset], np.uint32))
 
+    def _forget_codes(self) -> None:
+        self._codes, self._stale, self._scanned = None, [], 0
+        BUDGET.release(self)
+
     @property
     def codes_bytes(self) -> int:
         """Memory held by codes."""
@@ -127,13 +148,20 @@ class FlatIndex:
         """Return codes that describe ``chunks``, if there are any or it is time to build them."""
         if not self._use_codes or not chunks or chunks[0].dtype != np.float32:
             return None
+        if self.cold and not options.codes_for_cold_vectors:
+            return None
         rows = sum(map(len, chunks))
         with self._lock:
             if self._codes is None:
                 self._scanned += scanning
                 if rows < CODES_MIN_ROWS or self._scanned < CODES_AFTER_SCANS * rows:
                     return None
+                if not BUDGET.reserve(self, coded_bytes(rows, chunks[0].shape[1])):
+                    return None
                 self._codes = _native.Codes8(chunks[0].shape[1])
+            elif rows > self._codes.count and not BUDGET.reserve(self, coded_bytes(rows, chunks[0].shape[1])):
+                self._forget_codes()
+                return None
             self._catch_up(self._codes, chunks)
             return self._codes
 

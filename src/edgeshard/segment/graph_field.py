@@ -17,8 +17,10 @@ import numpy as np
 
 from edgeshard._native import Codes8
 from edgeshard.errors import CorruptedError
+from edgeshard.index.codes_budget import BUDGET, coded_bytes
 from edgeshard.index.hnsw import HnswConfig, HnswGraph
 from edgeshard.index.hnsw.graph import Records, make_codes
+from edgeshard.models.options import options
 from edgeshard.segment.batch import Mask, Offsets
 from edgeshard.segment.fields import DenseField, Hits, MultiField
 from edgeshard.segment.schema import MANHATTAN, VectorSchema
@@ -44,12 +46,14 @@ class Graph:
 
     Attributes:
         broken: the files are missing or damaged: scan instead.
+        cold: the vectors are not to take memory: no codes unless ``options.codes_for_cold_vectors``.
+        pinned: keep the links in memory instead of reading the mapped file.
         inline: the vectors are kept inside the links; results are then always re-scored, as in Qdrant.
     """
 
     __slots__ = (
-        "_codes", "_config", "_graph", "_lock", "_settled", "_walks", "broken", "directory", "inline", "records",
-        "spec", "storage",
+        "__weakref__", "_codes", "_config", "_graph", "_lock", "_settled", "_walks", "broken", "cold", "directory",
+        "inline", "pinned", "records", "spec", "storage",
     )  # fmt: skip
 
     def __init__(
@@ -64,7 +68,7 @@ class Graph:
         self.spec = spec
         self.records = records
         self.broken = not directory.is_dir()
-        self.inline = False
+        self.inline = self.cold = self.pinned = False
         self._config = None if self.broken else HnswConfig.read(directory)
         self._graph: HnswGraph | None = None
         self._codes: Codes8 | None = None
@@ -103,6 +107,8 @@ class Graph:
                 and self.spec.distance != MANHATTAN
                 and self.spec.dtype == np.float32
                 and isinstance(self.storage, MatrixDense)
+                and (not self.cold or options.codes_for_cold_vectors)
+                and BUDGET.reserve(self, coded_bytes(self.storage.count, self.spec.size))
             )
             try:
                 if self._graph is None:
@@ -112,6 +118,7 @@ class Graph:
                         self.spec.distance,
                         row_table=self._row_table(),
                         records=self.records,
+                        in_memory=self.pinned,
                     )
                 if wants_codes:
                     self._codes = make_codes(self.storage.chunks())
