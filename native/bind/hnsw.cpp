@@ -6,7 +6,9 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <mutex>
+#include <thread>
 
 #include "bind/codes.hpp"
 #include "bind/records.hpp"
@@ -298,9 +300,12 @@ private:
         {
             const std::lock_guard<std::mutex> guard(mutex_);
             auto& pool = pool_[exact];
-            if (!pool.empty()) {
-                std::unique_ptr<Searcher> out = std::move(pool.back());
-                pool.pop_back();
+            // The one this thread used last, if there is: its memory is in this core's cache, that of others is not.
+            auto at = std::find_if(pool.rbegin(), pool.rend(), [](const auto& idle) { return idle.first == this_thread(); });
+            if (at == pool.rend()) at = pool.rbegin();
+            if (at != pool.rend()) {
+                std::unique_ptr<Searcher> out = std::move(at->second);
+                pool.erase(std::next(at).base());
                 return out;
             }
         }
@@ -315,8 +320,9 @@ private:
     void give_back(std::unique_ptr<Searcher> searcher, bool exact, bool& damaged) {
         const std::lock_guard<std::mutex> guard(mutex_);
         damaged = damaged || searcher->damaged();
-        pool_[exact].push_back(std::move(searcher));
+        pool_[exact].emplace_back(this_thread(), std::move(searcher));
     }
+    static std::thread::id this_thread() { return std::this_thread::get_id(); }
 
     const Graph& graph_;
     const Space& space_;
@@ -325,7 +331,7 @@ private:
     std::once_flag lists_made_;
     std::optional<WalkLists> lists_;
     std::mutex mutex_;
-    std::vector<std::unique_ptr<Searcher>> pool_[2];
+    std::vector<std::pair<std::thread::id, std::unique_ptr<Searcher>>> pool_[2];  // by who used it last
 };
 
 nb::object links_of(const PyGraph& g, uint32_t point, size_t level) {

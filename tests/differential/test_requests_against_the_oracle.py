@@ -28,7 +28,7 @@ READS = 8
 @pytest.fixture
 def directory() -> Iterator[str]:
     """A directory in memory where there is one: thousands of shards are created."""
-    path = tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
+    path = tempfile.mkdtemp(prefix="edgeshard-test-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
     yield path
     shutil.rmtree(path)
 

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import qdrant_edge
-from small_shards import content, small_config, upsert
+from small_shards import content, copy_shard, small_config, upsert
 
 import edgeshard
 from edgeshard import DivergedError, EdgeShard, SnapshotError, SyncError
@@ -50,15 +50,22 @@ class Server:
         self._process.stdout.close()
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    path = tmp_path / "served"
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A closed shard: an optimised segment and an appendable one. Not to be changed."""
+    path = tmp_path_factory.mktemp("source") / "shard"
     shard = qdrant_edge.EdgeShard.create(str(path), small_config(qdrant_edge))
     shard.update(upsert(qdrant_edge, range(200), "old"))
     shard.optimize()
     shard.update(upsert(qdrant_edge, range(200, 210), "old"))
     shard.close()
-    running = Server(path)
+    return path
+
+
+@pytest.fixture
+def server(source: Path, tmp_path: Path) -> Iterator[Server]:
+    copy_shard(source, tmp_path / "served")
+    running = Server(tmp_path / "served")
     yield running
     running.stop()
 

@@ -134,16 +134,18 @@ class _ElementContext:
 
 
 def _filter(filter: Filter, ctx: Any) -> Mask:
-    conjuncts = [(condition, True) for condition in filter.must or ()]
-    conjuncts += [(condition, False) for condition in filter.must_not or ()]
+    conjuncts = [(condition, True) for condition in filter._must or ()]
+    conjuncts += [(condition, False) for condition in filter._must_not or ()]
+    if len(conjuncts) == 1 and not filter._should and filter.min_should is None:
+        return _conjoin(None, *conjuncts[0], ctx)
     conjuncts.sort(key=lambda conjunct: _cost(conjunct[0], ctx))
     mask: Mask | None = None
     for condition, wanted in conjuncts:
         mask = _conjoin(mask, condition, wanted, ctx)
         if not mask.any():
             return mask
-    if filter.should:
-        mask = _and(mask, _any_of(filter.should, ctx))
+    if filter._should:
+        mask = _and(mask, _any_of(filter._should, ctx))
     if filter.min_should is not None:
         mask = _and(mask, _at_least(filter.min_should.conditions, filter.min_should.min_count, ctx))
     return np.ones(ctx.count, np.bool_) if mask is None else mask
