@@ -1,9 +1,9 @@
 """How do the costs of a graph grow with the number of points?
 
 Clusters of 64 dimensions that vary along 16 directions each, as embeddings do; m = 16, ef_construct = 100, one thread.
-For every size: CPU seconds of the build, and microseconds per query at recall@10 = 0.95, interpolated between beams.
-Queries should grow no faster than log n: the last column is their time over log2 n. Writes ``results/growth.csv`` and,
-with matplotlib (``pip install edgeshard[bench]``), ``docs/design/growth.svg``.
+For every size: CPU seconds of the build, the beam at which recall@10 is 0.95, interpolated, and microseconds per query
+at that. Queries should grow no faster than log n: the last column is their time over log2 n. Writes
+``results/growth.csv`` and, with matplotlib (``pip install edgeshard[bench]``), ``docs/design/growth.svg``.
 
     python benchmarks/growth.py [--max 300000] [--dim 64]
 
@@ -26,11 +26,11 @@ from edgeshard.index.hnsw.graph import make_codes
 from graph import at_recall, recall
 from harness import RESULTS, ROOT
 
-SIZES = (10_000, 20_000, 50_000, 100_000, 200_000, 300_000, 600_000, 1_000_000)
-EFS = (10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
-K, COSINE, WANTED, ROUNDS, QUERIES = 10, 0, 0.95, 5, 500
+SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
+EFS = (10, 12, 14, 17, 20, 24, 32, 48, 64, 96)
+K, COSINE, WANTED, ROUNDS, QUERIES = 10, 0, 0.95, 3, 500
 DIRECTIONS = 16
-COLUMNS = ("points", "build_cpu_s", "build_us_per_point", "query_us", "query_us_per_log2_n")
+COLUMNS = ("points", "build_cpu_s", "build_us_per_point", "ef", "query_us", "query_us_per_log2_n")
 
 
 def embedded(count: int, dim: int, seed: int = 7) -> tuple[np.ndarray, np.ndarray]:
@@ -54,24 +54,26 @@ def measure(rows: np.ndarray, queries: np.ndarray) -> tuple[float, ...]:
     graph = HnswGraph.build([rows], COSINE, threads=1, codes=make_codes([rows], 1))
     build = time.process_time() - started
     truth = _native.scan_topk(queries, [rows], None, K, COSINE)[0]
-    curve = []
+    curve, beams = [], []
     for ef in EFS:
         times = []
         for _ in range(ROUNDS):
             started = time.process_time()
             found = graph.search(queries, K, ef)[0]
             times.append(time.process_time() - started)
-        curve.append((recall(found, truth), min(times) / len(queries) * 1e6))
+        reached = recall(found, truth)
+        curve.append((reached, min(times) / len(queries) * 1e6))
+        beams.append((reached, float(ef)))
     query = at_recall(curve, WANTED)
     n = len(rows)
-    return n, build, build / n * 1e6, query, query / math.log2(n)
+    return n, build, build / n * 1e6, at_recall(beams, WANTED), query, query / math.log2(n)
 
 
 def plot(lines: list[tuple[float, ...]]) -> None:
     """Both costs over the number of points, with what log n growth would be."""
     import matplotlib.pyplot as plt
 
-    points, build, _, query, _ = np.array(lines).T
+    points, build, _, _, query, _ = np.array(lines).T
     figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3))
     left.plot(points, build, "o-", label="build, CPU s")
     left.plot(points, build[0] * points * np.log(points) / (points[0] * np.log(points[0])), ":", label="n log n")
