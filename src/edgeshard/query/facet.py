@@ -11,7 +11,7 @@ import numpy as np
 from edgeshard import _native
 from edgeshard.errors import IndexNotFoundError
 from edgeshard.index.payload import schema
-from edgeshard.index.payload.value_groups import value_groups
+from edgeshard.index.payload.value_groups import ValueGroups, value_groups
 from edgeshard.index.payload.values import Array
 from edgeshard.models.paths import parse_path
 from edgeshard.models.requests import FacetRequest
@@ -20,6 +20,9 @@ from edgeshard.segment.segment import Segment
 
 Counts: TypeAlias = "list[tuple[Any, int]]"
 """Values, in a form that sorts as the result does, and how many points have each."""
+
+_Part: TypeAlias = "tuple[ValueGroups, Array]"
+"""The values of a segment and how many points have each."""
 
 DEFAULT_LIMIT = 10
 MATCH_KINDS = (schema.KEYWORD, schema.INT_MAP, schema.UUID_MAP, schema.BOOL)
@@ -35,13 +38,9 @@ def run_facet(segments: Sequence[Segment], facet: FacetRequest) -> FacetResponse
     """
     kind = facet_kind(segments, facet.key)
     limit = DEFAULT_LIMIT if facet.limit is None else facet.limit
-    several = sum(segment.live > 0 for segment in segments) > 1
-    parts = [_count(segment, facet, kind, None if several else limit) for segment in segments]
-    total: dict[Any, int] = {}
-    for part in parts:
-        for value, count in part:
-            total[value] = total.get(value, 0) + count
-    ranked = sorted(total.items(), key=lambda item: (-item[1], item[0]))[:limit]
+    parts = [part for segment in segments if (part := _count(segment, facet, kind)) is not None]
+    found = _first(*parts[0], limit) if len(parts) == 1 else _merged(parts, limit)
+    ranked = sorted(found, key=lambda item: (-item[1], item[0]))[:limit]
     return FacetResponse._make((_shown(value, kind), count) for value, count in ranked)
 
 
@@ -63,19 +62,42 @@ def facet_kind(segments: Sequence[Segment], key: str) -> str:
     )
 
 
-def _count(segment: Segment, facet: FacetRequest, kind: str, limit: int | None) -> Counts:
-    """Points per value in one segment; with a limit only the values that come first."""
+def _count(segment: Segment, facet: FacetRequest, kind: str) -> _Part | None:
+    """The values of one segment and how many points have each; None if no point counts."""
     chosen = segment.select(facet.filter)
     if not len(chosen):
-        return []
+        return None
     groups = value_groups(segment.columns.column(parse_path(facet.key)), kind)
-    counts = groups.tally(chosen).counts if facet.filter is None else groups.count(chosen)
-    if limit is None:
-        numbers: Array = np.flatnonzero(counts)
-    else:
-        above, tied = _native.most_frequent(counts, limit)
-        numbers = np.concatenate([above, groups.first(tied, limit - len(above))])
+    return groups, groups.tally(chosen).counts if facet.filter is None else groups.count(chosen)
+
+
+def _first(groups: ValueGroups, counts: Array, limit: int) -> Counts:
+    """The values of one segment that come first, in no order."""
+    above, tied = _native.most_frequent(counts, limit)
+    numbers = np.concatenate([above, groups.first(tied, limit - len(above))])
     return list(zip(groups.keys(numbers), counts[numbers].tolist(), strict=True))
+
+
+def _merged(parts: list[_Part], limit: int) -> Counts:
+    """Values that can come first over several segments, and their counts over all of them.
+
+    If a segment has `limit` values of so many points or more, a value that comes first has no fewer over all segments,
+    and thus at least its share of them in one.
+    """
+    bar = 0
+    for _, counts in parts:
+        _, tied = _native.most_frequent(counts, limit)
+        if len(tied):
+            bar = max(bar, int(counts[tied[0]]))
+    least = max(-(-bar // len(parts)), 1) if parts else 1
+    total: dict[Any, int] = {}
+    for groups, counts in parts:
+        numbers = np.flatnonzero(counts >= least)
+        for value, count in zip(groups.keys(numbers), counts[numbers].tolist(), strict=True):
+            total[value] = total.get(value, 0) + count
+    if least == 1:
+        return list(total.items())
+    return [(value, sum(groups.count_of(value, counts) for groups, counts in parts)) for value in total]
 
 
 def _shown(value: Any, kind: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,6 +86,16 @@ class ValueGroups:
             return None
         place = int(self._values.searchsorted(value))
         return place if place < self.size and self._values[place] == value else None
+
+    def count_of(self, key: Any, counts: Array) -> int:
+        """The count of a value in the form of :meth:`keys`."""
+        if self._kind == schema.UUID_MAP:
+            words = self._values
+            assert words is not None
+            place = bisect_left(range(self.size), key, key=lambda n: int(words[n][0]) << 64 | int(words[n][1]))
+            return int(counts[place]) if self.keys(np.arange(place, min(place + 1, self.size))) == [key] else 0
+        number = self.number(key.decode() if self._kind == schema.KEYWORD else key)
+        return 0 if number is None else int(counts[number])
 
     def first(self, numbers: Array, wanted: int) -> Array:
         """Those of some values, ascending by number, that come first in order of value."""
