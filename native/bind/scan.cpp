@@ -74,6 +74,28 @@ nb::object py_score_matrix(nb::object queries, nb::list chunks, nb::object offse
     return sims.array;
 }
 
+nb::tuple py_topk_listed(nb::object queries, nb::list chunks, nb::object offsets, size_t k, int distance,
+                         unsigned threads, IsaName isa) {
+    const Array q = vectors(queries, "queries", 2);
+    const RowsArgument r(chunks, q, q.shape(1));
+    const ScanOptions options = to_options(distance, threads, isa);
+    const Array o = checked_offsets(offsets, r.rows.count());
+    const size_t n = o.shape(0);
+    k = std::min(k, n);
+    std::vector<std::vector<Hit>> hits(q.shape(0));
+    {
+        nb::gil_scoped_release release;
+        std::vector<float> sims(n * hits.size());
+        score_offsets(r.rows, {q.data(), hits.size()}, o.data<uint32_t>(), n, sims.data(), options);
+        for (size_t i = 0; i < hits.size(); ++i) {
+            TopK top(k);
+            for (size_t j = 0; j < n; ++j) top.offer(sims[i * n + j], o.data<uint32_t>()[j]);
+            hits[i] = top.sorted();
+        }
+    }
+    return hits_to_python(hits, k);
+}
+
 // The row tables of multi-vectors, checked against the number of rows.
 struct PointsArgument {
     Array first, count;
@@ -177,6 +199,8 @@ void register_scan(nb::module_& m) {
           "The similarity of every row.");
     m.def("score_offsets", &py_score_offsets, nb::arg("query"), nb::arg("chunks"), nb::arg("offsets"),
           nb::arg("distance"), threads, isa, "The similarity of the listed rows.");
+    m.def("topk_listed", &py_topk_listed, nb::arg("queries"), nb::arg("chunks"), nb::arg("offsets"), nb::arg("k"),
+          nb::arg("distance"), threads, isa, "scan_topk over distinct listed rows.");
     m.def("score_matrix", &py_score_matrix, nb::arg("queries"), nb::arg("chunks"), nb::arg("offsets").none(),
           nb::arg("distance"), threads, isa, "The similarity of every query with every (listed) row.");
     m.def("maxsim_topk", &py_maxsim_topk, nb::arg("query"), nb::arg("chunks"), nb::arg("first"), nb::arg("count"),

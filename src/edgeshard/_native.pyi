@@ -50,6 +50,15 @@ def score_offsets(
     threads: int = 0,
     isa: str | None = None,
 ) -> NDArray[np.float32]: ...
+def topk_listed(
+    queries: NDArray[Any],
+    chunks: list[NDArray[Any]],
+    offsets: NDArray[np.uint32],
+    k: int,
+    distance: int,
+    threads: int = 0,
+    isa: str | None = None,
+) -> tuple[NDArray[np.uint32], NDArray[np.float32], NDArray[np.int64]]: ...
 def score_matrix(
     queries: NDArray[Any],
     chunks: list[NDArray[Any]],

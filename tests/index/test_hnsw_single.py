@@ -6,7 +6,7 @@ import pytest
 from edgeshard import _native
 from edgeshard.errors import CorruptedError
 from edgeshard.index.hnsw import HnswGraph
-from edgeshard.index.hnsw.graph import make_codes
+from edgeshard.index.hnsw.graph import make_codes, narrowing
 from edgeshard.storage.convert import to_stored
 
 COSINE, EUCLID, DOT = range(3)
@@ -107,3 +107,37 @@ def test_objects_are_made_of_slots_only():
     for name in ("c", "__init__"):
         with pytest.raises(TypeError):
             _native.make_objects(Slotted, ("a", name), ([1], [2]), 1)
+
+
+def test_beams_behind_filters_are_wide_enough(data):
+    shares = np.linspace(0.05, 1, 96)
+    widths = [1 / narrowing(share) for share in shares]
+    assert widths == sorted(widths, reverse=True)
+    assert narrowing(1.0) == 1.0
+    assert narrowing(0.25) == 0.25
+    rows, queries = data
+    graph = HnswGraph.build([rows], COSINE, threads=1)
+    unfiltered = overlap(graph.search(queries, 10, 64)[0], _native.scan_topk(queries, [rows], None, 10, COSINE)[0])
+    for share in (0.3, 0.5, 0.8):
+        mask = np.random.default_rng(7).random(N) < share
+        truth = _native.scan_topk(queries, [rows], mask, 10, COSINE)[0]
+        assert overlap(graph.search(queries, 10, 64, mask)[0], truth) >= unfiltered - 0.03
+
+
+def overlap(found, truth):
+    return np.mean([len(np.intersect1d(a, b)) / len(b) for a, b in zip(found, truth, strict=True)])
+
+
+@pytest.mark.parametrize("distance", [COSINE, EUCLID, DOT])
+def test_listed_rows_are_ranked_as_by_a_mask(data, distance):
+    rows, queries = data
+    offsets = np.sort(np.random.default_rng(4).choice(N, 60, replace=False)).astype(np.uint32)
+    mask = np.zeros(N, np.bool_)
+    mask[offsets] = True
+    for k in (0, 7, 100):
+        listed = _native.topk_listed(queries, [rows[:900], rows[900:]], offsets, k, distance)
+        masked = _native.scan_topk(queries, [rows], mask, min(k, 60), distance)
+        for left, right in zip(listed, masked, strict=True):
+            np.testing.assert_array_equal(left, right)
+    with pytest.raises(IndexError):
+        _native.topk_listed(queries, [rows], np.array([N], np.uint32), 3, distance)

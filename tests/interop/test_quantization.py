@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import qdrant_edge
+from quantization_methods import METHODS
 
 import edgeshard
 from edgeshard.index.quantization import QuantizedVectors, VectorSpec
@@ -18,24 +19,6 @@ from edgeshard.storage.dense import MatrixDense
 ENGINES = [edgeshard, qdrant_edge]
 DIM, COUNT = 24, 400
 DISTANCES = ("Cosine", "Euclid", "Dot", "Manhattan")
-METHODS = {
-    "scalar": lambda m: m.ScalarQuantizationConfig(m.ScalarType.Int8, quantile=0.99),
-    "product": lambda m: m.ProductQuantizationConfig(m.CompressionRatio.X8),
-    "binary": lambda m: m.BinaryQuantizationConfig(),
-    "binary1.5": lambda m: m.BinaryQuantizationConfig(
-        encoding=m.BinaryQuantizationEncoding.OneAndHalfBits,
-        query_encoding=m.BinaryQuantizationQueryEncoding.Scalar4Bits,
-    ),
-    "binary2": lambda m: m.BinaryQuantizationConfig(
-        encoding=m.BinaryQuantizationEncoding.TwoBits,
-        query_encoding=m.BinaryQuantizationQueryEncoding.Scalar8Bits,
-    ),
-    "turbo1": lambda m: m.TurboQuantQuantizationConfig(bits=m.TurboQuantBitSize.Bits1),
-    "turbo1.5": lambda m: m.TurboQuantQuantizationConfig(bits=m.TurboQuantBitSize.Bits1_5),
-    "turbo2": lambda m: m.TurboQuantQuantizationConfig(bits=m.TurboQuantBitSize.Bits2),
-    "turbo4": lambda m: m.TurboQuantQuantizationConfig(),
-    "turbo8": lambda m: m.TurboQuantQuantizationConfig(bits=m.TurboQuantBitSize.Bits8),
-}
 SCORE_TOLERANCE = {"product": 1e-5, "turbo1": 2e-3, "turbo1.5": 2e-3, "turbo2": 0.1, "turbo4": 0.1, "turbo8": 2e-3}
 """Against the spread of the scores; 0 for other methods. Both engines round queries to integers for TurboQuant."""
 

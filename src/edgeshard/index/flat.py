@@ -29,6 +29,10 @@ CODES_AFTER_SCANS = 8
 """Codes are built once this many times the rows have been scanned: about what building them costs."""
 
 
+LISTED_AS_FLOATS = 128
+"""So few listed rows are compared as floats at once: codes would only add the cost of two passes."""
+
+
 class RowSource(Protocol):
     """What the scans need of a vector storage."""
 
@@ -102,14 +106,14 @@ class FlatIndex:
         """
         chunks = self._source.chunks()
         n = sum(map(len, chunks)) if offsets is None else len(offsets)
-        codes = self._codes_for(chunks, n * len(queries))
+        few = offsets is not None and n <= LISTED_AS_FLOATS
+        codes = None if few else self._codes_for(chunks, n * len(queries))
         if codes is not None:
             found = codes.search(queries, chunks, mask, offsets, k, self._distance, self._threads)
         elif offsets is None:
             found = _native.scan_topk(queries, chunks, mask, k, self._distance, self._threads)
         else:
-            sims = _native.score_matrix(queries, chunks, offsets, self._distance, self._threads)
-            return [best_of(row, offsets, k) for row in sims]
+            found = _native.topk_listed(queries, chunks, offsets, k, self._distance, self._threads)
         return [(o[:c], s[:c]) for o, s, c in zip(*found, strict=True)]
 
     def score(self, query: NDArray[Any], offsets: Offsets | None = None) -> Sims:
@@ -134,21 +138,23 @@ class FlatIndex:
         if self._codes is not None:
             self.invalidate(np.array([offset], np.uint32))
 
-    def _forget_codes(self) -> None:
-        self._codes, self._stale, self._scanned = None, [], 0
-        BUDGET.release(self)
-
     @property
     def codes_bytes(self) -> int:
         """Memory held by codes."""
         codes = self._codes
         return 0 if codes is None else codes.size_bytes
 
+    def all_codes(self) -> _native.Codes8 | None:
+        """Codes of all rows, made now if there are none yet; None where there can be none."""
+        chunks = self._source.chunks()
+        if not self._may_code(chunks):
+            return None
+        with self._lock:
+            return self._current_codes(chunks)
+
     def _codes_for(self, chunks: list[NDArray[Any]], scanning: int) -> _native.Codes8 | None:
         """Return codes that describe ``chunks``, if there are any or it is time to build them."""
-        if not self._use_codes or not chunks or chunks[0].dtype != np.float32:
-            return None
-        if self.cold and not options.codes_for_cold_vectors:
+        if not self._may_code(chunks):
             return None
         rows = sum(map(len, chunks))
         with self._lock:
@@ -156,14 +162,24 @@ class FlatIndex:
                 self._scanned += scanning
                 if rows < CODES_MIN_ROWS or self._scanned < CODES_AFTER_SCANS * rows:
                     return None
-                if not BUDGET.reserve(self, coded_bytes(rows, chunks[0].shape[1])):
-                    return None
-                self._codes = _native.Codes8(chunks[0].shape[1])
-            elif rows > self._codes.count and not BUDGET.reserve(self, coded_bytes(rows, chunks[0].shape[1])):
-                self._forget_codes()
-                return None
-            self._catch_up(self._codes, chunks)
-            return self._codes
+            return self._current_codes(chunks)
+
+    def _may_code(self, chunks: list[NDArray[Any]]) -> bool:
+        if not self._use_codes or not chunks or chunks[0].dtype != np.float32:
+            return False
+        return not self.cold or options.codes_for_cold_vectors
+
+    def _current_codes(self, chunks: list[NDArray[Any]]) -> _native.Codes8 | None:
+        """The codes of all rows; None, and none are kept, where there is no memory for them."""
+        rows, dim = sum(map(len, chunks)), chunks[0].shape[1]
+        codes = self._codes or _native.Codes8(dim)
+        if rows > codes.count and not BUDGET.reserve(self, coded_bytes(rows, dim)):
+            self._codes, self._stale, self._scanned = None, [], 0
+            BUDGET.release(self)
+            return None
+        self._codes = codes
+        self._catch_up(codes, chunks)
+        return codes
 
     def _catch_up(self, codes: _native.Codes8, chunks: list[NDArray[Any]]) -> None:
         known, start = codes.count, 0

@@ -101,6 +101,8 @@ def check_depth(stage: Any) -> None:
 
 
 def _leaf(scope: Scope, query: Any, filters: Filters, limit: int, threshold: float | None, params: Any) -> Hits:
+    if isinstance(query, Query):
+        return search(scope, query, filters, limit, threshold, params)
     if query is None:
         return first(scope, filters, limit)
     if isinstance(query, Fusion):
@@ -120,9 +122,7 @@ def _leaf(scope: Scope, query: Any, filters: Filters, limit: int, threshold: flo
         from edgeshard.query.text_search import text_search
 
         return text_search(scope, query, filters, limit, threshold)
-    if not isinstance(query, Query):
-        raise TypeError(f"not a query: {query!r}")
-    return search(scope, query, filters, limit, threshold, params)
+    raise TypeError(f"not a query: {query!r}")
 
 
 def _fuse(query: Any, parts: list[Hits], limit: int) -> Hits:

@@ -17,6 +17,7 @@ from edgeshard.query.mmr import choose
 from edgeshard.query.scope import Filters, Scope, all_offsets
 from edgeshard.segment.batch import Mask, Offsets
 from edgeshard.segment.fields import AbsentField, DenseField
+from edgeshard.segment.graph_field import GraphField
 from edgeshard.segment.schema import COSINE, DOT, VectorSchema
 from edgeshard.segment.segment import Segment
 from edgeshard.segment.sparse_field import SparseField
@@ -185,8 +186,8 @@ def nearest(scope: Scope, name: str, queries: list[Any], filters: Filters, limit
             mask = chosen.mask
         elif alive == len(known) and field.takes_all:
             mask = None
-        if chosen is not None and type(field) is DenseField:
-            answers = field.topk_of(queries, chosen, limit)
+        if chosen is not None and (type(field) is DenseField or type(field) is GraphField):
+            answers = field.topk_of(queries, chosen, limit, params)
         elif isinstance(field, SparseField):
             answers = field.topk(queries, mask, limit, params, filtered=bool(filters))
         else:

@@ -172,8 +172,8 @@ class DenseField:
             return self.flat.search(rows, min(k, self.storage.count))
         return self.topk_of(queries, Selection(mask), k)
 
-    def topk_of(self, queries: list[Any], chosen: Selection, k: int) -> list[Hits]:
-        """:meth:`topk` by exact search among the points of a selection."""
+    def topk_of(self, queries: list[Any], chosen: Selection, k: int, params: Any = None) -> list[Hits]:
+        """:meth:`topk` among the points of a selection; here by exact search."""
         rows = queries[0] if len(queries) == 1 else np.concatenate(queries)
         k = min(k, len(chosen))
         if len(chosen) < LISTED_SHARE * len(chosen.mask):

@@ -15,15 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from edgeshard._native import Codes8
 from edgeshard.errors import CorruptedError
-from edgeshard.index.codes_budget import BUDGET, coded_bytes
+from edgeshard.filter.selections import Selection
+from edgeshard.index.flat import FlatIndex
 from edgeshard.index.hnsw import HnswConfig, HnswGraph
-from edgeshard.index.hnsw.graph import Records, make_codes
-from edgeshard.models.options import options
+from edgeshard.index.hnsw.graph import Records
 from edgeshard.segment.batch import Mask, Offsets
 from edgeshard.segment.fields import DenseField, Hits, MultiField
-from edgeshard.segment.schema import MANHATTAN, VectorSchema
+from edgeshard.segment.schema import VectorSchema
 from edgeshard.storage.dense import MatrixDense
 from edgeshard.storage.multi import MultiDense
 
@@ -43,17 +42,17 @@ class Graph:
         storage: the vectors.
         spec: their size, distance and type.
         records: compressed copies to walk on, as :class:`HnswGraph` takes them.
+        flat: the exact search of the same vectors, whose codes are walked on, too; None to walk on the vectors.
 
     Attributes:
         broken: the files are missing or damaged: scan instead.
-        cold: the vectors are not to take memory: no codes unless ``options.codes_for_cold_vectors``.
         pinned: keep the links in memory instead of reading the mapped file.
         inline: the vectors are kept inside the links; results are then always re-scored, as in Qdrant.
     """
 
     __slots__ = (
-        "__weakref__", "_codes", "_config", "_graph", "_lock", "_settled", "_walks", "broken", "cold", "directory",
-        "inline", "pinned", "records", "spec", "storage",
+        "_config", "_flat", "_graph", "_lock", "_settled", "_walks", "broken", "directory", "inline", "pinned",
+        "records", "spec", "storage",
     )  # fmt: skip
 
     def __init__(
@@ -62,16 +61,17 @@ class Graph:
         storage: MatrixDense | MultiDense,
         spec: VectorSchema,
         records: Records | None = None,
+        flat: FlatIndex | None = None,
     ) -> None:
         self.directory = directory
         self.storage = storage
         self.spec = spec
         self.records = records
         self.broken = not directory.is_dir()
-        self.inline = self.cold = self.pinned = False
+        self.inline = self.pinned = False
         self._config = None if self.broken else HnswConfig.read(directory)
         self._graph: HnswGraph | None = None
-        self._codes: Codes8 | None = None
+        self._flat = flat
         self._settled = False
         self._walks = 0
         self._lock = threading.Lock()
@@ -100,16 +100,7 @@ class Graph:
             if self.broken:
                 return None
             self._walks += walks
-            wants_codes = (
-                self._codes is None
-                and self.records is None
-                and self._walks > CODES_AFTER
-                and self.spec.distance != MANHATTAN
-                and self.spec.dtype == np.float32
-                and isinstance(self.storage, MatrixDense)
-                and (not self.cold or options.codes_for_cold_vectors)
-                and BUDGET.reserve(self, coded_bytes(self.storage.count, self.spec.size))
-            )
+            wants_codes = self._flat is not None and self.records is None and self._walks > CODES_AFTER
             try:
                 if self._graph is None:
                     self._graph = HnswGraph.load(
@@ -121,8 +112,10 @@ class Graph:
                         in_memory=self.pinned,
                     )
                 if wants_codes:
-                    self._codes = make_codes(self.storage.chunks())
-                    self._graph = self._graph.attach(self.storage.chunks(), self.spec.distance, self._codes, fast=True)
+                    assert self._flat is not None
+                    codes = self._flat.all_codes()
+                    if codes is not None:
+                        self._graph = self._graph.attach(self.storage.chunks(), self.spec.distance, codes, fast=True)
                     self._settled = True
             except CorruptedError as error:
                 self.broken = True
@@ -149,6 +142,7 @@ class Graph:
         k: int,
         params: Any,
         *,
+        wanted: int | None = None,
         rescore: int | None = None,
         exact: bool = False,
     ) -> list[Hits] | None:
@@ -159,11 +153,13 @@ class Graph:
             mask: which points may be returned, None for all.
             k: how many.
             params: the beam is what they ask for, or the graph's own, and never below ``k`` or ``rescore``.
+            wanted: how many the mask leaves, counted if not given.
             rescore: see :meth:`HnswGraph.search`.
             exact: walk on the originals.
         """
         total = self.storage.count
-        wanted = total if mask is None else int(np.count_nonzero(mask))
+        if wanted is None:
+            wanted = total if mask is None else int(np.count_nonzero(mask))
         k = min(k, wanted)
         graph = None if self.prefers_scan(wanted, total, params) else self.load(len(queries))
         if graph is None or k == 0:
@@ -195,7 +191,7 @@ class GraphField(DenseField):
 
     def __init__(self, storage: MatrixDense, spec: VectorSchema, directory: Path) -> None:
         super().__init__(storage, spec)
-        self.graph = Graph(directory, storage, spec)
+        self.graph = Graph(directory, storage, spec, flat=self.flat)
 
     @property
     def indexed_count(self) -> int:
@@ -206,6 +202,11 @@ class GraphField(DenseField):
         """See :class:`Field`."""
         found = self.graph.walk(queries, mask, k, params)
         return super().topk(queries, mask, k, params) if found is None else found
+
+    def topk_of(self, queries: list[Any], chosen: Selection, k: int, params: Any = None) -> list[Hits]:
+        """See :class:`DenseField`."""
+        found = self.graph.walk(queries, chosen.mask, k, params, wanted=len(chosen))
+        return super().topk_of(queries, chosen, k) if found is None else found
 
 
 class MultiGraphField(MultiField):

@@ -54,8 +54,6 @@ def _memory_of_links(config: EdgeConfig, params: EdgeVectorParams) -> Memory:
 
 def _place_rows(field: DenseField, name: str, memory: Memory) -> None:
     field.flat.cold = memory == Memory.Cold
-    if isinstance(field, GraphField):
-        field.graph.cold = field.flat.cold
     file = field.storage.file if isinstance(field.storage, MatrixDense) else None
     if file is None:
         return

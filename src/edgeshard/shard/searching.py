@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
+from edgeshard.query import run_batch, run_query, run_search
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -47,8 +49,6 @@ class Searching:
             ValidationError: a request that contradicts itself or the vectors of the shard.
             NotFoundError: a vector name, or an index a stage needs, that does not exist.
         """
-        from edgeshard.query import run_query
-
         with self._reading() as store:
             return run_query(store.segments, store.schema, query, sort_by)
 
@@ -175,15 +175,11 @@ class Searching:
 
     def query_batch(self, request: QueryBatchRequest) -> list[list[ScoredPoint]]:
         """The answers to several queries, in their order; searches of one vector share a pass over the data."""
-        from edgeshard.query import run_batch
-
         with self._reading() as store:
             return run_batch(store.segments, store.schema, request.queries)
 
     def search(self, search: SearchRequest) -> list[ScoredPoint]:
         """The best points for a vector query (the older, simpler form of :meth:`query`)."""
-        from edgeshard.query import run_search
-
         with self._reading() as store:
             return run_search(store.segments, store.schema, search)
 

@@ -274,7 +274,7 @@ class HnswGraph:
             ef,
             mask,
             mode,
-            1.0 if selectivity is None else selectivity,
+            1.0 if selectivity is None else narrowing(selectivity),
             max(2 * k, k + 10) if rescore is None else rescore,
             exact,
             threads,
@@ -301,7 +301,7 @@ class HnswGraph:
         mode = ACORN if mask is not None and selectivity < THROUGH_FROM else THROUGH
         if rescore is None:
             rescore = max(2 * k, k + 10)
-        found = self._searcher.search_one(query, k, ef, mask, mode, selectivity, rescore, exact)
+        found = self._searcher.search_one(query, k, ef, mask, mode, narrowing(selectivity), rescore, exact)
         if found is None:
             raise self._damaged()
         return found
@@ -337,6 +337,19 @@ class HnswGraph:
             CorruptedError: with the first thing that is wrong.
         """
         check(self.links_table, self.path or Path("graph"))
+
+
+def narrowing(selectivity: float) -> float:
+    """By what the beam of a walk through unwanted points is divided.
+
+    Holding as many wanted points as without a filter takes the share of them, which finds more than a walk without a
+    filter does: its root is enough where most points are wanted. Filters that wanted fewer leave more to chance, above
+    all those that go against the vectors, so down to :data:`THROUGH_FROM` the root becomes the share itself.
+
+    Args:
+        selectivity: share of wanted points.
+    """
+    return float(selectivity ** min(max(1.5 - 2 * selectivity, 0.5), 1.0))
 
 
 def check(links: HnswLinks, path: Path) -> None:
