@@ -85,6 +85,19 @@ bool all_zero(nb::handle data) {
     });
 }
 
+size_t used_bytes(nb::handle data) {
+    BytesView view(data);
+    return without_gil(view.size(), [&] {
+        size_t n = view.size();
+        for (uint64_t word; n >= sizeof word; n -= sizeof word) {
+            std::memcpy(&word, view.data() + n - sizeof word, sizeof word);
+            if (word) break;
+        }
+        while (n && !view.data()[n - 1]) --n;
+        return n;
+    });
+}
+
 }  // namespace
 
 void register_wal(nb::module_ &m) {
@@ -104,5 +117,6 @@ void register_wal(nb::module_ &m) {
     m.def("wal_skip", skip, nb::arg("data"), nb::arg("offset"), nb::arg("previous"), nb::arg("most"));
     m.def("wal_inspect", inspect, nb::arg("data"), nb::arg("offset"), nb::arg("previous"));
     m.def("all_zero", all_zero, nb::arg("data"));
+    m.def("used_bytes", used_bytes, nb::arg("data"));
     register_wal_cbor(m);
 }

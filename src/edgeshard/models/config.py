@@ -298,8 +298,10 @@ class EdgeConfig(Model):
         hnsw_config: graph parameters of vectors without their own.
         quantization_config: compression of vectors without their own.
         optimizers: when segments are rebuilt.
-        max_search_threads: threads one search may use, None for one per CPU.
-        search_pool_core: CPU core search threads are pinned to.
+        max_search_threads: kept for Qdrant Edge, which makes a pool of so many. Here a search uses its caller's thread
+            and, if it is a long scan and no other one runs, further ones up to the environment variable
+            ``EDGESHARD_THREADS`` (default: the processors of the process).
+        search_pool_core: kept for Qdrant Edge, which pins its pool to that core.
         payload_memory: where payloads live.
         id_tracker_memory: where the id tables of immutable segments live.
         wal_enabled: log updates before they are applied; fixed when a shard is created, None means yes.

@@ -97,7 +97,8 @@ def digest(path: files.PathLike) -> tuple[int, int, int]:
         size = os.fstat(fd).st_size
         for start, stop in extents(fd, size):
             for at in range(start, stop, _BLOCK):
-                block = os.pread(fd, min(_BLOCK, stop - at), at).rstrip(b"\0")
+                whole = os.pread(fd, min(_BLOCK, stop - at), at)
+                block = memoryview(whole)[: _native.used_bytes(whole)]
                 if not block:
                     continue
                 while used < at:
