@@ -32,7 +32,9 @@ def payload(i, rng):
 
 
 def fill(mod, path, *, indexed):
-    shard = mod.EdgeShard.create(str(path), mod.EdgeConfig(vectors=mod.EdgeVectorParams(1, mod.Distance.Dot)))
+    optimizers = mod.EdgeOptimizersConfig(indexing_threshold=1)  # optimising makes an immutable segment
+    config = mod.EdgeConfig(vectors=mod.EdgeVectorParams(1, mod.Distance.Dot), optimizers=optimizers)
+    shard = mod.EdgeShard.create(str(path), config)
     ops, rng = mod.UpdateOperation, random.Random(1)
     for field, kind in KINDS.items() if indexed else ():
         shard.update(ops.create_field_index(field, getattr(mod.PayloadSchemaType, kind)))
@@ -100,7 +102,7 @@ def test_estimates_of_ranges_are_near(tmp_path, optimised):
     shard = fill(m, tmp_path / "shard", indexed=True)
     shard.update(m.UpdateOperation.delete_points(list(range(100))))
     if optimised:
-        shard.optimize()
+        assert shard.optimize()
         shard.update(m.UpdateOperation.delete_points(list(range(100, 200))))
     ranges = [
         ("i", m.RangeFloat(lt=10)), ("i", m.RangeFloat(gt=9.5, lte=60.0)), ("f", m.RangeFloat(gte=0.2, lt=0.35)),

@@ -47,7 +47,9 @@ def expected(points, key, down, start, kept):
 def test_pages_in_order(tmp_path, many):
     rng = random.Random(many)
     points = {n: payload(rng, many) for n in range(1200)}
-    shard = e.EdgeShard.create(tmp_path, e.EdgeConfig(vectors=e.EdgeVectorParams(1, e.Distance.Dot)))
+    optimizers = e.EdgeOptimizersConfig(indexing_threshold=1)  # optimising makes a second segment
+    vectors = e.EdgeVectorParams(1, e.Distance.Dot)
+    shard = e.EdgeShard.create(tmp_path, e.EdgeConfig(vectors=vectors, optimizers=optimizers))
     for key, kind in TYPES.items():
         shard.update(OPS.create_field_index(key, kind))
     for step in range(4):
@@ -55,7 +57,7 @@ def test_pages_in_order(tmp_path, many):
         points.update({n: payload(rng, many) for n in changed})
         shard.update(OPS.upsert_points([e.Point(n, [1.0], points[n]) for n in changed]))
         if step == 2:
-            shard.optimize()
+            assert shard.optimize()
         for n in rng.sample(sorted(points), 20):
             shard.update(OPS.delete_points([n]))
             del points[n]

@@ -30,10 +30,12 @@ def point(n: int, rng: random.Random) -> e.Point:
     return e.Point(key, vectors, payload)
 
 
+@pytest.mark.filterwarnings("ignore::edgeshard.errors.UnindexedScanWarning")
 def test_every_change_is_noticed(tmp_path):
     rng = random.Random(3)
     vectors = {"": e.EdgeVectorParams(2, e.Distance.Dot), "extra": e.EdgeVectorParams(1, e.Distance.Dot)}
-    shard = e.EdgeShard.create(tmp_path, e.EdgeConfig(vectors=vectors))
+    optimizers = e.EdgeOptimizersConfig(indexing_threshold=1)
+    shard = e.EdgeShard.create(tmp_path, e.EdgeConfig(vectors=vectors, optimizers=optimizers))
     changes = [
         lambda: OPS.upsert_points([point(n, rng) for n in range(900)]),
         lambda: OPS.upsert_points([point(701, rng)]),
@@ -58,7 +60,7 @@ def test_every_change_is_noticed(tmp_path):
         assert found == [ids_of(shard, pickle.loads(pickle.dumps(filter))) for filter in FILTERS]
         answers.append(found)
     assert all(len(set(map(tuple, column))) > 1 for column in zip(*answers, strict=True))  # the changes mattered
-    shard.optimize()
+    assert shard.optimize()
     assert [ids_of(shard, filter) for filter in FILTERS] == answers[-1]
     shard.close()
 

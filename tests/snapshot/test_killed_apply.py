@@ -58,6 +58,7 @@ def test_kills(server: Server, mirror: EdgeShard, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(7200)
 def test_two_hundred_kills(server: Server, mirror: EdgeShard, tmp_path: Path) -> None:
     kills(server, mirror, tmp_path, 200)
 
