@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: demo test lint build wheel clean long
 
@@ -10,6 +11,7 @@ demo: $(VENV)/.demo          ## the main job on real data
 
 test: $(VENV)/.dev           ## everything CI checks: linters, types, tests
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
@@ -18,6 +20,7 @@ long: $(VENV)/.dev           ## the full-size form of every bounded test
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 build: $(VENV)/.tools        ## (re)build the native module into the venv, incrementally
