@@ -322,6 +322,11 @@ class MatrixDense:
         """Number of rows, placeholders included."""
         return len(self._matrix)
 
+    @property
+    def file(self) -> PrivateFile | None:
+        """Where the rows are, None if they are inside a graph file."""
+        return self._file
+
     def chunks(self) -> list[Rows]:
         """One view ``(count, dim)`` of all rows. Elements of four bytes are aligned, the rows are not."""
         return [self._matrix]

@@ -150,11 +150,40 @@ class PrivateFile:
                 self._map.madvise(mmap.MADV_DONTNEED, first, min(stop, self.size) - first)
         self._dirty = []
 
+    def release_pages(self) -> None:
+        """Let the system take back the memory of what was read; it is read again when needed. Read-only files only."""
+        if self._map is not None and self._read_only and hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED)
+
+    def expect_scattered_reads(self) -> None:
+        """Read no more from the disk than is asked for: neighbours of what is read are not wanted."""
+        if self._map is not None and hasattr(mmap, "MADV_RANDOM"):
+            self._map.madvise(mmap.MADV_RANDOM)
+
+    def fetch_ahead(self) -> None:
+        """Have the system read the file into its cache, without waiting for it."""
+        if self._map is not None and hasattr(mmap, "MADV_WILLNEED"):
+            self._map.madvise(mmap.MADV_WILLNEED)
+
+    def pin(self) -> bool:
+        """Keep a read-only file in memory as long as it is mapped; False if the system refuses."""
+        if self._map is None:
+            return True
+        return self._read_only and lock_memory(self.array)
+
     def close(self) -> None:
         """Drop the mapping (once the last view of it is gone). Unflushed changes are lost."""
         self._dirty = []
         self.array = np.zeros(0, np.uint8)
         self._map = None
+
+
+def lock_memory(array: Bytes) -> bool:
+    """Keep mapped memory resident (``mlock``) until it is unmapped; False if the system refuses or cannot."""
+    import ctypes
+
+    mlock = getattr(ctypes.CDLL(None), "mlock", None)
+    return mlock is not None and mlock(ctypes.c_void_p(array.ctypes.data), ctypes.c_size_t(array.nbytes)) == 0
 
 
 def merge_ranges(ranges: list[tuple[int, int, bool]]) -> list[tuple[int, int, bool]]:
