@@ -152,7 +152,7 @@ class PrivateFile:
 
     def release_pages(self) -> None:
         """Let the system take back the memory of what was read; it is read again when needed. Read-only files only."""
-        if self._map is not None and self._read_only and hasattr(mmap, "MADV_DONTNEED"):
+        if self._map is not None and self._read_only and not self._copied and hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED)
 
     def expect_scattered_reads(self) -> None:
