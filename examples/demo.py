@@ -33,12 +33,15 @@ def load_data() -> tuple[np.ndarray, list[dict[str, object]], list[str], np.ndar
 
 
 def show_progress(done: int, total: int, started: float) -> None:
-    """One line that fills up, on terminals and in logs alike."""
+    """One line that fills up on terminals; in logs, the last state of it."""
+    if done < total and not sys.stdout.isatty():
+        return
     width = 40
     filled = width * done // total
     rate = done / max(time.perf_counter() - started, 1e-9)
     end = "\n" if done == total else ""
-    sys.stdout.write(f"\r  [{'#' * filled}{'.' * (width - filled)}] {done}/{total} points, {rate:,.0f}/s{end}")
+    start = "\r" if sys.stdout.isatty() else ""
+    sys.stdout.write(f"{start}  [{'#' * filled}{'.' * (width - filled)}] {done}/{total} points, {rate:,.0f}/s{end}")
     sys.stdout.flush()
 
 

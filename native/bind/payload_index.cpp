@@ -6,6 +6,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <shared_mutex>
 #include <vector>
@@ -221,6 +222,32 @@ nb::tuple key_map_entry(const KeyMap &self, size_t bucket) {
   return nb::make_tuple(nb::bytes(entry->first.data(), entry->first.size()), numbers_of(entry->second));
 }
 
+constexpr size_t pair_bytes = 16, point_at = 8; // data.bin: a value of 8 bytes, the point, padding
+
+// (points,) bool: the points of the pairs first..last of a numeric index.
+nb::object mark_pairs(Array<uint8_t> data, size_t first, size_t last, size_t points) {
+  if (first > last || last > data.size() / pair_bytes)
+    throw nb::value_error("last: expected a range of pairs within data");
+  auto mask = std::make_unique<bool[]>(points);
+  bool inside = true;
+  {
+    nb::gil_scoped_release release;
+    for (const uint8_t *pair = data.data() + first * pair_bytes; pair < data.data() + last * pair_bytes;
+         pair += pair_bytes) {
+      uint32_t point;
+      std::memcpy(&point, pair + point_at, sizeof(point));
+      inside &= point < points;
+      if (point < points)
+        mask[point] = true;
+    }
+  }
+  if (!inside)
+    throw nb::value_error("it names a point the segment does not have");
+  bool *kept = mask.release();
+  nb::capsule owner(kept, [](void *p) noexcept { delete[] static_cast<bool *>(p); });
+  return nb::cast(nb::ndarray<nb::numpy, bool, nb::ndim<1>>(kept, {points}, owner));
+}
+
 } // namespace
 
 void register_payload_index(nb::module_ &m) {
@@ -241,6 +268,8 @@ void register_payload_index(nb::module_ &m) {
   m.def("build_text_files", &build_text_files_of, nb::arg("vocabulary"), nb::arg("numbers"), nb::arg("bounds"),
         nb::arg("texts"), nb::arg("counts"), nb::arg("positions"), nb::arg("scoring"),
         "(postings, vocabulary, term frequencies, distinct tokens u64, lengths u32) of an immutable text index.");
+  m.def("mark_pairs", &mark_pairs, nb::arg("data"), nb::arg("first"), nb::arg("last"), nb::arg("points"),
+        "(points,) bool: the points of some pairs of data.bin.");
   nb::class_<KeyMap>(m, "KeyMap")
       .def(nb::init<Array<uint8_t>>(), nb::arg("file"))
       .def("__len__", [](const KeyMap &self) { return self.file.size(); })

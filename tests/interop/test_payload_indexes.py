@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 import qdrant_edge
-from indexed_shard import answers, make_shard, scores
+from indexed_shard import answers, make_shard, scores, state
 
 import edgeshard
 from edgeshard import _native
@@ -42,15 +41,6 @@ def segments_of(shard: Path) -> list[Path]:
 def is_appendable(segment: Path) -> bool:
     types = msgspec.json.decode((segment / DIRECTORY / "config.json").read_bytes())["indexed_types"]
     return next(iter(types.values()))[0]["mutability"] == "mutable"
-
-
-def state(shard: Path) -> dict[str, Any]:
-    """Inode and content of every index file."""
-    return {
-        str(path.relative_to(shard)): (path.stat().st_ino, hashlib.md5(path.read_bytes()).hexdigest())
-        for path in shard.glob(f"segments/*/{DIRECTORY}/**/*")
-        if path.is_file() and path.name != "tracker_journal.dat"  # which the other engine replays when it loads
-    }
 
 
 def rebuilt(shard: Path, copy: Path, appendable: bool) -> list[tuple[Path, Path]]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
+import subprocess
 import uuid
+from pathlib import Path
 from typing import Any
 
 WORDS = [f"w{number}" for number in range(60)]
@@ -115,42 +118,53 @@ def make_shard(mod: Any, path: Any, *, points: int = 300, seed: int = 5, optimis
     shard.close()
 
 
-def answers(mod: Any, shard: Any) -> dict[Any, Any]:
-    """What a shard says to many questions, each of which some index can answer."""
+def conditions(mod: Any) -> dict[Any, Any]:
+    """Conditions by name, each of which some index can answer; the field is the name or its first part."""
     condition, found = mod.FieldCondition, {}
-
-    def ids(test: Any) -> list[Any]:
-        request = mod.ScrollRequest(limit=100_000, filter=mod.Filter(must=[test]), with_payload=False)
-        return sorted(record.id for record in shard.scroll(request)[0])
-
     for field in ("kw", "arr[].x", 'a."b c"'):
         for text in ("k1", "k5", "", "a", "z", "p", "changed", "ünï1"):
-            found[field, text] = ids(condition(field, match=mod.MatchValue(text)))
-        found[field, "any"] = ids(condition(field, match=mod.MatchAny(["k2", "k3", "b", "q"])))
+            found[field, text] = condition(field, match=mod.MatchValue(text))
+        found[field, "any"] = condition(field, match=mod.MatchAny(["k2", "k3", "b", "q"]))
     for text in ("k", "k1", "ü", ""):
-        found["prefix", text] = ids(condition("kw", match=mod.MatchPrefix(text)))
-    for field in ("il", "arr[].n"):
+        found["prefix", text] = condition("kw", match=mod.MatchPrefix(text))
+    for field in ("il", "i", "arr[].n"):
         for number in range(-2, 6):
-            found[field, number] = ids(condition(field, match=mod.MatchValue(number)))
+            found[field, number] = condition(field, match=mod.MatchValue(number))
+        found[field, "any"] = condition(field, match=mod.MatchAny([-3, 2, 4, 9]))
     for low, high in ((-50, 50), (0, 3), (9.5, 80)):
-        found["f", low] = ids(condition("f", range=mod.RangeFloat(gte=low, lt=high)))
-        found["arr[].n", low, high] = ids(condition("arr[].n", range=mod.RangeFloat(gt=low, lte=high)))
+        found["f", low] = condition("f", range=mod.RangeFloat(gte=low, lt=high))
+        for field in ("i", "arr[].n"):
+            found[field, low, high] = condition(field, range=mod.RangeFloat(gt=low, lte=high))
+    found["i", "open"] = condition("i", range=mod.RangeFloat(gte=-20.5))
     dates = mod.RangeDateTime(gte="2024-01-05T00:00:00Z", lt="2024-01-15")
-    found["d"] = ids(condition("d", range=dates))
+    found["d", "range"] = condition("d", range=dates)
     for number in range(10):
-        found["u", number] = ids(condition("u", match=mod.MatchValue(str(uuid.UUID(int=number)))))
+        found["u", number] = condition("u", match=mod.MatchValue(str(uuid.UUID(int=number))))
     centre = mod.GeoPoint(0.0, 0.0)
-    found["radius"] = ids(condition("g", geo_radius=mod.GeoRadius(centre, 3e6)))
+    found["g", "radius"] = condition("g", geo_radius=mod.GeoRadius(centre, 3e6))
+    found["g", "half"] = condition("g", geo_radius=mod.GeoRadius(mod.GeoPoint(-170.0, 0.0), 9e6))
     box = mod.GeoBoundingBox(mod.GeoPoint(-100.0, 50.0), mod.GeoPoint(80.0, -20.0))
-    found["box"] = ids(condition("g", geo_bounding_box=box))
+    found["g", "box"] = condition("g", geo_bounding_box=box)
     for field in ("t", "ts", "tp", "tps", "arr[].t"):
         for text in QUERIES:
-            found[field, text] = ids(condition(field, match=mod.MatchText(text)))
-            found[field, text, "any"] = ids(condition(field, match=mod.MatchTextAny(text)))
-            found[field, text, "phrase"] = ids(condition(field, match=mod.MatchPhrase(text)))
+            found[field, text] = condition(field, match=mod.MatchText(text))
+            found[field, text, "any"] = condition(field, match=mod.MatchTextAny(text))
+            found[field, text, "phrase"] = condition(field, match=mod.MatchPhrase(text))
     for field in ("kw", "f", "g", "b", "tp"):
-        found[field, "empty"] = ids(mod.IsEmptyCondition(field))
-        found[field, "null"] = ids(mod.IsNullCondition(field))
+        found[field, "empty"] = mod.IsEmptyCondition(field)
+        found[field, "null"] = mod.IsNullCondition(field)
+    return found
+
+
+def passing(mod: Any, shard: Any, condition: Any) -> list[Any]:
+    """Ids of the points that pass a condition."""
+    request = mod.ScrollRequest(limit=100_000, filter=mod.Filter(must=[condition]), with_payload=False)
+    return sorted(record.id for record in shard.scroll(request)[0])
+
+
+def answers(mod: Any, shard: Any) -> dict[Any, Any]:
+    """What a shard says to many questions, each of which some index can answer."""
+    found: dict[Any, Any] = {name: passing(mod, shard, test) for name, test in conditions(mod).items()}
     for field in ("kw", "i", "il", "u", "b", "arr[].x", "arr[].n"):
         response = shard.facet(mod.FacetRequest(field, limit=50, exact=True))
         found["facet", field] = [(hit.value, hit.count) for hit in response.hits]
@@ -174,3 +188,23 @@ def scores(mod: Any, shard: Any) -> dict[Any, Any]:
             request = mod.QueryRequest(limit=10_000, query=mod.TextQuery(field, text))
             found[field, text] = {point.id: point.score for point in shard.query(request)}
     return found
+
+
+def state(shard: Path) -> dict[str, Any]:
+    """Inode, size and content of every index file; of the large ones, flags and pages, the beginning, which is used."""
+
+    def content(path: Path) -> str:
+        with path.open("rb") as file:
+            return hashlib.md5(file.read(1 << 18)).hexdigest()
+
+    return {
+        str(path.relative_to(shard)): (path.stat().st_ino, path.stat().st_size, content(path))
+        for path in shard.glob("segments/*/payload_index/**/*")
+        if path.is_file() and path.name != "tracker_journal.dat"  # which the other engine replays when it loads
+    }
+
+
+def copy_of(shard: Path, to: Path) -> Path:
+    """A copy of a closed shard; holes in its files stay holes."""
+    subprocess.run(["cp", "-r", "--sparse=always", shard, to], check=True)
+    return to

@@ -33,7 +33,7 @@ from edgeshard.models.matches import (
 )
 from edgeshard.models.paths import JsonPath, parse_path
 
-__all__ = ["field_mask", "is_empty_mask", "is_null_mask"]
+__all__ = ["clause_hits", "field_mask", "is_empty_mask", "is_null_mask"]
 
 Mask: TypeAlias = "NDArray[np.bool_]"
 
@@ -84,9 +84,14 @@ def _any_clause(condition: FieldCondition, column: Column) -> Mask | None:
     hits: Mask | None = None
     for name in ("match", "range", "geo_bounding_box", "geo_radius", "geo_polygon"):
         clause = getattr(condition, name)
-        more = None if clause is None else _CLAUSES[type(clause)](clause, column)
+        more = None if clause is None else clause_hits(clause, column)
         hits = more if hits is None else hits if more is None else hits | more
     return hits
+
+
+def clause_hits(clause: Any, column: Column) -> Mask | None:
+    """The entries that pass one match, range or geo clause; None stands for no entry."""
+    return _CLAUSES[type(clause)](clause, column)
 
 
 def _to_points(column: Column, hits: Mask | None) -> Mask:

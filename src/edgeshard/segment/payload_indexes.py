@@ -20,7 +20,7 @@ import numpy.typing as npt
 from edgeshard.errors import CorruptedError, EdgeShardError, StorageError
 from edgeshard.index.payload import mutable
 from edgeshard.index.payload.elements import ElementNumbers, find_elements
-from edgeshard.index.payload.schema import KEYWORD, TEXT, UUID_MAP, FieldSchema
+from edgeshard.index.payload.schema import TEXT, UUID_MAP, FieldSchema
 from edgeshard.index.payload.values import Extracted, Packed
 from edgeshard.segment.batch import Mask, Offsets
 from edgeshard.storage import files
@@ -143,11 +143,11 @@ class PayloadIndexes:
         if not file.exists():
             return cls(directory, {}, appendable=appendable)
         try:
-            config = msgspec.json.decode(files.read_file(file, 16 << 20))
+            config = files.parse_json(files.read_file(file, 16 << 20))
             indexes = cls(directory, dict(config["indexed_fields"]), appendable=appendable)
             for field in indexes.schema:
                 indexes._look_at(indexes._field(field), config.get("indexed_types", {}).get(field))
-        except (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CorruptedError(file, f"not a payload index configuration: {error}") from error
         return indexes
 
@@ -205,20 +205,34 @@ class PayloadIndexes:
 
     def _make_view(self, field: FieldSchema) -> Any:
         assert self.segment is not None
+
+        def report(reason: str) -> None:
+            self._to_rebuild(field.field, reason)
+
         if TEXT in field.kinds:
+            from edgeshard.index.payload.opened import OpenedTextIndex
             from edgeshard.index.payload.text import TextIndex
 
-            directory = self.path / field.directory(TEXT) if self._usable(field) else None
-            return TextIndex(field, self.segment, directory, lambda reason: self._to_rebuild(field.field, reason))
+            if self._usable(field):
+                return OpenedTextIndex(self.path, field, self.segment, report)
+            return TextIndex(field, self.segment, None, report)
+        view = self._column_view(field)
+        if self._usable(field):
+            from edgeshard.index.payload.opened import OpenedIndex
+
+            return OpenedIndex(self.path, field, self.segment.count, report, view)
+        return view
+
+    def _column_view(self, field: FieldSchema) -> Any:
+        """What makes a field's column answer as an index of its type."""
         if UUID_MAP in field.kinds:
             from edgeshard.index.payload.uuids import UuidIndex
 
             return UuidIndex(field, self.segment)
-        if field.kinds[0] == KEYWORD and not self.appendable and field.nested is None:
-            from edgeshard.index.payload.keywords import KeywordIndex
+        if field.type in ("integer", "geo"):
+            from edgeshard.index.payload.typed import TypedIndex
 
-            directory = self.path / field.directory(KEYWORD)
-            return KeywordIndex(directory, lambda reason: self._to_rebuild(field.field, reason))
+            return TypedIndex(field, self.segment)
         return None
 
     def _usable(self, field: FieldSchema) -> bool:
@@ -231,9 +245,10 @@ class PayloadIndexes:
         assert self.segment is not None
         from edgeshard.index.payload.values import values_of
 
-        known = self._field(field)
-        if TEXT in known.kinds:
-            return int(np.count_nonzero(self.get(field).filled(self.segment.count) & self.segment.live_mask()))
+        known, view = self._field(field), self.get(field)
+        filled = None if view is None else view.filled(self.segment.count)
+        if filled is not None:
+            return int(np.count_nonzero(filled & self.segment.live_mask()))
         column = self.segment.columns.column(known.path)
         places, _ = values_of(column, known.kinds[0])
         owners = places if column.owners is None else column.owners[places]

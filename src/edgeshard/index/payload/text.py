@@ -15,11 +15,11 @@ import numpy as np
 
 from edgeshard import _native
 from edgeshard.errors import CorruptedError
+from edgeshard.index.payload.conditions import only_match
 from edgeshard.index.payload.mutable import tokenizer_of
 from edgeshard.index.payload.schema import FieldSchema
 from edgeshard.index.payload.text_files import POSTINGS, open_text_files
 from edgeshard.index.payload.text_memory import TextMemory
-from edgeshard.index.payload.uuids import only_match
 from edgeshard.index.payload.values import Array, Mask, Offsets
 
 Native: TypeAlias = "_native.TextIndex"

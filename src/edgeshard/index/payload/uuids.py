@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgeshard import _native
+from edgeshard.index.payload.conditions import only_match
 from edgeshard.index.payload.schema import FieldSchema
 from edgeshard.index.payload.values import Array, Mask, uuids_of
 
@@ -27,6 +28,10 @@ class UuidIndex:
 
     def changed(self, offsets: Array) -> None:
         """Points have new payloads: the column follows them."""
+
+    def filled(self, count: int) -> Mask | None:
+        """Nothing: the column knows which points have a value."""
+        return None
 
     def mask(self, condition: Any, count: int) -> Mask | None:
         """``(count,) bool`` of the points that pass a match of UUIDs; None for any other condition."""
@@ -58,14 +63,6 @@ class UuidIndex:
         by_code = np.isin(pairs, asked.view([("low", "<u8"), ("high", "<u8")]).reshape(-1)) & valid
         hits: Mask = by_code.take(column.codes, mode="clip")
         return hits
-
-
-def only_match(condition: Any) -> Any:
-    """The match of a field condition that asks nothing else; None for other conditions."""
-    if type(condition).__name__ != "FieldCondition":
-        return None
-    others = ("range", "geo_bounding_box", "geo_radius", "geo_polygon", "values_count", "is_empty", "is_null")
-    return None if any(getattr(condition, name) is not None for name in others) else condition.match
 
 
 def parse(texts: list[str]) -> tuple[Array, Mask]:

@@ -1,0 +1,85 @@
+"""Flag files: which points hold true and false, which hold values and nulls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeshard.index.payload.conditions import only_clause, wanted_values
+from edgeshard.index.payload.mutable import FLAG_NAMES
+from edgeshard.index.payload.values import Mask
+from edgeshard.storage.flags import Flags
+
+
+def _opened(directory: Path, kind: str) -> tuple[Flags, Flags]:
+    first, second = FLAG_NAMES[kind]
+    return Flags.open(directory / first, read_only=True), Flags.open(directory / second, read_only=True)
+
+
+class BoolFiles:
+    """Which points have true, and which false.
+
+    Args:
+        directory: of the index.
+        kind: of the index.
+        points: offsets of the segment.
+
+    Raises:
+        CorruptedError: a file is missing or damaged.
+    """
+
+    __slots__ = ("_falses", "_trues")
+
+    def __init__(self, directory: Path, kind: str, points: int) -> None:
+        self._trues, self._falses = _opened(directory, kind)
+
+    def mask(self, condition: Any, count: int) -> Mask | None:
+        """Points that match booleans."""
+        name, match = only_clause(condition)
+        wanted = wanted_values(match, bool) if name == "match" else None
+        if wanted is None:
+            return None
+        mask = np.zeros(count, np.bool_)
+        for value in set(wanted):
+            mask |= (self._trues if value else self._falses).mask(count)
+        return mask
+
+    def filled(self, count: int) -> Mask:
+        """Points with a boolean."""
+        return self._trues.mask(count) | self._falses.mask(count)
+
+
+class NullFiles:
+    """Which points have values, and which nulls.
+
+    Args:
+        directory: of the index.
+        kind: of the index.
+        points: offsets of the segment.
+
+    Raises:
+        CorruptedError: a file is missing or damaged.
+    """
+
+    __slots__ = ("_is_null", "_values")
+
+    def __init__(self, directory: Path, kind: str, points: int) -> None:
+        self._values, self._is_null = _opened(directory, kind)
+
+    def mask(self, condition: Any, count: int) -> Mask | None:
+        """Points whose values are all empty, or that have a null; a value that is not empty; None for the rest."""
+        name = type(condition).__name__
+        clause, content = only_clause(condition)
+        if name == "IsEmptyCondition":
+            return np.logical_not(self._values.mask(count))
+        if name == "IsNullCondition" or (clause == "is_null" and content):
+            return np.array(self._is_null.mask(count))
+        if clause == "is_empty" and not content:
+            return np.array(self._values.mask(count))
+        return None
+
+    def filled(self, count: int) -> Mask:
+        """Points with a value."""
+        return self._values.mask(count)

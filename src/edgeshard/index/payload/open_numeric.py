@@ -1,0 +1,109 @@
+"""Numeric files: values with their points, in order of value."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from edgeshard import _native
+from edgeshard.errors import CorruptedError
+from edgeshard.filter.values import number_bounds
+from edgeshard.index.payload import schema
+from edgeshard.index.payload.conditions import dates_within, integers_within, only_clause
+from edgeshard.index.payload.open_parts import PointValues, mapped
+from edgeshard.index.payload.values import Mask
+from edgeshard.storage import files
+
+FILE = "data.bin"
+COUNTS = "histogram_config.json"
+_PAIR_BYTES = 16
+
+
+class NumericFiles:
+    """Points by integer, number or date.
+
+    Args:
+        directory: of the index.
+        kind: of the index.
+        points: offsets of the segment.
+
+    Raises:
+        CorruptedError: the file is missing or damaged.
+    """
+
+    __slots__ = ("_data", "_directory", "_kind", "_points", "_values")
+
+    def __init__(self, directory: Path, kind: str, points: int) -> None:
+        self._directory = directory
+        self._kind = kind
+        self._points = points
+        data = mapped(directory / FILE)
+        if len(data) % _PAIR_BYTES:
+            raise CorruptedError(directory / FILE, f"{len(data)} bytes are no whole number of pairs")
+        self._data = data
+        self._values = data.view("<f8" if kind == schema.FLOAT else "<i8")[::2]
+        expected = _pairs(directory / COUNTS)
+        if len(self._values) != expected:
+            raise CorruptedError(directory / FILE, f"{len(self._values)} pairs instead of {expected}")
+        owners = data.view("<u4")[2::4]
+        if len(owners) and int(owners.max()) >= points:
+            raise CorruptedError(directory / FILE, f"it names a point, the segment has {points}")
+        ordered = self._values[1:] >= self._values[:-1]
+        if not bool(ordered.all()):
+            raise CorruptedError(directory / FILE, "its values are out of order", int(np.argmin(ordered)) * _PAIR_BYTES)
+
+    def mask(self, condition: Any, count: int) -> Mask | None:
+        """Points with a value inside of a range."""
+        name, bounds = only_clause(condition)
+        places = self._places(bounds) if name == "range" else None
+        if places is None:
+            return None
+        first, last = places
+        try:
+            mask: Mask = _native.mark_pairs(self._data, first, max(first, last), self._points)
+        except ValueError as error:
+            raise CorruptedError(self._directory / FILE, str(error)) from error
+        return mask[:count] if count <= self._points else np.append(mask, np.zeros(count - self._points, np.bool_))
+
+    def _places(self, bounds: Any) -> tuple[int, int] | None:
+        """The pairs inside of a range, from the first to before the last."""
+        values = self._values
+        if self._kind == schema.FLOAT:
+            return _floats(values, bounds)
+        limits = dates_within(bounds) if self._kind == schema.DATETIME else integers_within(bounds)
+        return None if limits is None else (bisect_left(values, limits[0]), bisect_right(values, limits[1]))
+
+    def filled(self, count: int) -> Mask:
+        """Points with a value."""
+        return PointValues(self._directory, self._points).filled(count)
+
+
+def _pairs(path: Path) -> int:
+    """How many pairs the index says it has."""
+    try:
+        return int(msgspec.json.decode(files.read_file(path, 1 << 16))["total_count"])
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
+        raise CorruptedError(path, f"not the settings of a histogram: {error}") from error
+
+
+def _floats(values: Any, bounds: Any) -> tuple[int, int] | None:
+    if type(bounds).__name__ != "RangeFloat":
+        return None
+    limits = number_bounds(bounds)
+    if limits is None:
+        return 0, 0
+    gte, gt, lte, lt = limits
+    low, high = 0, len(values)
+    if gte is not None:
+        low = bisect_left(values, gte)
+    if gt is not None:
+        low = max(low, bisect_right(values, gt))
+    if lte is not None:
+        high = bisect_right(values, lte)
+    if lt is not None:
+        high = min(high, bisect_left(values, lt))
+    return low, high
