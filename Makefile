@@ -20,9 +20,9 @@ long: $(VENV)/.dev           ## the full-size form of every bounded test, under 
 	$(MAKE) sanitize
 	$(MAKE) fuzz MINUTES=15
 
-sanitize: $(VENV)/.dev       ## native code under AddressSanitizer with UBSan, and under ThreadSanitizer
-	$(BIN)/python tools/sanitize.py address
-	$(BIN)/python tools/sanitize.py thread
+SANITIZER ?= address
+sanitize: $(VENV)/.dev       ## native code under AddressSanitizer with UBSan; SANITIZER=thread for ThreadSanitizer
+	$(BIN)/python tools/sanitize.py $(SANITIZER)
 
 MINUTES ?= 60
 fuzz: $(VENV)/.dev           ## coverage-guided fuzzing of every parser: make fuzz MINUTES=60
