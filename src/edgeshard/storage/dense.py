@@ -172,6 +172,10 @@ class ChunkedDense:
         self._rows.fill(count, self._placeholder)
         self._flags.set(np.arange(before, count, dtype=np.uint32), True)
 
+    def cut(self, count: int) -> None:
+        """Forget the rows from ``count`` on, which belong to no point."""
+        self._rows.cut(count)
+
     @property
     def dirty_bytes(self) -> int:
         """About how much the next flush will write."""
