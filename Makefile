@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test lint build wheel clean long
+.PHONY: demo test lint build wheel clean long fuzz sanitize
 
 demo: $(VENV)/.demo          ## the main job on real data
 	$(BIN)/python examples/demo.py
@@ -15,8 +15,19 @@ test: $(VENV)/.dev           ## everything CI checks: linters, types, tests
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
-long: $(VENV)/.dev           ## the full-size form of every bounded test
+long: $(VENV)/.dev           ## the full-size form of every bounded test, under sanitizers too
 	$(BIN)/python -m pytest -m long
+	$(MAKE) sanitize
+	$(MAKE) fuzz MINUTES=15
+
+sanitize: $(VENV)/.dev       ## native code under AddressSanitizer with UBSan, and under ThreadSanitizer
+	$(BIN)/python tools/sanitize.py address
+	$(BIN)/python tools/sanitize.py thread
+
+MINUTES ?= 60
+fuzz: $(VENV)/.dev           ## coverage-guided fuzzing of every parser: make fuzz MINUTES=60
+	$(BIN)/pip install -q "atheris>=3"
+	$(BIN)/python tests/fuzz/run.py $(MINUTES)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

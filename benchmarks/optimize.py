@@ -11,6 +11,7 @@ queries with ef 64, against an exact search of the same shard.
   1,000 KB, so that every value gets links of its own.
 * ``add 5 %``: the other points go into the optimised shard.
 * ``delete 15 %``: and some are deleted; the threshold of the vacuum is 10 %.
+* ``load``: vectors placed Cold: by how much a process grows that loads the optimised shard, and 100 queries later.
 
 What it does not show: time on the wall (graph.py --threads), other processes' share of the machine.
 """
@@ -94,10 +95,20 @@ def optimise(mod: Any, shard: Any, queries: np.ndarray) -> dict[str, float]:
     return {"cpu_s": spent, "peak_mb": peak / 1024, "recall": recall}
 
 
+def load(mod: Any, path: str, queries: np.ndarray) -> dict[str, float]:
+    """MB by which this process grows."""
+    before = memory_kb("VmRSS")
+    shard = mod.EdgeShard.load(path)
+    loaded = memory_kb("VmRSS") - before
+    nearest(mod, shard, queries[:100], mod.SearchParams(hnsw_ef=EF))
+    return {"loaded_mb": loaded / 1024, "searched_mb": (memory_kb("VmRSS") - before) / 1024}
+
+
 def child(mod: Any, path: str, indexed: bool, rows: np.ndarray, queries: np.ndarray) -> dict[str, Any]:
     """All steps with one engine."""
+    memory = mod.Memory.Cold if indexed else None
     config = mod.EdgeConfig(
-        vectors=mod.EdgeVectorParams(size=rows.shape[1], distance=mod.Distance.Cosine),
+        vectors=mod.EdgeVectorParams(size=rows.shape[1], distance=mod.Distance.Cosine, memory=memory),
         hnsw_config=mod.HnswIndexConfig(16, 100, 1000 if indexed else 10_000),
         optimizers=mod.EdgeOptimizersConfig(indexing_threshold=1000, deleted_threshold=0.1, default_segment_number=2),
     )
@@ -114,6 +125,7 @@ def child(mod: Any, path: str, indexed: bool, rows: np.ndarray, queries: np.ndar
         gone = np.random.default_rng(1).choice(len(rows), int(0.15 * len(rows)), replace=False)
         shard.update(mod.UpdateOperation.delete_points([int(point) for point in gone]))
         results["delete 15 %"] = optimise(mod, shard, queries)
+    shard.close()
     return results
 
 
@@ -123,9 +135,16 @@ def run(engine: str, indexed: bool, arguments: list[str]) -> dict[str, dict[str,
         command = [sys.executable, __file__, *arguments, "--child", engine, "--path", f"{folder}/shard"]
         if indexed:
             command.append("--indexed")
-        out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    found: dict[str, dict[str, float]] = json.loads(out.splitlines()[-1])
+        found = last_line(command)
+        if indexed:
+            found["load"] = last_line([*command, "--load"])
     return found
+
+
+def last_line(command: list[str]) -> Any:
+    """What a child prints last."""
+    out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return json.loads(out.splitlines()[-1])
 
 
 def main() -> None:
@@ -136,15 +155,22 @@ def main() -> None:
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--path", help=argparse.SUPPRESS)
     parser.add_argument("--indexed", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--load", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         rows, queries = data(options)
+        if options.load:
+            print(json.dumps(load(__import__(options.child), options.path, queries)))
+            return
         print(json.dumps(child(__import__(options.child), options.path, options.indexed, rows, queries)))
         return
     table = Table("optimize-clustered" if options.clustered else "optimize")
     for indexed in (False, True):
         ours, theirs = (run(engine, indexed, sys.argv[1:]) for engine in ENGINES)
-        for step in ours:
+        for key, what in (("loaded_mb", "load, Cold: memory"), ("searched_mb", "load, Cold: memory after 100 queries")):
+            if indexed:
+                table.row(what, ours["load"][key], theirs["load"][key], "MB", ">= 1x")
+        for step in [step for step in ours if step != "load"]:
             name = f"{step}, two keyword indexes" if indexed else step
             target = {"build": ">= 4x" if indexed else ">= 2x"}.get(step, "> 1x")
             table.row(f"{name}: CPU", ours[step]["cpu_s"], theirs[step]["cpu_s"], "s", target)

@@ -109,8 +109,10 @@ def curves(shards: dict[Any, Any], queries: np.ndarray) -> dict[str, Curve]:
         params = edgeshard.SearchParams(hnsw_ef=ef)
         return each_us([lambda q=q: ours.query_arrays(q, limit=K, params=params) for q in queries])
 
+    batches = {ef: edgeshard.QueryBatchRequest(asked(edgeshard, ef)) for ef in EFS}
+
     def batch(ef: int) -> list[list[Any]]:
-        return ours.query_batch(edgeshard.QueryBatchRequest(asked(edgeshard, ef)))
+        return ours.query_batch(batches[ef])
 
     def spread(call: Callable[[int], Any]) -> Callable[[int], float]:
         def timed(ef: int) -> float:

@@ -125,7 +125,7 @@ nb::object train(nb::object rows, nb::object bounds, unsigned iterations, uint64
                 std::copy_n(centroids.data() + j * width, width, out.data + j * dim + first);
         }
     });
-    return out.array;
+    return std::move(out.array);  // without the GIL no reference may be counted
 }
 
 nb::object encode(const RecordCodec& self, nb::object rows, unsigned threads) {
@@ -137,7 +137,7 @@ nb::object encode(const RecordCodec& self, nb::object rows, unsigned threads) {
     parallel_for(in.shape(0), 64, workers, [&](size_t begin, size_t end) {
         codec.encode(in.data<float>() + begin * codec.dim(), end - begin, out.data + begin * codec.stride());
     });
-    return out.array;
+    return std::move(out.array);
 }
 
 nb::object decode(const RecordCodec& self, nb::object records, unsigned threads) {
@@ -166,7 +166,7 @@ nb::object rotate(const RecordCodec& self, nb::object rows) {
     auto out = new_array<float>({in.shape(0), codec->options().padded});
     nb::gil_scoped_release release;
     codec->rotate(in.data<float>(), in.shape(0), out.data);
-    return out.array;
+    return std::move(out.array);
 }
 
 nb::tuple topk(const RecordCodec& self, nb::object queries, nb::list chunks, nb::object mask, nb::object offsets,
@@ -205,7 +205,7 @@ nb::object score(const RecordCodec& self, nb::object queries, nb::list chunks, n
     const Isa use = to_isa(isa);
     nb::gil_scoped_release release;
     score_rows(*self.codec, r.rows, q.data<float>(), q.shape(0), chosen, out.data, threads, use);
-    return out.array;
+    return std::move(out.array);
 }
 
 nb::object maxsim(const RecordCodec& self, nb::object query, nb::list chunks, nb::object first, nb::object count,
@@ -228,7 +228,7 @@ nb::object maxsim(const RecordCodec& self, nb::object query, nb::list chunks, nb
     nb::gil_scoped_release release;
     score_points(*self.codec, r.rows, {f.data<uint32_t>(), c.data<uint32_t>()}, q.data<float>(), q.shape(0), chosen,
                  out.data, threads, use);
-    return out.array;
+    return std::move(out.array);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -16,11 +17,24 @@ import edgeshard
 CHILD = Path(__file__).parent.parent / "support" / "damaged_shards.py"
 
 
-def run_cases(engine: str, shard: Path, scratch: Path, first: int, count: int, verify: bool = False) -> list[str]:
-    """``outcome kind file detail`` of every case; a child that dies is started again behind the case."""
+def run_cases(
+    engine: str, shard: Path, scratch: Path, first: int, count: int, *, verify: bool = False, bare: bool = False
+) -> list[str]:
+    """``outcome kind file detail`` of every case; a child that dies is started again behind the case.
+
+    Args:
+        engine: name of the module.
+        shard: damaged in copies.
+        scratch: for the copies.
+        first: number of the first case.
+        count: of cases.
+        verify: compare every checksum.
+        bare: without checksums.
+    """
     lines: list[str] = []
     number, stop = first, first + count
-    environment = {**os.environ, "EDGESHARD_TEST_VERIFY": "1" if verify else "0"}
+    settings = {"EDGESHARD_TEST_VERIFY": "1" if verify else "0", "EDGESHARD_TEST_BARE": "1" if bare else "0"}
+    environment = {**os.environ, **settings}
     while number < stop:
         folder = scratch / str(number)
         folder.mkdir(parents=True)
@@ -56,9 +70,28 @@ def test_damage(tmp_path: Path) -> None:
     assert Counter(line.split()[0] for line in lines)["refused"] > 20
 
 
+def test_damage_without_checksums(tmp_path: Path) -> None:
+    make_shard(edgeshard, tmp_path / "shard")
+    lines = run_cases("edgeshard", tmp_path / "shard", tmp_path / "scratch", 3000, 60, bare=True)
+    broken = [line for line in bad(lines) if not line.startswith("silent")]  # nothing tells a flipped bit of a vector
+    assert not broken, "\n".join(broken)
+
+
 @pytest.mark.long
 @pytest.mark.timeout(7200)
-def test_much_damage(tmp_path: Path) -> None:
-    make_shard(edgeshard, tmp_path / "shard")
-    lines = run_cases("edgeshard", tmp_path / "shard", tmp_path / "scratch", 1000, 2000, verify=True)
+@pytest.mark.parametrize("rich", [True, False])
+def test_much_damage(rich: bool, tmp_path: Path) -> None:
+    make_shard(edgeshard, tmp_path / "shard", rich=rich)
+    lines = run_cases("edgeshard", tmp_path / "shard", tmp_path / "scratch", 10_000, 1000, verify=True)
     assert not bad(lines), "\n".join(bad(lines))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("writer", ["edgeshard", "qdrant_edge"])
+def test_much_damage_without_checksums(writer: str, tmp_path: Path) -> None:
+    (tmp_path / "shard").mkdir()
+    make_shard(importlib.import_module(writer), tmp_path / "shard", rich=True)
+    lines = run_cases("edgeshard", tmp_path / "shard", tmp_path / "scratch", 20_000, 500, bare=True)
+    broken = [line for line in bad(lines) if not line.startswith("silent")]
+    assert not broken, "\n".join(broken)

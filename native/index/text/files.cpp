@@ -165,20 +165,19 @@ Postings TextFiles::postings(uint32_t token, Kept& kept) {
     return *list;
 }
 
-// Where the positions of each posting start, in bytes, and the end.
-std::vector<uint32_t> TextFiles::position_starts(const List& list) const {
-    const std::string_view file = views_.postings;
-    std::vector<uint32_t> starts;
-    starts.reserve(list.size() + 1);
-    for (uint32_t chunk = 0; chunk < list.chunks; ++chunk)
-        for (size_t i = 0; i < kBlock; ++i)
-            starts.push_back(load<uint32_t>(file, list.start + 4 + chunk * (8 + kBlock * 4) + 8 + 4 * i));
-    for (uint32_t i = 0; i < list.rest; ++i) starts.push_back(load<uint32_t>(file, list.rest_at + 8 * i + 4));
-    starts.push_back(list.position_bytes);
-    for (size_t i = 0; i < starts.size(); ++i)
-        if (starts[i] % 4 || (i && starts[i] < starts[i - 1]))
-            throw DamagedFile("the positions of a list are out of order", list.start);
-    return starts;
+// Where the positions of a posting are, from the first byte to the end.
+std::pair<uint64_t, uint64_t> TextFiles::positions_of(const List& list, size_t posting) const {
+    const auto start_of = [&](size_t i) -> uint32_t {
+        if (i == list.size()) return list.position_bytes;
+        const size_t full = size_t{list.chunks} * kBlock;
+        const uint64_t at = i < full ? list.start + 4 + i / kBlock * (8 + kBlock * 4) + 8 + 4 * (i % kBlock)
+                                     : list.rest_at + 8 * (i - full) + 4;
+        return load<uint32_t>(views_.postings, at);
+    };
+    const uint32_t from = start_of(posting), to = start_of(posting + 1);
+    if (from % 4 || to % 4 || from > to || to > list.position_bytes)
+        throw DamagedFile("the positions of a list are out of order", list.start);
+    return {list.positions_at + from, list.positions_at + to};
 }
 
 std::vector<uint32_t> TextFiles::with_phrase(const std::vector<uint32_t>& tokens,
@@ -187,21 +186,17 @@ std::vector<uint32_t> TextFiles::with_phrase(const std::vector<uint32_t>& tokens
     struct Place {
         Postings postings;
         List list;
-        std::vector<uint32_t> starts;
     };
     Kept kept;
     std::vector<Place> places;
-    for (const uint32_t token : tokens) {
-        const List list = list_of(token);
-        places.push_back({postings(token, kept), list, position_starts(list)});
-    }
+    for (const uint32_t token : tokens) places.push_back({postings(token, kept), list_of(token)});
     std::vector<uint32_t> found, first, next;
     const auto read = [&](const Place& place, uint32_t document, std::vector<uint32_t>& out) {
         const auto at = std::lower_bound(place.postings.begin(), place.postings.end(), document,
                                          [](const Posting& p, uint32_t wanted) { return p.document < wanted; });
-        const size_t i = static_cast<size_t>(at - place.postings.begin());
-        out.resize((place.starts[i + 1] - place.starts[i]) / 4);
-        std::memcpy(out.data(), views_.postings.data() + place.list.positions_at + place.starts[i], out.size() * 4);
+        const auto [from, to] = positions_of(place.list, static_cast<size_t>(at - place.postings.begin()));
+        out.resize((to - from) / 4);
+        std::memcpy(out.data(), views_.postings.data() + from, out.size() * 4);
     };
     for (const uint32_t document : candidates) {
         read(places[0], document, first);
@@ -238,8 +233,8 @@ const std::vector<uint32_t>& TextFiles::lengths() {
 
 void TextFiles::check() {
     for (uint32_t token = 0; token < tokens_; ++token) {
-        unpack(token);
-        if (views_.positions) position_starts(list_of(token));
+        const size_t postings = unpack(token).size();
+        for (size_t i = 0; views_.positions && i < postings; ++i) positions_of(list_of(token), i);
     }
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 #include <mutex>
 #include <unordered_map>
+#include <utility>
 
 #include "index/payload_mph.hpp"
 #include "index/text/source.hpp"
@@ -48,7 +49,7 @@ private:
     std::vector<Posting> unpack(uint32_t token) const;
     void unpack_documents(const List& list, std::vector<Posting>& out) const;
     void unpack_counts(uint32_t token, std::vector<Posting>& out) const;
-    std::vector<uint32_t> position_starts(const List& list) const;
+    std::pair<uint64_t, uint64_t> positions_of(const List& list, size_t posting) const;
 
     TextFileViews views_;
     payload::MapFile vocabulary_;

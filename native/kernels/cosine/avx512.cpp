@@ -12,9 +12,7 @@ float cosine_u8_avx512(const void* a, const void* b, size_t dim) {
         aa = add_products_u8(aa, x, x);
         bb = add_products_u8(bb, y, y);
     });
-    return cosine_from_sums(static_cast<uint32_t>(_mm512_reduce_add_epi32(ab)),
-                            static_cast<uint32_t>(_mm512_reduce_add_epi32(aa)),
-                            static_cast<uint32_t>(_mm512_reduce_add_epi32(bb)));
+    return cosine_from_sums(sum_u32(ab), sum_u32(aa), sum_u32(bb));
 }
 
 }  // namespace edgeshard

@@ -14,7 +14,7 @@ float dot_f16_avx512(const void* a, const void* b, size_t dim) { return pair<Dot
 float dot_u8_avx512(const void* a, const void* b, size_t dim) {
     __m512i sum = _mm512_setzero_si512();
     for_each_64(a, b, dim, [&](__m512i x, __m512i y) { sum = add_products_u8(sum, x, y); });
-    return static_cast<float>(static_cast<uint32_t>(_mm512_reduce_add_epi32(sum)));
+    return static_cast<float>(sum_u32(sum));
 }
 
 void dot_tile_f32_avx512(const void* queries, size_t stride_bytes, const void* row, size_t dim, float* sims) {

@@ -112,6 +112,15 @@ inline void for_each_64(const void* a, const void* b, size_t dim, F&& step) {
     }
 }
 
+// Sum of the lanes modulo 2^32. _mm512_reduce_add_epi32 adds its last two as signed numbers, which may overflow.
+inline uint32_t sum_u32(__m512i lanes) {
+    const __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(lanes), _mm512_extracti64x4_epi64(lanes, 1));
+    __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+    sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0x4E));
+    sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0xB1));
+    return static_cast<uint32_t>(_mm_cvtsi128_si32(sum));
+}
+
 // sum + the 64 products of two vectors of bytes, in sixteen 32-bit lanes.
 inline __m512i add_products_u8(__m512i sum, __m512i a, __m512i b) {
     const __m512i zero = _mm512_setzero_si512();

@@ -17,7 +17,7 @@ float l2_u8_avx512(const void* a, const void* b, size_t dim) {
         const __m512i d = _mm512_or_si512(_mm512_subs_epu8(x, y), _mm512_subs_epu8(y, x));  // |x - y|
         sum = add_products_u8(sum, d, d);
     });
-    return -static_cast<float>(static_cast<uint32_t>(_mm512_reduce_add_epi32(sum)));
+    return -static_cast<float>(sum_u32(sum));
 }
 
 void l2_tile_f32_avx512(const void* queries, size_t stride_bytes, const void* row, size_t dim, float* sims) {

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeshard import _native
+from edgeshard.index.codes_budget import BUDGET, coded_bytes
+from edgeshard.models.options import options
 
 Offsets: TypeAlias = NDArray[np.uint32]
 Sims: TypeAlias = NDArray[np.float32]
@@ -59,9 +61,23 @@ class FlatIndex:
         use_codes: whether byte codes may be derived (a quarter of the vectors' size in memory); never for
             Manhattan or for storages that are not float32.
         threads: at most this many, 0 = as many as the work deserves.
+
+    Attributes:
+        cold: the vectors are not to take memory: no codes unless ``options.codes_for_cold_vectors``.
     """
 
-    __slots__ = ("_codes", "_distance", "_lock", "_scanned", "_source", "_stale", "_threads", "_use_codes")
+    __slots__ = (
+        "__weakref__",
+        "_codes",
+        "_distance",
+        "_lock",
+        "_scanned",
+        "_source",
+        "_stale",
+        "_threads",
+        "_use_codes",
+        "cold",
+    )  # fmt: skip
 
     def __init__(self, source: RowSource, distance: int, *, use_codes: bool = True, threads: int = 0) -> None:
         self._source = source
@@ -72,6 +88,7 @@ class FlatIndex:
         self._stale: list[Offsets] = []
         self._scanned = 0
         self._lock = threading.Lock()
+        self.cold = False
 
     def search(
         self, queries: NDArray[Any], k: int, *, mask: Mask | None = None, offsets: Offsets | None = None
@@ -130,17 +147,14 @@ class FlatIndex:
     def all_codes(self) -> _native.Codes8 | None:
         """Codes of all rows, made now if there are none yet; None where there can be none."""
         chunks = self._source.chunks()
-        if not self._use_codes or not chunks or chunks[0].dtype != np.float32:
+        if not self._may_code(chunks):
             return None
         with self._lock:
-            if self._codes is None:
-                self._codes = _native.Codes8(chunks[0].shape[1])
-            self._catch_up(self._codes, chunks)
-            return self._codes
+            return self._current_codes(chunks)
 
     def _codes_for(self, chunks: list[NDArray[Any]], scanning: int) -> _native.Codes8 | None:
         """Return codes that describe ``chunks``, if there are any or it is time to build them."""
-        if not self._use_codes or not chunks or chunks[0].dtype != np.float32:
+        if not self._may_code(chunks):
             return None
         rows = sum(map(len, chunks))
         with self._lock:
@@ -148,9 +162,24 @@ class FlatIndex:
                 self._scanned += scanning
                 if rows < CODES_MIN_ROWS or self._scanned < CODES_AFTER_SCANS * rows:
                     return None
-                self._codes = _native.Codes8(chunks[0].shape[1])
-            self._catch_up(self._codes, chunks)
-            return self._codes
+            return self._current_codes(chunks)
+
+    def _may_code(self, chunks: list[NDArray[Any]]) -> bool:
+        if not self._use_codes or not chunks or chunks[0].dtype != np.float32:
+            return False
+        return not self.cold or options.codes_for_cold_vectors
+
+    def _current_codes(self, chunks: list[NDArray[Any]]) -> _native.Codes8 | None:
+        """The codes of all rows; None, and none are kept, where there is no memory for them."""
+        rows, dim = sum(map(len, chunks)), chunks[0].shape[1]
+        codes = self._codes or _native.Codes8(dim)
+        if rows > codes.count and not BUDGET.reserve(self, coded_bytes(rows, dim)):
+            self._codes, self._stale, self._scanned = None, [], 0
+            BUDGET.release(self)
+            return None
+        self._codes = codes
+        self._catch_up(codes, chunks)
+        return codes
 
     def _catch_up(self, codes: _native.Codes8, chunks: list[NDArray[Any]]) -> None:
         known, start = codes.count, 0

@@ -12,12 +12,17 @@ class Options:
         allow_nonfinite_vectors: store NaN and infinity in vectors. ``qdrant_edge`` does; such a point is
             never found and, under cosine, one NaN spoils the whole vector, so the default refuses them. Query
             vectors may always hold them (and find nothing).
+        codes_limit_bytes: memory that byte codes, which make searches faster, may take in all shards together; None for
+            a quarter of the machine's memory, 0 for none. What is built already stays.
+        codes_for_cold_vectors: build them for vectors placed ``Memory.Cold`` too.
     """
 
-    __slots__ = ("allow_nonfinite_vectors",)
+    __slots__ = ("allow_nonfinite_vectors", "codes_for_cold_vectors", "codes_limit_bytes")
 
     def __init__(self) -> None:
         self.allow_nonfinite_vectors = False
+        self.codes_limit_bytes: int | None = None
+        self.codes_for_cold_vectors = False
 
 
 options = Options()

@@ -178,11 +178,11 @@ def read_segment_config(path: Path, *, complete: bool = True) -> SegmentConfig:
     file = path / SEGMENT_FILE
     data = files.read_file(file, 64 << 20)
     try:
-        state = msgspec.json.decode(data)
+        state = files.parse_json(data)
         if version < VERSION:
             state = _migrated(state)
         return _parse(state)
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CorruptedError(file, f"failed to load segment: {type(error).__name__}: {error}") from error
 
 

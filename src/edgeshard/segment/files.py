@@ -7,6 +7,7 @@ short. Nothing here deletes a segment that holds data.
 from __future__ import annotations
 
 import uuid
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,8 @@ def open_segment(path: Path, *, read_only: bool = False, complete: bool = True) 
     ids = _open_ids(path, appendable, read_only)
     fields = {name: _open_field(path, name, spec, config, ids, read_only=read_only) for name, spec in schema.items()}
     segment = Segment(path, config, ids, payload, fields, PayloadIndexes.open(path, appendable=appendable))
+    for name, field in fields.items():
+        _check_entries(segment, name, field, read_only)
     if not read_only:
         _repair(segment)
     return segment
@@ -207,6 +210,24 @@ def _open_ids(path: Path, appendable: bool, read_only: bool) -> IdTracker:
     if (path / "id_tracker.mappings").exists():
         return ImmutableIdTracker.open(path, read_only=read_only)
     return MutableIdTracker.open(path, read_only=read_only)
+
+
+def _check_entries(segment: Segment, name: str, field: Field, read_only: bool) -> None:
+    """Compare how many vectors there are with how many points.
+
+    In an appendable segment both ends may lag behind after a crash of another engine, whose files reach the disk one
+    by one; its log makes up for it. What is left then was lost, which is said.
+    """
+    if not isinstance(field, (DenseField, MultiField)) or field.storage.count == segment.count:
+        return
+    directory = vector_directory(segment.path, name)
+    reason = f"{field.storage.count} vectors for {segment.count} points"
+    if not field.writable or isinstance(field.storage, MatrixDense):
+        raise CorruptedError(directory, reason)
+    if not read_only:
+        field.storage.cut(segment.count)
+    advice = "what the log does not bring back is lost"
+    warnings.warn(f"{directory}: {reason}; {advice}", RuntimeWarning, stacklevel=3)
 
 
 def _repair(segment: Segment) -> None:

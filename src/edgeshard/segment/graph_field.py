@@ -46,12 +46,13 @@ class Graph:
 
     Attributes:
         broken: the files are missing or damaged: scan instead.
+        pinned: keep the links in memory instead of reading the mapped file.
         inline: the vectors are kept inside the links; results are then always re-scored, as in Qdrant.
     """
 
     __slots__ = (
-        "_config", "_flat", "_graph", "_lock", "_settled", "_walks", "broken", "directory", "inline", "records",
-        "spec", "storage",
+        "_config", "_flat", "_graph", "_lock", "_settled", "_walks", "broken", "directory", "inline", "pinned",
+        "records", "spec", "storage",
     )  # fmt: skip
 
     def __init__(
@@ -67,7 +68,7 @@ class Graph:
         self.spec = spec
         self.records = records
         self.broken = not directory.is_dir()
-        self.inline = False
+        self.inline = self.pinned = False
         self._config = None if self.broken else HnswConfig.read(directory)
         self._graph: HnswGraph | None = None
         self._flat = flat
@@ -108,6 +109,7 @@ class Graph:
                         self.spec.distance,
                         row_table=self._row_table(),
                         records=self.records,
+                        in_memory=self.pinned,
                     )
                 if wants_codes:
                     assert self._flat is not None

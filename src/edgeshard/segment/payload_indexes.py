@@ -143,11 +143,11 @@ class PayloadIndexes:
         if not file.exists():
             return cls(directory, {}, appendable=appendable)
         try:
-            config = msgspec.json.decode(files.read_file(file, 16 << 20))
+            config = files.parse_json(files.read_file(file, 16 << 20))
             indexes = cls(directory, dict(config["indexed_fields"]), appendable=appendable)
             for field in indexes.schema:
                 indexes._look_at(indexes._field(field), config.get("indexed_types", {}).get(field))
-        except (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CorruptedError(file, f"not a payload index configuration: {error}") from error
         return indexes
 

@@ -80,8 +80,8 @@ def read_config(path: Path) -> EdgeConfig | None:
     if not file.exists():
         return None
     try:
-        return from_object(msgspec.json.decode(files.read_file(file, 64 << 20)))
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        return from_object(files.parse_json(files.read_file(file, 64 << 20)))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CorruptedError(file, f"Failed to deserialize {file}: {error}") from error
 
 
@@ -96,9 +96,9 @@ def encoded(path: Path, config: EdgeConfig) -> bytes:
     kept: dict[str, Any] = {}
     if file.exists():
         try:
-            stored = msgspec.json.decode(file.read_bytes())
+            stored = files.parse_json(file.read_bytes())
             kept = {key: stored[key] for key in ("wal_options", SEAL) if key in stored}
-        except (msgspec.DecodeError, TypeError):
+        except (ValueError, TypeError):
             kept = {}
     return msgspec.json.encode({**to_object(config), **kept})
 
@@ -108,8 +108,11 @@ def wal_options(path: Path) -> dict[str, int]:
     file = path / FILE
     if not file.exists():
         return {}
-    options = msgspec.json.decode(files.read_file(file, 64 << 20)).get("wal_options") or {}
-    return {key: value for key, value in options.items() if isinstance(value, int) and value > 0}
+    try:
+        options = files.parse_json(files.read_file(file, 64 << 20)).get("wal_options") or {}
+        return {key: value for key, value in options.items() if isinstance(value, int) and value > 0}
+    except (ValueError, AttributeError) as error:
+        raise CorruptedError(file, f"Failed to deserialize {file}: {error}") from error
 
 
 def wal_enabled(given: EdgeConfig | None, stored: EdgeConfig | None) -> bool:

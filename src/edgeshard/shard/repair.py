@@ -21,8 +21,6 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from edgeshard.errors import CorruptedError, EdgeShardError, StorageError
 from edgeshard.segment.config import VERSION_FILE, read_segment_config, write_version
 from edgeshard.segment.files import open_segment
@@ -105,8 +103,8 @@ def _finish(path: Path, done: list[str]) -> None:
     try:
         if journal.recover(path):
             done.append("finished an interrupted flush")
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
-        _aside(path, journal.NAME, f"it cannot be used: {error}", done)
+    except CorruptedError as error:
+        _aside(path, journal.NAME, f"it cannot be used: {error.reason}", done)
 
 
 def _mismatches(path: Path, done: list[str]) -> None:

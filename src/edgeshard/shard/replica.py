@@ -23,7 +23,8 @@ from edgeshard.shard import config as configs
 from edgeshard.shard.directories import SEGMENTS, segment_names
 from edgeshard.shard.snapshot import settle, swap
 from edgeshard.shard.store import Store
-from edgeshard.storage import checksums, generation, journal
+from edgeshard.storage import files, generation, journal
+from edgeshard.storage.mapping import extents
 
 Stamp: TypeAlias = "tuple[int, int, int]"
 """Inode, size and modification time of a file."""
@@ -121,9 +122,9 @@ class Replica:
         path = self.source / configs.FILE
         if path.exists():
             try:
-                stored = msgspec.json.decode(path.read_bytes())
+                stored = files.parse_json(path.read_bytes())
                 (self.root / configs.FILE).write_bytes(msgspec.json.encode({**stored, "wal_enabled": False}))
-            except (msgspec.DecodeError, TypeError) as error:
+            except (ValueError, TypeError) as error:
                 raise CorruptedError(path, f"Failed to deserialize {path}: {error}") from error
 
     def _copy_file(self, relative: str, before: Replica | None) -> None:
@@ -147,7 +148,7 @@ def copy_sparse(source: int, size: int, target: Path) -> None:
     fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC)
     try:
         os.ftruncate(fd, size)
-        for start, stop in checksums.extents(source, size):
+        for start, stop in extents(source, size):
             for at in range(start, stop, 1 << 20):
                 os.pwrite(fd, os.pread(source, min(1 << 20, stop - at), at), at)
     finally:

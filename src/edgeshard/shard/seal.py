@@ -22,9 +22,9 @@ DAMAGED = "edgeshard.damaged"
 def seal_of(path: Path) -> str | None:
     """The seal in ``edge_config.json``, None if another engine wrote the file or it cannot be read."""
     try:
-        stored: Any = msgspec.json.decode((path / configs.FILE).read_bytes())
+        stored: Any = files.parse_json((path / configs.FILE).read_bytes())
         seal = stored[configs.SEAL]
-    except (OSError, msgspec.DecodeError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     return seal if isinstance(seal, str) else None
 
@@ -78,7 +78,7 @@ def write(path: Path, known: dict[str, checksums.Entry]) -> None:
     seal = seal_of(path)
     if seal is None:
         seal = secrets.token_hex(8)
-        stored = msgspec.json.decode((path / configs.FILE).read_bytes())
+        stored = files.parse_json((path / configs.FILE).read_bytes())
         files.replace_file(path / configs.FILE, msgspec.json.encode({**stored, configs.SEAL: seal}))
     checksums.write(path, seal, covered(path), known)
 

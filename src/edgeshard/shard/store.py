@@ -31,6 +31,7 @@ from edgeshard.shard.directories import (
     segment_names,
 )
 from edgeshard.shard.layout import check_vector_name, indexing_threshold_bytes, new_segment_config, schema_of_config
+from edgeshard.shard.placement import place
 from edgeshard.shard.replay import replay
 from edgeshard.shard.resolve import Resolved, resolve
 from edgeshard.shard.schema_changes import change_schema, is_schema_change
@@ -95,6 +96,8 @@ class Store:
         self._watch.limit_bytes = indexing_threshold_bytes(self.config)
         self._watch.keep({segment.name for segment in segments})
         for segment in segments:
+            if segment.watch is None:
+                place(segment, self.config)
             segment.watch = self._watch
 
     # --- opening -----------------------------------------------------------------------------------------

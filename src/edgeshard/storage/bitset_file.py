@@ -173,6 +173,8 @@ class BitFile:
         if len(data) < len(header) + packed_size(count):
             expected = len(header) + packed_size(count)
             raise CorruptedError(path, f"{len(data)} bytes, expected {expected} for {count} positions")
+        if int.from_bytes(data[len(header) + count // 8 :], "little") >> count % 8:
+            raise CorruptedError(path, f"positions beyond the last of {count} are set")
         return cls(path, unpack_bits(memoryview(data)[len(header) :], count), header, read_only=read_only)
 
     @property

@@ -93,7 +93,7 @@ class ChunkedRows:
         """``(rows per chunk, bytes per chunk)``."""
         path = self.directory / "config.json"
         try:
-            config = msgspec.json.decode(files.read_file(path, 1 << 16))
+            config = files.parse_json(files.read_file(path, 1 << 16))
             dim, rows, size = (config[key] for key in ("dim", "chunk_size_vectors", "chunk_size_bytes"))
         except (ValueError, TypeError, KeyError) as error:
             raise CorruptedError(path, f"not the configuration of a chunked storage: {error!r}") from error
@@ -222,6 +222,11 @@ class ChunkedRows:
             block = min(missing, step)
             self.write_run(self.count, np.broadcast_to(row, (block, self.dim)))
             missing -= block
+
+    def cut(self, count: int) -> None:
+        """Forget the rows from ``count`` on; their places are used again."""
+        if count < self.count:
+            self.count, self._views = count, None
 
     def read_run(self, first: int, count: int) -> Rows:
         """``(count, dim)`` rows from ``first``, a view if they are in one chunk.

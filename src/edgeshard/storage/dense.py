@@ -172,6 +172,10 @@ class ChunkedDense:
         self._rows.fill(count, self._placeholder)
         self._flags.set(np.arange(before, count, dtype=np.uint32), True)
 
+    def cut(self, count: int) -> None:
+        """Forget the rows from ``count`` on, which belong to no point."""
+        self._rows.cut(count)
+
     @property
     def dirty_bytes(self) -> int:
         """About how much the next flush will write."""
@@ -317,6 +321,11 @@ class MatrixDense:
     def count(self) -> int:
         """Number of rows, placeholders included."""
         return len(self._matrix)
+
+    @property
+    def file(self) -> PrivateFile | None:
+        """Where the rows are, None if they are inside a graph file."""
+        return self._file
 
     def chunks(self) -> list[Rows]:
         """One view ``(count, dim)`` of all rows. Elements of four bytes are aligned, the rows are not."""

@@ -10,7 +10,7 @@ import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from edgeshard.errors import CorruptedError, StorageError
 
@@ -147,6 +147,20 @@ def sync_tree(path: PathLike) -> None:
             finally:
                 os.close(fd)
         disk.sync_directory(directory)
+
+
+def parse_json(data: bytes) -> Any:
+    """A JSON value from a file; whatever is wrong with it is a ``ValueError``.
+
+    Raises:
+        ValueError: it is no JSON, or nested more deeply than the interpreter can follow.
+    """
+    import msgspec  # not needed to import the package
+
+    try:
+        return msgspec.json.decode(data)
+    except RecursionError as error:
+        raise msgspec.DecodeError("nested too deeply") from error
 
 
 def read_file(path: PathLike, limit_bytes: int = 1 << 30) -> bytes:

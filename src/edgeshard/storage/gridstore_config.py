@@ -119,11 +119,10 @@ class GridConfig:
         Raises:
             CorruptedError: it is missing or says what it cannot say.
         """
-        import msgspec  # not needed to import the package
 
         path = directory / CONFIG
         try:
-            fields: Any = msgspec.json.decode(files.read_file(path, limit_bytes=1 << 16))
+            fields: Any = files.parse_json(files.read_file(path, limit_bytes=1 << 16))
             if not isinstance(fields, dict):
                 raise ValueError(f"expected an object, got {type(fields).__name__}")
             mode = fields.get("mode", "mutable")
@@ -133,5 +132,5 @@ class GridConfig:
             page, block = fields.get("page_size_bytes", missing), fields.get("block_size_bytes", missing)
             region = fields.get("region_size_blocks", missing)
             return cls(page, block, region, fields.get("compression", LZ4))
-        except (ValueError, msgspec.DecodeError) as error:
+        except ValueError as error:
             raise CorruptedError(path, str(error)) from error

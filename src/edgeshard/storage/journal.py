@@ -26,11 +26,11 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import msgspec
 
-from edgeshard.errors import StorageError
+from edgeshard.errors import CorruptedError, StorageError
 from edgeshard.storage import files
 from edgeshard.storage.flush import FlushPlan
 
@@ -38,6 +38,16 @@ NAME = "edgeshard.journal"
 MAGIC = b"EDGEJRN1"
 RECORD = struct.Struct("<QII")
 SEGMENT_FILE = "segment.json"
+
+
+class Record(TypedDict):
+    """What one flush changes; see the module."""
+
+    segments: dict[str, list[int]]
+    sizes: dict[str, int]
+    writes: list[tuple[str, int, bytes]]
+    replacements: dict[str, bytes]
+    removals: list[str]
 
 
 class Journal:
@@ -101,7 +111,7 @@ class Journal:
         """Apply all records again and return the files they change, which are not synced."""
         touched: set[Path] = set()
         if self._fd >= 0:
-            for record in _records(self.path.read_bytes()[: self.size]):
+            for record in _records(self.path, self.path.read_bytes()[: self.size]):
                 touched |= _apply(self.root, record)
         return touched
 
@@ -147,6 +157,7 @@ def recover(root: Path) -> int:
         How many records were applied.
 
     Raises:
+        CorruptedError: the journal is damaged.
         StorageError: the disk refused; the journal is kept for the next attempt.
     """
     path = root / NAME
@@ -161,7 +172,7 @@ def recover(root: Path) -> int:
 
 
 def _recover(root: Path, path: Path) -> int:
-    records = list(_records(path.read_bytes()))
+    records = list(_records(path, path.read_bytes()))
     if not _trustworthy(root, records):
         warnings.warn(
             f"{path} belongs to a state of the shard that another program has changed since; it is set aside",
@@ -181,27 +192,52 @@ def _recover(root: Path, path: Path) -> int:
 
 def names(root: Path) -> set[str]:
     """The files that the journal of a shard changes, relative to the shard."""
-    return {entry[0] for record in _records((root / NAME).read_bytes()) for entry in record["writes"]}
+    path = root / NAME
+    return {entry[0] for record in _records(path, path.read_bytes()) for entry in record["writes"]}
 
 
-def _records(data: bytes) -> Iterator[dict[str, Any]]:
-    """The whole records of a journal; a torn tail ends them."""
+def _records(path: Path, data: bytes) -> Iterator[Record]:
+    """The whole records of a journal; a torn tail ends them.
+
+    Raises:
+        CorruptedError: a record is damaged although a whole one follows, or it names what no flush changes.
+    """
     if data[: len(MAGIC)] != MAGIC:
         return
     position, expected = len(MAGIC), 0
     while position + RECORD.size <= len(data):
-        length, crc, sequence = RECORD.unpack_from(data, position)
-        start = position + RECORD.size
-        if sequence != expected or not 0 < length <= len(data) - start:
-            return  # zeroes, which a write that was lost leaves, have the checksum of an empty body
-        body = data[start : start + length]
-        if zlib.crc32(body) != crc:
+        body = _body(data, position, expected)
+        length = RECORD.unpack_from(data, position)[0]
+        following = position + RECORD.size + length
+        if body is None:
+            if _body(data, following, expected + 1) is not None:
+                raise CorruptedError(path, f"record {expected} of the journal is damaged", position)
             return
-        yield msgspec.msgpack.decode(body)
-        position, expected = start + length, expected + 1
+        try:
+            record = msgspec.msgpack.decode(body, type=Record)
+        except ValueError as error:
+            raise CorruptedError(path, f"record {expected} of the journal cannot be read: {error}", position) from error
+        for name in (*record["segments"], *(name for name, _, _ in record["writes"]), *record["replacements"],
+                     *record["removals"]):  # fmt: skip
+            if name.startswith("/") or ".." in name.split("/") or "\0" in name:
+                raise CorruptedError(path, f"record {expected} of the journal names {name!r}", position)
+        yield record
+        position, expected = following, expected + 1
 
 
-def _trustworthy(root: Path, records: list[dict[str, Any]]) -> bool:
+def _body(data: bytes, position: int, expected: int) -> bytes | None:
+    """The body of the record at a position, None if there is none with that sequence number and a right checksum."""
+    if position + RECORD.size > len(data):
+        return None
+    length, crc, sequence = RECORD.unpack_from(data, position)
+    start = position + RECORD.size
+    if sequence != expected or not 0 < length <= len(data) - start:
+        return None  # zeroes, which a write that was lost leaves, have the checksum of an empty body
+    body = data[start : start + length]
+    return body if zlib.crc32(body) == crc else None
+
+
+def _trustworthy(root: Path, records: list[Record]) -> bool:
     known: dict[str, set[int]] = {}
     for record in records:
         for name, states in record["segments"].items():
@@ -216,13 +252,13 @@ def _trustworthy(root: Path, records: list[dict[str, Any]]) -> bool:
 def _is_json(path: Path) -> bool:
     """Whether a file holds a whole JSON value."""
     try:
-        msgspec.json.decode(path.read_bytes())
-    except (FileNotFoundError, msgspec.DecodeError):
+        files.parse_json(path.read_bytes())
+    except (FileNotFoundError, ValueError):
         return False
     return True
 
 
-def _apply(root: Path, record: dict[str, Any]) -> set[Path]:
+def _apply(root: Path, record: Record) -> set[Path]:
     """Apply one record; a file of a segment that is gone altogether is passed over."""
     touched = set()
     for name, offset, data in record["writes"]:

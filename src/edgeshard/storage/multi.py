@@ -249,6 +249,10 @@ class MultiDense:
             self._entries.reserve(count)
             self._add_placeholders(count, np.arange(self.count, count))
 
+    def cut(self, count: int) -> None:
+        """Forget the entries from ``count`` on, which belong to no point."""
+        self._entries.cut(count)
+
     def _add_placeholders(self, count: int, offsets: npt.NDArray[np.int64]) -> None:
         """Extend the entries to ``count`` points, of which those at ``offsets`` get placeholders."""
         first = self._rows.count

@@ -4,7 +4,7 @@ Data files of a shard are changed in place, and such a change must not reach the
 explains it. So files are mapped copy-on-write: readers see a change at once, the file does not. The changed
 ranges are remembered; a flush hands them to a :class:`~edgeshard.storage.flush.FlushPlan`, which makes the log
 durable first. A full disk is then an error of ``pwrite`` and never a SIGBUS, and pages that were not changed stay
-shared with the page cache.
+shared with the page cache (see :mod:`edgeshard.storage.mapping` for the exception).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from edgeshard.errors import CorruptedError, StorageError
 from edgeshard.storage import files
+from edgeshard.storage.mapping import map_file
 
 if TYPE_CHECKING:
     from edgeshard.storage.flush import FlushPlan
@@ -44,7 +45,7 @@ class PrivateFile:
         StorageError: it cannot be opened or mapped.
     """
 
-    __slots__ = ("_dirty", "_map", "_read_only", "array", "path", "size")
+    __slots__ = ("_copied", "_dirty", "_map", "_read_only", "array", "path", "size")
 
     def __init__(self, path: files.PathLike, *, read_only: bool = False) -> None:
         self.path = Path(path)
@@ -68,11 +69,12 @@ class PrivateFile:
         try:
             self.size = os.fstat(fd).st_size
             self._map: mmap.mmap | None = None
+            self._copied = False
             self.array: Bytes = np.zeros(0, np.uint8)
             if self.size:
-                access = mmap.ACCESS_READ if self._read_only else mmap.ACCESS_COPY
-                self._map = mmap.mmap(fd, self.size, access=access)
+                self._map, self._copied = map_file(fd, read_only=self._read_only)
                 self.array = np.frombuffer(self._map, np.uint8)
+                self.array.flags.writeable = not self._read_only
         except OSError as error:
             raise StorageError(error.errno, f"cannot map {self.path}: {error.strerror}") from error
         finally:
@@ -138,7 +140,7 @@ class PrivateFile:
 
     def flushed(self) -> None:
         """Forget the changed ranges and give their private pages back to the page cache."""
-        if self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
+        if self._map is not None and not self._copied and hasattr(mmap, "MADV_DONTNEED"):
             page = mmap.PAGESIZE
             ranges = merge_ranges(self._dirty)
             if len(ranges) > _MANY_RANGES:  # one call; clean pages in between are only mapped again
@@ -148,11 +150,40 @@ class PrivateFile:
                 self._map.madvise(mmap.MADV_DONTNEED, first, min(stop, self.size) - first)
         self._dirty = []
 
+    def release_pages(self) -> None:
+        """Let the system take back the memory of what was read; it is read again when needed. Read-only files only."""
+        if self._map is not None and self._read_only and not self._copied and hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED)
+
+    def expect_scattered_reads(self) -> None:
+        """Read no more from the disk than is asked for: neighbours of what is read are not wanted."""
+        if self._map is not None and hasattr(mmap, "MADV_RANDOM"):
+            self._map.madvise(mmap.MADV_RANDOM)
+
+    def fetch_ahead(self) -> None:
+        """Have the system read the file into its cache, without waiting for it."""
+        if self._map is not None and hasattr(mmap, "MADV_WILLNEED"):
+            self._map.madvise(mmap.MADV_WILLNEED)
+
+    def pin(self) -> bool:
+        """Keep a read-only file in memory as long as it is mapped; False if the system refuses."""
+        if self._map is None:
+            return True
+        return self._read_only and lock_memory(self.array)
+
     def close(self) -> None:
         """Drop the mapping (once the last view of it is gone). Unflushed changes are lost."""
         self._dirty = []
         self.array = np.zeros(0, np.uint8)
         self._map = None
+
+
+def lock_memory(array: Bytes) -> bool:
+    """Keep mapped memory resident (``mlock``) until it is unmapped; False if the system refuses or cannot."""
+    import ctypes
+
+    mlock = getattr(ctypes.CDLL(None), "mlock", None)
+    return mlock is not None and mlock(ctypes.c_void_p(array.ctypes.data), ctypes.c_size_t(array.nbytes)) == 0
 
 
 def merge_ranges(ranges: list[tuple[int, int, bool]]) -> list[tuple[int, int, bool]]:

@@ -167,10 +167,8 @@ class Wal:
         path = self.directory / "first-index"
         if not path.exists():
             return None
-        import json
-
         try:
-            ack = json.loads(files.read_file(path, 1 << 16))["ack_index"]
+            ack = files.parse_json(files.read_file(path, 1 << 16))["ack_index"]
         except (ValueError, KeyError, TypeError) as error:
             raise CorruptedError(path, 'expected {"ack_index":N}') from error
         if type(ack) is not int or not 0 <= ack < 1 << 64:

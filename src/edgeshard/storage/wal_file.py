@@ -13,7 +13,6 @@ records.
 from __future__ import annotations
 
 import errno
-import mmap
 import os
 import struct
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from pathlib import Path
 from edgeshard import _native
 from edgeshard.errors import CorruptedError, StorageError
 from edgeshard.storage import files
+from edgeshard.storage.mapping import map_file
 
 HEADER = struct.Struct("<3sBI")
 RECORD_OVERHEAD_BYTES = 12
@@ -193,8 +193,9 @@ class WalFile:
     def _map(self) -> memoryview:
         try:
             with open(self.path, "rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if size else b"")
+                if not os.fstat(file.fileno()).st_size:
+                    return memoryview(b"")
+                return memoryview(map_file(file.fileno(), read_only=True)[0]).toreadonly()
         except OSError as error:
             raise StorageError(error.errno, f"cannot read {self.path}: {error.strerror}") from error
 

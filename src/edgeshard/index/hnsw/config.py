@@ -101,10 +101,9 @@ class HnswConfig:
         path = directory / CONFIG
         if not path.exists():
             return None
-        import msgspec  # not needed to import the package
 
         try:
-            fields: Any = msgspec.json.decode(files.read_file(path, limit_bytes=1 << 16))
+            fields: Any = files.parse_json(files.read_file(path, limit_bytes=1 << 16))
             if not isinstance(fields, dict):
                 raise ValueError(f"expected an object, got {type(fields).__name__}")
             threshold = "full_scan_threshold" if "full_scan_threshold" in fields else "indexing_threshold"
@@ -119,7 +118,7 @@ class HnswConfig:
                 payload_m0=optional(fields, "payload_m0"),
                 ef=number(fields, "ef"),
             )
-        except (ValueError, msgspec.DecodeError) as error:
+        except ValueError as error:
             raise CorruptedError(path, str(error)) from error
 
     def __eq__(self, other: object) -> bool:

@@ -93,8 +93,8 @@ class Description:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        value = msgspec.json.decode(files.read_file(path, JSON_LIMIT_BYTES))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        value = files.parse_json(files.read_file(path, JSON_LIMIT_BYTES))
+    except ValueError as error:
         raise CorruptedError(path, f"not JSON: {error}") from error
     if not isinstance(value, dict):
         raise CorruptedError(path, "expected an object")

@@ -163,8 +163,8 @@ def open_index(directory: Path, points: int) -> tuple[PackedSparseIndex, SparseI
 
 def _decoded(path: Path, parse: Any) -> Any:
     try:
-        return parse(msgspec.json.decode(files.read_file(path)))
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        return parse(files.parse_json(files.read_file(path)))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CorruptedError(path, f"{type(error).__name__}: {error}") from error
 
 

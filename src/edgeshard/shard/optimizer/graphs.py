@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from edgeshard._native import Codes8
 from edgeshard.filter.columns import PayloadSource
 from edgeshard.index.hnsw import HnswConfig, HnswGraph
-from edgeshard.index.hnsw.graph import make_codes
 from edgeshard.index.turbo import codec
 from edgeshard.segment.config import DenseConfig, SegmentConfig
 from edgeshard.segment.fields import vector_directory
@@ -23,6 +23,9 @@ from edgeshard.shard.optimizer.source import Source
 from edgeshard.storage import files
 from edgeshard.storage.dense import MatrixDense
 from edgeshard.storage.multi import MultiDense
+
+CODED_AT_ONCE = 4096
+"""Rows read at a time."""
 
 
 def build_graphs(
@@ -90,7 +93,7 @@ def _build(
     if spec.turbo_bits is not None:
         records = codec(spec.size, spec.distance, spec.turbo_bits), None
     if spec.kind == "dense" and spec.distance != MANHATTAN and spec.dtype == np.float32:
-        codes = make_codes(chunks, threads or 0)
+        codes = _codes(storage, threads or 0)
     m, payload_m = options["m"], options.get("payload_m")
     live = int(np.count_nonzero(~deleted))
     stored_bytes = live * storage.dim * spec.dtype.itemsize
@@ -124,6 +127,18 @@ def _build(
     )
     files.replace_file(target / "hnsw_config.json", written.to_json())
     storage.close()
+
+
+def _codes(storage: MatrixDense | MultiDense, threads: int) -> Codes8:
+    """Codes of all rows. The graph is built on them alone, so what was read of the rows need not stay in memory."""
+    codes = Codes8(storage.dim)
+    file = storage.file if isinstance(storage, MatrixDense) else None
+    for chunk in storage.chunks():
+        for start in range(0, len(chunk), CODED_AT_ONCE):
+            codes.extend(np.ascontiguousarray(chunk[start : start + CODED_AT_ONCE], np.float32), threads)
+            if file is not None:
+                file.release_pages()
+    return codes
 
 
 def open_vectors(directory: Path, spec: VectorSchema) -> MatrixDense | MultiDense:

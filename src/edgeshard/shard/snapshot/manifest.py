@@ -17,11 +17,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import msgspec
-
 from edgeshard.errors import SnapshotError, ValidationError
 from edgeshard.segment.changes import LastChanges
 from edgeshard.segment.config import SegmentConfig, read_segment_config
+from edgeshard.storage import files
 
 if TYPE_CHECKING:
     from edgeshard.segment.segment import Segment
@@ -190,8 +189,8 @@ def parse_segment_manifest(segment: str, data: bytes) -> SegmentManifest:
     """
     prefix = f"Validation failed: failed to deserialize segment {segment} manifest: "
     try:
-        entry = msgspec.json.decode(data)
-    except msgspec.DecodeError as error:
+        entry = files.parse_json(data)
+    except ValueError as error:
         raise SnapshotError(f"{prefix}{error}") from error
     reason = _fault(segment, entry)
     if reason is not None:

@@ -68,9 +68,9 @@ def read_state(root: Path) -> SyncState | None:
     if not path.exists():
         return None
     try:
-        stored: dict[str, Any] = msgspec.json.decode(files.read_file(path, LIMIT_BYTES))
+        stored: dict[str, Any] = files.parse_json(files.read_file(path, LIMIT_BYTES))
         return SyncState(dict(stored["manifest"]), {name: int(n) for name, n in stored["segments"].items()})
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CorruptedError(path, f"not the state of a mirror ({error}); delete it to start anew") from error
 
 

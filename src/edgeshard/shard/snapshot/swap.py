@@ -139,11 +139,11 @@ def _write_record(root: Path, stage: Path, names: Sequence[str], had: Sequence[s
 def _read_record(root: Path) -> dict[str, Any]:
     path = root / RECORD
     try:
-        record = msgspec.json.decode(files.read_file(path, 1 << 16))
+        record = files.parse_json(files.read_file(path, 1 << 16))
         plain = all("/" not in name and not name.startswith(".") for name in [*record["names"], *record["had"]])
         stage = record["stage"]
         if not plain or "/" in stage or not stage.startswith(STAGE_PREFIX) or not isinstance(record["undo"], bool):
             raise ValueError("a name is out of bounds")
         return dict(record)
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CorruptedError(path, f"not the record of a swap: {error}") from error

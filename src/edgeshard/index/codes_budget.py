@@ -1,0 +1,61 @@
+"""How much memory the byte codes of all open shards of a process may take together.
+
+Codes are derived from vectors when searches pay for them (:mod:`edgeshard.index.flat`, the graphs of segments). Where
+they do not fit, searches read the vectors instead: slower, with the same answers.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+
+from edgeshard.models.options import options
+
+SHARE_OF_MEMORY = 4
+"""Without a setting, codes may take one part in so many of the machine's memory."""
+
+
+class CodesBudget:
+    """Who holds how many bytes of codes; what is collected no longer counts."""
+
+    def __init__(self) -> None:
+        self._held: weakref.WeakKeyDictionary[object, int] = weakref.WeakKeyDictionary()
+        self._lock = threading.Lock()
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of all codes."""
+        with self._lock:
+            return sum(self._held.values())
+
+    def reserve(self, owner: object, size_bytes: int) -> bool:
+        """Count codes that are about to be built; False if there is no room for them."""
+        limit = options.codes_limit_bytes
+        if limit is None:
+            limit = memory_bytes() // SHARE_OF_MEMORY
+        with self._lock:
+            others = sum(size for holder, size in self._held.items() if holder is not owner)
+            if others + size_bytes > limit:
+                return False
+            self._held[owner] = size_bytes
+            return True
+
+    def release(self, owner: object) -> None:
+        """Forget codes that were given up."""
+        with self._lock:
+            self._held.pop(owner, None)
+
+
+def coded_bytes(rows: int, dim: int) -> int:
+    """Memory the codes of some rows take: bytes padded to whole registers, and three numbers a row."""
+    return rows * (-(-dim // 32) * 32 + 12)
+
+
+def memory_bytes() -> int:
+    """Memory of the machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+BUDGET = CodesBudget()
+"""The one of this process."""

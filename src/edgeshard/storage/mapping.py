@@ -1,0 +1,71 @@
+"""Mapping files into memory without the risk of a SIGBUS on a full file system.
+
+Touching a hole of a mapped file costs no room on ordinary file systems. On a tmpfs it does, even for a look, and when
+there is none the process gets a SIGBUS. Files with holes on such a file system are therefore copied into memory of
+our own, where they need as much as they hold; what is written to them goes through ``pwrite``, which can refuse.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterator
+
+MEMORY_FILE_SYSTEMS = ("tmpfs", "ramfs", "hugetlbfs")
+_BLOCK_BYTES = 1 << 20
+_MOUNTS = "/proc/self/mountinfo"
+
+
+def map_file(fd: int, *, read_only: bool) -> tuple[mmap.mmap, bool]:
+    """The bytes of a file that is not empty.
+
+    Args:
+        fd: the open file; may be closed afterwards.
+        read_only: refuse changes; otherwise they are private.
+
+    Returns:
+        The mapping, and whether it is a copy that knows nothing of the file any more.
+
+    Raises:
+        OSError: it cannot be mapped or read.
+    """
+    status = os.fstat(fd)
+    size = status.st_size
+    if status.st_blocks * 512 >= size or not in_memory(status.st_dev):
+        return mmap.mmap(fd, size, access=mmap.ACCESS_READ if read_only else mmap.ACCESS_COPY), False
+    copy = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    for start, stop in extents(fd, size):
+        for at in range(start, stop, _BLOCK_BYTES):
+            block = os.pread(fd, min(_BLOCK_BYTES, stop - at), at)
+            copy[at : at + len(block)] = block
+    return copy, True
+
+
+def in_memory(device: int) -> bool:
+    """Whether a device is a file system in memory, where every page that is touched takes room."""
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        with open(_MOUNTS, encoding="utf-8", errors="replace") as mounts:
+            lines = mounts.read().splitlines()
+    except FileNotFoundError:  # not Linux
+        return False
+    for line in lines:
+        mount, _, kind = line.partition(" - ")
+        if mount.split(" ")[2] == wanted:
+            return kind.split(" ")[0] in MEMORY_FILE_SYSTEMS
+    return False
+
+
+def extents(fd: int, size: int) -> Iterator[tuple[int, int]]:
+    """Parts of a file that are not holes, where the file system can tell."""
+    at = 0
+    while at < size:
+        try:
+            at = os.lseek(fd, at, os.SEEK_DATA)
+            stop = os.lseek(fd, at, os.SEEK_HOLE)
+        except AttributeError:
+            stop = size
+        except OSError:  # no data behind this place
+            return
+        yield at, min(stop, size)
+        at = stop

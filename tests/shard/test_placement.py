@@ -1,0 +1,160 @@
+"""Memory placement: what Cold, Cached and Pinned do, and how much memory codes may take."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import edgeshard as es
+from edgeshard.index import flat
+from edgeshard.index.codes_budget import BUDGET, CodesBudget, coded_bytes
+from edgeshard.segment import graph_field
+from edgeshard.storage import overlay
+
+DIM, POINTS = 64, 8000
+MEMORY_LINKS = 0
+
+
+def config(memory: es.Memory | None = None, links: es.Memory | None = None, threshold_kb: int = 10) -> es.EdgeConfig:
+    return es.EdgeConfig(
+        vectors=es.EdgeVectorParams(size=DIM, distance=es.Distance.Dot, memory=memory),
+        hnsw_config=es.HnswIndexConfig(16, 100, 10, memory=links),
+        optimizers=es.EdgeOptimizersConfig(indexing_threshold=threshold_kb),
+    )
+
+
+@pytest.fixture(autouse=True)
+def _codes_soon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Codes are built at the second search."""
+    monkeypatch.setattr(flat, "CODES_AFTER_SCANS", 1)
+    monkeypatch.setattr(graph_field, "CODES_AFTER", 1)
+    monkeypatch.setattr(graph_field, "SCAN_ROWS", 0)
+    gc.collect()
+    before = es.options.codes_limit_bytes, es.options.codes_for_cold_vectors
+    yield
+    es.options.codes_limit_bytes, es.options.codes_for_cold_vectors = before
+
+
+def optimised(path: Path, settings: es.EdgeConfig) -> es.EdgeShard:
+    shard = es.EdgeShard.create(path, settings)
+    rows = np.random.default_rng(1).normal(size=(POINTS, DIM)).astype(np.float32)
+    shard.update(es.UpdateOperation.upsert_batch(np.arange(POINTS, dtype=np.uint64), rows))
+    shard.optimize()
+    return shard
+
+
+def search(shard: es.EdgeShard) -> list[Any]:
+    """The same exact and approximate searches, a few times; the exact answer."""
+    row = np.ones(DIM, np.float32)
+    for _ in range(5):
+        shard.query_arrays(row, limit=10)
+        exact = shard.query_arrays(row, limit=10, params=es.SearchParams(exact=True))
+    return [exact[0].tolist(), exact[1].tolist()]
+
+
+def test_codes_are_built_and_counted_but_not_for_cold_vectors(tmp_path: Path) -> None:
+    held = BUDGET.held_bytes
+    with optimised(tmp_path / "cold", config(es.Memory.Cold)) as cold:
+        expected = search(cold)
+        assert BUDGET.held_bytes == held
+        es.options.codes_for_cold_vectors = True
+        assert search(cold) == expected
+        assert BUDGET.held_bytes - held == coded_bytes(POINTS, DIM)
+        es.options.codes_for_cold_vectors = False
+    del cold
+    gc.collect()
+    assert BUDGET.held_bytes == held
+    with optimised(tmp_path / "cached", config()) as cached:
+        assert search(cached) == expected
+        assert BUDGET.held_bytes - held == coded_bytes(POINTS, DIM)
+
+
+@pytest.mark.parametrize("share", [0, 1])
+def test_codes_do_not_exceed_their_limit(tmp_path: Path, share: int) -> None:
+    held = BUDGET.held_bytes
+    es.options.codes_limit_bytes = held + share * coded_bytes(POINTS, DIM)
+    with optimised(tmp_path / "shard", config()) as shard:
+        limited = search(shard)
+        assert BUDGET.held_bytes - held == share * coded_bytes(POINTS, DIM)
+        es.options.codes_limit_bytes = None
+        assert search(shard) == limited
+
+
+def test_growing_codes_that_do_not_fit_are_given_up(tmp_path: Path) -> None:
+    held = BUDGET.held_bytes
+    es.options.codes_limit_bytes = held + coded_bytes(POINTS, DIM)
+    with optimised(tmp_path / "shard", config(threshold_kb=0)) as shard:
+        search(shard)
+        assert BUDGET.held_bytes - held == coded_bytes(POINTS, DIM)
+        more = np.zeros((100, DIM), np.float32)
+        shard.update(es.UpdateOperation.upsert_batch(np.arange(POINTS, POINTS + 100, dtype=np.uint64), more))
+        search(shard)
+        assert BUDGET.held_bytes == held
+
+
+def test_the_size_that_is_counted_is_that_of_the_codes() -> None:
+    from edgeshard.index.hnsw.graph import make_codes
+
+    for dim in (1, 32, 33, 384):
+        codes = make_codes([np.ones((4096, dim), np.float32)])
+        assert codes.size_bytes == pytest.approx(coded_bytes(4096, dim), rel=0.3)
+
+
+def test_what_is_collected_no_longer_counts() -> None:
+    class Holder:
+        pass
+
+    budget, holder = CodesBudget(), Holder()
+    assert budget.reserve(holder, 1000)
+    assert budget.held_bytes == 1000
+    assert budget.reserve(holder, 2000)
+    assert budget.held_bytes == 2000
+    del holder
+    gc.collect()
+    assert budget.held_bytes == 0
+
+
+def locked_kb() -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmLck"):
+            return int(line.split()[1])
+    raise LookupError("VmLck")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.filterwarnings("ignore::edgeshard.MemoryPlacementWarning")
+def test_pinned_vectors_are_locked_if_the_system_allows_it(tmp_path: Path) -> None:
+    probe = np.zeros(1 << 20, np.uint8)
+    allowed = overlay.lock_memory(probe)
+    before = locked_kb()
+    with optimised(tmp_path / "shard", config(es.Memory.Pinned)) as shard:
+        grown = locked_kb() - before
+        assert (grown >= POINTS * DIM * 4 / 1024 - 8) == allowed
+        search(shard)
+    del probe
+
+
+def test_a_refusal_is_told_and_everything_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overlay, "lock_memory", lambda array: False)
+    with pytest.warns(es.MemoryPlacementWarning, match="ulimit -l"):
+        shard = optimised(tmp_path / "shard", config(es.Memory.Pinned))
+    search(shard)
+    with pytest.warns(es.MemoryPlacementWarning):
+        shard.close()
+        shard = es.EdgeShard.load(tmp_path / "shard")
+    assert shard.count(es.CountRequest()) == POINTS
+    shard.close()
+
+
+@pytest.mark.parametrize("memory", [es.Memory.Cold, es.Memory.Cached, es.Memory.Pinned])
+def test_pinned_links_are_unpacked(tmp_path: Path, memory: es.Memory) -> None:
+    with optimised(tmp_path / "shard", config(links=memory)) as shard:
+        search(shard)
+        graphs = [segment.fields[""].graph for segment in shard._store.segments if not segment.appendable]
+        assert [graph._graph.links_table.kind == MEMORY_LINKS for graph in graphs] == [memory == es.Memory.Pinned]
