@@ -67,12 +67,14 @@ class Bm25Model:
         """
         tokens = self._tokenizer.tokens_document(text)
         counts = Counter(tokens)
-        indices, place = np.unique(_native.token_ids(list(counts)), return_inverse=True)
-        # Tokens with the same id share its count.
-        times = np.bincount(place, weights=list(counts.values()), minlength=len(indices))
+        times: dict[int, int] = {}  # tokens with the same id share its count
+        for index, count in zip(_native.token_ids(list(counts)).tolist(), counts.values(), strict=True):
+            times[index] = times.get(index, 0) + count
+        indices = sorted(times)
         norm = self._k * (1.0 - self._b + self._b * len(tokens) / self._avg_len)
-        weights = times * (self._k + 1.0) / (times + norm)
-        return indices, weights.astype(np.float32)
+        most = self._k + 1.0
+        weights = [times[index] * most / (times[index] + norm) for index in indices]
+        return np.array(indices, np.uint32), np.array(weights, np.float64).astype(np.float32)
 
     def embed_query(self, text: str) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
         """``(indices, values)`` of a query: weight 1 for every distinct token, indices ascending.
@@ -80,7 +82,8 @@ class Bm25Model:
         Raises:
             UnicodeEncodeError: the text holds a lone surrogate.
         """
-        indices = np.unique(_native.token_ids(self._tokenizer.tokens_query(text)))
+        found = _native.token_ids(list(dict.fromkeys(self._tokenizer.tokens_query(text))))
+        indices = np.array(sorted(set(found.tolist())), np.uint32)
         return indices, np.ones(len(indices), np.float32)
 
 

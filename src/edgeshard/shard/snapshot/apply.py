@@ -100,7 +100,7 @@ def unpacked(
         stage = swap.new_stage(root)
         try:
             incoming = Incoming(archive, manifests, stage)
-            extract(archive, stage / swap.NEW)
+            extract(archive, stage / swap.NEW, syncing=True)
             with ThreadPoolExecutor(1) as pool:
                 syncing = pool.submit(sync_all, stage / swap.NEW)
                 incoming.check_whole_segments()

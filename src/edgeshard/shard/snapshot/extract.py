@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,8 +24,13 @@ THREADS = 4
 _T = TypeVar("_T")
 
 
-def extract(archive: Archive, target: Path) -> None:
+def extract(archive: Archive, target: Path, *, syncing: bool = False) -> None:
     """Write the content of an archive into a directory that has none of it; :func:`sync_all` makes it durable.
+
+    Args:
+        archive: the content.
+        target: the directory.
+        syncing: send what is written to the disk at once, while the next is copied, so that little is left to sync.
 
     Raises:
         SnapshotError, StorageError: it cannot be written.
@@ -35,7 +41,7 @@ def extract(archive: Archive, target: Path) -> None:
         for directory in sorted(directories):
             files.disk.mkdir(target / directory)
         stretches = [task for path, view in archive.files.items() for task in _create(view, target / path)]
-        _in_parallel(_write_stretch, stretches)
+        _in_parallel(partial(_write_stretch, syncing=syncing), stretches)
     except StorageError:
         raise
     except OSError as error:
@@ -89,7 +95,7 @@ def _create(view: View, path: Path) -> Iterator[tuple[View, Path, int, int]]:
             yield view, path, start, stop
 
 
-def _write_stretch(task: tuple[View, Path, int, int]) -> None:
+def _write_stretch(task: tuple[View, Path, int, int], *, syncing: bool) -> None:
     """Write bytes of an archive to their file; holes and long runs of zeros become holes."""
     view, path, start, stop = task
     fd = files.disk.open(path, os.O_WRONLY)
@@ -103,6 +109,8 @@ def _write_stretch(task: tuple[View, Path, int, int]) -> None:
                     raise SnapshotError("the archive became shorter while it was read")
                 _write_data(fd, buffer, count, offset)
                 offset, place, length = offset + count, place + count, length - count
+        if syncing:
+            files.disk.sync(fd)
     finally:
         os.close(fd)
 

@@ -112,7 +112,7 @@ def _unpack_beside(archive: Archive, target: Path, mirror: bool, durable: bool) 
     with _locked_directory(target.parent, prefix) as draft:
         if not durable:
             settle.mark(draft)
-        _fill(archive, draft, mirror)
+        _fill(archive, draft, mirror, durable)
         if durable:
             sync_all(draft)
         files.disk.rename(draft, target)
@@ -122,8 +122,8 @@ def _unpack_beside(archive: Archive, target: Path, mirror: bool, durable: bool) 
             settle.settle_later(target.absolute())
 
 
-def _fill(archive: Archive, draft: Path, mirror: bool) -> None:
-    extract(archive, draft)
+def _fill(archive: Archive, draft: Path, mirror: bool, durable: bool) -> None:
+    extract(archive, draft, syncing=durable)
     if mirror:
         state = state_of(archive, draft / SEGMENTS)
         fd = files.disk.open(draft / STATE_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
@@ -141,7 +141,7 @@ def _unpack_into(archive: Archive, target: Path, mirror: bool) -> None:
     _remove_stale(target, prefix)
     archive.check_space(target)
     with _locked_directory(target, prefix) as draft:
-        _fill(archive, draft, mirror)
+        _fill(archive, draft, mirror, True)
         sync_all(draft)
         moves = list(_moves(draft, target))
         for _, there in moves:
