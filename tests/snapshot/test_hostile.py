@@ -290,7 +290,7 @@ BROKEN: dict[str, tuple[Edit, str]] = {
     "newer version": (replace("version.info", b"0.9.0"), "Data version 0.9.0 is newer than application version 0.6.0"),
     "version is no version": (replace("version.info", b"new"), "Can't parse version"),
     "segment.json is no JSON": (replace("segment.json", b"{"), "failed to load segment"),
-    "wrong size": (configure(size=8), "config is incompatible|expected|400 points, but 200"),
+    "wrong size": (configure(size=8), "config is incompatible|expected|200 vectors for 400 points"),
     "wrong distance": (configure(distance="Cosine"), "config is incompatible"),
     "wrong datatype": (configure(datatype="float16"), "config is incompatible|expected"),
     "unknown storage": (configure(storage_type="Punched"), "not supported"),
@@ -304,7 +304,7 @@ BROKEN: dict[str, tuple[Edit, str]] = {
     "no chunk": (remove("chunk_0.mmap"), "chunk_0|chunk"),
     "no ids": (remove("id_tracker.mappings"), "id_tracker.mappings.*missing"),
     "no versions": (remove("id_tracker.versions"), "versions.*missing"),
-    "short vectors": (cut("vector_storage/matrix.dat", 100), "matrix.dat"),
+    "short vectors": (cut("vector_storage/matrix.dat", 100), "vector_storage: 6 vectors for 400 points"),
     "short ids": (cut("id_tracker.mappings", 20), "id_tracker.mappings"),
     "short payload tracker": (cut("payload_storage/tracker.dat", 10), "tracker.dat"),
 }

@@ -18,6 +18,7 @@ from edgeshard.query.scope import Filters, Scope, all_offsets
 from edgeshard.segment.batch import Mask, Offsets
 from edgeshard.segment.fields import AbsentField, DenseField
 from edgeshard.segment.graph_field import GraphField
+from edgeshard.segment.scan_watch import ScanWatch
 from edgeshard.segment.schema import COSINE, DOT, VectorSchema
 from edgeshard.segment.segment import Segment
 from edgeshard.segment.sparse_field import SparseField
@@ -194,7 +195,7 @@ def nearest(scope: Scope, name: str, queries: list[Any], filters: Filters, limit
             answers = field.topk(queries, mask, limit, params)
         found.append((number, answers))
         if segment.watch is not None and not field.indexed_count and not (params is not None and params.exact):
-            _watch_scan(segment, name, alive, mask)
+            _watch_scan(segment.watch, segment, name, alive, alive if chosen is None else len(chosen))
         if scope.trace is not None:
             _note(scope, number, filters, mask, started, field.indexed_count > 0)
     if len(found) == 1:
@@ -203,18 +204,17 @@ def nearest(scope: Scope, name: str, queries: list[Any], filters: Filters, limit
     return [_merged([(number, answers[i]) for number, answers in found], limit) for i in range(len(queries))]
 
 
-def _watch_scan(segment: Segment, name: str, alive: int, mask: Mask | None) -> None:
+def _watch_scan(watch: ScanWatch, segment: Segment, name: str, points: int, scanned: int) -> None:
     """Report a scan of vectors that no index finds, unless one is being built."""
     field = segment.fields[name]
+    row_bytes = field.size_bytes(ONE)
+    if watch.accepts(segment.name, points * row_bytes, scanned * row_bytes):
+        return
     dense = segment.config.vector_data.get(name)
     being_indexed = segment.appendable != segment.config.appendable
-    if segment.watch is None or dense is None or not dense.is_plain or being_indexed or not field.indexable:
+    if dense is None or not dense.is_plain or being_indexed or not field.indexable:
         return
-    row_bytes = field.size_bytes(ONE)
-    scanned = alive
-    if mask is not None and alive * row_bytes >= segment.watch.limit_bytes:
-        scanned = int(np.count_nonzero(mask))
-    segment.watch.note(segment.name, name, alive, scanned, row_bytes)
+    watch.warn(segment.name, name, scanned, scanned * row_bytes)
 
 
 def _note(

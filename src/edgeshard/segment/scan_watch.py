@@ -19,25 +19,32 @@ class ScanWatch:
         self.limit_bytes = 0
         self._warned: set[str] = set()
 
-    def note(self, segment: str, name: str, points: int, scanned: int, row_bytes: int) -> None:
-        """Take note of a search without an index.
+    def accepts(self, segment: str, stored_bytes: int, scanned_bytes: int) -> bool:
+        """Whether a search without an index gives no reason to warn; asked by every such search, so cheap.
+
+        Args:
+            segment: its name.
+            stored_bytes: size of its vectors.
+            scanned_bytes: size of those the search may have looked at.
+        """
+        if not self.limit_bytes or stored_bytes < self.limit_bytes:
+            self._warned.discard(segment)
+            return True
+        return bool(self._warned) or scanned_bytes < self.limit_bytes
+
+    def warn(self, segment: str, name: str, scanned: int, scanned_bytes: int) -> None:
+        """Warn of a search that :meth:`accepts` does not accept.
 
         Args:
             segment: its name.
             name: of the vectors.
-            points: how many of them the segment has.
             scanned: how many the search may have looked at.
-            row_bytes: size of a vector.
+            scanned_bytes: their size.
         """
-        if not self.limit_bytes or points * row_bytes < self.limit_bytes:
-            self._warned.discard(segment)
-            return
-        if self._warned or scanned * row_bytes < self.limit_bytes:
-            return
         self._warned.add(segment)
         of = f" {name!r}" if name else ""
         warn_caller(
-            f"a search scanned {scanned:,} vectors{of} ({scanned * row_bytes / 1e6:.1f} MB) that no index finds; the "
+            f"a search scanned {scanned:,} vectors{of} ({scanned_bytes / 1e6:.1f} MB) that no index finds; the "
             f"indexing threshold is {self.limit_bytes // 1024:,} KB. Call optimize() to build indexes, raise "
             "EdgeOptimizersConfig.indexing_threshold, or ask for exact=True if a scan is what you want",
             UnindexedScanWarning,
