@@ -115,22 +115,27 @@ def diversify(scope: Scope, mmr: Any, found: Hits, limit: int) -> Hits:
         return found.take(slice(limit))
     field, spec = scope.segments[0].fields[mmr.using], scope.spec(mmr.using)
     field.query(mmr._vector)  # checked once more: a prefetch does not search with it
-    vectors = as_floats(stored_vectors(scope, mmr.using, found.keys), spec)
+    queries, stored = as_floats(stored_vectors(scope, mmr.using, found.keys), spec)
     query = to_stored(np.atleast_2d(mmr._vector), spec.distance, np.dtype(np.float32))
-    relevance = field.pairwise([query], vectors)[0]
-    similarity = field.pairwise(vectors, vectors)
+    relevance = field.pairwise([query], stored)[0]
+    similarity = field.pairwise(queries, stored)
     places = np.array(choose(relevance, similarity, mmr.lambda_, limit), np.int64)
     found.vectors = mmr.using
     return found.take(places)
 
 
-def as_floats(vectors: list[Any], spec: VectorSchema) -> list[Any]:
-    """Stored vectors as float32, normalised where the metric wants it: vectors of bytes are not, in storage."""
+def as_floats(vectors: list[Any], spec: VectorSchema) -> tuple[list[Any], list[Any]]:
+    """Stored vectors as float32, in the role of queries and in that of stored vectors.
+
+    As in Qdrant, queries are normalised where the metric wants it, and stored vectors keep the length they have: that
+    of bytes, or what rounding to half precision made of one.
+    """
     if spec.dtype == np.float32:
-        return vectors
+        return vectors, vectors
     rows = from_stored(np.concatenate(vectors), spec.dtype)
     ends = np.cumsum([len(vector) for vector in vectors])[:-1]
-    return np.split(to_stored(rows, spec.distance, np.dtype(np.float32)), ends)
+    queries = np.split(to_stored(rows, spec.distance, np.dtype(np.float32)), ends)
+    return queries, np.split(rows, ends)
 
 
 def stored_vectors(scope: Scope, name: str, keys: Keys) -> list[Any]:

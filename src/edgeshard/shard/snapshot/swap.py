@@ -17,6 +17,7 @@ import os
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import msgspec
@@ -24,6 +25,8 @@ import msgspec
 from edgeshard.errors import CorruptedError, StorageError
 from edgeshard.storage import files
 
+LARGE_BYTES = 1 << 20
+MAX_HELD = 64
 STAGE_PREFIX = ".edgeshard-sync-"
 RECORD = ".edgeshard-commit"
 NEW, OLD = "new", "old"
@@ -59,7 +62,12 @@ def finish(root: Path, stage: Path) -> None:
     """Make the state in place final and remove the other one."""
     files.disk.unlink(root / RECORD)
     files.disk.sync_directory(root)
-    files.disk.remove_tree(stage)
+    held = _hold_large(stage)
+    try:
+        files.disk.remove_tree(stage)
+    finally:
+        if held:
+            Thread(target=_let_go, args=(held,), name="edgeshard-let-go").start()
 
 
 def undo(root: Path, stage: Path) -> None:
@@ -134,6 +142,29 @@ def _sync(root: Path, stage: Path) -> None:
 def _write_record(root: Path, stage: Path, names: Sequence[str], had: Sequence[str], *, undo: bool) -> None:
     record = {"stage": stage.name, "names": list(names), "had": list(had), "undo": undo}
     files.replace_file(root / RECORD, msgspec.json.encode(record))
+
+
+def _hold_large(stage: Path) -> list[int]:
+    """Descriptors of the large files below a directory.
+
+    A file that is held loses its name at once when it is removed; that its blocks are given back, most of the time a
+    removal takes, is left to who closes it.
+    """
+    held: list[int] = []
+    for folder, _, names in os.walk(stage):
+        for name in names:
+            path = os.path.join(folder, name)
+            if len(held) < MAX_HELD and os.stat(path).st_size >= LARGE_BYTES:
+                try:
+                    held.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+                except OSError:
+                    return held  # no descriptor left: the removal takes a little longer
+    return held
+
+
+def _let_go(held: list[int]) -> None:
+    for fd in held:
+        os.close(fd)
 
 
 def _read_record(root: Path) -> dict[str, Any]:

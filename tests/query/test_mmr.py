@@ -1,0 +1,38 @@
+"""Maximal marginal relevance against the oracle where rounding decides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import qdrant_edge
+
+import edgeshard
+
+
+def picks(mod: Any, path: Path, rows: np.ndarray, queries: np.ndarray, datatype: str) -> list[list[int]]:
+    params = mod.EdgeVectorParams(
+        size=rows.shape[1], distance=mod.Distance.Cosine, datatype=getattr(mod.VectorStorageDatatype, datatype)
+    )
+    path.mkdir()
+    shard = mod.EdgeShard.create(str(path), mod.EdgeConfig(vectors=params))
+    points = [mod.Point(number, row.tolist(), {}) for number, row in enumerate(rows)]
+    shard.update(mod.UpdateOperation.upsert_points(points))
+    requests = [mod.QueryRequest(limit=40, query=mod.Mmr(query.tolist(), 0.5, 300)) for query in queries]
+    found = [[point.id for point in shard.query(request)] for request in requests]
+    shard.close()
+    return found
+
+
+@pytest.mark.parametrize("datatype", ["Float32", "Float16", "Uint8"])
+def test_picks_are_those_of_qdrant_edge(datatype: str, tmp_path: Path) -> None:
+    """Vectors of half precision are compared with the length that rounding gave them."""
+    random = np.random.default_rng(7)
+    rows = random.normal(size=(300, 4)).astype(np.float32)
+    if datatype == "Uint8":
+        rows = np.clip(100 + 60 * rows, 0, 255).astype(np.uint8).astype(np.float32)
+    queries = random.normal(size=(40, 4)).astype(np.float32)
+    ours, theirs = (picks(mod, tmp_path / mod.__name__, rows, queries, datatype) for mod in (edgeshard, qdrant_edge))
+    assert ours == theirs
