@@ -13,32 +13,16 @@ import numpy as np
 
 from edgeshard.filter.column_masks import clause_hits
 from edgeshard.index.payload import schema
+from edgeshard.index.payload.column_index import ColumnIndex
 from edgeshard.index.payload.conditions import integers_within, only_clause, wanted_values
-from edgeshard.index.payload.schema import FieldSchema
 from edgeshard.index.payload.uuids import to_points
-from edgeshard.index.payload.values import Array, Mask, Offsets, values_of
+from edgeshard.index.payload.values import Array, Mask, values_of
 
 
-class TypedIndex:
-    """Answers conditions on an indexed field whose column holds values the index does not.
+class TypedIndex(ColumnIndex):
+    """Answers conditions on an indexed field whose column holds values the index does not."""
 
-    Args:
-        field: its schema.
-        segment: has the payload columns.
-    """
-
-    __slots__ = ("_field", "_segment")
-
-    def __init__(self, field: FieldSchema, segment: Any) -> None:
-        self._field = field
-        self._segment = segment
-
-    def changed(self, offsets: Offsets) -> None:
-        """Points have new payloads: the column follows them."""
-
-    def filled(self, count: int) -> Mask | None:
-        """Nothing: the column knows which points have a value."""
-        return None
+    __slots__ = ()
 
     def mask(self, condition: Any, count: int) -> Mask | None:
         """``(count,) bool`` of the points that pass; None if the column answers the same."""

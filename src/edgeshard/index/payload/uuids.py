@@ -7,31 +7,15 @@ from typing import Any
 import numpy as np
 
 from edgeshard import _native
+from edgeshard.index.payload.column_index import ColumnIndex
 from edgeshard.index.payload.conditions import only_match
-from edgeshard.index.payload.schema import FieldSchema
 from edgeshard.index.payload.values import Array, Mask, uuids_of
 
 
-class UuidIndex:
-    """Answers match conditions on a field of UUIDs, whatever their spelling.
+class UuidIndex(ColumnIndex):
+    """Answers match conditions on a field of UUIDs, whatever their spelling."""
 
-    Args:
-        field: its schema.
-        segment: has the payload columns.
-    """
-
-    __slots__ = ("_field", "_segment")
-
-    def __init__(self, field: FieldSchema, segment: Any) -> None:
-        self._field = field
-        self._segment = segment
-
-    def changed(self, offsets: Array) -> None:
-        """Points have new payloads: the column follows them."""
-
-    def filled(self, count: int) -> Mask | None:
-        """Nothing: the column knows which points have a value."""
-        return None
+    __slots__ = ()
 
     def mask(self, condition: Any, count: int) -> Mask | None:
         """``(count,) bool`` of the points that pass a match of UUIDs; None for any other condition."""
