@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from history import check_state
@@ -43,33 +44,32 @@ def bounds(recording: Recording, events: int) -> tuple[int, int]:
     return (least, started) if least >= 0 else (-1, -1)
 
 
-def lose_power(
-    base: Path,
-    library: Path,
-    seed: int,
-    *,
-    wal: bool,
-    states: int,
-) -> dict[str, int]:
-    """Record one history and judge what power losses leave of it.
-
-    Args:
-        base: for everything.
-        library: the recorder.
-        seed: of the history.
-        wal: with a log.
-        states: how many power losses.
-
-    Returns:
-        Outcomes and how often each.
-    """
-    rng = random.Random(seed + 2)
+def record(base: Path, library: Path, seed: int, *, wal: bool) -> tuple[Recording, list[Any]]:
+    """One history: the record, and what the shard held after every update."""
     live = base / "live"
     live.mkdir(parents=True)
     command = [sys.executable, str(CHILD), str(live / "shard"), str(seed), "wal" if wal else "bare"]
     recording = run_recorded([*command, str(base / "contents")], live, base / "log", library)
-    contents = pickle.loads((base / "contents").read_bytes())
     shutil.rmtree(live)
+    return recording, pickle.loads((base / "contents").read_bytes())
+
+
+def judge(target: Path, loss: PowerLoss, contents: list[Any], bounds: tuple[int, int], rng: random.Random) -> str:
+    """Make one state and load it."""
+    style = rng.choice(STYLES)
+    loss.state(target, rng, style)
+    try:
+        outcome = check_state(target / "shard", contents, *bounds)
+    except Exception as error:
+        outcome = f"{type(error).__name__}: {error}"
+    shutil.rmtree(target, ignore_errors=True)
+    return outcome if outcome == "ok" else f"{style}: {outcome}"
+
+
+def lose_power(base: Path, library: Path, seed: int, *, wal: bool, states: int) -> dict[str, int]:
+    """Record one history and judge what power losses leave of it; outcomes and how often each."""
+    rng = random.Random(seed + 2)
+    recording, contents = record(base, library, seed, wal=wal)
     loss = PowerLoss(recording)
     outcomes: dict[str, int] = {}
     for events in crash_points(len(recording.events), states, rng):
@@ -77,16 +77,10 @@ def lose_power(
         if least < 0:
             continue
         loss.advance(events)
-        target, style = base / f"lost-{events}", rng.choice(STYLES)
-        loss.state(target, rng, style)
-        try:
-            outcome = check_state(target / "shard", contents, least, most)
-        except Exception as error:
-            outcome = f"{type(error).__name__}: {error}"
+        outcome = judge(base / f"lost-{events}", loss, contents, (least, most), rng)
         if outcome != "ok":
-            outcome = f"seed {seed} wal {wal} events {events} {style}: {outcome}"
+            outcome = f"seed {seed} wal {wal} events {events} {outcome}"
         outcomes[outcome] = outcomes.get(outcome, 0) + 1
-        shutil.rmtree(target, ignore_errors=True)
     return outcomes
 
 
@@ -94,6 +88,21 @@ def lose_power(
 def test_recorded_power_loss(wal: bool, library: Path, tmp_path: Path) -> None:
     outcomes = lose_power(tmp_path, library, 1, wal=wal, states=15)
     assert set(outcomes) == {"ok"}, "\n".join(outcomes)
+
+
+def test_power_loss_while_a_snapshot_is_applied(library: Path, tmp_path: Path) -> None:
+    recording, contents = record(tmp_path, library, 60003, wal=True)
+    commits = [
+        number
+        for number, event in enumerate(recording.events)
+        if event.kind == "rename" and event.arguments[0] == ".edgeshard-commit"
+    ]
+    assert commits
+    loss, rng = PowerLoss(recording), random.Random(0)
+    for events in range(commits[0] - 2, commits[0] + 24, 2):
+        loss.advance(events)
+        outcome = judge(tmp_path / str(events), loss, contents, bounds(recording, events), rng)
+        assert outcome == "ok", f"after {events} events, {outcome}"
 
 
 @pytest.mark.long
