@@ -255,7 +255,7 @@ def _body(data: bytes, position: int, expected: int) -> bytes | None:
 
 
 def _holds(data: bytes, position: int, number: int) -> bool:
-    """Whether a whole record with that number lies anywhere behind a position: one before it may have lost its length."""
+    """Whether a whole record with that number lies anywhere behind one whose length may be damaged."""
     left = _SEARCH_BYTES  # what looks like the head of a record may be anything
     at = data.find(number.to_bytes(4, "little"), position + RECORD.size)
     while at >= 0 and left > 0:
