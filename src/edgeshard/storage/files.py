@@ -38,6 +38,14 @@ class Disk:
         """Set the length of a file; new bytes are holes."""
         os.ftruncate(fd, size)
 
+    def allocate(self, fd: int, size: int) -> None:
+        """Reserve room for the first bytes of a file, which is at least that long already.
+
+        Raises:
+            OSError: there is none, or the file system cannot reserve it.
+        """
+        os.posix_fallocate(fd, 0, size)
+
     def sync(self, fd: int) -> None:
         """Make the content of a file durable."""
         (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(fd)

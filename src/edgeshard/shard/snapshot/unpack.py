@@ -9,7 +9,6 @@ killed process left behind is recognised by its free lock and removed by the nex
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import secrets
 from collections.abc import Iterator
@@ -18,14 +17,13 @@ from pathlib import Path
 
 from edgeshard.errors import SnapshotError, StorageError
 from edgeshard.shard.snapshot import settle
+from edgeshard.shard.snapshot.digest import digest_of
 from edgeshard.shard.snapshot.extract import extract, sync_all
 from edgeshard.shard.snapshot.layout import SEGMENTS, Archive, open_archive
 from edgeshard.shard.snapshot.limits import SnapshotLimits
 from edgeshard.shard.snapshot.state import FILE as STATE_FILE
 from edgeshard.shard.snapshot.state import state_of
 from edgeshard.storage import files
-
-CHUNK_BYTES = 1 << 20
 
 
 def unpack_snapshot(
@@ -88,17 +86,6 @@ def check_digest(fd: int, path: str | os.PathLike[str], checksum: str) -> None:
     found = digest_of(fd)
     if found != checksum.strip().lower():
         raise SnapshotError(f"{os.fspath(path)} has the SHA-256 {found}, not {checksum}: fetch it again")
-
-
-def digest_of(fd: int) -> str:
-    """The SHA-256 of a file in hex."""
-    digest = hashlib.sha256()
-    buffer = memoryview(bytearray(CHUNK_BYTES))
-    position = 0
-    while count := os.preadv(fd, [buffer], position):
-        digest.update(buffer[:count])
-        position += count
-    return digest.hexdigest()
 
 
 # --- where to ------------------------------------------------------------------------------------------
