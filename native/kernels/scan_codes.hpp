@@ -3,28 +3,72 @@
 // The pass keeps, per query, the k-th best lower bound on the similarity (codes8.hpp). A row whose upper bound does not
 // reach it cannot be among the k best. The other rows are compared as floats, best upper bound first, until the next
 // upper bound is below the k-th best similarity found. The answer is the one of scan_topk: the same offsets, the same
-// floats, the same order of ties.
+// floats, the same order of ties. Where there are half-byte codes (codes4.hpp), the pass is over those, and the byte codes
+// of the rows it leaves, about one in a hundred, make out the few.
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
+#include "kernels/codes4/codes4.hpp"
 #include "kernels/codes8/codes8.hpp"
 #include "kernels/scan.hpp"
 #include "support/huge_buffer.hpp"
 
 namespace edgeshard {
 
-// The codes of f32 rows, in offset order. Costs stride + 12 bytes per row. Not to be changed while it is read.
+// Coded rows and the three numbers of each, with their memory.
+class CodedRows {
+public:
+    explicit CodedRows(size_t stride) : stride_(stride) {}
+
+    size_t stride() const { return stride_; }
+    size_t size_bytes() const { return codes_.capacity() + 3 * sizeof(float) * scale_.capacity(); }
+    CodeRows view() const { return {codes_.data(), stride_, scale_.data(), error_.data(), norm_.data()}; }
+
+    // Makes room for `rows` rows.
+    void reserve(size_t rows) {
+        codes_.reserve(rows * stride_);
+        for (HugeBuffer<float>* numbers : {&scale_, &error_, &norm_}) numbers->reserve(rows);
+    }
+
+    uint8_t* codes(size_t row) { return codes_.data() + row * stride_; }
+    float* scale(size_t row) { return scale_.data() + row; }
+    float* error(size_t row) { return error_.data() + row; }
+    float* norm(size_t row) { return norm_.data() + row; }
+
+private:
+    size_t stride_;
+    HugeBuffer<uint8_t> codes_;
+    HugeBuffer<float> scale_, error_, norm_;
+};
+
+// The codes of f32 rows, in offset order. Costs stride + 12 bytes per row, and half the stride + 12 more with nibbles. Not
+// to be changed while it is read.
 class Codes8 {
 public:
-    explicit Codes8(size_t dim, Isa isa = best_isa()) : dim_(dim), stride_(code_stride(dim)), kernels_(code_kernels(isa)) {}
+    explicit Codes8(size_t dim, Isa isa = best_isa())
+        : dim_(dim), kernels_(code_kernels(isa)), nibble_bounds_(nibble_bounds(isa)), bytes_(code_stride(dim)),
+          nibbles_(nibble_stride(dim)) {}
 
     size_t dim() const { return dim_; }
     size_t count() const { return count_; }
-    size_t size_bytes() const { return codes_.capacity() + 3 * sizeof(float) * scale_.capacity(); }
-    CodeRows rows() const { return {codes_.data(), stride_, scale_.data(), error_.data(), norm_.data()}; }
+    size_t size_bytes() const { return bytes_.size_bytes() + nibbles_.size_bytes(); }
+    CodeRows rows() const { return bytes_.view(); }
     const CodeKernels& kernels() const { return kernels_; }
+
+    // Half-byte codes of the same rows: made by make_nibbles(), kept current from then on.
+    bool has_nibbles() const { return has_nibbles_; }
+    CodeRows nibbles() const { return nibbles_.view(); }
+    CodeBoundsFn bounds_of_nibbles() const { return nibble_bounds_; }
+    void make_nibbles(unsigned threads = 0);
+
+    // Whether a pass over them was worth its time lately: there are data (many dimensions, no structure) they say too
+    // little about. Now and then it is tried again.
+    bool nibbles_pay() const;
+    // Tells what share of the rows a pass over them left.
+    void note_left(double share) const;
 
     // Appends the codes of `rows.rows` rows of dim() floats.
     void extend(Chunk rows, unsigned threads = 0);
@@ -34,11 +78,15 @@ public:
 
 private:
     void encode(const char* row, size_t offset);
+    void encode_nibbles_of(size_t offset);
 
-    size_t dim_, stride_, count_ = 0;
+    size_t dim_, count_ = 0;
     CodeKernels kernels_;
-    HugeBuffer<uint8_t> codes_;
-    HugeBuffer<float> scale_, error_, norm_;
+    CodeBoundsFn nibble_bounds_;
+    CodedRows bytes_, nibbles_;
+    bool has_nibbles_ = false;
+    mutable std::atomic<float> left_{0};
+    mutable std::atomic<uint32_t> passed_over_{0};
 };
 
 // The rows a search looks at: all, those with mask[offset] != 0, or the n distinct listed ones.

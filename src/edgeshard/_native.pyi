@@ -118,6 +118,9 @@ class Codes8:
     def update(self, offsets: NDArray[np.uint32], rows: NDArray[np.float32]) -> None:
         """Encode the rows at these offsets again."""
 
+    def make_nibbles(self, threads: int = 0) -> None:
+        """Keep half-byte codes of all rows, too, which searches of one query read first."""
+
     def search(
         self,
         queries: NDArray[np.float32],
@@ -135,6 +138,8 @@ class Codes8:
     def count(self) -> int: ...
     @property
     def dim(self) -> int: ...
+    @property
+    def has_nibbles(self) -> bool: ...
     @property
     def size_bytes(self) -> int: ...
 
