@@ -435,7 +435,7 @@ class Store:
         if self._sealed:
             return
         try:
-            seal.write(self.path, self._checksums)
+            seal.write(self.path, self._checksums, self._checkpointer.sums)
         except OSError:
             return  # the shard is whole without them, and the next close tries again
 
