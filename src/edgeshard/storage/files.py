@@ -180,10 +180,11 @@ def read_file(path: PathLike, limit_bytes: int = 1 << 30) -> bytes:
     try:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
-            if size > limit_bytes:
-                raise CorruptedError(path, f"{size} bytes, more than the {limit_bytes} this file can have")
-            return file.read()
+            data = file.read() if size <= limit_bytes else None
     except FileNotFoundError as error:
         raise CorruptedError(path, "the file is missing") from error
     except OSError as error:
         raise StorageError(error.errno, f"cannot read {path}: {error.strerror}") from error
+    if data is None:
+        raise CorruptedError(path, f"{size} bytes, more than the {limit_bytes} this file can have")
+    return data
