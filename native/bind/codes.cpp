@@ -43,6 +43,12 @@ void update(SharedCodes& self, nb::object offsets, nb::object rows) {
     self.codes.update(o.data<uint32_t>(), array.data<char>(), o.shape(0));
 }
 
+void make_nibbles(SharedCodes& self, unsigned threads) {
+    nb::gil_scoped_release release;
+    std::unique_lock lock(self.mutex);
+    self.codes.make_nibbles(threads);
+}
+
 nb::tuple search(SharedCodes& self, nb::object queries, nb::list chunks, nb::object mask, nb::object offsets, size_t k,
                  int distance, unsigned threads, IsaName isa) {
     const Array q(queries, "queries", "f", "float32", 2);
@@ -89,10 +95,14 @@ void register_codes8(nb::module_& m) {
         .def("__init__", &init, nb::arg("dim"), isa)
         .def("extend", &extend, nb::arg("rows"), threads, "Append the codes of (n, dim) float32 rows.")
         .def("update", &update, nb::arg("offsets"), nb::arg("rows"), "Encode the rows at these offsets again.")
+        .def("make_nibbles", &make_nibbles, threads,
+             "Keep half-byte codes of all rows, too, which searches of one query read first.")
         .def("search", &search, nb::arg("queries"), nb::arg("chunks"), nb::arg("mask").none(),
              nb::arg("offsets").none(), nb::arg("k"), nb::arg("distance"), threads, isa,
              "What scan_topk returns, found through the codes.")
         .def_prop_ro("count", [](SharedCodes& self) { return self.codes.count(); }, "Number of rows.")
+        .def_prop_ro("has_nibbles", [](SharedCodes& self) { return self.codes.has_nibbles(); },
+                     "Whether there are half-byte codes.")
         .def_prop_ro("dim", [](SharedCodes& self) { return self.codes.dim(); }, "Elements per row.")
         .def_prop_ro("size_bytes", [](SharedCodes& self) { return self.codes.size_bytes(); }, "Memory held.");
 }

@@ -1,6 +1,6 @@
 """Typed view of the native module, one section per register_* family of native/bind."""
 
-from typing import Any, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 from uuid import UUID
 
 import numpy as np
@@ -118,6 +118,9 @@ class Codes8:
     def update(self, offsets: NDArray[np.uint32], rows: NDArray[np.float32]) -> None:
         """Encode the rows at these offsets again."""
 
+    def make_nibbles(self, threads: int = 0) -> None:
+        """Keep half-byte codes of all rows, too, which searches of one query read first."""
+
     def search(
         self,
         queries: NDArray[np.float32],
@@ -135,6 +138,8 @@ class Codes8:
     def count(self) -> int: ...
     @property
     def dim(self) -> int: ...
+    @property
+    def has_nibbles(self) -> bool: ...
     @property
     def size_bytes(self) -> int: ...
 
@@ -225,6 +230,7 @@ class IdMap:
     def remove(self, offsets: NDArray[np.uint32], /) -> int: ...
     def id_at(self, offset: int, /) -> int | UUID: ...
     def ids_of(self, offsets: NDArray[np.uint32], /) -> list[int | UUID]: ...
+    def numbers_of(self, offsets: NDArray[np.uint32], /) -> NDArray[np.uint64] | None: ...
     def extend(self, count: int, /) -> None: ...
     @property
     def total(self) -> int: ...
@@ -260,6 +266,9 @@ def encode_id_table(
 
 def to_stored(rows: NDArray[np.float32], normalise: bool, element: int, out: NDArray[Any], /) -> None: ...
 def query_row(vector: NDArray[np.float32], normalise: bool, element: int, /) -> NDArray[Any]: ...
+def number_row(vector: NDArray[Any], dim: int, normalise: bool, element: int, /) -> NDArray[Any] | None:
+    """query_row of any numbers; None unless they are `dim` finite ones in one dimension."""
+
 def from_stored(rows: NDArray[Any], element: int, out: NDArray[np.float32], /) -> None: ...
 def pack_sparse(
     indptr: NDArray[np.int64], indices: NDArray[np.uint32], values: NDArray[np.float32], /
@@ -667,11 +676,17 @@ def train_centroids(
 
 # --- results
 
-def make_objects(cls: type[_Made], names: tuple[str, ...], columns: tuple[Any, ...], count: int) -> list[_Made]:
-    """Objects of a slotted class, made without its __init__.
+class ObjectMaker(Generic[_Made]):
+    """Makes objects of a slotted class without its __init__.
 
-    columns: per name a list with one item per object, or one value for all of them.
+    Args:
+        cls: the class.
+        names: of its slots.
     """
+
+    def __init__(self, cls: type[_Made], names: tuple[str, ...]) -> None: ...
+    def __call__(self, columns: tuple[Any, ...], count: int) -> list[_Made]:
+        """Objects by columns: per name a list or an array with one item per object, or one value for all."""
 
 def split_values(data: NDArray[np.uint8], bounds: NDArray[np.int64], absent: bytes) -> list[bytes]:
     """Byte strings between consecutive bounds; absent where two are equal."""

@@ -3,7 +3,7 @@
 :class:`FlatIndex` serves one vector per point, :class:`MultiFlatIndex` several (MaxSim). Both hold no data of
 their own but byte codes, which :class:`FlatIndex` derives from float32 rows when searching has cost more than
 deriving them would have; a search through codes reads a quarter of the bytes and gives the same answer
-(native/kernels/scan_codes.hpp).
+(native/kernels/scan_codes.hpp). Where searches go on, half-byte codes are kept beside them, and an eighth is read.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ CODES_MIN_ROWS = 2048
 """Fewer rows are scanned as floats: that takes less than 0.1 ms."""
 CODES_AFTER_SCANS = 8
 """Codes are built once this many times the rows have been scanned: about what building them costs."""
+NIBBLES_AFTER_SCANS = 64
+"""Half-byte codes are built once codes have been scanned so many times: about what building them costs."""
 
 
 LISTED_AS_FLOATS = 128
@@ -72,6 +74,7 @@ class FlatIndex:
         "_distance",
         "_lock",
         "_scanned",
+        "_scanned_codes",
         "_source",
         "_stale",
         "_threads",
@@ -82,6 +85,7 @@ class FlatIndex:
     def __init__(self, source: RowSource, distance: int, *, use_codes: bool = True, threads: int = 0) -> None:
         self._source = source
         self._distance = distance
+        self._scanned_codes = 0
         self._use_codes = use_codes and distance != MANHATTAN
         self._threads = threads
         self._codes: _native.Codes8 | None = None
@@ -162,7 +166,14 @@ class FlatIndex:
                 self._scanned += scanning
                 if rows < CODES_MIN_ROWS or self._scanned < CODES_AFTER_SCANS * rows:
                     return None
-            return self._current_codes(chunks)
+            codes = self._current_codes(chunks)
+            if codes is not None and not codes.has_nibbles:
+                self._scanned_codes += scanning
+                if self._scanned_codes >= NIBBLES_AFTER_SCANS * rows and rows >= CODES_MIN_ROWS:
+                    self._scanned_codes = 0
+                    if BUDGET.reserve(self, coded_bytes(rows, codes.dim, nibbles=True)):
+                        codes.make_nibbles(self._threads)
+            return codes
 
     def _may_code(self, chunks: list[NDArray[Any]]) -> bool:
         if not self._use_codes or not chunks or chunks[0].dtype != np.float32:
@@ -173,8 +184,8 @@ class FlatIndex:
         """The codes of all rows; None, and none are kept, where there is no memory for them."""
         rows, dim = sum(map(len, chunks)), chunks[0].shape[1]
         codes = self._codes or _native.Codes8(dim)
-        if rows > codes.count and not BUDGET.reserve(self, coded_bytes(rows, dim)):
-            self._codes, self._stale, self._scanned = None, [], 0
+        if rows > codes.count and not BUDGET.reserve(self, coded_bytes(rows, dim, nibbles=codes.has_nibbles)):
+            self._codes, self._stale, self._scanned, self._scanned_codes = None, [], 0, 0
             BUDGET.release(self)
             return None
         self._codes = codes
