@@ -2,9 +2,12 @@
 #include "bind/codes.hpp"
 
 #include <nanobind/stl/optional.h>
+#include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 
+#include <memory>
 #include <mutex>
+#include <type_traits>
 
 #include "bind/scan_args.hpp"
 
@@ -47,6 +50,53 @@ void make_nibbles(SharedCodes& self, unsigned threads) {
     nb::gil_scoped_release release;
     std::unique_lock lock(self.mutex);
     self.codes.make_nibbles(threads);
+}
+
+// The rows of (codes, scale, error, norm); the arrays are added to `kept`.
+CodeRows rows_of(nb::tuple parts, size_t rows, size_t stride, std::vector<Array>& kept) {
+    if (parts.size() != 4) throw nb::value_error("parts: expected codes, scale, error and norm");
+    kept.emplace_back(parts[0], "codes", "B", "uint8", 1);
+    if (kept.back().shape(0) != rows * stride)
+        throw nb::value_error(("codes: expected " + std::to_string(rows * stride) + " bytes").c_str());
+    const uint8_t* codes = kept.back().data<uint8_t>();
+    const float* numbers[3];
+    for (size_t i = 0; i < 3; ++i) {
+        kept.emplace_back(parts[i + 1], "scale, error, norm", "f", "float32", 1);
+        if (kept.back().shape(0) != rows) throw nb::value_error("scale, error, norm: expected one number per row");
+        numbers[i] = kept.back().data<float>();
+    }
+    return {codes, stride, numbers[0], numbers[1], numbers[2]};
+}
+
+nb::object around(size_t dim, size_t rows, nb::tuple bytes, nb::object nibbles) {
+    if (dim == 0 || dim > kMaxDim) throw nb::value_error("dim: expected 1 to 65536");
+    if (rows > UINT32_MAX) throw nb::value_error("rows: more than 2^32 - 1");
+    auto out = std::make_unique<SharedCodes>(dim, best_isa());
+    out->borrowed.reserve(8);
+    const CodeRows coded = rows_of(bytes, rows, code_stride(dim), out->borrowed);
+    if (nibbles.is_none()) {
+        out->codes.borrow(coded, nullptr, rows);
+    } else {
+        const CodeRows halves = rows_of(nb::cast<nb::tuple>(nibbles), rows, nibble_stride(dim), out->borrowed);
+        out->codes.borrow(coded, &halves, rows);
+    }
+    return nb::cast(out.release(), nb::rv_policy::take_ownership);
+}
+
+nb::tuple parts_of(const CodeRows& rows, size_t count, nb::handle owner) {
+    const auto view = [&](auto* data, size_t n) {
+        using T = std::remove_pointer_t<decltype(data)>;
+        return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<1>>(data, {n}, owner));
+    };
+    return nb::make_tuple(view(rows.codes, count * rows.stride), view(rows.scale, count), view(rows.error, count),
+                          view(rows.norm, count));
+}
+
+nb::object parts(nb::handle_t<SharedCodes> self, bool nibbles) {
+    SharedCodes& shared = nb::cast<SharedCodes&>(self);
+    const std::shared_lock lock(shared.mutex);
+    if (nibbles && !shared.codes.has_nibbles()) return nb::none();
+    return parts_of(nibbles ? shared.codes.nibbles() : shared.codes.rows(), shared.codes.count(), self);
 }
 
 nb::tuple search(SharedCodes& self, nb::object queries, nb::list chunks, nb::object mask, nb::object offsets, size_t k,
@@ -97,6 +147,10 @@ void register_codes8(nb::module_& m) {
         .def("update", &update, nb::arg("offsets"), nb::arg("rows"), "Encode the rows at these offsets again.")
         .def("make_nibbles", &make_nibbles, threads,
              "Keep half-byte codes of all rows, too, which searches of one query read first.")
+        .def_static("around", &around, nb::arg("dim"), nb::arg("rows"), nb::arg("bytes"), nb::arg("nibbles").none(),
+                    "Codes that lie in memory as `parts` gave them.")
+        .def("parts", &parts, nb::arg("nibbles") = false,
+             "(codes, scale, error, norm) where they lie, valid until rows are added; None without half-byte codes.")
         .def("search", &search, nb::arg("queries"), nb::arg("chunks"), nb::arg("mask").none(),
              nb::arg("offsets").none(), nb::arg("k"), nb::arg("distance"), threads, isa,
              "What scan_topk returns, found through the codes.")

@@ -262,7 +262,16 @@ void Codes8::extend(Chunk rows, unsigned threads) {
     count_ = total;
 }
 
+void Codes8::borrow(const CodeRows& bytes, const CodeRows* nibbles, size_t rows) {
+    bytes_.borrow(bytes, rows);
+    has_nibbles_ = nibbles != nullptr;
+    if (nibbles) nibbles_.borrow(*nibbles, rows);
+    count_ = rows;
+}
+
 void Codes8::update(const uint32_t* offsets, const char* rows, size_t n) {
+    if (n) bytes_.own();
+    if (n && has_nibbles_) nibbles_.own();
     for (size_t i = 0; i < n; ++i) encode(rows + i * dim_ * sizeof(float), offsets[i]);
 }
 

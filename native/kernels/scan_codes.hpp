@@ -33,6 +33,18 @@ public:
         for (HugeBuffer<float>* numbers : {&scale_, &error_, &norm_}) numbers->reserve(rows);
     }
 
+    // Shows `rows` rows that lie in somebody else's memory, which must stay; changing one copies them first.
+    void borrow(const CodeRows& view, size_t rows) {
+        codes_.borrow(view.codes, rows * stride_);
+        scale_.borrow(view.scale, rows);
+        error_.borrow(view.error, rows);
+        norm_.borrow(view.norm, rows);
+    }
+    void own() {
+        codes_.own();
+        for (HugeBuffer<float>* numbers : {&scale_, &error_, &norm_}) numbers->own();
+    }
+
     uint8_t* codes(size_t row) { return codes_.data() + row * stride_; }
     float* scale(size_t row) { return scale_.data() + row; }
     float* error(size_t row) { return error_.data() + row; }
@@ -69,6 +81,9 @@ public:
     bool nibbles_pay() const;
     // Tells what share of the rows a pass over them left.
     void note_left(double share) const;
+
+    // Shows codes of `rows` rows, as rows() and, if not null, nibbles() of another object gave them, in place of its own.
+    void borrow(const CodeRows& bytes, const CodeRows* nibbles, size_t rows);
 
     // Appends the codes of `rows.rows` rows of dim() floats.
     void extend(Chunk rows, unsigned threads = 0);
