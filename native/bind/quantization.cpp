@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "bind/records.hpp"
+#include "bind/walk_codes.hpp"
 #include "index/quantized/methods.hpp"
 #include "index/quantized/scan.hpp"
 #include "index/quantized/turbo.hpp"
@@ -250,6 +251,7 @@ void register_quantization(nb::module_& m) {
              "Similarities (q, n) with all rows or those at offsets.")
         .def("maxsim", &maxsim, nb::arg("query"), nb::arg("chunks"), nb::arg("first"), nb::arg("count"), offsets,
              threads, isa, "MaxSim (n,) of all points or those at offsets; NaN without rows.");
+    register_walk_codes(m);
     m.def("turbo_codec", &turbo_codec, nb::arg("dim"), nb::arg("bits"), nb::arg("padded"), nb::arg("distance"),
           nb::arg("plus"), nb::arg("rotate_padding"), nb::arg("shift").none(), nb::arg("scale").none(),
           "TurboQuant records.");

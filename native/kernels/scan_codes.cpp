@@ -285,7 +285,22 @@ void Codes8::extend(Chunk rows, unsigned threads) {
     count_ = total;
 }
 
+void Codes8::borrow(const CodeRows& bytes, const uint8_t* nibbles, size_t rows) {
+    codes_.borrow(bytes.codes, rows * stride_);
+    scale_.borrow(bytes.scale, rows);
+    error_.borrow(bytes.error, rows);
+    norm_.borrow(bytes.norm, rows);
+    has_nibbles_ = nibbles != nullptr;
+    if (nibbles) nibbles_.borrow(nibbles, rows * nibble_stride(dim_));
+    count_ = rows;
+}
+
 void Codes8::update(const uint32_t* offsets, const char* rows, size_t n) {
+    if (n) {
+        codes_.own();
+        nibbles_.own();
+        for (HugeBuffer<float>* numbers : {&scale_, &error_, &norm_}) numbers->own();
+    }
     for (size_t i = 0; i < n; ++i) encode(rows + i * dim_ * sizeof(float), offsets[i]);
 }
 

@@ -45,6 +45,10 @@ public:
     // Tells what share of the rows a pass over them left.
     void note_left(double share) const;
 
+    // Shows codes of `rows` rows, as rows() and, if not null, nibbles() of another object gave them, in place of its own;
+    // changing one copies them first.
+    void borrow(const CodeRows& bytes, const uint8_t* nibbles, size_t rows);
+
     // Appends the codes of `rows.rows` rows of dim() floats.
     void extend(Chunk rows, unsigned threads = 0);
 

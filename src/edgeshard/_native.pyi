@@ -121,6 +121,16 @@ class Codes8:
     def make_nibbles(self, threads: int = 0) -> None:
         """Keep half-byte codes of all rows, too, which searches of one query read first."""
 
+    @staticmethod
+    def around(dim: int, rows: int, bytes: tuple[NDArray[Any], ...], nibbles: NDArray[np.uint8] | None) -> Codes8:
+        """Codes that lie in memory as ``parts`` and ``nibbles`` gave them, which is not written to."""
+
+    def parts(self) -> tuple[NDArray[Any], ...]:
+        """(codes, scale, error, norm) where they lie, valid until rows are added."""
+
+    def nibbles(self) -> NDArray[np.uint8] | None:
+        """Half-byte codes with their numbers where they lie, valid until rows are added; None if there are none."""
+
     def search(
         self,
         queries: NDArray[np.float32],
@@ -347,8 +357,12 @@ class HnswSpace:
         codes: Codes8 | None = None,
         records: RecordCodec | None = None,
         record_chunks: list[NDArray[np.uint8]] | None = None,
+        walk_codes: WalkCodes | None = None,
     ) -> None:
-        """records: what the rows are compressed with; the rows are records themselves without record_chunks."""
+        """records: what the rows are compressed with; the rows are records themselves without record_chunks.
+
+        walk_codes: made of the same records, to walk on instead.
+        """
 
     @property
     def points(self) -> int: ...
@@ -604,6 +618,35 @@ class KeyMap:
     def entry(self, bucket: int) -> tuple[bytes, NDArray[np.uint32]]: ...
 
 # --- quantization
+
+class WalkCodes:
+    """Records laid out for graph walks: codes aligned to cache lines, the floats of a row apart from them."""
+
+    @staticmethod
+    def possible(codec: RecordCodec) -> bool:
+        """Whether records of a codec can be laid out like this."""
+
+    @staticmethod
+    def expected_bytes(codec: RecordCodec, count: int) -> int:
+        """Size of the codes of so many rows."""
+
+    @staticmethod
+    def build(codec: RecordCodec, chunks: list[NDArray[np.uint8]], threads: int = 0) -> WalkCodes:
+        """Copy records."""
+
+    @staticmethod
+    def around(codec: RecordCodec, count: int, data: NDArray[np.uint8]) -> WalkCodes:
+        """Codes that lie in memory, as ``data`` gave them: ``(expected_bytes,)``, aligned to 64 bytes."""
+
+    def score(
+        self, query: NDArray[np.float32], offsets: NDArray[np.uint32], isa: str | None = None
+    ) -> NDArray[np.float32]:
+        """Similarities of a query ``(dim,)``, rounded to bytes, with the rows at offsets."""
+
+    @property
+    def count(self) -> int: ...
+    @property
+    def data(self) -> NDArray[np.uint8]: ...
 
 class RecordCodec:
     """One way of compressing vectors into records of bytes; thread safe.

@@ -54,7 +54,7 @@ private:
     const Space& space_;
     const WalkLists* const lists_;
     SearchOptions options_;
-    std::unique_ptr<Scorer> scorer_, exact_;
+    std::unique_ptr<Scorer> scorer_, exact_, refiner_;
     Visited visited_, second_hop_;
     Beam beam_, upper_;
     Graph::Scratch scratch_, inner_scratch_;

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeshard.errors import StorageError
+from edgeshard.index import kept_codes
 from edgeshard.models.config import EdgeConfig
 from edgeshard.models.updates import UpdateOperation
 from edgeshard.segment.files import create_segment, open_segment
@@ -31,7 +32,7 @@ from edgeshard.shard.directories import (
     segment_names,
 )
 from edgeshard.shard.layout import check_vector_name, indexing_threshold_bytes, new_segment_config, schema_of_config
-from edgeshard.shard.placement import place
+from edgeshard.shard.placement import keep_codes, place
 from edgeshard.shard.replay import replay
 from edgeshard.shard.resolve import Resolved, resolve
 from edgeshard.shard.schema_changes import change_schema, is_schema_change
@@ -57,6 +58,7 @@ class Store:
         path: the directory.
         config: the merged configuration.
         lock: held until :meth:`close`.
+        codes_of: the shard whose kept codes are used, but not changed; by default this one's, which are.
 
     Attributes:
         doomed: number of an operation that failed half way and could not be taken back yet.
@@ -64,12 +66,13 @@ class Store:
     """
 
     __slots__ = (
-        "_checkpointer", "_checksums", "_sealed", "_segments", "_unflushed_bytes", "_unsettled", "_watch", "closed",
-        "config", "doomed", "lock", "next_op", "path", "pid", "schema", "unflushed", "wal",
+        "_checkpointer", "_checksums", "_codes_of", "_sealed", "_segments", "_unflushed_bytes", "_unsettled", "_watch",
+        "closed", "config", "doomed", "lock", "next_op", "path", "pid", "schema", "unflushed", "wal",
     )  # fmt: skip
 
-    def __init__(self, path: Path, config: EdgeConfig, lock: ShardLock) -> None:
+    def __init__(self, path: Path, config: EdgeConfig, lock: ShardLock, codes_of: Path | None = None) -> None:
         self.path = path
+        self._codes_of = codes_of
         self.config = config
         self.schema: Schema = schema_of_config(config)
         self.lock = lock
@@ -100,6 +103,7 @@ class Store:
         for segment in segments:
             if segment.watch is None:
                 place(segment, self.config)
+                keep_codes(segment, self._codes_of or self.path, writable=self._codes_of is None)
             segment.watch = self._watch
 
     # --- opening -----------------------------------------------------------------------------------------
@@ -145,6 +149,7 @@ class Store:
         wait: float = 0.0,
         verify: checksums.Level | None = "fast",
         on_damage: OnDamage = "raise",
+        codes_of: Path | None = None,
     ) -> Store:
         """Open a shard, or create one in an empty directory if a configuration is given.
 
@@ -172,10 +177,11 @@ class Store:
             sums = seal.inspect(path, verify)
             stored = configs.read_config(path)
             names = segment_names(path)
+            kept_codes.clean_up(path, names)
             configs.wal_enabled(config, stored)
             opened += [open_segment(path / SEGMENTS / name) for name in names]
             merged = configs.merge_config(config, stored, [segment.config for segment in opened])
-            store = cls(path, merged, lock)
+            store = cls(path, merged, lock, codes_of)
             store.segments, store._checksums, store._sealed = opened, sums, bool(sums)
             store._unsettled = settle.is_marked(path)
             store._finish_load(stored, on_damage, check_acknowledged=verify == "full")
@@ -248,7 +254,8 @@ class Store:
     def _incomplete_points(self) -> list[tuple[Segment, list[Any]]]:
         """Ids without a version, by segment: of points another engine was adding when it died."""
         trackers = [(segment, segment.ids) for segment in self.segments if isinstance(segment.ids, MutableIdTracker)]
-        return [(segment, ids.ids_of(ids.orphans)) for segment, ids in trackers if len(ids.orphans)]
+        lacking = [(segment, ids, ids.repair.unversioned) for segment, ids in trackers]
+        return [(segment, ids.ids_of(offsets)) for segment, ids, offsets in lacking if len(offsets)]
 
     def _complain_of(self, incomplete: list[tuple[Segment, list[Any]]]) -> None:
         """Warn of points that a log with next to nothing to add did not bring back: they were complete once."""

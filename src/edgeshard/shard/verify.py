@@ -11,6 +11,7 @@ import numpy as np
 
 from edgeshard.errors import EdgeShardError, StorageError, ValidationError
 from edgeshard.filter.evaluate import evaluate
+from edgeshard.index import kept_codes
 from edgeshard.models.filters import FieldCondition, Filter
 from edgeshard.models.matches import MatchValue, RangeFloat
 from edgeshard.models.paths import parse_path
@@ -50,6 +51,8 @@ def check(path: Path, level: checksums.Level = "full") -> list[str]:
     table = checksums.read(path, seal.seal_of(path))
     found = [f"{path / name}: {reason}" for name, reason in checksums.differences(path, table, level)
              if not checksums.is_ignored(name)]  # fmt: skip
+    if level == "full":
+        found += [f"{reason}; it is made anew when it is needed" for _, reason in kept_codes.damaged(path)]
     found += _log_damage(path)
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
