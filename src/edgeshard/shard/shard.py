@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 from edgeshard.errors import ClosedError, ForkedShardError, ValidationError
+from edgeshard.models.base import instance, sequence
 from edgeshard.models.config import EdgeConfig
 from edgeshard.models.ids import parse_id
 from edgeshard.models.requests import (
@@ -266,7 +267,7 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
         Raises:
             VectorNameNotFoundError: a vector name the shard does not have.
         """
-        ids = [parse_id(point_id) for point_id in point_ids]
+        ids = [parse_id(point_id) for point_id in sequence(point_ids, "point_ids")]
         store = self._enter()
         self._lock.acquire_read()
         try:
@@ -288,6 +289,7 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
         Returns:
             The points, and the id to pass as ``offset`` for the next page, None after the last one.
         """
+        instance(scroll, ScrollRequest, "scroll")
         limit = DEFAULT_SCROLL_LIMIT if scroll.limit is None else scroll.limit
         with self._reading() as store:
             projection = Projection(scroll.with_payload, scroll.with_vector, store.schema, default_payload=True)
@@ -308,6 +310,7 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
         Args:
             count: the filter, and whether an estimate from the indexes is enough.
         """
+        instance(count, CountRequest, "count")
         with self._reading() as store:
             return reads.count(store.segments, count.filter, exact=count.exact)
 
