@@ -254,8 +254,9 @@ class Store:
     def _incomplete_points(self) -> list[tuple[Segment, list[Any]]]:
         """Ids without a version, by segment: of points another engine was adding when it died."""
         trackers = [(segment, segment.ids) for segment in self.segments if isinstance(segment.ids, MutableIdTracker)]
-        lacking = [(segment, ids, ids.repair.unversioned) for segment, ids in trackers]
-        return [(segment, ids.ids_of(offsets)) for segment, ids, offsets in lacking if len(offsets)]
+        return [
+            (segment, ids.ids_of(ids.repair.unversioned)) for segment, ids in trackers if len(ids.repair.unversioned)
+        ]
 
     def _complain_of(self, incomplete: list[tuple[Segment, list[Any]]]) -> None:
         """Warn of points that a log with next to nothing to add did not bring back: they were complete once."""
