@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,30 @@ def test_nothing_is_restored_from_no_body(via: Any, status: int, tmp_path: Path)
         pull(tmp_path / "m", "http://server", "c", via=via, retry=RetryPolicy(1), http={"transport": transport})
     assert not caught.value.retryable
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("via", ["stream", "stored"])
+def test_a_proxy_that_compresses_uncalled_for(via: Any, tmp_path: Path) -> None:
+    with EdgeShard.create(tmp_path / "shard", small_config(edgeshard)) as shard:
+        shard.update(upsert(edgeshard, range(10), "x"))
+    data = gzip.compress(pack_full(tmp_path / "shard"))
+    ranges: list[str | None] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method != "GET":
+            return httpx.Response(200, json={"result": {"name": "a"}})
+        ranges.append(request.headers.get("Range"))
+        if ranges[-1]:
+            headers = {"Content-Range": f"{ranges[-1].replace('=', ' ')}9/10", "Content-Encoding": "gzip"}
+            return httpx.Response(206, content=data[10:], headers=headers)
+        cut = data[: len(data) // 2] if len(ranges) == 1 else data
+        return httpx.Response(200, content=cut, headers={"Content-Encoding": "gzip"})
+
+    retry = RetryPolicy(4, 0.01)
+    pull(tmp_path / "m", "http://server", "c", via=via, retry=retry, http={"transport": httpx.MockTransport(answer)})
+    with EdgeShard.load(tmp_path / "m") as mirror:
+        assert mirror.count(edgeshard.CountRequest()) == 10
+    assert len(ranges) >= 2
 
 
 def test_a_stored_snapshot_without_a_name(tmp_path: Path) -> None:

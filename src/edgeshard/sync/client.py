@@ -166,9 +166,13 @@ class ServerShard:
                 raise SyncError("the server sent another part of the file than was asked for", retryable=True)
             have = have if go_on else 0
             length = response.headers.get("Content-Length")
-            total = have + int(length) if length and length.isdigit() else None
+            encoded = response.headers.get("Content-Encoding", "identity") != "identity"  # by a proxy, uncalled for
+            if encoded and go_on:
+                target.unlink()
+                raise SyncError("a proxy compressed a part of the file: it starts over", retryable=True)
+            total = have + int(length) if length and length.isdigit() and not encoded else None
             with open(target, "ab" if go_on else "wb") as file:
-                for chunk in response.iter_raw():
+                for chunk in response.iter_bytes():
                     file.write(chunk)
                     have += len(chunk)
                     if progress is not None:
