@@ -106,12 +106,8 @@ def create_snapshot(
             packing = _Packing(fd, opened, base)
             with _standing_still(store, lock):
                 packing.shard(store, format)
+            packing.copy_rest(draft)
             digest = BackgroundDigest(packing.stretches())
-            try:
-                packing.copy_rest(draft)
-            except BaseException:
-                digest.abandon()
-                raise
     except OSError as error:
         if isinstance(error, StorageError):
             raise
@@ -257,7 +253,7 @@ class _Packing:
         return self._writer.position
 
     def stretches(self) -> Iterator[Stretch]:
-        """Where the bytes of the archive are before :meth:`copy_rest`: here, and in the files it will copy."""
+        """Where the bytes of the archive are in the page cache: in it, and in the files :meth:`copy_rest` copies."""
         position = 0
         for place, content, fd in self._rest:
             yield self._fd, position, place - position

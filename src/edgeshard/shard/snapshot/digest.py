@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import ExitStack
 from threading import Thread
 
@@ -18,7 +18,7 @@ Stretch = tuple[int, int, int]
 
 def digest_of(fd: int) -> str:
     """The SHA-256 of a file in hex."""
-    return _digest([(fd, 0, os.fstat(fd).st_size)], lambda: False)
+    return _digest([(fd, 0, os.fstat(fd).st_size)])
 
 
 class BackgroundDigest:
@@ -28,11 +28,10 @@ class BackgroundDigest:
         stretches: what to go over, in order; the descriptors are duplicated.
     """
 
-    __slots__ = ("_abandoned", "_result", "_thread")
+    __slots__ = ("_result", "_thread")
 
     def __init__(self, stretches: Iterable[Stretch]) -> None:
         self._result: str | OSError | None = None
-        self._abandoned = False
         with ExitStack() as opened:
             copies: dict[int, int] = {}
             mine: list[Stretch] = []
@@ -56,25 +55,20 @@ class BackgroundDigest:
             raise StorageError(f"cannot compute the digest of the snapshot: {self._result}")
         return self._result
 
-    def abandon(self) -> None:
-        """Give it up; the files are closed when this returns."""
-        self._abandoned = True
-        self._thread.join()
-
     def _run(self, stretches: list[Stretch], opened: ExitStack) -> None:
         with opened:
             try:
-                self._result = _digest(stretches, lambda: self._abandoned)
+                self._result = _digest(stretches)
             except OSError as error:
                 self._result = error
 
 
-def _digest(stretches: Iterable[Stretch], abandoned: Callable[[], bool]) -> str:
+def _digest(stretches: Iterable[Stretch]) -> str:
     digest = hashlib.sha256()
     buffer = memoryview(bytearray(CHUNK_BYTES))
     for fd, offset, length in stretches:
         stop = offset + length
-        while offset < stop and not abandoned():
+        while offset < stop:
             count = os.preadv(fd, [buffer[: min(CHUNK_BYTES, stop - offset)]], offset)
             if not count:
                 raise OSError("a file became shorter while it was read")
