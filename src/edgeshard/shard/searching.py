@@ -28,6 +28,16 @@ if TYPE_CHECKING:
     from edgeshard.shard.store import Store
 
 
+def expect(request: Any, kind: str, name: str) -> None:
+    """Refuse a request of another class, which is named so that its module need not be loaded.
+
+    Raises:
+        TypeError: it is no `kind`.
+    """
+    if all(base.__name__ != kind for base in type(request).__mro__):
+        raise TypeError(f"{name}: expected a {kind}, got {type(request).__name__}")
+
+
 class Searching:
     """Queries, grouped queries, matrices, facets and explanations."""
 
@@ -49,6 +59,7 @@ class Searching:
             ValidationError: a request that contradicts itself or the vectors of the shard.
             NotFoundError: a vector name, or an index a stage needs, that does not exist.
         """
+        expect(query, "QueryRequest", "query")
         with self._reading() as store:
             return run_query(store.segments, store.schema, query, sort_by)
 
@@ -83,6 +94,8 @@ class Searching:
             ValidationError: NaN or infinity among the numbers.
             VectorNameNotFoundError: no vectors of that name.
         """
+        if filter is not None:
+            expect(filter, "Filter", "filter")
         from edgeshard.query.arrays import query_arrays
 
         with self._reading() as store:
@@ -114,6 +127,8 @@ class Searching:
             WrongVectorKindError: the vectors are sparse: their searches are exact.
             VectorNameNotFoundError: no vectors of that name.
         """
+        if filter is not None:
+            expect(filter, "Filter", "filter")
         from edgeshard.query.recall import measure_recall
 
         with self._reading() as store:
@@ -137,6 +152,7 @@ class Searching:
         Raises:
             ValidationError, NotFoundError: as :meth:`query`.
         """
+        expect(request, "GroupRequest", "request")
         from edgeshard.query.groups import run_groups
 
         with self._reading() as store:
@@ -151,6 +167,7 @@ class Searching:
         Raises:
             VectorNameNotFoundError: no vectors of that name.
         """
+        expect(request, "SearchMatrixRequest", "request")
         from edgeshard.query.matrix import matrix_pairs
 
         with self._reading() as store:
@@ -158,6 +175,7 @@ class Searching:
 
     def search_matrix_offsets(self, request: SearchMatrixRequest) -> SearchMatrixOffsets:
         """The same as :meth:`search_matrix_pairs` in the form of a sparse matrix."""
+        expect(request, "SearchMatrixRequest", "request")
         from edgeshard.query.matrix import matrix_offsets
 
         with self._reading() as store:
@@ -168,6 +186,7 @@ class Searching:
 
         The query is run, its results are thrown away. ``print(plan.draw())`` shows the tree.
         """
+        expect(query, "QueryRequest", "query")
         from edgeshard.query.explain import run_explain
 
         with self._reading() as store:
@@ -175,16 +194,19 @@ class Searching:
 
     def query_batch(self, request: QueryBatchRequest) -> list[list[ScoredPoint]]:
         """The answers to several queries, in their order; searches of one vector share a pass over the data."""
+        expect(request, "QueryBatchRequest", "request")
         with self._reading() as store:
             return run_batch(store.segments, store.schema, request.queries)
 
     def search(self, search: SearchRequest) -> list[ScoredPoint]:
         """The best points for a vector query (the older, simpler form of :meth:`query`)."""
+        expect(search, "SearchRequest", "search")
         with self._reading() as store:
             return run_search(store.segments, store.schema, search)
 
     def facet(self, facet: FacetRequest) -> FacetResponse:
         """The most frequent values of an indexed payload field."""
+        expect(facet, "FacetRequest", "facet")
         from edgeshard.query.facet import run_facet
 
         with self._reading() as store:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from os import getpid
 from pathlib import Path
@@ -28,7 +28,7 @@ from edgeshard.shard.directories import directory_path
 from edgeshard.shard.optimizing import Optimizing
 from edgeshard.shard.rwlock import ReadWriteLock
 from edgeshard.shard.schema_changes import is_schema_change
-from edgeshard.shard.searching import Searching
+from edgeshard.shard.searching import Searching, expect
 from edgeshard.shard.snapshotting import Snapshotting
 from edgeshard.shard.store import Store
 from edgeshard.storage.files import PathLike
@@ -266,6 +266,8 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
         Raises:
             VectorNameNotFoundError: a vector name the shard does not have.
         """
+        if not isinstance(point_ids, Iterable) or isinstance(point_ids, (str, bytes)):
+            raise TypeError(f"point_ids: expected a list of ids, got {type(point_ids).__name__}")
         ids = [parse_id(point_id) for point_id in point_ids]
         store = self._enter()
         self._lock.acquire_read()
@@ -288,6 +290,7 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
         Returns:
             The points, and the id to pass as ``offset`` for the next page, None after the last one.
         """
+        expect(scroll, "ScrollRequest", "scroll")
         limit = DEFAULT_SCROLL_LIMIT if scroll.limit is None else scroll.limit
         with self._reading() as store:
             projection = Projection(scroll.with_payload, scroll.with_vector, store.schema, default_payload=True)
@@ -308,6 +311,7 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
         Args:
             count: the filter, and whether an estimate from the indexes is enough.
         """
+        expect(count, "CountRequest", "count")
         with self._reading() as store:
             return reads.count(store.segments, count.filter, exact=count.exact)
 
