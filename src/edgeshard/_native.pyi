@@ -1,5 +1,6 @@
 """Typed view of the native module, one section per register_* family of native/bind."""
 
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar, overload
 from uuid import UUID
 
@@ -167,6 +168,24 @@ def split_bytes(
     folding: bool = False,
 ) -> tuple[list[str], NDArray[np.uint32], NDArray[np.int64]]: ...
 def token_ids(tokens: list[str]) -> NDArray[np.uint32]: ...
+
+class TextEmbedder:
+    def __init__(
+        self,
+        splitter: int,
+        lowercase: bool,
+        folding: bool,
+        stop_words: list[str],
+        stem: Callable[[list[str]], list[str]] | None,
+        min_len: int,
+        max_len: int,
+        every_prefix: bool,
+        cut: bool,
+    ) -> None: ...
+    def document(
+        self, text: str | list[str], k: float, b: float, average_len: float
+    ) -> tuple[bytearray, bytearray]: ...
+    def query(self, text: str | list[str]) -> tuple[bytearray, bytearray]: ...
 
 # --- columns
 
