@@ -16,6 +16,7 @@
 #include "index/hnsw/blocks.hpp"
 #include "index/hnsw/healer.hpp"
 #include "index/hnsw/search.hpp"
+#include "support/interrupt.hpp"
 #include "support/thread_pool.hpp"
 
 using namespace edgeshard;
@@ -141,7 +142,9 @@ std::vector<std::vector<uint32_t>> to_blocks(nb::list blocks, size_t limit) {
     return out;
 }
 
-constexpr size_t kReportEvery = 2048;
+constexpr size_t kReportEvery = 2048;  // points between two reports of progress
+
+struct Cancelled {};  // cancel() said so inside a step
 
 // Calls step(begin, end) for pieces of [from, to); false if cancelled between two of them.
 template <class Step>
@@ -199,18 +202,25 @@ nb::object build_graph(const PySpace& s, nb::object offsets, size_t total, uint3
         nb::gil_scoped_release release;
         const auto lock = s.lock();
         const size_t count = points.size(), first = kept.size();
-        Builder builder(s.space, std::move(points), options);
-        whole = (!first || adopt(builder, old->graph, std::move(kept), progress, cancel)) &&
-                in_pieces(&progress, cancel, first, count, count, [&](size_t a, size_t b) { builder.insert(a, b); });
-        if (whole) out->graph = builder.finish(static_cast<uint32_t>(total));
-        if (whole && !sets.empty() && payload_m0) {
-            BuildOptions inner = options;
-            inner.m = payload_m;
-            inner.m0 = payload_m0;
-            const BlockLinks extra = build_blocks(s.space, sets, &out->graph, alive,
-                                                  m ? largest_block(out->graph, count) : 0, inner);
-            out->graph = builder.finish(static_cast<uint32_t>(total), &extra.links);
-            out->graph.entries.insert(out->graph.entries.end(), extra.entries.begin(), extra.entries.end());
+        const InterruptScope asking([&] {
+            if (!report(nullptr, cancel, 0, 0)) throw Cancelled{};
+        });
+        try {
+            Builder builder(s.space, std::move(points), options);
+            whole = (!first || adopt(builder, old->graph, std::move(kept), progress, cancel)) &&
+                    in_pieces(&progress, cancel, first, count, count, [&](size_t a, size_t b) { builder.insert(a, b); });
+            if (whole) out->graph = builder.finish(static_cast<uint32_t>(total));
+            if (whole && !sets.empty() && payload_m0) {
+                BuildOptions inner = options;
+                inner.m = payload_m;
+                inner.m0 = payload_m0;
+                const BlockLinks extra = build_blocks(s.space, sets, &out->graph, alive,
+                                                      m ? largest_block(out->graph, count) : 0, inner);
+                out->graph = builder.finish(static_cast<uint32_t>(total), &extra.links);
+                out->graph.entries.insert(out->graph.entries.end(), extra.entries.begin(), extra.entries.end());
+            }
+        } catch (const Cancelled&) {
+            whole = false;
         }
     }
     if (!whole) return nb::none();

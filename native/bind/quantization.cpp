@@ -5,6 +5,7 @@
 #include <nanobind/stl/string.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <memory>
 
@@ -147,7 +148,7 @@ nb::object decode(const RecordCodec& self, nb::object records, unsigned threads)
     if (in.shape(1) != codec.stride())
         throw nb::value_error(("records: expected " + std::to_string(codec.stride()) + " bytes each").c_str());
     auto out = new_array<float>({in.shape(0), codec.dim()});
-    bool done = true;
+    std::atomic<bool> done{true};
     {
         nb::gil_scoped_release release;
         const unsigned workers = threads_for(in.shape(0) * codec.dim() * 10, threads);

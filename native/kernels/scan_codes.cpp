@@ -13,11 +13,13 @@ namespace edgeshard {
 namespace {
 
 constexpr size_t kBlockRows = 512;
-// A pass over half-byte codes is not worth a second one over what it leaves: for fewer rows than this, for less than this
-// part of the rows (then it is not their bytes that take the time), for more queries (their comparisons take longer than
+// A pass over half-byte codes is not worth a second one over what it leaves: for fewer rows than this, for rows that lie
+// too far apart (then it is not their bytes that take the time), for more queries (their comparisons take longer than
 // reading the rows once for all of them), and if it leaves more than this share.
 constexpr size_t kNibbleRows = 2048;
-constexpr size_t kNibblePart = 3;
+// From this share of wanted rows on, comparing the half-byte codes of all of a block is faster than leaving the others out:
+// rows that follow one another are read ahead of time.
+constexpr double kDenseShare = 0.35;
 constexpr size_t kNibbleQueries = 3;
 constexpr float kNibbleShare = 0.2f;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -150,16 +152,24 @@ public:
 private:
     void scan_block(size_t at, size_t rows, State* states) {
         uint32_t chosen[kBlockRows + 1];
+        size_t block = rows;
         const uint32_t* listed = selection_.listed ? selection_.listed + at : nullptr;
+        bool compares_all = false;
         if (selection_.mask) {
             const size_t n = choose_masked(selection_.mask + at, rows, static_cast<uint32_t>(at), chosen);
             if (n == 0) return;
             if (n < rows) listed = chosen;
+            compares_all = listed && !codes_.scale && static_cast<double>(n) >= kDenseShare * static_cast<double>(rows);
+            block = compares_all ? rows : n;
             rows = n;
         }
         for (size_t q = 0; q < queries_.size(); ++q) {
             float lower[kBlockRows], upper[kBlockRows];
-            bounds_(queries_[q].form(), codes_, at, listed, rows, lower, upper);
+            bounds_(queries_[q].form(), codes_, at, compares_all ? nullptr : listed, block, lower, upper);
+            for (size_t i = 0; compares_all && i < rows; ++i) {
+                lower[i] = lower[chosen[i] - at];  // chosen[i] >= at + i
+                upper[i] = upper[chosen[i] - at];
+            }
             State& state = states[q];
             const float floor = state.take(floors_[q].get(), rows, lower, upper,
                                            [&](size_t i) { return listed ? listed[i] : static_cast<uint32_t>(at + i); });
@@ -239,45 +249,64 @@ std::vector<Hit> scan_floats(const Rows& rows, const void* query, const Selectio
     return top.sorted();
 }
 
+// Whether so many of the rows are wanted, and in the order they lie in, that a pass over half-byte codes is fast.
+bool lie_close(const Rows& rows, const Selection& selection, size_t k) {
+    if (selection.listed) return false;
+    size_t wanted = rows.count();
+    if (selection.mask) {
+        wanted = 0;
+        for (size_t i = 0; i < rows.count(); ++i) wanted += selection.mask[i] != 0;
+    }
+    return wanted >= kNibbleRows && k <= wanted / 16 &&
+           static_cast<double>(wanted) >= kDenseShare * static_cast<double>(rows.count());
+}
+
 }  // namespace
 
 void Codes8::encode(const char* row, size_t offset) {
-    kernels_.encode(reinterpret_cast<const float*>(row), dim_, bytes_.codes(offset), bytes_.stride(),
-                    bytes_.scale(offset), bytes_.error(offset), bytes_.norm(offset));
+    kernels_.encode(reinterpret_cast<const float*>(row), dim_, codes_.data() + offset * stride_, stride_,
+                    scale_.data() + offset, error_.data() + offset, norm_.data() + offset);
     if (has_nibbles_) encode_nibbles_of(offset);
 }
 
 void Codes8::encode_nibbles_of(size_t offset) {
-    encode_nibbles(bytes_.codes(offset), dim_, *bytes_.scale(offset), *bytes_.error(offset), nibbles_.codes(offset),
-                   nibbles_.scale(offset), nibbles_.error(offset), nibbles_.norm(offset));
+    encode_nibbles(codes_.data() + offset * stride_, dim_, scale_.data()[offset], error_.data()[offset],
+                   nibbles_.data() + offset * nibble_stride(dim_));
 }
 
 void Codes8::extend(Chunk rows, unsigned threads) {
     const size_t total = count_ + rows.rows;
-    bytes_.reserve(total);
-    if (has_nibbles_) nibbles_.reserve(total);
+    codes_.reserve(total * stride_);
+    for (HugeBuffer<float>* numbers : {&scale_, &error_, &norm_}) numbers->reserve(total);
+    if (has_nibbles_) nibbles_.reserve(total * nibble_stride(dim_));
     parallel_for(rows.rows, 1024, threads_for(rows.rows * dim_ / 4, threads), [&](size_t begin, size_t end) {
         for (size_t i = begin; i < end; ++i) encode(rows.data + i * dim_ * sizeof(float), count_ + i);
     });
     count_ = total;
 }
 
-void Codes8::borrow(const CodeRows& bytes, const CodeRows* nibbles, size_t rows) {
-    bytes_.borrow(bytes, rows);
+void Codes8::borrow(const CodeRows& bytes, const uint8_t* nibbles, size_t rows) {
+    codes_.borrow(bytes.codes, rows * stride_);
+    scale_.borrow(bytes.scale, rows);
+    error_.borrow(bytes.error, rows);
+    norm_.borrow(bytes.norm, rows);
     has_nibbles_ = nibbles != nullptr;
-    if (nibbles) nibbles_.borrow(*nibbles, rows);
+    if (nibbles) nibbles_.borrow(nibbles, rows * nibble_stride(dim_));
     count_ = rows;
 }
 
 void Codes8::update(const uint32_t* offsets, const char* rows, size_t n) {
-    if (n) bytes_.own();
-    if (n && has_nibbles_) nibbles_.own();
+    if (n) {
+        codes_.own();
+        nibbles_.own();
+        for (HugeBuffer<float>* numbers : {&scale_, &error_, &norm_}) numbers->own();
+    }
     for (size_t i = 0; i < n; ++i) encode(rows + i * dim_ * sizeof(float), offsets[i]);
 }
 
 void Codes8::make_nibbles(unsigned threads) {
     if (has_nibbles_) return;
-    nibbles_.reserve(count_);
+    nibbles_.reserve(count_ * nibble_stride(dim_));
     parallel_for(count_, 1024, threads_for(count_ * dim_, threads), [&](size_t begin, size_t end) {
         for (size_t i = begin; i < end; ++i) encode_nibbles_of(i);
     });
@@ -310,8 +339,8 @@ std::vector<std::vector<Hit>> scan_topk_codes(const Codes8& codes, const Rows& r
     }
     std::vector<std::vector<Hit>> out(queries.count);
     std::vector<State> states;
-    const bool halved = codes.has_nibbles() && selected >= kNibbleRows &&
-                        selected >= rows.count() / kNibblePart && queries.count <= kNibbleQueries && k <= selected / 16 && codes.nibbles_pay();
+    const bool halved = codes.has_nibbles() && queries.count <= kNibbleQueries && lie_close(rows, selection, k) &&
+                        codes.nibbles_pay();
     const uint64_t estimated_ns = static_cast<uint64_t>(selected) * std::max<size_t>(rows.dim(), 64) *
                                   std::max<size_t>(queries.count, 2) / (halved ? 128 : 64);
     if (usable) {

@@ -18,61 +18,24 @@
 
 namespace edgeshard {
 
-// Coded rows and the three numbers of each, with their memory.
-class CodedRows {
-public:
-    explicit CodedRows(size_t stride) : stride_(stride) {}
-
-    size_t stride() const { return stride_; }
-    size_t size_bytes() const { return codes_.capacity() + 3 * sizeof(float) * scale_.capacity(); }
-    CodeRows view() const { return {codes_.data(), stride_, scale_.data(), error_.data(), norm_.data()}; }
-
-    // Makes room for `rows` rows.
-    void reserve(size_t rows) {
-        codes_.reserve(rows * stride_);
-        for (HugeBuffer<float>* numbers : {&scale_, &error_, &norm_}) numbers->reserve(rows);
-    }
-
-    // Shows `rows` rows that lie in somebody else's memory, which must stay; changing one copies them first.
-    void borrow(const CodeRows& view, size_t rows) {
-        codes_.borrow(view.codes, rows * stride_);
-        scale_.borrow(view.scale, rows);
-        error_.borrow(view.error, rows);
-        norm_.borrow(view.norm, rows);
-    }
-    void own() {
-        codes_.own();
-        for (HugeBuffer<float>* numbers : {&scale_, &error_, &norm_}) numbers->own();
-    }
-
-    uint8_t* codes(size_t row) { return codes_.data() + row * stride_; }
-    float* scale(size_t row) { return scale_.data() + row; }
-    float* error(size_t row) { return error_.data() + row; }
-    float* norm(size_t row) { return norm_.data() + row; }
-
-private:
-    size_t stride_;
-    HugeBuffer<uint8_t> codes_;
-    HugeBuffer<float> scale_, error_, norm_;
-};
-
-// The codes of f32 rows, in offset order. Costs stride + 12 bytes per row, and half the stride + 12 more with nibbles. Not
+// The codes of f32 rows, in offset order. Costs stride + 12 bytes per row, and half the stride + 16 more with nibbles. Not
 // to be changed while it is read.
 class Codes8 {
 public:
     explicit Codes8(size_t dim, Isa isa = best_isa())
-        : dim_(dim), kernels_(code_kernels(isa)), nibble_bounds_(nibble_bounds(isa)), bytes_(code_stride(dim)),
-          nibbles_(nibble_stride(dim)) {}
+        : dim_(dim), stride_(code_stride(dim)), kernels_(code_kernels(isa)), nibble_bounds_(nibble_bounds(isa)) {}
 
     size_t dim() const { return dim_; }
     size_t count() const { return count_; }
-    size_t size_bytes() const { return bytes_.size_bytes() + nibbles_.size_bytes(); }
-    CodeRows rows() const { return bytes_.view(); }
+    size_t size_bytes() const { return codes_.capacity() + 3 * sizeof(float) * scale_.capacity() + nibbles_.capacity(); }
+    CodeRows rows() const { return {codes_.data(), stride_, scale_.data(), error_.data(), norm_.data(), stride_}; }
     const CodeKernels& kernels() const { return kernels_; }
 
     // Half-byte codes of the same rows: made by make_nibbles(), kept current from then on.
     bool has_nibbles() const { return has_nibbles_; }
-    CodeRows nibbles() const { return nibbles_.view(); }
+    CodeRows nibbles() const {
+        return {nibbles_.data(), nibble_stride(dim_), nullptr, nullptr, nullptr, nibble_width(dim_)};
+    }
     CodeBoundsFn bounds_of_nibbles() const { return nibble_bounds_; }
     void make_nibbles(unsigned threads = 0);
 
@@ -82,8 +45,9 @@ public:
     // Tells what share of the rows a pass over them left.
     void note_left(double share) const;
 
-    // Shows codes of `rows` rows, as rows() and, if not null, nibbles() of another object gave them, in place of its own.
-    void borrow(const CodeRows& bytes, const CodeRows* nibbles, size_t rows);
+    // Shows codes of `rows` rows, as rows() and, if not null, nibbles() of another object gave them, in place of its own;
+    // changing one copies them first.
+    void borrow(const CodeRows& bytes, const uint8_t* nibbles, size_t rows);
 
     // Appends the codes of `rows.rows` rows of dim() floats.
     void extend(Chunk rows, unsigned threads = 0);
@@ -95,10 +59,11 @@ private:
     void encode(const char* row, size_t offset);
     void encode_nibbles_of(size_t offset);
 
-    size_t dim_, count_ = 0;
+    size_t dim_, stride_, count_ = 0;
     CodeKernels kernels_;
     CodeBoundsFn nibble_bounds_;
-    CodedRows bytes_, nibbles_;
+    HugeBuffer<uint8_t> codes_, nibbles_;
+    HugeBuffer<float> scale_, error_, norm_;
     bool has_nibbles_ = false;
     mutable std::atomic<float> left_{0};
     mutable std::atomic<uint32_t> passed_over_{0};

@@ -1,6 +1,6 @@
 """Typed view of the native module, one section per register_* family of native/bind."""
 
-from typing import Any, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 from uuid import UUID
 
 import numpy as np
@@ -122,13 +122,14 @@ class Codes8:
         """Keep half-byte codes of all rows, too, which searches of one query read first."""
 
     @staticmethod
-    def around(
-        dim: int, rows: int, bytes: tuple[NDArray[Any], ...], nibbles: tuple[NDArray[Any], ...] | None
-    ) -> Codes8:
-        """Codes that lie in memory as ``parts`` gave them, which is not written to."""
+    def around(dim: int, rows: int, bytes: tuple[NDArray[Any], ...], nibbles: NDArray[np.uint8] | None) -> Codes8:
+        """Codes that lie in memory as ``parts`` and ``nibbles`` gave them, which is not written to."""
 
-    def parts(self, nibbles: bool = False) -> tuple[NDArray[Any], ...]:
-        """(codes, scale, error, norm) where they lie, valid until rows are added; of half-byte codes if there are."""
+    def parts(self) -> tuple[NDArray[Any], ...]:
+        """(codes, scale, error, norm) where they lie, valid until rows are added."""
+
+    def nibbles(self) -> NDArray[np.uint8] | None:
+        """Half-byte codes with their numbers where they lie, valid until rows are added; None if there are none."""
 
     def search(
         self,
@@ -239,6 +240,7 @@ class IdMap:
     def remove(self, offsets: NDArray[np.uint32], /) -> int: ...
     def id_at(self, offset: int, /) -> int | UUID: ...
     def ids_of(self, offsets: NDArray[np.uint32], /) -> list[int | UUID]: ...
+    def numbers_of(self, offsets: NDArray[np.uint32], /) -> NDArray[np.uint64] | None: ...
     def extend(self, count: int, /) -> None: ...
     @property
     def total(self) -> int: ...
@@ -274,6 +276,9 @@ def encode_id_table(
 
 def to_stored(rows: NDArray[np.float32], normalise: bool, element: int, out: NDArray[Any], /) -> None: ...
 def query_row(vector: NDArray[np.float32], normalise: bool, element: int, /) -> NDArray[Any]: ...
+def number_row(vector: NDArray[Any], dim: int, normalise: bool, element: int, /) -> NDArray[Any] | None:
+    """query_row of any numbers; None unless they are `dim` finite ones in one dimension."""
+
 def from_stored(rows: NDArray[Any], element: int, out: NDArray[np.float32], /) -> None: ...
 def pack_sparse(
     indptr: NDArray[np.int64], indices: NDArray[np.uint32], values: NDArray[np.float32], /
@@ -714,11 +719,17 @@ def train_centroids(
 
 # --- results
 
-def make_objects(cls: type[_Made], names: tuple[str, ...], columns: tuple[Any, ...], count: int) -> list[_Made]:
-    """Objects of a slotted class, made without its __init__.
+class ObjectMaker(Generic[_Made]):
+    """Makes objects of a slotted class without its __init__.
 
-    columns: per name a list with one item per object, or one value for all of them.
+    Args:
+        cls: the class.
+        names: of its slots.
     """
+
+    def __init__(self, cls: type[_Made], names: tuple[str, ...]) -> None: ...
+    def __call__(self, columns: tuple[Any, ...], count: int) -> list[_Made]:
+        """Objects by columns: per name a list or an array with one item per object, or one value for all."""
 
 def split_values(data: NDArray[np.uint8], bounds: NDArray[np.int64], absent: bytes) -> list[bytes]:
     """Byte strings between consecutive bounds; absent where two are equal."""

@@ -130,7 +130,7 @@ def test_half_bytes_follow_updates():
     codes.extend(rows)
     before = codes.size_bytes
     codes.make_nibbles()
-    assert codes.size_bytes >= before + 4000 * (32 + 12)
+    assert codes.size_bytes >= before + 4000 * (32 + 16)
     changed = np.array([3999, 0, 17], np.uint32)
     rows[changed] *= 50
     codes.update(changed, rows[changed])

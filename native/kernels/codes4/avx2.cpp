@@ -16,10 +16,10 @@ inline __m256i add_products(__m256i sum, __m256i codes, __m256i low_query, __m25
     return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_add_epi16(low, high), _mm256_set1_epi16(1)));
 }
 
-inline void dots4(const uint8_t* const rows[4], const int8_t* query, int32_t query_sum, size_t stride, int32_t* out) {
+inline void dots4(const uint8_t* const rows[4], const int8_t* query, int32_t query_sum, size_t width, int32_t* out) {
     __m256i s0 = _mm256_setzero_si256(), s1 = s0, s2 = s0, s3 = s0;
-    for (size_t i = 0; i < stride; i += 32) {
-        const __m256i low = load(query + i), high = load(query + stride + i);
+    for (size_t i = 0; i < width; i += 32) {
+        const __m256i low = load(query + i), high = load(query + width + i);
         s0 = add_products(s0, load(rows[0] + i), low, high);
         s1 = add_products(s1, load(rows[1] + i), low, high);
         s2 = add_products(s2, load(rows[2] + i), low, high);

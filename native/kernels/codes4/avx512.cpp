@@ -17,20 +17,20 @@ inline __m512i add_products(__m512i sum, __m512i codes, __m512i low_query, __m51
     return _mm512_dpbusd_epi32(sum, _mm512_and_si512(_mm512_srli_epi16(codes, 4), low_half), high_query);
 }
 
-inline void dots4(const uint8_t* const rows[4], const int8_t* query, int32_t query_sum, size_t stride, int32_t* out) {
+inline void dots4(const uint8_t* const rows[4], const int8_t* query, int32_t query_sum, size_t width, int32_t* out) {
     __m512i s0 = _mm512_setzero_si512(), s1 = s0, s2 = s0, s3 = s0;
     size_t i = 0;
-    for (; i + 64 <= stride; i += 64) {
-        const __m512i low = _mm512_loadu_si512(query + i), high = _mm512_loadu_si512(query + stride + i);
+    for (; i + 64 <= width; i += 64) {
+        const __m512i low = _mm512_loadu_si512(query + i), high = _mm512_loadu_si512(query + width + i);
         s0 = add_products(s0, _mm512_loadu_si512(rows[0] + i), low, high);
         s1 = add_products(s1, _mm512_loadu_si512(rows[1] + i), low, high);
         s2 = add_products(s2, _mm512_loadu_si512(rows[2] + i), low, high);
         s3 = add_products(s3, _mm512_loadu_si512(rows[3] + i), low, high);
     }
-    if (i < stride) {
-        const __mmask64 mask = (__mmask64{1} << (stride - i)) - 1;
+    if (i < width) {
+        const __mmask64 mask = (__mmask64{1} << (width - i)) - 1;
         const auto load = [&](const void* p) { return _mm512_maskz_loadu_epi8(mask, p); };
-        const __m512i low = load(query + i), high = load(query + stride + i);
+        const __m512i low = load(query + i), high = load(query + width + i);
         s0 = add_products(s0, load(rows[0] + i), low, high);
         s1 = add_products(s1, load(rows[1] + i), low, high);
         s2 = add_products(s2, load(rows[2] + i), low, high);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 namespace edgeshard {
@@ -69,14 +70,15 @@ size_t best_step(const int32_t* counts, Fit& fit) {
 
 }  // namespace
 
-void encode_nibbles(const uint8_t* codes, size_t dim, float scale, float error, uint8_t* nibbles, float* nibble_scale,
-                    float* nibble_error, float* nibble_norm) {
-    const size_t stride = nibble_stride(dim);
-    *nibble_scale = *nibble_norm = 0;
-    *nibble_error = error;
+void encode_nibbles(const uint8_t* codes, size_t dim, float scale, float error, uint8_t* nibbles) {
+    const size_t width = nibble_width(dim);
+    const auto put_numbers = [&](float own_scale, float own_error, float own_norm) {
+        const float numbers[4] = {own_scale, own_error, own_norm, 0};
+        std::memcpy(nibbles + width, numbers, sizeof numbers);
+    };
     if (!(error < std::numeric_limits<float>::infinity()) || !(scale > 0)) {
-        std::fill_n(nibbles, stride, uint8_t{0});
-        return;
+        std::fill_n(nibbles, width, uint8_t{0});
+        return put_numbers(0, error, 0);
     }
     int32_t counts[kLargest + 1] = {};
     for (size_t i = 0; i < dim; ++i) ++counts[std::min(std::abs(codes[i] - 128), kLargest)];
@@ -84,19 +86,18 @@ void encode_nibbles(const uint8_t* codes, size_t dim, float scale, float error, 
     for (int v = 1; v <= kLargest; ++v) own += int64_t{counts[v]} * v * v;
     Fit fit;
     const uint8_t* nibble = levels().nibble[best_step(counts, fit)];
-    const size_t low = std::min(stride, dim);
+    const size_t low = std::min(width, dim);
     for (size_t i = 0; i < low; ++i) nibbles[i] = nibble[codes[i]];
-    std::fill(nibbles + low, nibbles + stride, uint8_t{0});
-    for (size_t i = stride; i < dim; ++i) nibbles[i - stride] |= static_cast<uint8_t>(nibble[codes[i]] << 4);
+    std::fill(nibbles + low, nibbles + width, uint8_t{0});
+    for (size_t i = width; i < dim; ++i) nibbles[i - width] |= static_cast<uint8_t>(nibble[codes[i]] << 4);
     // |x^ - x'|^2 from exact sums; the last term covers the cancellation of three doubles.
     const double product = fit.product, square = fit.square;
     const float step = static_cast<float>(scale * (product / square));
     const double s = scale, t = step, whole = s * s * static_cast<double>(own);
     const double missing2 = whole - 2 * s * t * product + t * t * square;
     const double missing = std::sqrt(std::max(missing2, 0.0) + 1e-14 * whole);
-    *nibble_scale = step;
-    *nibble_error = static_cast<float>((error + missing) * (1 + 0x1p-20));
-    *nibble_norm = static_cast<float>(t * std::sqrt(square) * (1 + 0x1p-20));
+    put_numbers(step, static_cast<float>((error + missing) * (1 + 0x1p-20)),
+                static_cast<float>(t * std::sqrt(square) * (1 + 0x1p-20)));
 }
 
 CodeBoundsFn nibble_bounds(Isa isa) {

@@ -17,10 +17,10 @@ inline int32x4_t add_products(int32x4_t sum, const uint8_t* codes, int8x16_t low
     return vpadalq_s16(sum, vmlal_s8(second, vget_high_s8(high), vget_high_s8(high_query)));
 }
 
-inline void dots4(const uint8_t* const rows[4], const int8_t* query, int32_t query_sum, size_t stride, int32_t* out) {
+inline void dots4(const uint8_t* const rows[4], const int8_t* query, int32_t query_sum, size_t width, int32_t* out) {
     int32x4_t s[4] = {vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0)};
-    for (size_t i = 0; i < stride; i += 16) {
-        const int8x16_t low = vld1q_s8(query + i), high = vld1q_s8(query + stride + i);
+    for (size_t i = 0; i < width; i += 16) {
+        const int8x16_t low = vld1q_s8(query + i), high = vld1q_s8(query + width + i);
 #pragma GCC unroll 4
         for (int j = 0; j < 4; ++j) s[j] = add_products(s[j], rows[j] + i, low, high);
     }

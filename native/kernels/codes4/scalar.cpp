@@ -5,10 +5,10 @@
 namespace edgeshard {
 namespace {
 
-void dots4(const uint8_t* const rows[4], const int8_t* query, int32_t query_sum, size_t stride, int32_t* out) {
+void dots4(const uint8_t* const rows[4], const int8_t* query, int32_t query_sum, size_t width, int32_t* out) {
     for (int j = 0; j < 4; ++j) {
         int32_t sum = 0;
-        for (size_t i = 0; i < stride; ++i) sum += (rows[j][i] & 15) * query[i] + (rows[j][i] >> 4) * query[i + stride];
+        for (size_t i = 0; i < width; ++i) sum += (rows[j][i] & 15) * query[i] + (rows[j][i] >> 4) * query[i + width];
         out[j] = 2 * sum - 15 * query_sum;
     }
 }

@@ -56,7 +56,7 @@ def coded_bytes(rows: int, dim: int, *, nibbles: bool = False) -> int:
         nibbles: half-byte codes included.
     """
     size = _padded(dim) + 12
-    return rows * (size + _padded(-(-dim // 2)) + 12 if nibbles else size)
+    return rows * (size + _padded(-(-dim // 2)) + 16 if nibbles else size)
 
 
 def _padded(size_bytes: int) -> int:

@@ -39,6 +39,7 @@ LISTED_AS_FLOATS = 128
 KIND, LAYOUT = "bytes", 1
 """What byte codes are called where they are kept, and the version of their layout."""
 _NUMBERS = ("codes", "scale", "error", "norm")
+_NIBBLES = "half-byte codes"
 
 
 class RowSource(Protocol):
@@ -217,9 +218,11 @@ class FlatIndex:
         found = None if self.shelf is None else self.shelf.take(KIND, LAYOUT, chunks)
         if found is None:
             return None
-        halves = "half codes" in found and BUDGET.reserve(self, coded_bytes(rows, dim, nibbles=True))
+        halves = found.get(_NIBBLES)
+        if halves is not None and not BUDGET.reserve(self, coded_bytes(rows, dim, nibbles=True)):
+            halves = None
         try:
-            return _native.Codes8.around(dim, rows, _parts(found, ""), _parts(found, "half ") if halves else None)
+            return _native.Codes8.around(dim, rows, _parts(found), halves)
         except (KeyError, ValueError):  # not what this layout holds: they are built
             return None
 
@@ -305,11 +308,12 @@ def take_rows(chunks: list[NDArray[Any]], offsets: Offsets) -> NDArray[Any]:
 def sections_of(codes: _native.Codes8) -> dict[str, NDArray[Any]]:
     """The arrays of codes, by the names they are kept under."""
     sections: dict[str, NDArray[Any]] = dict(zip(_NUMBERS, codes.parts(), strict=True))
-    if codes.has_nibbles:
-        sections |= {f"half {name}": part for name, part in zip(_NUMBERS, codes.parts(True), strict=True)}
+    nibbles = codes.nibbles()
+    if nibbles is not None:
+        sections[_NIBBLES] = nibbles
     return sections
 
 
-def _parts(sections: dict[str, NDArray[np.uint8]], prefix: str) -> tuple[NDArray[Any], ...]:
-    first, *numbers = (sections[prefix + name] for name in _NUMBERS)
+def _parts(sections: dict[str, NDArray[np.uint8]]) -> tuple[NDArray[Any], ...]:
+    first, *numbers = (sections[name] for name in _NUMBERS)
     return first, *(part.view(np.float32) for part in numbers)

@@ -197,7 +197,7 @@ def _as_plain(vector: Any, name: str) -> Any:
             raise TypeError(f"{name}: expected one or two dimensions of numbers, got {array.ndim} of {array.dtype}")
         with np.errstate(over="ignore"):
             return np.ascontiguousarray(array, F32)
-    if isinstance(vector, (str, bytes, Mapping)) or not hasattr(vector, "__iter__"):
+    if isinstance(vector, (str, Mapping)) or not hasattr(vector, "__iter__"):
         raise TypeError(f"{name}: expected a list of numbers, got {type(vector).__name__}")
     return list(vector)
 

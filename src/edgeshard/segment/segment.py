@@ -138,12 +138,12 @@ class Segment:
             offsets = np.arange(self.count, dtype=np.uint32)
         return self.payload.get_batch(offsets)
 
-    def payloads(self, offsets: Offsets) -> list[bytes]:
-        """Raw payloads, ``{}`` where there is none."""
+    def payloads(self, offsets: Offsets, missing: bytes = b"{}") -> list[bytes]:
+        """Raw payloads, `missing` where there is none."""
         if len(offsets) == 1:
-            return [self.payload.get(int(offsets[0])) or b"{}"]
+            return [self.payload.get(int(offsets[0])) or missing]
         data, bounds = self.payload.get_batch(offsets)
-        return _native.split_values(data, bounds, b"{}")
+        return _native.split_values(data, bounds, missing)
 
     def payload_of(self, offset: int) -> dict[str, Any]:
         """The decoded payload of one point."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
+from edgeshard.models.base import instance
+from edgeshard.models.requests import FacetRequest, QueryBatchRequest, QueryRequest, SearchRequest
 from edgeshard.query import run_batch, run_query, run_search
 
 if TYPE_CHECKING:
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from edgeshard.models.params import SearchParams
     from edgeshard.models.plans import StagePlan
     from edgeshard.models.ranking import OrderBy
-    from edgeshard.models.requests import FacetRequest, QueryBatchRequest, QueryRequest, SearchRequest
     from edgeshard.models.results import FacetResponse, ScoredPoint
     from edgeshard.query.recall import RecallReport
     from edgeshard.shard.store import Store
@@ -49,6 +50,7 @@ class Searching:
             ValidationError: a request that contradicts itself or the vectors of the shard.
             NotFoundError: a vector name, or an index a stage needs, that does not exist.
         """
+        instance(query, QueryRequest, "query")
         with self._reading() as store:
             return run_query(store.segments, store.schema, query, sort_by)
 
@@ -137,8 +139,10 @@ class Searching:
         Raises:
             ValidationError, NotFoundError: as :meth:`query`.
         """
+        from edgeshard.models.groups import GroupRequest
         from edgeshard.query.groups import run_groups
 
+        instance(request, GroupRequest, "request")
         with self._reading() as store:
             return run_groups(store.segments, store.schema, request)
 
@@ -151,15 +155,19 @@ class Searching:
         Raises:
             VectorNameNotFoundError: no vectors of that name.
         """
+        from edgeshard.models.groups import SearchMatrixRequest
         from edgeshard.query.matrix import matrix_pairs
 
+        instance(request, SearchMatrixRequest, "request")
         with self._reading() as store:
             return matrix_pairs(store.segments, store.schema, request)
 
     def search_matrix_offsets(self, request: SearchMatrixRequest) -> SearchMatrixOffsets:
         """The same as :meth:`search_matrix_pairs` in the form of a sparse matrix."""
+        from edgeshard.models.groups import SearchMatrixRequest
         from edgeshard.query.matrix import matrix_offsets
 
+        instance(request, SearchMatrixRequest, "request")
         with self._reading() as store:
             return matrix_offsets(store.segments, store.schema, request)
 
@@ -170,16 +178,19 @@ class Searching:
         """
         from edgeshard.query.explain import run_explain
 
+        instance(query, QueryRequest, "query")
         with self._reading() as store:
             return run_explain(store.segments, store.schema, query)
 
     def query_batch(self, request: QueryBatchRequest) -> list[list[ScoredPoint]]:
         """The answers to several queries, in their order; searches of one vector share a pass over the data."""
+        instance(request, QueryBatchRequest, "request")
         with self._reading() as store:
             return run_batch(store.segments, store.schema, request.queries)
 
     def search(self, search: SearchRequest) -> list[ScoredPoint]:
         """The best points for a vector query (the older, simpler form of :meth:`query`)."""
+        instance(search, SearchRequest, "search")
         with self._reading() as store:
             return run_search(store.segments, store.schema, search)
 
@@ -187,5 +198,6 @@ class Searching:
         """The most frequent values of an indexed payload field."""
         from edgeshard.query.facet import run_facet
 
+        instance(facet, FacetRequest, "facet")
         with self._reading() as store:
             return run_facet(store.segments, facet)

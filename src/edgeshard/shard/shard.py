@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 from edgeshard.errors import ClosedError, ForkedShardError, ValidationError
+from edgeshard.models.base import instance
 from edgeshard.models.config import EdgeConfig
 from edgeshard.models.ids import parse_id
 from edgeshard.models.requests import (
@@ -266,6 +267,8 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
         Raises:
             VectorNameNotFoundError: a vector name the shard does not have.
         """
+        if isinstance(point_ids, str):
+            raise TypeError(f"point_ids: expected a list of ids, got {point_ids!r}")
         ids = [parse_id(point_id) for point_id in point_ids]
         store = self._enter()
         self._lock.acquire_read()
@@ -288,6 +291,7 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
         Returns:
             The points, and the id to pass as ``offset`` for the next page, None after the last one.
         """
+        instance(scroll, ScrollRequest, "scroll")
         limit = DEFAULT_SCROLL_LIMIT if scroll.limit is None else scroll.limit
         with self._reading() as store:
             projection = Projection(scroll.with_payload, scroll.with_vector, store.schema, default_payload=True)
@@ -308,6 +312,7 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
         Args:
             count: the filter, and whether an estimate from the indexes is enough.
         """
+        instance(count, CountRequest, "count")
         with self._reading() as store:
             return reads.count(store.segments, count.filter, exact=count.exact)
 

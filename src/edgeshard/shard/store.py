@@ -41,6 +41,8 @@ from edgeshard.shard.snapshot import settle, swap
 from edgeshard.storage import checksums, files, journal
 from edgeshard.storage.checkpoint import Checkpointer
 from edgeshard.storage.flush import FlushPlan
+from edgeshard.storage.id_tracker import MutableIdTracker
+from edgeshard.storage.id_tracker.mutable import VERSIONS_FILE
 from edgeshard.storage.lock import ShardLock
 from edgeshard.storage.wal import DEFAULT_CAPACITY_BYTES, OnDamage, Wal
 
@@ -239,13 +241,31 @@ class Store:
         if not any(segment.appendable for segment in self.segments):
             self.add_segment()
         if self.wal is not None:
-            replay(self)
+            incomplete = self._incomplete_points()
+            if replay(self) <= 1:
+                self._complain_of(incomplete)
             if self.wal.restarting:
                 self.flush(checkpoint=True)
             self.next_op = self.wal.next_index
         if self.config != stored:
             self.unseal()
             configs.write_config(self.path, self.config)
+
+    def _incomplete_points(self) -> list[tuple[Segment, list[Any]]]:
+        """Ids without a version, by segment: of points another engine was adding when it died."""
+        trackers = [(segment, segment.ids) for segment in self.segments if isinstance(segment.ids, MutableIdTracker)]
+        lacking = [(segment, ids, ids.repair.unversioned) for segment, ids in trackers]
+        return [(segment, ids.ids_of(offsets)) for segment, ids, offsets in lacking if len(offsets)]
+
+    def _complain_of(self, incomplete: list[tuple[Segment, list[Any]]]) -> None:
+        """Warn of points that a log with next to nothing to add did not bring back: they were complete once."""
+        for segment, ids in incomplete:
+            lost = [i for i in ids if all(int(other.ids.offsets_of([i])[0]) < 0 for other in self.segments)]
+            if lost:
+                text = (
+                    f"{segment.path / VERSIONS_FILE}: {len(lost)} points have no version and are lost, as {lost[0]} is"
+                )
+                warnings.warn(text, RuntimeWarning, stacklevel=3)
 
     def _open_wal(self, on_damage: OnDamage = "raise", check_acknowledged: bool = True) -> None:
         """Open the log so that its numbers lie above every stored version."""
@@ -441,7 +461,7 @@ class Store:
         if self._sealed:
             return
         try:
-            seal.write(self.path, self._checksums)
+            seal.write(self.path, self._checksums, self._checkpointer.sums)
         except OSError:
             return  # the shard is whole without them, and the next close tries again
 
