@@ -193,11 +193,11 @@ void Builder::search_level(uint32_t entry, size_t level, Worker& w) {
         size_t fresh = 0;
         for (uint32_t i = 0; i < count; ++i) {
             const uint32_t node = read(l.links[i].node);
-            if (!visited.insert(node)) continue;
-            w.scorer->prefetch(points_[node]);
             nodes[fresh] = node;
-            points[fresh++] = points_[node];
+            fresh += visited.insert(node);
         }
+        for (size_t i = 0; i < fresh; ++i) points[i] = points_[nodes[i]];
+        w.scorer->prefetch(points, fresh);
         w.scorer->score(points, fresh, w.sims.data());
         for (size_t i = 0; i < fresh; ++i)
             if (w.beam.accepts(w.sims[i])) {

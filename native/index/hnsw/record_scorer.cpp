@@ -54,7 +54,9 @@ public:
         no_nan(sims, n);
     }
 
-    void prefetch(uint32_t point) const override { prefetch_row(record(point), rows_.row_bytes(), 1024); }
+    void prefetch(const uint32_t* ids, size_t n) const override {
+        for (size_t i = 0; i < n; ++i) prefetch_row(record(ids[i]), rows_.row_bytes(), 1024);
+    }
 
 private:
     const uint8_t* record(uint32_t point) const { return reinterpret_cast<const uint8_t*>(rows_.row(point)); }

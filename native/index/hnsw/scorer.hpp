@@ -28,8 +28,8 @@ public:
     virtual void score(const uint32_t* ids, size_t n, float* sims) = 0;
     // How far the similarity of a point is from that of the originals, as a standard deviation; infinite if unknown.
     virtual float deviation(uint32_t) const { return std::numeric_limits<float>::infinity(); }
-    // Asks for the memory of a point.
-    virtual void prefetch(uint32_t point) const = 0;
+    // Asks for the memory of points.
+    virtual void prefetch(const uint32_t* ids, size_t n) const = 0;
 };
 
 // Row tables of multi-vectors: point p owns rows first[p] .. first[p] + count[p] - 1, all inside the storage.

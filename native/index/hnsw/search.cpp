@@ -94,10 +94,9 @@ void Searcher::gather(uint32_t point) {
     batch_.clear();
     for (size_t i = 0; i < l.count && batch_.size() < limit; ++i) {
         const uint32_t id = l.ids[i];
-        if (!mask[id] || !visited_.insert(id)) continue;
-        scorer_->prefetch(id);
-        batch_.push_back(id);
+        if (mask[id] && visited_.insert(id)) batch_.push_back(id);
     }
+    scorer_->prefetch(batch_.data(), batch_.size());
 }
 
 // The listed points that were not seen before. No branch depends on which they are: it could not be predicted.
@@ -111,7 +110,7 @@ void Searcher::gather_fresh(const uint32_t* ids, size_t count) {
         fresh[n] = id;
         n += visited.insert(id);
     }
-    for (size_t i = 0; i < n; ++i) scorer_->prefetch(fresh[i]);
+    scorer_->prefetch(fresh, n);
     batch_.resize(n);
 }
 
@@ -126,7 +125,7 @@ void Searcher::gather_acorn(uint32_t point) {
         const uint32_t id = l.ids[i];
         if (options_.mask[id]) {
             if (direct < limit && visited_.insert(id)) {
-                scorer_->prefetch(id);
+                scorer_->prefetch(&id, 1);
                 batch_.push_back(id);
                 ++direct;
             }
@@ -138,7 +137,7 @@ void Searcher::gather_acorn(uint32_t point) {
         size_t taken = 0;
         for (size_t j = 0; j < hop.count && taken < limit; ++j)
             if (options_.mask[hop.ids[j]] && visited_.insert(hop.ids[j])) {
-                scorer_->prefetch(hop.ids[j]);
+                scorer_->prefetch(hop.ids + j, 1);
                 batch_.push_back(hop.ids[j]);
                 ++taken;
             }
