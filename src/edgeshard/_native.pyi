@@ -1,5 +1,6 @@
 """Typed view of the native module, one section per register_* family of native/bind."""
 
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar, overload
 from uuid import UUID
 
@@ -594,12 +595,14 @@ def build_text_files(
     scoring: bool,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint64], NDArray[np.uint32]]: ...
 def mark_pairs(data: NDArray[np.uint8], first: int, last: int, points: int) -> NDArray[np.bool_]: ...
+def pair_offsets(data: NDArray[np.uint8], first: int, last: int, points: int) -> NDArray[np.uint32]: ...
 
 class KeyMap:
     def __init__(self, file: NDArray[np.uint8]) -> None: ...
     def __len__(self) -> int: ...
     @property
     def kind(self) -> int: ...
+    def offsets(self, key: bytes, points: int) -> NDArray[np.uint32]: ...
     def find(self, key: bytes) -> NDArray[np.uint32]: ...
     def entry(self, bucket: int) -> tuple[bytes, NDArray[np.uint32]]: ...
 
@@ -673,6 +676,17 @@ def binary_codec(
 def train_centroids(
     rows: NDArray[np.float32], bounds: NDArray[np.uint32], iterations: int, seed: int, threads: int = 0
 ) -> NDArray[np.float32]: ...
+
+# --- models and selections
+
+def model_state(model: object, base: type, frozen: Callable[[Any], Any]) -> tuple[Any, ...]:
+    """Hashable values that decide the equality of a model object, its class first.
+
+    base: the class of all models; frozen: makes hashable what is neither a model nor a plain value.
+    """
+
+def mask_offsets(mask: NDArray[np.bool_]) -> NDArray[np.uint32]:
+    """Where a mask is set, ascending."""
 
 # --- results
 

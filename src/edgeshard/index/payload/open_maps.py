@@ -14,7 +14,7 @@ from edgeshard.index.payload import schema
 from edgeshard.index.payload.conditions import only_match, wanted_values
 from edgeshard.index.payload.open_parts import PointValues, mapped
 from edgeshard.index.payload.uuids import parse
-from edgeshard.index.payload.values import Mask
+from edgeshard.index.payload.values import Mask, Offsets
 
 FILE = "values_to_points.bin"
 
@@ -88,6 +88,17 @@ class MapFiles:
                 raise CorruptedError(self._directory / FILE, "it names a point the segment does not have")
             mask[points[points < count] if count < self._points else points] = True
         return mask
+
+    def offsets(self, condition: Any, count: int) -> Offsets | None:
+        """Points that have the value a match asks for, ascending; None for several values."""
+        match = only_match(condition)
+        keys = None if match is None or count < self._points else self._keys(match)
+        if keys is None or len(keys) > 1:
+            return None
+        try:
+            return self._map.offsets(keys[0], self._points) if keys else np.zeros(0, np.uint32)
+        except ValueError as error:
+            raise CorruptedError(self._directory / FILE, str(error)) from error
 
     def filled(self, count: int) -> Mask:
         """Points with a value."""

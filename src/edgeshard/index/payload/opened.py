@@ -47,6 +47,11 @@ _READERS: dict[str, Callable[[Path, str, int], Reader]] = {
 }
 
 
+def _lists(reader: Reader) -> bool:
+    """Whether files can name the points of a condition without looking at all."""
+    return isinstance(reader, (MapFiles, NumericFiles))
+
+
 class OpenedIndex:
     """Answers conditions on a field from the files of its indexes.
 
@@ -79,18 +84,30 @@ class OpenedIndex:
     def mask(self, condition: Any, count: int) -> Mask | None:
         """``(count,) bool`` of the points that pass; None if the files cannot tell."""
         for kind in self._field.kinds:
-            found = self._ask(kind, lambda reader: reader.mask(condition, count))
+            found: Mask | None = self._ask(kind, lambda reader: reader.mask(condition, count))
             if found is not None:
                 self.answered += 1
                 return found
         rest: Mask | None = None if self._rest is None else self._rest.mask(condition, count)
         return rest
 
+    def offsets(self, condition: Any, count: int) -> Offsets | None:
+        """The points that pass, ascending; None if they are many or the files cannot tell."""
+        for kind in self._field.kinds:
+            found: Offsets | None = self._ask(
+                kind, lambda reader: reader.offsets(condition, count) if _lists(reader) else None
+            )
+            if found is not None:
+                self.answered += 1
+                return found
+        return None
+
     def filled(self, count: int) -> Mask | None:
         """``(count,) bool`` of the points with a value; None if the files cannot tell."""
-        return self._ask(self._field.kinds[0], lambda reader: reader.filled(count))
+        filled: Mask | None = self._ask(self._field.kinds[0], lambda reader: reader.filled(count))
+        return filled
 
-    def _ask(self, kind: str, ask: Callable[[Reader], Mask | None]) -> Mask | None:
+    def _ask(self, kind: str, ask: Callable[[Any], Any]) -> Any:
         if not self.usable or kind not in _READERS:
             return None
         try:
