@@ -118,6 +118,9 @@ class FlatIndex:
             found = _native.scan_topk(queries, chunks, mask, k, self._distance, self._threads)
         else:
             found = _native.topk_listed(queries, chunks, offsets, k, self._distance, self._threads)
+        if len(queries) == 1:  # walking along arrays costs more than all the rest of a short scan
+            count = found[2].item()
+            return [(found[0][0, :count], found[1][0, :count])]
         return [(o[:c], s[:c]) for o, s, c in zip(*found, strict=True)]
 
     def score(self, query: NDArray[Any], offsets: Offsets | None = None) -> Sims:
