@@ -37,8 +37,12 @@ def scan_topk(
     distance: int,
     threads: int = 0,
     isa: str | None = None,
-) -> tuple[NDArray[np.uint32], NDArray[np.float32], NDArray[np.int64]]:
-    """Return (offsets (q, k'), sims (q, k'), counts (q,)), k' = min(k, rows), best first, ties by offset."""
+    single: bool = False,
+) -> tuple[Any, ...]:
+    """Return (offsets (q, k'), sims (q, k'), counts (q,)), k' = min(k, rows), best first, ties by offset.
+
+    single: (offsets (n,), sims (n,)) of one query instead.
+    """
 
 def scan_all(
     query: NDArray[Any], chunks: list[NDArray[Any]], distance: int, threads: int = 0, isa: str | None = None
@@ -59,7 +63,8 @@ def topk_listed(
     distance: int,
     threads: int = 0,
     isa: str | None = None,
-) -> tuple[NDArray[np.uint32], NDArray[np.float32], NDArray[np.int64]]: ...
+    single: bool = False,
+) -> tuple[Any, ...]: ...
 def score_matrix(
     queries: NDArray[Any],
     chunks: list[NDArray[Any]],
@@ -132,7 +137,8 @@ class Codes8:
         distance: int,
         threads: int = 0,
         isa: str | None = None,
-    ) -> tuple[NDArray[np.uint32], NDArray[np.float32], NDArray[np.int64]]:
+        single: bool = False,
+    ) -> tuple[Any, ...]:
         """Return what scan_topk returns for the rows of a mask, or of distinct offsets; not for Manhattan."""
 
     @property
