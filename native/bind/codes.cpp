@@ -107,7 +107,7 @@ nb::object nibbles(nb::handle_t<SharedCodes> self) {
 }
 
 nb::tuple search(SharedCodes& self, nb::object queries, nb::list chunks, nb::object mask, nb::object offsets, size_t k,
-                 int distance, unsigned threads, IsaName isa) {
+                 int distance, unsigned threads, IsaName isa, bool single) {
     const Array q(queries, "queries", "f", "float32", 2);
     const RowsArgument r(chunks, q, q.shape(1));
     const MaskArgument m(mask, r.rows.count());
@@ -125,7 +125,7 @@ nb::tuple search(SharedCodes& self, nb::object queries, nb::list chunks, nb::obj
         o.emplace(checked_offsets(offsets, r.rows.count()));
         selection.listed = o->data<uint32_t>();
         selection.n = o->shape(0);
-        if (selection.n == 0) return hits_to_python(std::vector<std::vector<Hit>>(q.shape(0)), 0);
+        if (selection.n == 0) return hits_to_python(std::vector<std::vector<Hit>>(q.shape(0)), 0, single);
     }
     k = std::min(k, o ? selection.n : r.rows.count());
     std::vector<std::vector<Hit>> hits;
@@ -140,7 +140,7 @@ nb::tuple search(SharedCodes& self, nb::object queries, nb::list chunks, nb::obj
         throw nb::value_error(("chunks: expected " + std::to_string(self.codes.count()) + " rows like the codes, got " +
                                std::to_string(r.rows.count()))
                                   .c_str());
-    return hits_to_python(hits, k);
+    return hits_to_python(hits, k, single);
 }
 
 }  // namespace
@@ -159,7 +159,7 @@ void register_codes8(nb::module_& m) {
         .def("parts", &parts, "(codes, scale, error, norm) where they lie, valid until rows are added.")
         .def("nibbles", &nibbles, "Half-byte codes with their numbers where they lie; None if there are none.")
         .def("search", &search, nb::arg("queries"), nb::arg("chunks"), nb::arg("mask").none(),
-             nb::arg("offsets").none(), nb::arg("k"), nb::arg("distance"), threads, isa,
+             nb::arg("offsets").none(), nb::arg("k"), nb::arg("distance"), threads, isa, nb::arg("single") = false,
              "What scan_topk returns, found through the codes.")
         .def_prop_ro("count", [](SharedCodes& self) { return self.codes.count(); }, "Number of rows.")
         .def_prop_ro("has_nibbles", [](SharedCodes& self) { return self.codes.has_nibbles(); },

@@ -17,6 +17,7 @@
 #include "index/payload_mph.hpp"
 #include "index/payload_pack.hpp"
 #include "index/payload_postings.hpp"
+#include "kernels/offsets.hpp"
 
 using namespace edgeshard;
 using namespace edgeshard::payload;
@@ -213,6 +214,17 @@ nb::object numbers_of(const std::optional<MapFile::Values> &found) {
   return owned_array(std::move(values));
 }
 
+// What find() finds, ascending and each once.
+nb::object key_map_offsets(const KeyMap &self, nb::bytes key, size_t points) {
+  const auto found = self.file.find({key.c_str(), key.size()});
+  if (!found)
+    throw nb::value_error("an entry reaches past the end of the file");
+  std::vector<uint32_t> values(found->count);
+  if (!values.empty())
+    std::memcpy(values.data(), found->data, values.size() * 4);
+  return owned_array(distinct_offsets(std::move(values), points));
+}
+
 nb::tuple key_map_entry(const KeyMap &self, size_t bucket) {
   if (bucket >= self.file.size())
     throw nb::index_error("there are fewer entries");
@@ -248,6 +260,16 @@ nb::object mark_pairs(Array<uint8_t> data, size_t first, size_t last, size_t poi
   return nb::cast(nb::ndarray<nb::numpy, bool, nb::ndim<1>>(kept, {points}, owner));
 }
 
+// The points of pairs, ascending and each once, (n,) uint32: for few pairs of many points.
+nb::object pair_offsets(Array<uint8_t> data, size_t first, size_t last, size_t points) {
+  if (first > last || last > data.size() / pair_bytes)
+    throw nb::value_error("last: expected a range of pairs within data");
+  std::vector<uint32_t> owners(last - first);
+  for (size_t i = 0; i < owners.size(); ++i)
+    std::memcpy(&owners[i], data.data() + (first + i) * pair_bytes + point_at, sizeof(uint32_t));
+  return owned_array(distinct_offsets(std::move(owners), points));
+}
+
 } // namespace
 
 void register_payload_index(nb::module_ &m) {
@@ -270,6 +292,8 @@ void register_payload_index(nb::module_ &m) {
         "(postings, vocabulary, term frequencies, distinct tokens u64, lengths u32) of an immutable text index.");
   m.def("mark_pairs", &mark_pairs, nb::arg("data"), nb::arg("first"), nb::arg("last"), nb::arg("points"),
         "(points,) bool: the points of some pairs of data.bin.");
+  m.def("pair_offsets", &pair_offsets, nb::arg("data"), nb::arg("first"), nb::arg("last"), nb::arg("points"),
+        "The points of some pairs of data.bin, ascending, each once.");
   nb::class_<KeyMap>(m, "KeyMap")
       .def(nb::init<Array<uint8_t>>(), nb::arg("file"))
       .def("__len__", [](const KeyMap &self) { return self.file.size(); })
@@ -279,5 +303,6 @@ void register_payload_index(nb::module_ &m) {
              return numbers_of(self.file.find({key.c_str(), key.size()}));
            },
            nb::arg("key"))
+      .def("offsets", &key_map_offsets, nb::arg("key"), nb::arg("points"))
       .def("entry", &key_map_entry, nb::arg("bucket"));
 }

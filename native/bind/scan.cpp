@@ -15,7 +15,7 @@ using IsaName = std::optional<std::string>;
 namespace {
 
 nb::tuple py_scan_topk(nb::object queries, nb::list chunks, nb::object mask, size_t k, int distance, unsigned threads,
-                       IsaName isa) {
+                       IsaName isa, bool single) {
     const Array q = vectors(queries, "queries", 2);
     const RowsArgument r(chunks, q, q.shape(1));
     const MaskArgument m(mask, r.rows.count());
@@ -26,7 +26,7 @@ nb::tuple py_scan_topk(nb::object queries, nb::list chunks, nb::object mask, siz
         nb::gil_scoped_release release;
         hits = scan_topk(r.rows, {q.data(), q.shape(0)}, m.data(), k, options);
     }
-    return hits_to_python(hits, k);
+    return hits_to_python(hits, k, single);
 }
 
 nb::object py_scan_all(nb::object query, nb::list chunks, int distance, unsigned threads, IsaName isa) {
@@ -75,7 +75,7 @@ nb::object py_score_matrix(nb::object queries, nb::list chunks, nb::object offse
 }
 
 nb::tuple py_topk_listed(nb::object queries, nb::list chunks, nb::object offsets, size_t k, int distance,
-                         unsigned threads, IsaName isa) {
+                         unsigned threads, IsaName isa, bool single) {
     const Array q = vectors(queries, "queries", 2);
     const RowsArgument r(chunks, q, q.shape(1));
     const ScanOptions options = to_options(distance, threads, isa);
@@ -93,7 +93,7 @@ nb::tuple py_topk_listed(nb::object queries, nb::list chunks, nb::object offsets
             hits[i] = top.sorted();
         }
     }
-    return hits_to_python(hits, k);
+    return hits_to_python(hits, k, single);
 }
 
 // The row tables of multi-vectors, checked against the number of rows.
@@ -127,13 +127,7 @@ nb::tuple py_maxsim_topk(nb::object query, nb::list chunks, nb::object first, nb
         nb::gil_scoped_release release;
         hits = maxsim_topk(r.rows, p.points, {q.data(), q.shape(0)}, m.data(), k, options);
     }
-    auto offsets = new_array<uint32_t>({hits.size()});
-    auto sims = new_array<float>({hits.size()});
-    for (size_t i = 0; i < hits.size(); ++i) {
-        offsets.data[i] = hits[i].offset;
-        sims.data[i] = hits[i].sim;
-    }
-    return nb::make_tuple(offsets.array, sims.array);
+    return hits_to_python(hits);
 }
 
 nb::object py_maxsim_offsets(nb::object query, nb::list chunks, nb::object first, nb::object count, nb::object offsets,
@@ -193,14 +187,15 @@ void register_scan(nb::module_& m) {
     register_codes8(m);
     const auto threads = nb::arg("threads") = 0;
     const auto isa = nb::arg("isa") = nb::none();
+    const auto single = nb::arg("single") = false;
     m.def("scan_topk", &py_scan_topk, nb::arg("queries"), nb::arg("chunks"), nb::arg("mask").none(), nb::arg("k"),
-          nb::arg("distance"), threads, isa, "The k most similar rows for every query.");
+          nb::arg("distance"), threads, isa, single, "The k most similar rows for every query.");
     m.def("scan_all", &py_scan_all, nb::arg("query"), nb::arg("chunks"), nb::arg("distance"), threads, isa,
           "The similarity of every row.");
     m.def("score_offsets", &py_score_offsets, nb::arg("query"), nb::arg("chunks"), nb::arg("offsets"),
           nb::arg("distance"), threads, isa, "The similarity of the listed rows.");
     m.def("topk_listed", &py_topk_listed, nb::arg("queries"), nb::arg("chunks"), nb::arg("offsets"), nb::arg("k"),
-          nb::arg("distance"), threads, isa, "scan_topk over distinct listed rows.");
+          nb::arg("distance"), threads, isa, single, "scan_topk over distinct listed rows.");
     m.def("score_matrix", &py_score_matrix, nb::arg("queries"), nb::arg("chunks"), nb::arg("offsets").none(),
           nb::arg("distance"), threads, isa, "The similarity of every query with every (listed) row.");
     m.def("maxsim_topk", &py_maxsim_topk, nb::arg("query"), nb::arg("chunks"), nb::arg("first"), nb::arg("count"),

@@ -103,4 +103,21 @@ inline nb::tuple hits_to_python(const std::vector<std::vector<Hit>>& hits, size_
     return nb::make_tuple(offsets.array, sims.array, counts.array);
 }
 
+// (offsets (n,) u32, sims (n,) f32) of one query.
+inline nb::tuple hits_to_python(const std::vector<Hit>& hits) {
+    auto offsets = new_array<uint32_t>({hits.size()});
+    auto sims = new_array<float>({hits.size()});
+    for (size_t i = 0; i < hits.size(); ++i) {
+        offsets.data[i] = hits[i].offset;
+        sims.data[i] = hits[i].sim;
+    }
+    return nb::make_tuple(offsets.array, sims.array);
+}
+
+// One query is answered without what several need, if that is wanted.
+inline nb::tuple hits_to_python(const std::vector<std::vector<Hit>>& hits, size_t k, bool single) {
+    if (single && hits.size() != 1) throw nb::value_error("single: expected one query");
+    return single ? hits_to_python(hits[0]) : hits_to_python(hits, k);
+}
+
 }  // namespace edgeshard

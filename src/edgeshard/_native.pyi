@@ -37,8 +37,12 @@ def scan_topk(
     distance: int,
     threads: int = 0,
     isa: str | None = None,
-) -> tuple[NDArray[np.uint32], NDArray[np.float32], NDArray[np.int64]]:
-    """Return (offsets (q, k'), sims (q, k'), counts (q,)), k' = min(k, rows), best first, ties by offset."""
+    single: bool = False,
+) -> tuple[Any, ...]:
+    """Return (offsets (q, k'), sims (q, k'), counts (q,)), k' = min(k, rows), best first, ties by offset.
+
+    single: (offsets (n,), sims (n,)) of one query instead.
+    """
 
 def scan_all(
     query: NDArray[Any], chunks: list[NDArray[Any]], distance: int, threads: int = 0, isa: str | None = None
@@ -59,7 +63,8 @@ def topk_listed(
     distance: int,
     threads: int = 0,
     isa: str | None = None,
-) -> tuple[NDArray[np.uint32], NDArray[np.float32], NDArray[np.int64]]: ...
+    single: bool = False,
+) -> tuple[Any, ...]: ...
 def score_matrix(
     queries: NDArray[Any],
     chunks: list[NDArray[Any]],
@@ -142,7 +147,8 @@ class Codes8:
         distance: int,
         threads: int = 0,
         isa: str | None = None,
-    ) -> tuple[NDArray[np.uint32], NDArray[np.float32], NDArray[np.int64]]:
+        single: bool = False,
+    ) -> tuple[Any, ...]:
         """Return what scan_topk returns for the rows of a mask, or of distinct offsets; not for Manhattan."""
 
     @property
@@ -627,12 +633,14 @@ def build_text_files(
     scoring: bool,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint64], NDArray[np.uint32]]: ...
 def mark_pairs(data: NDArray[np.uint8], first: int, last: int, points: int) -> NDArray[np.bool_]: ...
+def pair_offsets(data: NDArray[np.uint8], first: int, last: int, points: int) -> NDArray[np.uint32]: ...
 
 class KeyMap:
     def __init__(self, file: NDArray[np.uint8]) -> None: ...
     def __len__(self) -> int: ...
     @property
     def kind(self) -> int: ...
+    def offsets(self, key: bytes, points: int) -> NDArray[np.uint32]: ...
     def find(self, key: bytes) -> NDArray[np.uint32]: ...
     def entry(self, bucket: int) -> tuple[bytes, NDArray[np.uint32]]: ...
 
@@ -735,6 +743,17 @@ def binary_codec(
 def train_centroids(
     rows: NDArray[np.float32], bounds: NDArray[np.uint32], iterations: int, seed: int, threads: int = 0
 ) -> NDArray[np.float32]: ...
+
+# --- models and selections
+
+def model_state(model: object, base: type, frozen: Callable[[Any], Any]) -> tuple[Any, ...]:
+    """Hashable values that decide the equality of a model object, its class first.
+
+    base: the class of all models; frozen: makes hashable what is neither a model nor a plain value.
+    """
+
+def mask_offsets(mask: NDArray[np.bool_]) -> NDArray[np.uint32]:
+    """Where a mask is set, ascending."""
 
 # --- results
 

@@ -116,3 +116,18 @@ def test_multi_vectors():
     offsets, sims = index.search(query, 2, offsets=few)
     np.testing.assert_array_equal(offsets, few[np.argsort(-want[few])][:2])
     np.testing.assert_allclose(sims, want[offsets], rtol=1e-5)
+
+
+def test_one_query_is_answered_as_several_are():
+    rng = np.random.default_rng(4)
+    rows = rng.standard_normal((3000, 8)).astype(np.float32)
+    index = flat.FlatIndex(Source(rows, 1000), 2)
+    queries = rng.standard_normal((2, 8)).astype(np.float32)
+    offsets = np.arange(0, 3000, 7, dtype=np.uint32)
+    for selection in ({}, {"mask": rng.random(3000) < 0.1}, {"offsets": offsets[:50]}, {"offsets": offsets}):
+        for _ in range(12):  # as floats, then through codes
+            both = index.search(queries, 10, **selection)
+            for at in range(2):
+                assert_same(index.search(queries[at : at + 1], 10, **selection), both[at : at + 1])
+    assert index.codes_bytes > 0
+    assert len(index.search(queries[:1], 10, mask=np.zeros(3000, np.bool_))[0][0]) == 0

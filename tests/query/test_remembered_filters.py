@@ -106,7 +106,7 @@ def test_what_is_remembered_is_bounded(monkeypatch):
 
         return known.of(filter, make)
 
-    filters = [e.Filter() for _ in range(5)]
+    filters = [e.Filter(must=[e.HasVectorCondition(str(number))]) for number in range(5)]
     for filter in filters[:4]:
         ask(filter)
     assert ask(filters[1]) is ask(filters[1])
@@ -123,3 +123,60 @@ def test_what_is_remembered_is_bounded(monkeypatch):
     known.clear()
     ask(filters[1])
     assert len(made) == 10
+
+
+def test_filters_that_say_the_same_share_what_is_remembered():
+    known, made = Selections(), []
+
+    def ask(filter):
+        def make(filter):
+            made.append(filter)
+            return Selection(np.zeros(10, np.bool_))
+
+        return known.of(filter, make)
+
+    def equal(value):
+        return e.Filter(must=[e.FieldCondition("a", match=e.MatchValue(value))])
+
+    first = ask(equal(1))
+    assert all(ask(equal(1)) is first for _ in range(100))  # more objects than are kept
+    assert len(made) == 1
+    assert ask(equal(True)) is not first
+    assert ask(equal("1")) is not first
+    assert ask(e.Filter(must_not=[e.FieldCondition("a", match=e.MatchValue(1))])) is not first
+    assert len(made) == 4
+
+
+@pytest.mark.parametrize("kind", ["keyword", "integer", "float"])
+def test_few_points_come_from_the_index_as_offsets(tmp_path, kind):
+    rng = random.Random(3)
+    values = [rng.randrange(300) for _ in range(3000)]
+    fields = {"keyword": str, "integer": int, "float": float}
+    shard = e.EdgeShard.create(
+        tmp_path,
+        e.EdgeConfig(
+            vectors=e.EdgeVectorParams(2, e.Distance.Dot), optimizers=e.EdgeOptimizersConfig(indexing_threshold=1)
+        ),
+    )
+    shard.update(OPS.create_field_index("v", getattr(e.PayloadSchemaType, kind.capitalize())))
+    made = fields[kind]
+    payload = [{"v": [made(value), made((value + 7) % 300)]} for value in values]
+    shard.update(OPS.upsert_points([e.Point(i, [1.0, i / 3000], payload[i]) for i in range(3000)]))
+    shard.optimize()
+    shard.update(OPS.delete_points([i for i in range(3000) if i % 5 == 0]))
+    segment = max(shard._store.segments, key=lambda segment: segment.count)
+    assert segment.count == 3000
+    if kind == "float":
+        filters = {at: e.FieldCondition("v", range=e.RangeFloat(gte=at, lt=at + 3)) for at in (0, 17, 295)}
+    else:
+        filters = {at: e.FieldCondition("v", match=e.MatchValue(made(at))) for at in (0, 17, 295)}
+    for at, condition in filters.items():
+        hit = {made(at + n) for n in range(3)} if kind == "float" else {made(at)}
+        wanted = [i for i in range(3000) if i % 5 and hit & set(payload[i]["v"])]
+        chosen = segment.select(e.Filter(must=[condition]))
+        assert chosen._mask is None
+        assert [segment.ids.id_at(int(offset)) for offset in chosen.offsets] == wanted
+        assert np.flatnonzero(chosen.mask).tolist() == chosen.offsets.tolist()
+        found = shard.query(e.QueryRequest(100, query=e.Query.Nearest([0.0, 1.0]), filter=e.Filter(must=[condition])))
+        assert [point.id for point in found] == wanted[::-1][:100]
+    shard.close()

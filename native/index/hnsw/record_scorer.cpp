@@ -79,7 +79,9 @@ public:
     }
 
     float deviation(uint32_t point) const override { return comparer_.deviation(point); }
-    void prefetch(uint32_t point) const override { comparer_.prefetch(point); }
+    void prefetch(const uint32_t* ids, size_t n) const override {
+        for (size_t i = 0; i < n; ++i) comparer_.prefetch(ids[i]);
+    }
 
 private:
     quantized::WalkComparer comparer_;

@@ -32,7 +32,7 @@ from edgeshard.models.filters import (
 )
 from edgeshard.models.paths import JsonPath, parse_path
 
-__all__ = ["FilterContext", "PayloadIndex", "evaluate", "evaluate_offsets"]
+__all__ = ["FilterContext", "PayloadIndex", "evaluate", "evaluate_few", "evaluate_offsets"]
 
 Mask: TypeAlias = "NDArray[np.bool_]"
 Offsets: TypeAlias = "NDArray[np.uint32]"
@@ -54,6 +54,9 @@ class PayloadIndex(Protocol):
 
     def elements(self, condition: Condition) -> tuple[Mask, Offsets] | None:
         """Which elements of a nested index pass, and the point of each; None if this index cannot tell."""
+
+    def offsets(self, condition: Condition, count: int) -> Offsets | None:
+        """The points that pass, ascending and fresh; None if these are many or this index cannot tell."""
 
 
 class FilterContext(Protocol):
@@ -92,6 +95,24 @@ def evaluate(filter: Filter | None, ctx: FilterContext) -> Mask:
         CorruptedError: a payload is not valid JSON.
     """
     return np.ones(ctx.count, np.bool_) if filter is None else _filter(filter, ctx)
+
+
+def evaluate_few(filter: Filter, ctx: FilterContext) -> Offsets | None:
+    """The points that pass `filter`, ascending, a fresh array; None if this takes a mask (see `evaluate`).
+
+    It does not for one condition that an index answers with few points, or one that names them: to make masks of all
+    points would take longer than all the rest.
+    """
+    conditions = filter._must
+    if not conditions or len(conditions) > 1 or filter._must_not or filter._should or filter.min_should is not None:
+        return None
+    condition = conditions[0]
+    if isinstance(condition, FieldCondition):
+        index = _index(condition.key, ctx)
+        return None if index is None else index.offsets(condition, ctx.count)
+    if isinstance(condition, HasIdCondition) and len(condition._ids) * _FEW < ctx.count:
+        return np.sort(ctx.offsets_of(list(condition._ids)))
+    return None
 
 
 def evaluate_offsets(filter: Filter | None, ctx: FilterContext, offsets: Offsets) -> Mask:

@@ -122,13 +122,16 @@ class FlatIndex:
         n = sum(map(len, chunks)) if offsets is None else len(offsets)
         few = offsets is not None and n <= LISTED_AS_FLOATS
         codes = None if few else self._codes_for(chunks, n * len(queries))
+        k, distance, threads = min(k, n), self._distance, self._threads
+        single = len(queries) == 1
+        found: Any
         if codes is not None:
-            found = codes.search(queries, chunks, mask, offsets, k, self._distance, self._threads)
+            found = codes.search(queries, chunks, mask, offsets, k, distance, threads, single=single)
         elif offsets is None:
-            found = _native.scan_topk(queries, chunks, mask, k, self._distance, self._threads)
+            found = _native.scan_topk(queries, chunks, mask, k, distance, threads, single=single)
         else:
-            found = _native.topk_listed(queries, chunks, offsets, k, self._distance, self._threads)
-        return [(o[:c], s[:c]) for o, s, c in zip(*found, strict=True)]
+            found = _native.topk_listed(queries, chunks, offsets, k, distance, threads, single=single)
+        return [found] if single else [(o[:c], s[:c]) for o, s, c in zip(*found, strict=True)]
 
     def score(self, query: NDArray[Any], offsets: Offsets | None = None) -> Sims:
         """Return the similarity of ``query`` ``(dim,)`` with the points at ``offsets``, or with all."""

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from edgeshard._native import put_fields
+from edgeshard._native import model_state, put_fields
 from edgeshard.models.paths import parse_path
 
 __all__ = [
@@ -67,19 +67,22 @@ class Model:
         own = cls.__dict__.get("__slots__", ())
         cls._slots = (*cls._slots, *([own] if isinstance(own, str) else own))
 
-    def _state(self) -> tuple[Any, ...]:
-        """Hashable values that decide equality."""
-        return tuple([_frozen(getattr(self, slot)) for slot in self._slots])
+    def _key(self) -> tuple[Any, ...]:
+        """The class and the hashable values that decide equality, those of inner models included.
+
+        These are the values of the slots, or what a class says in a method ``_state``.
+        """
+        return model_state(self, Model, _frozen)
 
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
         if type(self) is not type(other):
             return NotImplemented
-        return self._state() == other._state()
+        return self._key() == other._key()
 
     def __hash__(self) -> int:
-        return hash((type(self), self._state()))
+        return hash(self._key())
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__qualname__} is immutable; build a new one instead of setting {name!r}")

@@ -176,7 +176,7 @@ class DenseField:
         """:meth:`topk` among the points of a selection; here by exact search."""
         rows = queries[0] if len(queries) == 1 else np.concatenate(queries)
         k = min(k, len(chosen))
-        if len(chosen) < LISTED_SHARE * len(chosen.mask):
+        if len(chosen) < LISTED_SHARE * chosen.total:
             return self.flat.search(rows, k, offsets=chosen.offsets)
         return self.flat.search(rows, k, mask=chosen.mask)
 

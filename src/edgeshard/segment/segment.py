@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from edgeshard import _native
 from edgeshard.filter.columns import PayloadColumns
-from edgeshard.filter.evaluate import evaluate
+from edgeshard.filter.evaluate import evaluate, evaluate_few
 from edgeshard.filter.selections import Selection, Selections
 from edgeshard.models.filters import Filter
 from edgeshard.models.payload import decode_payload
@@ -114,6 +114,11 @@ class Segment:
         return everyone
 
     def _matching(self, filter: Filter) -> Selection:
+        few = evaluate_few(filter, SegmentContext(self))
+        if few is not None:
+            if self.ids.live < self.count:
+                few = few[~self.ids.deleted_mask()[few]]
+            return Selection.listed(few, self.count)
         mask = evaluate(filter, SegmentContext(self))
         if self.ids.live < len(mask):
             np.greater(mask, self.ids.deleted_mask(), out=mask)

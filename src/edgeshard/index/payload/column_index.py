@@ -31,6 +31,10 @@ class ColumnIndex:
     def changed(self, offsets: Array) -> None:
         """Points have new payloads: the column follows them."""
 
+    def offsets(self, condition: Any, count: int) -> None:
+        """Nothing: a column is looked at for all points."""
+        return
+
     def filled(self, count: int) -> Mask | None:
         """Nothing: the column knows which points have a value."""
         return None

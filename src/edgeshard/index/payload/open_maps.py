@@ -14,7 +14,7 @@ from edgeshard.index.payload import schema
 from edgeshard.index.payload.conditions import LEAST, MOST, Question, wanted_values
 from edgeshard.index.payload.open_parts import PointValues, mapped
 from edgeshard.index.payload.uuids import parse
-from edgeshard.index.payload.values import Array, Mask
+from edgeshard.index.payload.values import Array, Mask, Offsets
 from edgeshard.models.matches import MatchAny, MatchExcept, MatchValue
 
 FILE = "values_to_points.bin"
@@ -96,6 +96,19 @@ class MapFiles:
         for key in excluded:
             left[self._find(key)] -= 1
         return left[:count] > 0
+
+    def offsets(self, asked: Question, count: int) -> Offsets | None:
+        """Points that have the value a match asks for, ascending; None for several values."""
+        match = asked.clause
+        if count < self._points or not isinstance(match, (MatchValue, MatchAny)):
+            return None
+        keys = self._keys(wanted_values(match))
+        if len(keys) > 1:
+            return None
+        try:
+            return self._map.offsets(keys[0], self._points) if keys else np.zeros(0, np.uint32)
+        except ValueError as error:
+            raise CorruptedError(self._directory / FILE, str(error)) from error
 
     def filled(self, count: int) -> Mask:
         """Points with a value."""

@@ -14,8 +14,8 @@ from edgeshard.errors import CorruptedError
 from edgeshard.filter.values import number_bounds
 from edgeshard.index.payload import schema
 from edgeshard.index.payload.conditions import Question, integers_within, numbers_within
-from edgeshard.index.payload.open_parts import PointValues, mapped
-from edgeshard.index.payload.values import Mask
+from edgeshard.index.payload.open_parts import LISTED_SHARE, PointValues, mapped
+from edgeshard.index.payload.values import Mask, Offsets
 from edgeshard.models.matches import RangeFloat
 from edgeshard.storage import files
 
@@ -65,6 +65,18 @@ class NumericFiles:
         except ValueError as error:
             raise CorruptedError(self._directory / FILE, str(error)) from error
         return mask[:count] if count <= self._points else np.append(mask, np.zeros(count - self._points, np.bool_))
+
+    def offsets(self, asked: Question, count: int) -> Offsets | None:
+        """Points with a value inside of a range, ascending; None for many."""
+        if count < self._points:
+            return None
+        first, last = self._places(asked.clause)
+        if last - first > count * LISTED_SHARE:
+            return None
+        try:
+            return _native.pair_offsets(self._data, first, max(first, last), self._points)
+        except ValueError as error:
+            raise CorruptedError(self._directory / FILE, str(error)) from error
 
     def _places(self, bounds: Any) -> tuple[int, int]:
         """The pairs inside of a range, from the first to before the last."""

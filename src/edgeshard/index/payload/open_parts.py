@@ -11,6 +11,8 @@ from edgeshard.index.payload.values import Array
 from edgeshard.storage.overlay import PrivateFile
 
 POINT_TO_VALUES = "point_to_values.bin"
+LISTED_SHARE = 0.2
+"""Above this share of a segment's points, marking them takes less time than listing them."""
 
 
 def mapped(path: Path) -> Array:

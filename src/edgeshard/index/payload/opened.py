@@ -49,6 +49,11 @@ _READERS: dict[str, Callable[[Path, str, int], Reader]] = {
 }
 
 
+def _lists(reader: Reader) -> bool:
+    """Whether files can name the points of a condition without looking at all."""
+    return isinstance(reader, (MapFiles, NumericFiles))
+
+
 class OpenedIndex:
     """Answers conditions on a field from the files of its indexes.
 
@@ -86,7 +91,7 @@ class OpenedIndex:
     def mask(self, condition: Any, count: int) -> Mask | None:
         """``(count,) bool`` of the points that pass; None if the files cannot tell."""
         asked = question(condition, self._field.kinds)
-        found = None if asked is None else self._ask(asked.kind, lambda reader: reader.mask(asked, count))
+        found: Mask | None = None if asked is None else self._ask(asked.kind, lambda reader: reader.mask(asked, count))
         if found is not None:
             self.answered += 1
             return found
@@ -98,11 +103,24 @@ class OpenedIndex:
         rest: tuple[Mask, Offsets] | None = None if self._rest is None else self._rest.elements(condition)
         return rest
 
+    def offsets(self, condition: Any, count: int) -> Offsets | None:
+        """The points that pass, ascending; None if they are many or the files cannot tell."""
+        asked = question(condition, self._field.kinds)
+        if asked is None or self.nested is not None:
+            return None
+        found: Offsets | None = self._ask(
+            asked.kind, lambda reader: reader.offsets(asked, count) if _lists(reader) else None
+        )
+        if found is not None:
+            self.answered += 1
+        return found
+
     def filled(self, count: int) -> Mask | None:
         """``(count,) bool`` of the points with a value; None if the files cannot tell."""
-        return self._ask(self._field.kinds[0], lambda reader: reader.filled(count))
+        filled: Mask | None = self._ask(self._field.kinds[0], lambda reader: reader.filled(count))
+        return filled
 
-    def _ask(self, kind: str, ask: Callable[[Reader], Mask | None]) -> Mask | None:
+    def _ask(self, kind: str, ask: Callable[[Any], Any]) -> Any:
         if not self.usable or kind not in _READERS:
             return None
         try:

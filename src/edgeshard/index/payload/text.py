@@ -85,6 +85,10 @@ class TextIndex:
 
     # --- conditions ------------------------------------------------------------------------------------
 
+    def offsets(self, condition: Any, count: int) -> None:
+        """Nothing: words are looked up for all points."""
+        return
+
     def mask(self, condition: Any, count: int) -> Mask | None:
         """``(count,) bool`` of the points that pass a text condition; None for any other condition.
 
