@@ -24,28 +24,12 @@ from edgeshard import _native
 from edgeshard.index.hnsw import HnswGraph
 from edgeshard.index.hnsw.graph import make_codes
 from graph import at_recall, recall
-from harness import RESULTS, ROOT
+from harness import RESULTS, ROOT, embedded
 
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 EFS = (10, 12, 14, 17, 20, 24, 32, 48, 64, 96)
-K, COSINE, WANTED, ROUNDS, QUERIES = 10, 0, 0.95, 3, 500
-DIRECTIONS = 16
+K, COSINE, WANTED, ROUNDS = 10, 0, 0.95, 3
 COLUMNS = ("points", "build_cpu_s", "build_us_per_point", "ef", "query_us", "query_us_per_log2_n")
-
-
-def embedded(count: int, dim: int, seed: int = 7) -> tuple[np.ndarray, np.ndarray]:
-    """``count`` rows in 50 overlapping clusters, each spread along directions of its own, and queries of that kind."""
-    rng = np.random.default_rng(seed)
-    total, clusters = count + QUERIES, 50
-    member = rng.integers(0, clusters, total)
-    rows = np.empty((total, dim), np.float32)
-    for cluster in range(clusters):
-        chosen = np.flatnonzero(member == cluster)
-        basis = rng.normal(size=(DIRECTIONS, dim)) / np.sqrt(DIRECTIONS)
-        rows[chosen] = 0.5 * rng.normal(size=dim) + rng.normal(size=(len(chosen), DIRECTIONS)) @ basis
-    rows += 0.1 * rng.normal(size=rows.shape).astype(np.float32)
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows[:count], rows[count:]
 
 
 def measure(rows: np.ndarray, queries: np.ndarray) -> tuple[float, ...]:

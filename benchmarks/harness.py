@@ -39,6 +39,22 @@ def load_pypi(limit: int | None = None) -> tuple[np.ndarray, list[dict[str, Any]
     return vectors, payloads, np.load(source / "queries.npy").astype(np.float32)
 
 
+def embedded(count: int, dim: int, seed: int = 7, queries: int = 500) -> tuple[np.ndarray, np.ndarray]:
+    """``count`` rows in 50 overlapping clusters, each spread along directions of its own, and queries of that kind."""
+    directions, clusters = 16, 50
+    rng = np.random.default_rng(seed)
+    total = count + queries
+    member = rng.integers(0, clusters, total)
+    rows = np.empty((total, dim), np.float32)
+    for cluster in range(clusters):
+        chosen = np.flatnonzero(member == cluster)
+        basis = rng.normal(size=(directions, dim)) / np.sqrt(directions)
+        rows[chosen] = 0.5 * rng.normal(size=dim) + rng.normal(size=(len(chosen), directions)) @ basis
+    rows += 0.1 * rng.normal(size=rows.shape).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows[:count], rows[count:]
+
+
 def median_ms(work: Callable[[], Any], repeat: int = 20, warmup: int = 2) -> float:
     """Median wall time of a call in milliseconds."""
     for _ in range(warmup):

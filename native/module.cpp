@@ -12,10 +12,12 @@ NB_MODULE(_native, m) {
     register_columns(m);
     register_payload_index(m);
     register_text(m);
+    register_text_embed(m);
     register_text_index(m);
     register_hnsw(m);
     register_quantization(m);
     register_sparse(m);
     register_numeric_codec(m);
     register_results(m);
+    register_interrupt(m);
 }

@@ -5,12 +5,12 @@
 #include <vector>
 
 #include "bind/register.hpp"
+#include "bind/text_support.hpp"
 #include "index/text_split.hpp"
 
 namespace {
 
 using edgeshard::text::SplitOptions;
-using edgeshard::text::Splitter;
 using edgeshard::text::Vocabulary;
 using ByteArray = nb::ndarray<const std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using BoundArray = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
@@ -20,33 +20,6 @@ struct Split {
     std::vector<std::uint32_t> numbers;
     std::vector<std::int64_t> bounds{0};
 };
-
-SplitOptions options_of(int splitter, bool lowercase, bool folding) {
-    if (splitter < 0 || splitter > static_cast<int>(Splitter::whole))
-        throw nb::value_error("splitter: expected 0 (word), 1 (whitespace), 2 (code), 3 (code parts) or 4 (whole)");
-    return {static_cast<Splitter>(splitter), lowercase, folding};
-}
-
-// The UTF-8 bytes of a str, owned by it; a lone surrogate raises UnicodeEncodeError.
-std::string_view utf8_of(nb::handle text) {
-    Py_ssize_t size = 0;
-    const char *bytes = PyUnicode_AsUTF8AndSize(text.ptr(), &size);
-    if (!bytes) throw nb::python_error();
-    return {bytes, static_cast<std::size_t>(size)};
-}
-
-nb::object str_of(std::string_view token) {
-    PyObject *made = PyUnicode_DecodeUTF8(token.data(), static_cast<Py_ssize_t>(token.size()), "replace");
-    if (!made) throw nb::python_error();
-    return nb::steal(made);
-}
-
-template <typename T>
-nb::object array_of(std::vector<T> &&values) {
-    auto *kept = new std::vector<T>(std::move(values));
-    nb::capsule owner(kept, [](void *p) noexcept { delete static_cast<std::vector<T> *>(p); });
-    return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<1>>(kept->data(), {kept->size()}, owner));
-}
 
 nb::tuple tuple_of(Split &&split) {
     nb::list vocabulary;
@@ -66,7 +39,7 @@ Split split_views(const std::vector<std::string_view> &texts, const SplitOptions
 }
 
 nb::list split_text(nb::str text, int splitter, bool lowercase, bool folding) {
-    const SplitOptions options = options_of(splitter, lowercase, folding);
+    const SplitOptions options = split_options(splitter, lowercase, folding);
     Split split;
     edgeshard::text::split_text(utf8_of(text), options, split.vocabulary, split.numbers);
     nb::list tokens;
@@ -75,7 +48,7 @@ nb::list split_text(nb::str text, int splitter, bool lowercase, bool folding) {
 }
 
 nb::tuple split_texts(nb::list texts, int splitter, bool lowercase, bool folding) {
-    const SplitOptions options = options_of(splitter, lowercase, folding);
+    const SplitOptions options = split_options(splitter, lowercase, folding);
     std::vector<nb::object> kept;  // the list may change while the GIL is released
     std::vector<std::string_view> views;
     kept.reserve(texts.size());
@@ -89,7 +62,7 @@ nb::tuple split_texts(nb::list texts, int splitter, bool lowercase, bool folding
 }
 
 nb::tuple split_bytes(ByteArray data, BoundArray bounds, int splitter, bool lowercase, bool folding) {
-    const SplitOptions options = options_of(splitter, lowercase, folding);
+    const SplitOptions options = split_options(splitter, lowercase, folding);
     const std::string_view bytes(reinterpret_cast<const char *>(data.data()), data.size());
     std::vector<std::string_view> views;
     for (std::size_t i = 0; i + 1 < bounds.size(); ++i) {

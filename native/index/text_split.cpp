@@ -117,6 +117,28 @@ void split_words(std::string_view text, Sink &sink) {
     finish(text.size());
 }
 
+// The words the multilingual tokenizer finds in ASCII text, lower-cased.
+void split_simple(std::string_view text, Sink &sink) {
+    constexpr std::string_view symbols = "$<=>^|~";
+    std::string lowered;
+    bool letter = false;
+    const auto finish = [&] {
+        if (letter) sink.add_ascii(lowered, lowered);
+        lowered.clear();
+        letter = false;
+    };
+    for (const char c : text) {
+        const char low = static_cast<unsigned char>(c) < 0x80 ? ascii_word[static_cast<std::size_t>(c)] : '\0';
+        if (low || symbols.find(c) != std::string_view::npos) {
+            lowered.push_back(low ? low : c);
+            letter |= low >= 'a';
+        } else {
+            finish();
+        }
+    }
+    finish();
+}
+
 // Whether the capitals before `at` go on as a plural ("IDs", "getURLsAnd"): an s that no lower-case letter follows.
 bool is_plural_s(std::string_view word, std::size_t at) {
     if (word[at] != 's') return false;
@@ -221,6 +243,8 @@ void split_text(std::string_view text, const SplitOptions &options, Vocabulary &
                 [&](std::string_view run) { sink.add(run); });
         case Splitter::whole:
             return sink.add(text);
+        case Splitter::simple:
+            return split_simple(text, sink);
         case Splitter::code:
         case Splitter::code_parts:
             return for_each_run(

@@ -13,6 +13,7 @@ enum class Splitter : int {
     code = 2,        // identifiers, the words in them, and the camel-case parts of those words
     code_parts = 3,  // of these the smallest parts only: what phrase positions count
     whole = 4,       // the text as one token
+    simple = 5,      // of ASCII: runs of letters, digits and $<=>^|~ with a letter among them
 };
 
 struct SplitOptions {

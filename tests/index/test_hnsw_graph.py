@@ -66,6 +66,22 @@ def test_codes_lose_no_recall_and_similarities_stay_exact(distance, dtype):
     np.testing.assert_array_equal(sims[3], _native.score_offsets(queries[3], [rows], offsets[3], distance))
 
 
+def test_overlapping_clusters_are_found_from_above():
+    """Following one point only through the upper levels ends in a wrong cluster: recall 0.78."""
+    rng = np.random.default_rng(7)
+    n, dim, clusters, directions = 20000, 128, 50, 16
+    member = rng.integers(0, clusters, n + 300)
+    x = np.empty((n + 300, dim), np.float32)
+    for cluster in range(clusters):
+        chosen = np.flatnonzero(member == cluster)
+        basis = rng.normal(size=(directions, dim)) / np.sqrt(directions)
+        x[chosen] = 0.5 * rng.normal(size=dim) + rng.normal(size=(len(chosen), directions)) @ basis
+    x = stored(x + 0.1 * rng.normal(size=x.shape), COSINE, np.float32)
+    rows, queries = x[:n], x[n:]
+    graph = HnswGraph.build([rows], COSINE, m=8, ef_construct=32, threads=1, codes=make_codes([rows], 1))
+    assert recall(graph.search(queries, 10, 16)[0], truth(queries, rows, COSINE, 10)) > 0.83
+
+
 def test_random_data_with_more_effort():
     rng = np.random.default_rng(2)
     rows = rng.normal(size=(3000, 16)).astype(np.float32)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import numpy as np
 import pytest
+import qdrant_edge
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -114,3 +115,18 @@ def test_counting_checks_its_arguments():
             _native.count_values(starts, numbers, np.array(chosen, np.uint32), groups)
     with pytest.raises(ValueError, match="codes"):
         _native.ColumnStrings().order(np.array([1], np.uint32), 1)
+
+
+def test_an_estimate_over_no_points_needs_no_index(tmp_path):
+    """As in qdrant-edge-py; an exact count needs one even there."""
+    for mod in (e, qdrant_edge):
+        path = tmp_path / mod.__name__
+        path.mkdir()
+        shard = mod.EdgeShard.create(str(path), mod.EdgeConfig(vectors=mod.EdgeVectorParams(1, mod.Distance.Dot)))
+        assert shard.facet(mod.FacetRequest("k", exact=False)).hits == []
+        with pytest.raises(Exception, match="No appropriate index for faceting"):
+            shard.facet(mod.FacetRequest("k", exact=True))
+        shard.update(mod.UpdateOperation.upsert_points([mod.Point(1, [1.0])]))
+        with pytest.raises(Exception, match="No appropriate index for faceting"):
+            shard.facet(mod.FacetRequest("k", exact=False))
+        shard.close()

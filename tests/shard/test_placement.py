@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -158,3 +159,87 @@ def test_pinned_links_are_unpacked(tmp_path: Path, memory: es.Memory) -> None:
         search(shard)
         graphs = [segment.fields[""].graph for segment in shard._store.segments if not segment.appendable]
         assert [graph._graph.links_table.kind == MEMORY_LINKS for graph in graphs] == [memory == es.Memory.Pinned]
+
+
+def with_payloads(path: Path, memory: es.Memory | None, *, on_disk: bool | None = None) -> es.EdgeShard:
+    """An optimised shard with some MB of payloads and an index, all placed alike."""
+    shard = es.EdgeShard.create(
+        path,
+        es.EdgeConfig(
+            vectors=es.EdgeVectorParams(size=2, distance=es.Distance.Dot),
+            optimizers=es.EdgeOptimizersConfig(indexing_threshold=1),
+            payload_memory=memory,
+            on_disk_payload=on_disk,
+        ),
+    )
+    params = es.KeywordIndexParams(memory=memory, on_disk=on_disk)
+    shard.update(es.UpdateOperation.create_field_index("word", params))
+    payloads = [{"word": f"word {i}", "text": f"{i} " * 200} for i in range(3000)]
+    rows = np.random.default_rng(2).normal(size=(3000, 2)).astype(np.float32)
+    shard.update(es.UpdateOperation.upsert_batch(np.arange(3000, dtype=np.uint64), rows, payloads=payloads))
+    shard.optimize()
+    return shard
+
+
+def ask_payloads(shard: es.EdgeShard) -> list[Any]:
+    wanted = es.Filter(must=[es.FieldCondition(key="word", match=es.MatchValue("word 77"))])
+    records = shard.retrieve([5, 2999], True, False)
+    return [shard.count(es.CountRequest(filter=wanted)), [dict(record.payload) for record in records]]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_pinned_payloads_and_indexes_are_locked_if_the_system_allows_it(tmp_path: Path) -> None:
+    probe = np.zeros(1 << 20, np.uint8)
+    if not overlay.lock_memory(probe):
+        pytest.skip("this system locks no memory")
+    before = locked_kb()
+    shard = with_payloads(tmp_path / "shard", es.Memory.Pinned)
+    held = locked_kb() - before
+    expected = ask_payloads(shard)
+    assert held > 300
+    shard.close()
+    del shard
+    gc.collect()
+    assert locked_kb() - before < held
+    with es.EdgeShard.load(tmp_path / "shard") as shard:
+        assert ask_payloads(shard) == expected
+        assert locked_kb() - before > 300
+    del probe
+
+
+@pytest.mark.parametrize("memory", [None, es.Memory.Cold, es.Memory.Cached, es.Memory.Pinned])
+def test_payloads_are_the_same_wherever_they_are(tmp_path: Path, memory: es.Memory | None) -> None:
+    with with_payloads(tmp_path / "shard", memory) as shard:
+        asked = ask_payloads(shard)
+    assert asked == [1, [{"word": f"word {i}", "text": f"{i} " * 200} for i in (5, 2999)]]
+
+
+def test_a_refusal_to_lock_payloads_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgeshard.storage.residency.lock_memory", lambda array: False)
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        shard = with_payloads(tmp_path / "shard", es.Memory.Pinned)
+    told = [str(one.message) for one in heard if one.category is es.MemoryPlacementWarning]
+    assert any("payload index of 'word'" in text for text in told)
+    assert any("payloads are configured" in text for text in told)
+    assert ask_payloads(shard)[0] == 1
+    shard.close()
+
+
+def test_payloads_on_disk_are_read_page_by_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    advised: list[str] = []
+    original = overlay.PrivateFile.expect_scattered_reads
+
+    def note(file: overlay.PrivateFile) -> None:
+        advised.append(file.path.name)
+        original(file)
+
+    monkeypatch.setattr(overlay.PrivateFile, "expect_scattered_reads", note)
+    with with_payloads(tmp_path / "disk", None, on_disk=True):
+        assert "page_0.dat" in advised
+    advised.clear()
+    fetched: list[str] = []
+    monkeypatch.setattr("edgeshard.storage.residency.fetch", lambda paths: fetched.extend(p.name for p in paths))
+    with with_payloads(tmp_path / "memory", None, on_disk=False):
+        assert advised == []
+        assert "page_0.dat" in fetched

@@ -309,7 +309,7 @@ BROKEN: dict[str, tuple[Edit, str]] = {
     "no chunk": (remove("chunk_0.mmap"), "chunk_0|chunk"),
     "no ids": (remove("id_tracker.mappings"), "id_tracker.mappings.*missing"),
     "no versions": (remove("id_tracker.versions"), "versions.*missing"),
-    "short vectors": (cut("vector_storage/matrix.dat", 100), "vector_storage: 6 vectors for 400 points"),
+    "short vectors": (cut("vector_storage/matrix.dat", 100), "vector_storage/matrix.dat: 6 vectors for 400 points"),
     "short ids": (cut("id_tracker.mappings", 20), "id_tracker.mappings"),
     "short payload tracker": (cut("payload_storage/tracker.dat", 10), "tracker.dat"),
 }

@@ -1,6 +1,7 @@
 // What one walk over a graph remembers: the best points seen, and which points were seen at all.
 #pragma once
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <vector>
@@ -20,7 +21,7 @@ public:
     void reset(size_t capacity) {
         capacity_ = std::max<size_t>(capacity, 1);
         if (items_.size() < capacity_ + 1) items_.resize(capacity_ + 1);
-        if (expanded_.size() < capacity_ + 1) expanded_.resize(capacity_ + 1);
+        expanded_.assign(capacity_ / kBits + 1, 0);
         size_ = next_ = 0;
     }
 
@@ -42,9 +43,8 @@ public:
         }
         const size_t moved = std::min(size_, capacity_ - 1) - low;
         std::memmove(&items_[low + 1], &items_[low], moved * sizeof(Candidate));
-        std::memmove(&expanded_[low + 1], &expanded_[low], moved);
         items_[low] = {sim, id};
-        expanded_[low] = 0;
+        shift_flags(low);
         size_ = std::min(size_ + 1, capacity_);
         next_ = std::min(next_, low);
         return low;
@@ -52,19 +52,43 @@ public:
 
     // The best candidate not expanded yet, which is then marked; nullptr when all are.
     const Candidate* pop() {
-        while (next_ < size_ && expanded_[next_]) ++next_;
-        if (next_ >= size_) return nullptr;
-        expanded_[next_] = 1;
-        return &items_[next_++];
+        for (; next_ < size_; next_ = (next_ / kBits + 1) * kBits) {
+            uint64_t& word = expanded_[next_ / kBits];
+            const uint64_t open = ~word >> next_ % kBits;
+            if (!open) continue;
+            next_ += static_cast<size_t>(std::countr_zero(open));
+            if (next_ >= size_) break;
+            word |= uint64_t{1} << next_ % kBits;
+            return &items_[next_++];
+        }
+        return nullptr;
     }
 
-    // The candidate pop() would return now, if the next place says so at once.
-    const Candidate* peek() const { return next_ < size_ ? &items_[next_] : nullptr; }
+    // Makes all candidates ones that are not expanded yet.
+    void reopen() {
+        std::fill(expanded_.begin(), expanded_.end(), uint64_t{0});
+        next_ = 0;
+    }
 
 private:
+    static constexpr size_t kBits = 64;
+
+    // Makes room for a candidate at `at`, which is not expanded.
+    void shift_flags(size_t at) {
+        size_t word = at / kBits;
+        const uint64_t below = (uint64_t{1} << at % kBits) - 1, first = expanded_[word];
+        uint64_t carry = first >> (kBits - 1);
+        expanded_[word] = (first & below) | (first & ~below) << 1;
+        for (const size_t last = std::min(size_, capacity_) / kBits; ++word <= last;) {
+            const uint64_t old = expanded_[word];
+            expanded_[word] = old << 1 | carry;
+            carry = old >> (kBits - 1);
+        }
+    }
+
     size_t capacity_ = 1, size_ = 0, next_ = 0;
     std::vector<Candidate> items_;
-    std::vector<uint8_t> expanded_;
+    std::vector<uint64_t> expanded_;  // one bit each
 };
 
 // A set of points that is emptied by counting a generation up.

@@ -36,7 +36,9 @@ public:
     }
 
     // Only the beginning: all rows of a list would not fit the first cache; score() asks for the rest in time.
-    void prefetch(uint32_t point) const override { prefetch_row(rows_.row(point), rows_.row_bytes(), 256); }
+    void prefetch(const uint32_t* ids, size_t n) const override {
+        for (size_t i = 0; i < n; ++i) prefetch_row(rows_.row(ids[i]), rows_.row_bytes(), 256);
+    }
 
 private:
     void whole_row(uint32_t point) const { prefetch_row(rows_.row(point), rows_.row_bytes()); }
@@ -119,8 +121,14 @@ public:
         return (euclid_ ? 2.f : 1.f) * sum / std::sqrt(static_cast<float>(codes_.dim()));
     }
 
-    void prefetch(uint32_t point) const override {
-        prefetch_row(rows_.codes + point * rows_.stride, rows_.stride, 1024);
+    // Rows begin on a cache line or in the middle of one.
+    void prefetch(const uint32_t* ids, size_t n) const override {
+        const size_t bytes = std::min<size_t>(rows_.stride, 1024);
+        for (size_t i = 0; i < n; ++i) {
+            const uint8_t* row = rows_.codes + ids[i] * rows_.stride;
+            for (size_t at = 0; at < bytes; at += kCacheLine) __builtin_prefetch(row + at, 0, 3);
+            if (bytes % kCacheLine) __builtin_prefetch(row + bytes - 1, 0, 3);
+        }
     }
 
 private:
@@ -161,13 +169,14 @@ public:
 
     void score(const uint32_t* ids, size_t n, float* sims) override {
         for (size_t i = 0; i < n; ++i) {
-            if (i + 1 < n) prefetch(ids[i + 1]);
+            if (i + 1 < n) prefetch(ids + i + 1, 1);
             sims[i] = one(ids[i]);
         }
     }
 
-    void prefetch(uint32_t point) const override {
-        if (space_.table.count[point] && used_) inner_[0]->prefetch(space_.table.first[point]);
+    void prefetch(const uint32_t* ids, size_t n) const override {
+        for (size_t i = 0; i < n; ++i)
+            if (space_.table.count[ids[i]] && used_) inner_[0]->prefetch(space_.table.first + ids[i], 1);
     }
 
 private:
@@ -203,6 +212,7 @@ private:
 };
 
 std::unique_ptr<Scorer> row_scorer(const Space& space, bool on_codes) {
+    if (space.walk_codes && on_codes) return walk_scorer(space);
     if (space.records && (on_codes || space.only_records())) return record_scorer(space);
     if (on_codes) return std::make_unique<CodeScorer>(space);
     return std::make_unique<RowScorer>(space);
@@ -213,6 +223,8 @@ std::unique_ptr<Scorer> MultiScorer::make() const { return row_scorer(space_, on
 }  // namespace
 
 size_t Space::query_dim() const { return only_records() ? records->dim() : rows.dim(); }
+
+std::unique_ptr<Scorer> Space::refiner() const { return walk_codes ? record_scorer(*this) : nullptr; }
 
 std::unique_ptr<Scorer> Space::scorer(bool on_codes) const {
     if (multi()) return std::make_unique<MultiScorer>(*this, on_codes);

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from edgeshard import _native
 from edgeshard.filter.check import compile_condition, compile_filter
 from edgeshard.filter.column_masks import field_mask, is_empty_mask, is_null_mask
-from edgeshard.filter.columns import PayloadColumns
+from edgeshard.filter.column_store import DEAD
+from edgeshard.filter.columns import Nested, PayloadColumns
 from edgeshard.models.filters import (
     Condition,
     FieldCondition,
@@ -29,7 +30,7 @@ from edgeshard.models.filters import (
     NestedCondition,
     SliceCondition,
 )
-from edgeshard.models.paths import parse_path
+from edgeshard.models.paths import JsonPath, parse_path
 
 __all__ = ["FilterContext", "PayloadIndex", "evaluate", "evaluate_offsets"]
 
@@ -44,8 +45,15 @@ _FEW = 64
 class PayloadIndex(Protocol):
     """An index that can answer conditions on its path."""
 
+    @property
+    def nested(self) -> JsonPath | None:
+        """The array whose elements the index is about; None if it is about points."""
+
     def mask(self, condition: Condition, count: int) -> Mask | None:
         """``(count,) bool`` of the points that pass `condition`, fresh; None if this index cannot tell."""
+
+    def elements(self, condition: Condition) -> tuple[Mask, Offsets] | None:
+        """Which elements of a nested index pass, and the point of each; None if this index cannot tell."""
 
 
 class FilterContext(Protocol):
@@ -124,13 +132,51 @@ class _OffsetView:
 
 
 class _ElementContext:
-    """The objects of an array as a segment of their own, without ids, vectors and indexes."""
+    """The objects of an array as a segment of their own, without ids and vectors.
 
-    __slots__ = ("columns", "count")
+    Args:
+        path: of the array.
+        nested: its objects.
+        outer: the segment, whose nested indexes of this array count; None inside of another array.
+    """
 
-    def __init__(self, columns: PayloadColumns, count: int) -> None:
-        self.columns = columns
-        self.count = count
+    __slots__ = ("_outer", "_owners", "_path", "columns", "count")
+
+    def __init__(self, path: JsonPath, nested: Nested, outer: FilterContext | None) -> None:
+        self._path = path
+        self._owners = nested.owners
+        self._outer = outer
+        self.columns = nested.columns
+        self.count = nested.objects
+
+    def index(self, path: str) -> _ElementIndex | None:
+        """The nested index of a path inside of the objects."""
+        found = None if self._outer is None else self._outer.index(f"{self._path.text}.{path}")
+        return None if found is None or found.nested != self._path else _ElementIndex(found, self._owners)
+
+
+class _ElementIndex:
+    """A nested index whose elements are numbered otherwise than here: by point their order is the same."""
+
+    __slots__ = ("_index", "_owners")
+
+    def __init__(self, index: PayloadIndex, owners: Offsets) -> None:
+        self._index = index
+        self._owners = owners
+
+    def mask(self, condition: Condition, count: int) -> Mask | None:
+        found = self._index.elements(condition)
+        if found is None or np.array_equal(found[1], self._owners):
+            return None if found is None else found[0]
+        hits, owners = found
+        theirs, ours = (
+            np.argsort(some, kind="stable")[: np.count_nonzero(some != DEAD)] for some in (owners, self._owners)
+        )
+        if not np.array_equal(owners[theirs], self._owners[ours]):
+            return None
+        mask = np.zeros(count, np.bool_)
+        mask[ours] = hits[theirs]
+        return mask
 
 
 def _filter(filter: Filter, ctx: Any) -> Mask:
@@ -166,7 +212,7 @@ def _conjoin(mask: Mask | None, condition: Condition, wanted: bool, ctx: Any) ->
 
 def _few_are_cheaper(mask: Mask, condition: Condition, ctx: Any) -> bool:
     """Whether to check the candidates in `mask` one by one rather than to read a column for `condition`."""
-    if isinstance(ctx, _ElementContext) or _cost(condition, ctx) < _COLD:
+    if isinstance(ctx, _ElementContext) or _cost(condition, ctx) < _COLD or _goes_by_index(condition, ctx):
         return False
     return int(np.count_nonzero(mask)) <= _FEW
 
@@ -216,11 +262,19 @@ def _cost(condition: Condition, ctx: Any) -> float:
 
 def _is_ready(filter: Filter, ctx: FilterContext) -> bool:
     """Whether to use masks: no payload need be read, or there are indexes, which have rules of their own."""
-    return _cost(filter, ctx) < _COLD or any(
-        _index(condition.key, ctx) is not None
-        for condition in _conditions_of(filter)
-        if isinstance(condition, FieldCondition)
-    )
+    return _cost(filter, ctx) < _COLD or _goes_by_index(filter, ctx)
+
+
+def _goes_by_index(condition: Condition, ctx: FilterContext, prefix: str = "") -> bool:
+    """Whether an index may have a say in a condition, or in one inside of it, whose paths continue `prefix`."""
+    if isinstance(condition, Filter):
+        return any(_goes_by_index(inner, ctx, prefix) for inner in _conditions_of(condition))
+    if isinstance(condition, NestedCondition):
+        inner = f"{parse_path(prefix + condition.key).elements().text}."
+        return _goes_by_index(condition.filter, ctx, inner)
+    if isinstance(condition, (FieldCondition, IsEmptyCondition, IsNullCondition)):
+        return ctx.index(parse_path(prefix + condition.key).text) is not None
+    return False
 
 
 def _conditions_of(filter: Filter) -> list[Condition]:
@@ -230,7 +284,7 @@ def _conditions_of(filter: Filter) -> list[Condition]:
 
 
 def _index(key: str, ctx: Any) -> Any:
-    return None if isinstance(ctx, _ElementContext) else ctx.index(parse_path(key).text)
+    return ctx.index(parse_path(key).text)
 
 
 def _condition(condition: Condition, ctx: Any) -> Mask:
@@ -279,8 +333,10 @@ def _slice(condition: SliceCondition, ctx: Any) -> Mask:
 
 def _nested(condition: NestedCondition, ctx: Any) -> Mask:
     """The points with an object that passes the inner filter, which runs over all objects of all points."""
-    nested = ctx.columns.nested(parse_path(condition.key).elements())
-    hits = _filter(condition.filter, _ElementContext(nested.columns, nested.objects))
+    path = parse_path(condition.key).elements()
+    nested = ctx.columns.nested(path)
+    inner = _ElementContext(path, nested, None if isinstance(ctx, _ElementContext) else ctx)
+    hits = _filter(condition.filter, inner)
     return _native.any_by_owner(hits, nested.owners, ctx.count)
 
 

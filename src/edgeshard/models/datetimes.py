@@ -19,7 +19,10 @@ def parse_datetime(text: str) -> int:
         ValidationError: `text` is no such date.
         TypeError: `text` is not a string.
     """
-    micros = _native.parse_datetime(text)
+    try:
+        micros = _native.parse_datetime(text)
+    except UnicodeEncodeError:
+        micros = None
     if micros is None:
         raise ArgumentError(
             f"failed to parse date-time {text!r}: expected RFC 3339 such as 2024-01-31T12:00:00Z, or a date alone"

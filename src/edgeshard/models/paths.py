@@ -102,7 +102,12 @@ def parse_path(text: str) -> JsonPath:
     except (KeyError, TypeError):
         if not isinstance(text, str):
             raise TypeError(f"expected a JSON path as a str, got {type(text).__name__}") from None
-    path = JsonPath(_parse(text))
+    try:
+        path = JsonPath(_parse(text))
+    except UnicodeEncodeError:
+        raise ArgumentError(
+            f"invalid JSON path {text!r}: it holds half of a surrogate pair, which is no text"
+        ) from None
     if len(_cache) >= _CACHE_SIZE:
         _cache.clear()
     _cache[text] = path

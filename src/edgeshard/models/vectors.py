@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from edgeshard import _native
 from edgeshard.errors import ValidationError
-from edgeshard.models.base import Model, put_fields, sequence
+from edgeshard.models.base import MAX_ITEMS, Model, as_array, put_fields, sequence
 from edgeshard.models.options import options
 
 __all__ = [
@@ -117,7 +117,10 @@ def pack_vectors(vector: Vector) -> npt.NDArray[np.float32] | dict[str, PackedVe
             twice.
     """
     finite = not options.allow_nonfinite_vectors
-    packed = _native_pack(vector, finite)
+    try:
+        packed = _native_pack(vector, finite)
+    except TypeError as error:
+        raise TypeError(f"vector: expected numbers, {error}") from None
     if type(packed) is bytes and packed:  # by far the most frequent case
         return _from_buffer(packed, F32)
     if isinstance(vector, Mapping):
@@ -142,9 +145,17 @@ def pack_example(vector: NamedVector, name: str = "query") -> PackedVector:
     return pack_dense(vector, finite=False, name=name)
 
 
+def _packed(vector: Any, finite: bool, name: str) -> Any:
+    """What native code makes of a list of numbers; errors about its items say which list it was."""
+    try:
+        return _native_pack(vector, finite)
+    except TypeError as error:
+        raise TypeError(f"{name}: expected numbers, {error}") from None
+
+
 def pack_dense(vector: Any, *, finite: bool, name: str = "vector") -> npt.NDArray[np.float32]:
     """A dense or multi-vector as a new read-only array: ``(dim,)`` or ``(rows, dim)`` float32."""
-    packed = _native_pack(vector, finite)
+    packed = _packed(vector, finite, name)
     if isinstance(packed, bytes):
         return _from_buffer(packed, F32) if packed else np.empty(0, F32)
     if packed is None:
@@ -192,7 +203,9 @@ def _name(name: object) -> str:
 def _as_plain(vector: Any, name: str) -> Any:
     """A list or array of native floats from what the native code does not read itself."""
     if hasattr(vector, "__array__"):  # tensors, series, half-precision and byte-swapped arrays
-        array = np.asarray(vector)
+        array = as_array(vector, name)
+        if array.size > MAX_ITEMS:
+            raise OverflowError(f"{name}: {array.size} numbers, more than the {MAX_ITEMS} a vector may have")
         if array.dtype.kind not in "fiub" or not 1 <= array.ndim <= 2:
             raise TypeError(f"{name}: expected one or two dimensions of numbers, got {array.ndim} of {array.dtype}")
         with np.errstate(over="ignore"):
@@ -203,7 +216,10 @@ def _as_plain(vector: Any, name: str) -> Any:
 
 
 def _pack_indices(indices: Any) -> npt.NDArray[np.uint32]:
-    array = np.asarray(indices if isinstance(indices, np.ndarray) else sequence(indices, "indices"))
+    try:
+        array = np.asarray(indices if isinstance(indices, np.ndarray) else sequence(indices, "indices"))
+    except ValueError as error:  # lists of different lengths
+        raise TypeError(f"indices: expected a flat list of integers, {error}") from None
     if array.size == 0:
         return np.empty(0, np.uint32)
     if array.ndim != 1 or array.dtype.kind not in "iub":

@@ -36,6 +36,8 @@ def run_facet(segments: Sequence[Segment], facet: FacetRequest) -> FacetResponse
     Raises:
         IndexNotFoundError: the field has no index that holds single values.
     """
+    if not facet.exact and not any(segment.live for segment in segments):
+        return FacetResponse._make(())  # as in Qdrant, whether there is an index or not
     kind = facet_kind(segments, facet.key)
     limit = DEFAULT_LIMIT if facet.limit is None else facet.limit
     parts = [part for segment in segments if (part := _count(segment, facet, kind)) is not None]

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgeshard._native import WalkCodes
+from edgeshard.index.kept_codes import Shelf
 from edgeshard.index.quantization import CodeSearch, QuantizedVectors, VectorSpec, code_search
 from edgeshard.segment.batch import Column, DenseColumn, Mask, MultiColumn, Offsets
 from edgeshard.segment.fields import DenseField, Field, Hits, MultiField
-from edgeshard.segment.graph_field import Graph, GraphField, MultiGraphField
+from edgeshard.segment.graph_field import Graph, GraphField, MultiGraphField, make_walk_codes
 from edgeshard.segment.schema import VectorSchema
 from edgeshard.segment.turbo_fields import TurboField, TurboGraphField, TurboMultiField, TurboMultiGraphField
 from edgeshard.storage.flush import FlushPlan
@@ -67,13 +69,22 @@ class _WithCodes(_Base):
 
         return [search.run(query, k, exact, mask=mask) for query in queries]
 
+    def _rescores_walks(self, search: CodeSearch) -> bool:
+        """Whether the originals decide in the end although codes of the method are good enough by themselves.
+
+        Where the originals are in memory that costs a few µs, and a third to a half of the beam finds as much. Nobody
+        who says not to re-score gets it, nor do vectors that would have to be read from the disk.
+        """
+        return not search.asked and isinstance(self, DenseField) and self.spec.turbo_bits is None and not self.flat.cold
+
     def _walk_options(self, graph: Graph, search: CodeSearch | None, k: int) -> dict[str, Any]:
         """How a graph walks: on the codes if it has them, unless the search leaves them aside."""
         if graph.records is None or graph.records[1] is None:
             return {}
         if search is None:
             return {"exact": True}
-        return {"rescore": max(search.candidates(k), k + 10) if search.rescore else 0}
+        rescores = search.rescore or self._rescores_walks(search)
+        return {"rescore": max(search.candidates(k), k + 10) if rescores else 0}
 
     def ensure_count(self, total: int) -> None:
         """See :class:`Field`."""
@@ -179,6 +190,22 @@ def create_codes(field: Field, directory: Path, quantization: dict[str, Any] | N
     if quantization is None:
         return field
     return adopt(field, QuantizedVectors.create(directory, quantization, spec_of(field.spec)))
+
+
+def keep_walk_codes(directory: Path, schema: VectorSchema, shelf: Shelf) -> None:
+    """Keep what graph walks use of codes that have just been written.
+
+    Args:
+        directory: ``vector_storage[-NAME]``.
+        schema: the vectors.
+        shelf: where.
+    """
+    codes = QuantizedVectors.open(directory, spec_of(schema), read_only=True)
+    if codes is None or schema.kind == "multi":
+        return
+    if WalkCodes.possible(codes.description.codec):
+        make_walk_codes(codes.description.codec, codes.chunks(), shelf)
+    codes.close()
 
 
 def adopt(field: Field, codes: QuantizedVectors) -> Field:

@@ -225,15 +225,9 @@ class PayloadIndexes:
 
     def _column_view(self, field: FieldSchema) -> Any:
         """What makes a field's column answer as an index of its type."""
-        if UUID_MAP in field.kinds:
-            from edgeshard.index.payload.uuids import UuidIndex
+        from edgeshard.index.payload.typed import TypedIndex
 
-            return UuidIndex(field, self.segment)
-        if field.type in ("integer", "geo"):
-            from edgeshard.index.payload.typed import TypedIndex
-
-            return TypedIndex(field, self.segment)
-        return None
+        return TypedIndex(field, self.segment)
 
     def _usable(self, field: FieldSchema) -> bool:
         """Whether the files of a field can answer queries."""

@@ -29,6 +29,7 @@ from edgeshard.segment.scan_watch import ScanWatch
 from edgeshard.storage.flush import FlushPlan
 from edgeshard.storage.gridstore import Gridstore
 from edgeshard.storage.id_tracker import IdTracker, MutableIdTracker
+from edgeshard.storage.residency import LockedFiles
 
 
 class Segment:
@@ -45,7 +46,7 @@ class Segment:
 
     __slots__ = (
         "_alive", "_everyone", "_selections", "appendable", "changes", "columns", "config", "estimates", "fields",
-        "ids", "indexes", "path", "payload", "version", "watch",
+        "ids", "indexes", "locked", "path", "payload", "version", "watch",
     )  # fmt: skip
 
     def __init__(
@@ -67,6 +68,7 @@ class Segment:
         self.version = -1 if config.version is None else config.version
         self.changes = LastChanges()
         self.watch: ScanWatch | None = None
+        self.locked: list[LockedFiles] = []
         self.columns = PayloadColumns(self)
         self._alive: dict[str, tuple[Mask, int]] = {}
         self._everyone: Selection | None = None
@@ -136,12 +138,12 @@ class Segment:
             offsets = np.arange(self.count, dtype=np.uint32)
         return self.payload.get_batch(offsets)
 
-    def payloads(self, offsets: Offsets) -> list[bytes]:
-        """Raw payloads, ``{}`` where there is none."""
+    def payloads(self, offsets: Offsets, missing: bytes = b"{}") -> list[bytes]:
+        """Raw payloads, `missing` where there is none."""
         if len(offsets) == 1:
-            return [self.payload.get(int(offsets[0])) or b"{}"]
+            return [self.payload.get(int(offsets[0])) or missing]
         data, bounds = self.payload.get_batch(offsets)
-        return _native.split_values(data, bounds, b"{}")
+        return _native.split_values(data, bounds, missing)
 
     def payload_of(self, offset: int) -> dict[str, Any]:
         """The decoded payload of one point."""
@@ -280,6 +282,8 @@ class Segment:
     def close(self) -> None:
         """Release files; unflushed changes are lost."""
         self.columns.drop()
+        for files in self.locked:
+            files.close()
         for field in self.fields.values():
             field.close()
         self.payload.close()

@@ -17,6 +17,7 @@ from edgeshard.filter import mutate
 from edgeshard.models.payload import decode_payload, encode_payload
 from edgeshard.segment.batch import Batch, Ids, Offsets
 from edgeshard.segment.segment import Segment
+from edgeshard.shard.prepare import EMPTY_PAYLOAD
 
 Positions = npt.NDArray[np.int64]
 Located = tuple[Segment, Positions, Offsets]
@@ -90,10 +91,21 @@ def delete_vectors(segments: Sequence[Segment], op_number: int, ids: Ids, names:
 
 
 def set_payload(segments: Sequence[Segment], op_number: int, ids: Ids, payload: bytes, key: str | None) -> None:
-    """Merge a payload into those of existing points."""
+    """Merge a payload into those of existing points.
+
+    A point whose payload was cleared takes the payload as it is, nulls included, as in Qdrant.
+    """
     new = decode_payload(payload)
-    if new or key is not None:
-        change_payloads(segments, op_number, ids, mutate.merger(new, key))
+    if key is not None:
+        change_payloads(segments, op_number, ids, mutate.merger(new, key), EMPTY_PAYLOAD)
+        return
+    merge = mutate.merger(new)
+    for segment, _, offsets in writable(segments, op_number, ids):
+        stored = segment.payloads(offsets, missing=b"")
+        places = [place for place, raw in enumerate(stored) if new or not raw]
+        if places:
+            changed: list[bytes | None] = [_changed(stored[at], merge) if stored[at] else payload for at in places]
+            segment.put_payloads(op_number, offsets[places], changed)
 
 
 def overwrite_payload(segments: Sequence[Segment], op_number: int, ids: Ids, payload: bytes) -> None:
@@ -104,29 +116,30 @@ def overwrite_payload(segments: Sequence[Segment], op_number: int, ids: Ids, pay
 
 def delete_payload(segments: Sequence[Segment], op_number: int, ids: Ids, keys: Sequence[str]) -> None:
     """Delete keys from the payloads of existing points."""
-    change_payloads(segments, op_number, ids, mutate.remover(keys))
+    change_payloads(segments, op_number, ids, mutate.remover(keys), b"")
 
 
 def clear_payload(segments: Sequence[Segment], op_number: int, ids: Ids) -> None:
-    """Remove the payloads of existing points."""
+    """Remove the payloads of existing points; one that comes from an immutable segment is left an empty payload."""
+    known = {id(segment): segment.count for segment in segments}
     for segment, _, offsets in writable(segments, op_number, ids):
-        segment.put_payloads(op_number, offsets, [None] * len(offsets))
+        moved = int(offsets[0]) >= known[id(segment)]
+        segment.put_payloads(op_number, offsets, [EMPTY_PAYLOAD if moved else None] * len(offsets))
 
 
 def change_payloads(
-    segments: Sequence[Segment],
-    op_number: int,
-    ids: Ids,
-    change: mutate.Change,
+    segments: Sequence[Segment], op_number: int, ids: Ids, change: mutate.Change, missing: bytes
 ) -> None:
-    """Change payloads in place by a function."""
+    """Change payloads by a function; a point without one is taken to have `missing`, and stays as it is for ``b""``."""
     for segment, _, offsets in writable(segments, op_number, ids):
-        changed: list[bytes | None] = []
-        for raw in segment.payloads(offsets):
-            payload = decode_payload(raw)
-            change(payload)
-            changed.append(encode_payload(payload))
-        segment.put_payloads(op_number, offsets, changed)
+        found = segment.payloads(offsets, missing)
+        segment.put_payloads(op_number, offsets, [_changed(raw, change) if raw else None for raw in found])
+
+
+def _changed(raw: bytes, change: mutate.Change) -> bytes:
+    payload = decode_payload(raw)
+    change(payload)
+    return encode_payload(payload)
 
 
 def writable(segments: Sequence[Segment], op_number: int, ids: Ids) -> Iterator[Located]:

@@ -51,6 +51,10 @@ class Searching:
             NotFoundError: a vector name, or an index a stage needs, that does not exist.
         """
         instance(query, QueryRequest, "query")
+        if sort_by is not None:
+            from edgeshard.models.ranking import OrderBy
+
+            instance(sort_by, OrderBy, "sort_by")
         with self._reading() as store:
             return run_query(store.segments, store.schema, query, sort_by)
 

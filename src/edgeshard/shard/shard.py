@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 from edgeshard.errors import ClosedError, ForkedShardError, ValidationError
-from edgeshard.models.base import instance
+from edgeshard.models.base import instance, sequence
 from edgeshard.models.config import EdgeConfig
 from edgeshard.models.ids import parse_id
 from edgeshard.models.requests import (
@@ -267,9 +267,7 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
         Raises:
             VectorNameNotFoundError: a vector name the shard does not have.
         """
-        if isinstance(point_ids, str):
-            raise TypeError(f"point_ids: expected a list of ids, got {point_ids!r}")
-        ids = [parse_id(point_id) for point_id in point_ids]
+        ids = [parse_id(point_id) for point_id in sequence(point_ids, "point_ids")]
         store = self._enter()
         self._lock.acquire_read()
         try:

@@ -108,6 +108,15 @@ class Gridstore:
         store._load()
         return store
 
+    def expect_scattered_reads(self) -> None:
+        """Read no more from the disk than the values that are asked for."""
+        for page in self._pages:
+            page.expect_scattered_reads()
+
+    def page_files(self) -> list[Path]:
+        """The files that hold the values."""
+        return [page.path for page in self._pages]
+
     def _open_pages(self) -> None:
         size = self.config.page_size_bytes
         while (path := self.directory / names.page_name(len(self._pages))).exists():

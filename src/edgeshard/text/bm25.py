@@ -6,12 +6,10 @@ Source: Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgeshard import _native
 from edgeshard.errors import ArgumentError
 from edgeshard.text.stemmer import STEMMED_LANGUAGES
 from edgeshard.text.stopwords import STOP_WORD_LANGUAGES
@@ -32,6 +30,9 @@ _ISO_CODES = {
 }  # fmt: skip
 
 
+_frombuffer, _U4, _F4 = np.frombuffer, np.dtype(np.uint32), np.dtype(np.float32)
+
+
 class Bm25Model:
     """Turns texts into sparse vectors whose dot product ranks like BM25 without the rarity of words.
 
@@ -43,7 +44,7 @@ class Bm25Model:
         ValidationError: unknown language, avg_len not above 0, b outside [0, 1], k below 0.
     """
 
-    __slots__ = ("_avg_len", "_b", "_k", "_tokenizer")
+    __slots__ = ("_avg_len", "_b", "_direct", "_documents", "_k", "_queries", "_tokenizer")
 
     def __init__(self, config: Any = None) -> None:
         def given(name: str, default: Any) -> Any:
@@ -56,6 +57,8 @@ class Bm25Model:
         _check_model_numbers(self._k, self._b, self._avg_len)
         language = _language_name(given("language", "english"))
         self._tokenizer = Tokenizer(_Pipeline(config, language))
+        self._documents, self._queries = self._tokenizer.embedders()
+        self._direct = self._tokenizer.kind != "Multilingual"
 
     def embed_document(self, text: str) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
         """``(indices, values)`` of a stored text: one dimension per distinct token, ascending.
@@ -65,16 +68,9 @@ class Bm25Model:
         Raises:
             UnicodeEncodeError: the text holds a lone surrogate.
         """
-        tokens = self._tokenizer.tokens_document(text)
-        counts = Counter(tokens)
-        times: dict[int, int] = {}  # tokens with the same id share its count
-        for index, count in zip(_native.token_ids(list(counts)).tolist(), counts.values(), strict=True):
-            times[index] = times.get(index, 0) + count
-        indices = sorted(times)
-        norm = self._k * (1.0 - self._b + self._b * len(tokens) / self._avg_len)
-        most = self._k + 1.0
-        weights = [times[index] * most / (times[index] + norm) for index in indices]
-        return np.array(indices, np.uint32), np.array(weights, np.float64).astype(np.float32)
+        split = text if self._direct else self._tokenizer.split_document(text)
+        indices, values = self._documents.document(split, self._k, self._b, self._avg_len)
+        return _frombuffer(indices, _U4), _frombuffer(values, _F4)
 
     def embed_query(self, text: str) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
         """``(indices, values)`` of a query: weight 1 for every distinct token, indices ascending.
@@ -82,9 +78,8 @@ class Bm25Model:
         Raises:
             UnicodeEncodeError: the text holds a lone surrogate.
         """
-        found = _native.token_ids(list(dict.fromkeys(self._tokenizer.tokens_query(text))))
-        indices = np.array(sorted(set(found.tolist())), np.uint32)
-        return indices, np.ones(len(indices), np.float32)
+        indices, values = self._queries.query(self._tokenizer.split_query(text))
+        return _frombuffer(indices, _U4), _frombuffer(values, _F4)
 
 
 class _Pipeline:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 from itertools import groupby
 from pathlib import Path
 
@@ -19,16 +19,14 @@ from edgeshard.text.scripts import script_of
 
 __all__ = ["split_multilingual"]
 
-_ASCII_WORD = re.compile(r"[0-9A-Za-z$<=>^|~]+")
 _ASCII_CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_ASCII_LETTER = re.compile(r"[A-Za-z]")
 _UNMARKED = frozenset(("latin", "greek", "hebrew", "arabic", "thai"))
 _CASED = frozenset(("latin", "cyrillic", "greek", "georgian", "armenian"))
 _ARTICLES = ("ال", "أل", "إل", "آل", "ٱل")
 _LATIN_PAIRS = str.maketrans({"œ": "oe", "æ": "ae"})
 _ARABIC_LETTERS = str.maketrans({"\u0640": None, "أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ة": "ه"})
-WHOLE = 4
-"""The splitter of the native module that takes a text as one token."""
+WHOLE, SIMPLE = 4, 5
+"""Splitters of the native module: a text as one token, and the words of a text for which `is_simple` holds."""
 _JAPANESE_SHARE = 0.05
 """Text of Han and kana is Japanese if more than this share of it is kana."""
 
@@ -41,18 +39,30 @@ def split_multilingual(text: str, lowercase: bool, folding: bool) -> list[str]:
         lowercase: whether letters charabia leaves alone (full-width ones) are lower-cased as well.
         folding: whether characters with an ASCII look-alike are replaced by it.
     """
-    if text.isascii() and not _ASCII_CONTROL.search(text):
-        return [word.lower() for word in _ASCII_WORD.findall(text) if _ASCII_LETTER.search(word)]
+    if is_simple(text):
+        return _native.split_text(text, SIMPLE)
     tokens = []
     for script, run in _runs(text):
         for piece in _separator().split(run):
             for word in _segments(piece, script):
-                token = _normal(word, script)
-                if _has_letter(token):
+                token = _token(word, script, lowercase, folding)
+                if token is not None:
                     tokens.append(token)
-    if folding or lowercase:
-        tokens = [_finished(token, lowercase, folding) for token in tokens]
     return tokens
+
+
+def is_simple(text: str) -> bool:
+    """Whether the native splitter `SIMPLE` gives the tokens of a text: ASCII without control characters."""
+    return text.isascii() and not _ASCII_CONTROL.search(text)
+
+
+@lru_cache(maxsize=1 << 16)
+def _token(word: str, script: str, lowercase: bool, folding: bool) -> str | None:
+    """The token a word becomes, None if no letter is left."""
+    token = _normal(word, script)
+    if not _has_letter(token):
+        return None
+    return _finished(token, lowercase, folding) if folding or lowercase else token
 
 
 def _runs(text: str) -> list[tuple[str, str]]:

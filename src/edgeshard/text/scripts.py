@@ -7,6 +7,7 @@ them belongs to the run of its neighbours.
 from __future__ import annotations
 
 from bisect import bisect_right
+from functools import lru_cache
 
 __all__ = ["script_of"]
 
@@ -52,6 +53,7 @@ def _table() -> tuple[list[int], list[int], list[str]]:
 _FIRST, _LAST, _SCRIPT = _table()
 
 
+@lru_cache(maxsize=1 << 13)
 def script_of(char: str) -> str:
     """The script of a character in lower-case English, "" for characters that belong to any."""
     at = bisect_right(_FIRST, ord(char)) - 1

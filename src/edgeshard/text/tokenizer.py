@@ -6,7 +6,7 @@ folding and lower-casing run natively; the rest is decided once per distinct tok
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TokenBatch", "Tokenizer", "default_tokens"]
 
-WORD, WHITESPACE, CODE, CODE_PARTS = range(4)
+WORD, WHITESPACE, CODE, CODE_PARTS, _, SIMPLE = range(6)
 """Splitters of the native module."""
 
 _SPLITTERS = {"Word": WORD, "Prefix": WORD, "Whitespace": WHITESPACE, "Code": CODE, "Multilingual": WORD}
@@ -111,6 +111,35 @@ class Tokenizer:
             return _numbered([self._split(text, WORD) for text in texts], self._finish)
         split = TokenBatch(*_native.split_texts(list(texts), self._splitter, self._lowercase, self._folding))
         return split if self._is_plain() else _finished(split, self._finish)
+
+    def embedders(self) -> tuple[_native.TextEmbedder, _native.TextEmbedder]:
+        """What turns stored texts and queries, as `split_document` and `split_query` give them, into sparse vectors."""
+        prefixes = self.kind == "Prefix"
+        documents = self._embedder(self._stop_words, every_prefix=prefixes, cut=False)
+        return documents, self._embedder((), every_prefix=False, cut=True) if prefixes else documents
+
+    def _embedder(self, stop_words: Iterable[str], *, every_prefix: bool, cut: bool) -> _native.TextEmbedder:
+        """An embedder that finishes tokens as `_finish` does, or `_finish_prefix_query` with `cut`."""
+        stem = self._stem
+        return _native.TextEmbedder(
+            SIMPLE if self.kind == "Multilingual" else self._splitter, self._lowercase, self._folding, list(stop_words),
+            None if stem is None else lambda tokens: list(map(stem, tokens)),
+            self._min_len, self._max_len, every_prefix, cut,
+        )  # fmt: skip
+
+    def split_document(self, text: str) -> str | list[str]:
+        """A stored text for its embedder: as it is if that can split it, else its split tokens."""
+        if self.kind != "Multilingual":
+            return text
+        from edgeshard.text.multilingual import is_simple
+
+        return text if is_simple(text) else self._split(text, WORD)
+
+    def split_query(self, text: str) -> str | list[str]:
+        """A query for its embedder, as `split_document`."""
+        if self.kind == "Whitespace" and _SEPARATOR in text:
+            return [token for token in self._split(text, WHITESPACE) if token != _SEPARATOR]
+        return self.split_document(text)
 
     def _split(self, text: str, splitter: int) -> list[str]:
         if self.kind == "Multilingual":

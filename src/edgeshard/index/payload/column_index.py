@@ -6,6 +6,7 @@ from typing import Any
 
 from edgeshard.index.payload.schema import FieldSchema
 from edgeshard.index.payload.values import Array, Mask
+from edgeshard.models.paths import JsonPath
 
 
 class ColumnIndex:
@@ -21,6 +22,11 @@ class ColumnIndex:
     def __init__(self, field: FieldSchema, segment: Any) -> None:
         self._field = field
         self._segment = segment
+
+    @property
+    def nested(self) -> JsonPath | None:
+        """The array whose elements the index is about; None if it is about points."""
+        return self._field.nested
 
     def changed(self, offsets: Array) -> None:
         """Points have new payloads: the column follows them."""

@@ -1,69 +1,160 @@
-"""Field conditions as payload indexes see them: one clause at a time, with bounds in the values of the index."""
+"""Conditions as payload indexes see them: which index of a field answers, by which clause, with which bounds.
+
+As in Qdrant the first index of a field that knows a clause of a condition answers the whole condition by it; other
+clauses of the condition then say nothing. Bounds are in the values of the index: an index of dates compares a range of
+numbers with microseconds since 1970, one of numbers takes a range of dates for such numbers.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
-from edgeshard.filter.values import date_bounds, number_bounds
+from edgeshard import _native
+from edgeshard.filter.values import date_bounds
+from edgeshard.index.payload import schema
+from edgeshard.models.filters import FieldCondition, IsEmptyCondition, IsNullCondition
+from edgeshard.models.matches import (
+    MatchAny,
+    MatchExcept,
+    MatchPhrase,
+    MatchPrefix,
+    MatchSubstring,
+    MatchText,
+    MatchTextAny,
+    MatchValue,
+    RangeDateTime,
+    RangeFloat,
+)
 
-CLAUSES = (
-    "match", "range", "geo_bounding_box", "geo_radius", "geo_polygon", "values_count", "is_empty", "is_null",
-)  # fmt: skip
 LEAST, MOST = -(2**63), 2**63 - 1
+SHAPES = ("geo_bounding_box", "geo_radius", "geo_polygon")
+_OTHERS = ("values_count", "is_empty", "is_null")
 
 
-def only_clause(condition: Any) -> tuple[str, Any]:
-    """Name and content of the one clause a condition consists of; ``("", None)`` for any other condition."""
-    if type(condition).__name__ != "FieldCondition":
-        return "", None
-    found = [(name, clause) for name in CLAUSES if (clause := getattr(condition, name)) is not None]
-    return found[0] if len(found) == 1 else ("", None)
+class Question(NamedTuple):
+    """What one index is asked."""
+
+    kind: str
+    """Of the index."""
+    name: str
+    """``match``, ``range``, a geo clause, ``is_empty`` or ``is_null``."""
+    clause: Any
+    """The match, range or shape; for ``is_empty`` and ``is_null`` whether it is to be so."""
+    alone: bool
+    """Whether the condition has no other clause."""
 
 
-def only_match(condition: Any) -> Any:
-    """The match of a field condition that asks nothing else; None for other conditions."""
-    name, clause = only_clause(condition)
-    return clause if name == "match" else None
-
-
-def wanted_values(match: Any, kind: type) -> list[Any] | None:
-    """What a ``MatchValue`` or ``MatchAny`` asks for if these are all of a kind; None for other matches."""
-    name = type(match).__name__
-    if name not in ("MatchValue", "MatchAny"):
+def question(condition: Any, kinds: Sequence[str]) -> Question | None:
+    """What a condition asks of the indexes of its field, in their order; None if none of them can answer."""
+    if isinstance(condition, IsEmptyCondition):
+        return Question(schema.NULL, "is_empty", True, True)
+    if isinstance(condition, IsNullCondition):
+        return Question(schema.NULL, "is_null", True, True)
+    if not isinstance(condition, FieldCondition):
         return None
-    wanted = [match.value] if name == "MatchValue" else list(match.value)
-    return wanted if all(type(value) is kind for value in wanted) else None
+    for kind in kinds:
+        for name in _CLAUSES[kind]:
+            clause = getattr(condition, name)
+            if clause is not None and (name != "match" or _MATCHES[kind](clause)):
+                return Question(kind, name, clause, _alone(condition, name))
+    return None
 
 
-def integers_within(bounds: Any) -> tuple[int, int] | None:
-    """The least and the greatest integer of 64 bits inside of a range of numbers; None for a range of dates.
+def _alone(condition: FieldCondition, name: str) -> bool:
+    return all(getattr(condition, other) is None for other in ("match", "range", *SHAPES, *_OTHERS) if other != name)
 
-    The second is below the first if there is none.
+
+def wanted_values(match: Any) -> list[Any]:
+    """The values of a ``MatchValue``, ``MatchAny`` or ``MatchExcept``."""
+    return [match.value] if isinstance(match, MatchValue) else list(match.value)
+
+
+def _texts(match: Any) -> bool:
+    if isinstance(match, (MatchPrefix, MatchSubstring)):
+        return True
+    return isinstance(match, (MatchValue, MatchAny, MatchExcept)) and all(
+        isinstance(value, str) for value in wanted_values(match)
+    )
+
+
+def _all_are(kind: type) -> Callable[[Any], bool]:
+    def are(match: Any) -> bool:
+        if not isinstance(match, (MatchValue, MatchAny, MatchExcept)):
+            return False
+        wanted = wanted_values(match)  # an empty list is one of texts
+        return bool(wanted) and all(type(value) is kind for value in wanted)
+
+    return are
+
+
+def _uuids(match: Any) -> bool:
+    if not isinstance(match, (MatchValue, MatchAny, MatchExcept)):
+        return False
+    wanted = wanted_values(match)
+    if not all(isinstance(value, str) for value in wanted):
+        return False
+    return not wanted or bool(_native.parse_uuids(wanted)[2].all())
+
+
+def _words(match: Any) -> bool:
+    return isinstance(match, (MatchText, MatchTextAny, MatchPhrase))
+
+
+_MATCHES: dict[str, Callable[[Any], bool]] = {
+    schema.KEYWORD: _texts,
+    schema.INT_MAP: _all_are(int),
+    schema.UUID_MAP: _uuids,
+    schema.BOOL: _all_are(bool),
+    schema.TEXT: _words,
+}
+_CLAUSES: dict[str, tuple[str, ...]] = {
+    schema.KEYWORD: ("match",),
+    schema.INT_MAP: ("match",),
+    schema.UUID_MAP: ("match",),
+    schema.BOOL: ("match",),
+    schema.TEXT: ("match",),
+    schema.INT: ("range",),
+    schema.FLOAT: ("range",),
+    schema.DATETIME: ("range",),
+    schema.GEO: SHAPES,
+    schema.NULL: ("is_empty", "is_null"),
+}
+"""The clauses an index of a kind knows, first come first."""
+
+
+def integers_within(bounds: RangeFloat | RangeDateTime) -> tuple[int, int]:
+    """The least and the greatest integer of 64 bits inside of a range, dates in microseconds since 1970.
+
+    The second is below the first if there is none. Bounds beyond 64 bits are the nearest integer of 64 bits, as in
+    Qdrant, and NaN is 0.
     """
-    if type(bounds).__name__ != "RangeFloat":
-        return None
-    limits = number_bounds(bounds)
-    if limits is None:
-        return 1, 0
-    gte, gt, lte, lt = limits
-    low = max(_whole(gte, math.ceil, LEAST), _whole(gt, math.floor, LEAST - 1) + 1)
-    high = min(_whole(lte, math.floor, MOST), _whole(lt, math.ceil, MOST + 1) - 1)
+    if isinstance(bounds, RangeDateTime):
+        gte, gt, lte, lt = date_bounds(bounds)
+    else:
+        gte, lt = _whole(bounds.gte, math.ceil), _whole(bounds.lt, math.ceil)
+        gt, lte = _whole(bounds.gt, math.floor), _whole(bounds.lte, math.floor)
+    low = max(LEAST if gte is None else gte, LEAST if gt is None else gt + 1)
+    high = min(MOST if lte is None else lte, MOST if lt is None else lt - 1)
     return low, high
 
 
-def _whole(bound: float | None, rounded: Any, default: int) -> int:
+def _whole(bound: float | None, rounded: Callable[[float], int]) -> int | None:
     if bound is None:
-        return default
-    if math.isinf(bound):
-        return MOST + 2 if bound > 0 else LEAST - 2
-    return int(rounded(bound))
-
-
-def dates_within(bounds: Any) -> tuple[int, int] | None:
-    """The first and the last microsecond since 1970 inside of a range of dates; None for a range of numbers."""
-    if type(bounds).__name__ != "RangeDateTime":
         return None
-    gte, gt, lte, lt = date_bounds(bounds)
-    low = max(LEAST if gte is None else gte, LEAST if gt is None else gt + 1)
-    return low, min(MOST if lte is None else lte, MOST if lt is None else lt - 1)
+    if math.isnan(bound):
+        return 0
+    return min(max(rounded(bound), LEAST), MOST) if math.isfinite(bound) else MOST if bound > 0 else LEAST
+
+
+def numbers_within(bounds: RangeFloat | RangeDateTime) -> RangeFloat:
+    """The range an index of floating-point numbers takes a range for.
+
+    Dates become microseconds since 1970; before 1970 these are, as in Qdrant, numbers of 128 bits without a sign, so
+    that such a bound lies above all numbers.
+    """
+    if isinstance(bounds, RangeFloat):
+        return bounds
+    gte, gt, lte, lt = (None if bound is None else float(bound % 2**128) for bound in date_bounds(bounds))
+    return RangeFloat(gte=gte, gt=gt, lte=lte, lt=lt)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from edgeshard.index.payload.conditions import only_clause, wanted_values
+from edgeshard.index.payload.conditions import Question, wanted_values
 from edgeshard.index.payload.mutable import FLAG_NAMES
 from edgeshard.index.payload.values import Mask
+from edgeshard.models.matches import MatchExcept
 from edgeshard.storage.flags import Flags
 
 
@@ -35,14 +35,13 @@ class BoolFiles:
     def __init__(self, directory: Path, kind: str, points: int) -> None:
         self._trues, self._falses = _opened(directory, kind)
 
-    def mask(self, condition: Any, count: int) -> Mask | None:
-        """Points that match booleans."""
-        name, match = only_clause(condition)
-        wanted = wanted_values(match, bool) if name == "match" else None
-        if wanted is None:
-            return None
+    def mask(self, asked: Question, count: int) -> Mask | None:
+        """Points that match booleans, or have another one than is excluded."""
+        wanted = set(wanted_values(asked.clause))
+        if isinstance(asked.clause, MatchExcept):
+            wanted = {True, False} - wanted
         mask = np.zeros(count, np.bool_)
-        for value in set(wanted):
+        for value in wanted:
             mask |= (self._trues if value else self._falses).mask(count)
         return mask
 
@@ -68,17 +67,11 @@ class NullFiles:
     def __init__(self, directory: Path, kind: str, points: int) -> None:
         self._values, self._is_null = _opened(directory, kind)
 
-    def mask(self, condition: Any, count: int) -> Mask | None:
-        """Points whose values are all empty, or that have a null; a value that is not empty; None for the rest."""
-        name = type(condition).__name__
-        clause, content = only_clause(condition)
-        if name == "IsEmptyCondition":
-            return np.logical_not(self._values.mask(count))
-        if name == "IsNullCondition" or (clause == "is_null" and content):
-            return np.array(self._is_null.mask(count))
-        if clause == "is_empty" and not content:
-            return np.array(self._values.mask(count))
-        return None
+    def mask(self, asked: Question, count: int) -> Mask | None:
+        """Points whose values are all empty (or not), or that have a null (or not)."""
+        empty = asked.name == "is_empty"
+        held = (self._values if empty else self._is_null).mask(count)
+        return np.logical_not(held) if empty == bool(asked.clause) else np.array(held)
 
     def filled(self, count: int) -> Mask:
         """Points with a value."""

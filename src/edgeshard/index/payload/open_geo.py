@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from edgeshard import _native
 from edgeshard.errors import CorruptedError
 from edgeshard.filter.column_masks import clause_hits
 from edgeshard.filter.column_store import Column
-from edgeshard.index.payload.conditions import only_clause
+from edgeshard.index.payload.conditions import Question
 from edgeshard.index.payload.open_parts import POINT_TO_VALUES, PointValues
 from edgeshard.index.payload.values import TAG_GEO, Mask
 
@@ -54,12 +53,9 @@ class GeoFiles:
             memo={},
         )
 
-    def mask(self, condition: Any, count: int) -> Mask | None:
+    def mask(self, asked: Question, count: int) -> Mask | None:
         """Points with a place inside of a shape."""
-        name, shape = only_clause(condition)
-        if not name.startswith("geo_"):
-            return None
-        hits = clause_hits(shape, self._column)
+        hits = clause_hits(asked.clause, self._column)
         if hits is None or self._column.owners is None:
             return np.zeros(count, np.bool_)
         return _native.any_by_owner(hits, self._column.owners, count)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,35 +11,28 @@ import numpy as np
 from edgeshard import _native
 from edgeshard.errors import CorruptedError
 from edgeshard.index.payload import schema
-from edgeshard.index.payload.conditions import only_match, wanted_values
+from edgeshard.index.payload.conditions import LEAST, MOST, Question, wanted_values
 from edgeshard.index.payload.open_parts import PointValues, mapped
 from edgeshard.index.payload.uuids import parse
-from edgeshard.index.payload.values import Mask
+from edgeshard.index.payload.values import Array, Mask
+from edgeshard.models.matches import MatchAny, MatchExcept, MatchValue
 
 FILE = "values_to_points.bin"
 
 
-def _texts(match: Any) -> list[bytes] | None:
-    wanted = wanted_values(match, str)
-    return None if wanted is None else [text.encode("utf-8", "surrogatepass") for text in wanted]
+def _texts(wanted: list[Any]) -> list[bytes]:
+    return [text.encode("utf-8", "surrogatepass") for text in wanted]
 
 
-def _integers(match: Any) -> list[bytes] | None:
-    wanted = wanted_values(match, int)
-    if wanted is None:
-        return None
-    return [value.to_bytes(8, "little", signed=True) for value in wanted if -(2**63) <= value < 2**63]
+def _integers(wanted: list[Any]) -> list[bytes]:
+    return [value.to_bytes(8, "little", signed=True) for value in wanted if LEAST <= value <= MOST]
 
 
-def _uuids(match: Any) -> list[bytes] | None:
-    wanted = wanted_values(match, str)
-    if not wanted:
-        return None
-    words, valid = parse(wanted)
-    return [pair.astype("<u8").tobytes() for pair in words] if bool(valid.all()) else None
+def _uuids(wanted: list[Any]) -> list[bytes]:
+    return [pair.astype("<u8").tobytes() for pair in parse(wanted)[0]]
 
 
-_KEYS: dict[str, tuple[int, Callable[[Any], list[bytes] | None]]] = {
+_KEYS: dict[str, tuple[int, Callable[[list[Any]], list[bytes]]]] = {
     schema.KEYWORD: (0, _texts),
     schema.INT_MAP: (1, _integers),
     schema.UUID_MAP: (2, _uuids),
@@ -72,22 +65,37 @@ class MapFiles:
         if self._map.kind != expected:
             raise CorruptedError(directory / FILE, "its keys are of another type")
 
-    def mask(self, condition: Any, count: int) -> Mask | None:
-        """Points that have one of the values a match asks for."""
-        match = only_match(condition)
-        keys = None if match is None else self._keys(match)
-        if keys is None:
+    def mask(self, asked: Question, count: int) -> Mask | None:
+        """Points that have one of the values a match asks for, or another one than it excludes."""
+        match = asked.clause
+        if isinstance(match, MatchExcept):
+            return self._others(dict.fromkeys(self._keys(wanted_values(match))), count)
+        if not isinstance(match, (MatchValue, MatchAny)):
             return None
         mask = np.zeros(count, np.bool_)
-        for key in keys:
-            try:
-                points = self._map.find(key)
-            except ValueError as error:
-                raise CorruptedError(self._directory / FILE, str(error)) from error
-            if len(points) and int(points.max()) >= self._points:
-                raise CorruptedError(self._directory / FILE, "it names a point the segment does not have")
+        for key in self._keys(wanted_values(match)):
+            points = self._find(key)
             mask[points[points < count] if count < self._points else points] = True
         return mask
+
+    def _find(self, key: bytes) -> Array:
+        """The points that have a value."""
+        try:
+            points = self._map.find(key)
+        except ValueError as error:
+            raise CorruptedError(self._directory / FILE, str(error)) from error
+        if len(points) and int(points.max()) >= self._points:
+            raise CorruptedError(self._directory / FILE, "it names a point the segment does not have")
+        return points
+
+    def _others(self, excluded: Iterable[bytes], count: int) -> Mask:
+        """The points with more values than they have of some: each point's values are different from each other."""
+        known = PointValues(self._directory, self._points).counts
+        left = np.zeros(max(count, self._points), np.int64)
+        left[: len(known)] = known
+        for key in excluded:
+            left[self._find(key)] -= 1
+        return left[:count] > 0
 
     def filled(self, count: int) -> Mask:
         """Points with a value."""

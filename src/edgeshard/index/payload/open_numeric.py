@@ -13,9 +13,10 @@ from edgeshard import _native
 from edgeshard.errors import CorruptedError
 from edgeshard.filter.values import number_bounds
 from edgeshard.index.payload import schema
-from edgeshard.index.payload.conditions import dates_within, integers_within, only_clause
+from edgeshard.index.payload.conditions import Question, integers_within, numbers_within
 from edgeshard.index.payload.open_parts import PointValues, mapped
 from edgeshard.index.payload.values import Mask
+from edgeshard.models.matches import RangeFloat
 from edgeshard.storage import files
 
 FILE = "data.bin"
@@ -56,26 +57,22 @@ class NumericFiles:
         if not bool(ordered.all()):
             raise CorruptedError(directory / FILE, "its values are out of order", int(np.argmin(ordered)) * _PAIR_BYTES)
 
-    def mask(self, condition: Any, count: int) -> Mask | None:
+    def mask(self, asked: Question, count: int) -> Mask | None:
         """Points with a value inside of a range."""
-        name, bounds = only_clause(condition)
-        places = self._places(bounds) if name == "range" else None
-        if places is None:
-            return None
-        first, last = places
+        first, last = self._places(asked.clause)
         try:
             mask: Mask = _native.mark_pairs(self._data, first, max(first, last), self._points)
         except ValueError as error:
             raise CorruptedError(self._directory / FILE, str(error)) from error
         return mask[:count] if count <= self._points else np.append(mask, np.zeros(count - self._points, np.bool_))
 
-    def _places(self, bounds: Any) -> tuple[int, int] | None:
+    def _places(self, bounds: Any) -> tuple[int, int]:
         """The pairs inside of a range, from the first to before the last."""
         values = self._values
         if self._kind == schema.FLOAT:
-            return _floats(values, bounds)
-        limits = dates_within(bounds) if self._kind == schema.DATETIME else integers_within(bounds)
-        return None if limits is None else (bisect_left(values, limits[0]), bisect_right(values, limits[1]))
+            return _floats(values, numbers_within(bounds))
+        low, high = integers_within(bounds)
+        return bisect_left(values, low), bisect_right(values, high)
 
     def filled(self, count: int) -> Mask:
         """Points with a value."""
@@ -90,9 +87,7 @@ def _pairs(path: Path) -> int:
         raise CorruptedError(path, f"not the settings of a histogram: {error}") from error
 
 
-def _floats(values: Any, bounds: Any) -> tuple[int, int] | None:
-    if type(bounds).__name__ != "RangeFloat":
-        return None
+def _floats(values: Any, bounds: RangeFloat) -> tuple[int, int]:
     limits = number_bounds(bounds)
     if limits is None:
         return 0, 0

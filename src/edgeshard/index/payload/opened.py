@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from edgeshard.errors import CorruptedError
 from edgeshard.index.payload import schema
+from edgeshard.index.payload.conditions import Question, question
 from edgeshard.index.payload.open_flags import BoolFiles, NullFiles
 from edgeshard.index.payload.open_geo import GeoFiles
 from edgeshard.index.payload.open_maps import MapFiles
@@ -19,6 +20,7 @@ from edgeshard.index.payload.open_numeric import NumericFiles
 from edgeshard.index.payload.schema import FieldSchema
 from edgeshard.index.payload.text import TextIndex
 from edgeshard.index.payload.values import Mask, Offsets
+from edgeshard.models.paths import JsonPath
 
 
 class Reader(Protocol):
@@ -27,8 +29,8 @@ class Reader(Protocol):
     Both methods raise :class:`CorruptedError` for files that are missing or damaged.
     """
 
-    def mask(self, condition: Any, count: int) -> Mask | None:
-        """``(count,) bool`` of the points that pass a condition, None if these files cannot tell."""
+    def mask(self, asked: Question, count: int) -> Mask | None:
+        """``(count,) bool`` of the points that pass a clause the index knows; None if these files cannot tell."""
 
     def filled(self, count: int) -> Mask:
         """``(count,) bool`` of the points that have a value."""
@@ -73,17 +75,27 @@ class OpenedIndex:
         self.answered = 0
         """Conditions answered from the files."""
 
+    @property
+    def nested(self) -> JsonPath | None:
+        """The array whose elements the index is about; None if it is about points."""
+        return self._field.nested
+
     def changed(self, offsets: Offsets) -> None:
         """Points have new payloads, which does not happen in an optimised segment."""
 
     def mask(self, condition: Any, count: int) -> Mask | None:
         """``(count,) bool`` of the points that pass; None if the files cannot tell."""
-        for kind in self._field.kinds:
-            found = self._ask(kind, lambda reader: reader.mask(condition, count))
-            if found is not None:
-                self.answered += 1
-                return found
+        asked = question(condition, self._field.kinds)
+        found = None if asked is None else self._ask(asked.kind, lambda reader: reader.mask(asked, count))
+        if found is not None:
+            self.answered += 1
+            return found
         rest: Mask | None = None if self._rest is None else self._rest.mask(condition, count)
+        return rest
+
+    def elements(self, condition: Any) -> tuple[Mask, Offsets] | None:
+        """Which elements of a nested index pass, and the point of each; None if the index cannot tell."""
+        rest: tuple[Mask, Offsets] | None = None if self._rest is None else self._rest.elements(condition)
         return rest
 
     def filled(self, count: int) -> Mask | None:
@@ -116,13 +128,8 @@ class OpenedTextIndex(TextIndex):
         report: told once what is wrong with the files, which are not used any more then.
     """
 
-    __slots__ = ("_nulls",)
+    __slots__ = ()
 
     def __init__(self, root: Path, field: FieldSchema, segment: Any, report: Callable[[str], None]) -> None:
         super().__init__(field, segment, root / field.directory(schema.TEXT), report)
-        self._nulls = OpenedIndex(root, field, segment.count, report)
-
-    def mask(self, condition: Any, count: int) -> Mask | None:
-        """See :class:`TextIndex`."""
-        found = super().mask(condition, count)
-        return self._nulls.mask(condition, count) if found is None else found
+        self._rest = OpenedIndex(root, field, segment.count, report, self._rest)

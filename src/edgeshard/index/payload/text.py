@@ -15,12 +15,16 @@ import numpy as np
 
 from edgeshard import _native
 from edgeshard.errors import CorruptedError
-from edgeshard.index.payload.conditions import only_match
+from edgeshard.index.payload import schema
+from edgeshard.index.payload.conditions import question
 from edgeshard.index.payload.mutable import tokenizer_of
 from edgeshard.index.payload.schema import FieldSchema
 from edgeshard.index.payload.text_files import POSTINGS, open_text_files
 from edgeshard.index.payload.text_memory import TextMemory
+from edgeshard.index.payload.typed import TypedIndex
 from edgeshard.index.payload.values import Array, Mask, Offsets
+from edgeshard.models.matches import MatchPhrase, MatchText
+from edgeshard.models.paths import JsonPath
 
 Native: TypeAlias = "_native.TextIndex"
 T = TypeVar("T")
@@ -47,7 +51,7 @@ class TextIndex:
         report: told once what is wrong with the files, which are not used any more then.
     """
 
-    __slots__ = ("_directory", "_field", "_files", "_lock", "_memory", "_report", "_segment", "tokenizer")
+    __slots__ = ("_directory", "_field", "_files", "_lock", "_memory", "_report", "_rest", "_segment", "tokenizer")
 
     def __init__(self, field: FieldSchema, segment: Any, directory: Path | None, report: Callable[[str], None]) -> None:
         self._field = field
@@ -58,6 +62,7 @@ class TextIndex:
         self._lock = threading.Lock()
         self.tokenizer = tokenizer_of(field)
         self._memory = TextMemory(field, segment, self.tokenizer)
+        self._rest: Any = TypedIndex(field, segment)
 
     @property
     def scored(self) -> bool:
@@ -68,6 +73,11 @@ class TextIndex:
     def in_files(self) -> bool:
         """Whether queries are answered from the files of the segment."""
         return self._directory is not None
+
+    @property
+    def nested(self) -> JsonPath | None:
+        """The array whose elements the index is about; None if it is about points."""
+        return self._field.nested
 
     def changed(self, offsets: Offsets) -> None:
         """Points have new payloads, or none any more."""
@@ -81,21 +91,39 @@ class TextIndex:
         The tokens of a query may be spread over all texts of a point (or, with a nested index, of an element); those of
         a phrase stand in one text.
         """
-        match = only_match(condition)
-        name = type(match).__name__
-        if name == "MatchText":
-            tokens = self.query_tokens(match.text)
-            return self._marked(lambda index, size: index.all_of(tokens, size), count)
-        if name == "MatchTextAny":
-            tokens = self.query_tokens(match.text_any)
-            return self._marked(lambda index, size: index.any_of(tokens, size), count)
-        if name == "MatchPhrase":
+        asked = question(condition, self._field.kinds)
+        if asked is None or asked.kind != schema.TEXT:
+            other: Mask | None = self._rest.mask(condition, count)
+            return other
+        return self._marked(self._ask(asked.clause), count)
+
+    def elements(self, condition: Any) -> tuple[Mask, Offsets] | None:
+        """Which elements of a nested index pass, and the point of each; None if the index cannot tell."""
+        asked = question(condition, self._field.kinds)
+        if asked is None or asked.kind != schema.TEXT:
+            other: tuple[Mask, Offsets] | None = self._rest.elements(condition)
+            return other
+        ask = self._ask(asked.clause)
+
+        def documents(index: Native, owners: Offsets | None) -> tuple[Mask, Offsets]:
+            assert owners is not None
+            return ask(index, len(owners)), owners
+
+        return self._using(documents)
+
+    def _ask(self, match: Any) -> Callable[[Native, int], Mask]:
+        """What answers a text condition: ``ask(index, documents)``."""
+        if isinstance(match, MatchPhrase):
             if not self._field.phrases:
-                return np.zeros(count, np.bool_)
+                return lambda index, size: np.zeros(size, np.bool_)
             with self._lock:
-                tokens = self.tokenizer.tokens_phrase(match.phrase)
-            return self._marked(lambda index, size: index.phrase(tokens, size), count)
-        return None
+                phrase = self.tokenizer.tokens_phrase(match.phrase)
+            return lambda index, size: index.phrase(phrase, size)
+        if isinstance(match, MatchText):
+            every = self.query_tokens(match.text)
+            return lambda index, size: index.all_of(every, size)
+        some = self.query_tokens(match.text_any)
+        return lambda index, size: index.any_of(some, size)
 
     def filled(self, count: int) -> Mask:
         """``(count,) bool`` of the points that have a token."""
