@@ -59,6 +59,47 @@ def test_partial_archives_are_not_unpacked(server: Server, mirror: EdgeShard, tm
         assert content(shard) == server.content
 
 
+@pytest.mark.parametrize("name", ["edgeshard.codes/0", "vector_storage/edgeshard.codes", "vector_index/edgeshard.x/y"])
+def test_files_of_this_engine_alone_stay_behind(name: str, server: Server, tmp_path: Path) -> None:
+    """What is derived from other files of a segment is not packed, not unpacked, and gone after an apply."""
+    source = EdgeShard.load(server.path)
+    plain = {segment: set(entry["file_versions"]) for segment, entry in source.snapshot_manifest().items()}
+    segments = sorted(plain)
+
+    def put(shard: Path) -> None:
+        for segment in segments:
+            (shard / "segments" / segment / name).parent.mkdir(parents=True, exist_ok=True)
+            (shard / "segments" / segment / name).write_bytes(b"derived")
+
+    def left(shard: Path) -> list[Path]:
+        return [
+            path
+            for path in shard.rglob("*")
+            if "edgeshard." in path.parent.name + path.name and "segments" in path.parts
+        ]
+
+    put(server.path)
+    manifest = source.snapshot_manifest()
+    assert {segment: set(entry["file_versions"]) for segment, entry in manifest.items()} == plain
+    archive = source.create_snapshot(tmp_path / "a.snapshot").path
+    assert b"edgeshard." not in archive.read_bytes()
+    EdgeShard.unpack_snapshot(archive, tmp_path / "copy", mirror=True)
+    put(tmp_path / "copy")
+    source.update(upsert(edgeshard, [9001], "new"))
+    changes = source.create_snapshot(tmp_path / "b.snapshot", base_manifest=manifest).path
+    with EdgeShard.load(tmp_path / "copy") as copy:
+        assert left(tmp_path / "copy")
+        copy.update_from_snapshot(changes)
+        assert left(tmp_path / "copy") == []
+        assert content(copy) == content(source)
+    source.close()
+    by_hand = tmp_path / "c.snapshot"
+    by_hand.write_bytes(pack_full(server.path, "flat"))
+    assert b"edgeshard." in by_hand.read_bytes()
+    EdgeShard.unpack_snapshot(by_hand, tmp_path / "again")
+    assert left(tmp_path / "again") == []
+
+
 def test_full_archives_replace_everything(server: Server, tmp_path: Path) -> None:
     server.change(*more(0))
     archive = tmp_path / "a.snapshot"

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from edgeshard.errors import SnapshotError, StorageError
 from edgeshard.shard.snapshot.limits import Budget, SnapshotLimits, refusal
+from edgeshard.shard.snapshot.manifest import is_own
 from edgeshard.shard.snapshot.settle import PREFIX as UNSETTLED
 from edgeshard.shard.snapshot.tar_reader import Entry, TarReader
 from edgeshard.shard.snapshot.view import View
@@ -171,7 +172,7 @@ class Archive:
     def _add_to_segment(self, entry: Entry, segment: str, parts: list[str]) -> None:
         self.segments[segment] = None
         path = "/".join([SEGMENTS, segment, *parts])
-        if parts[:1] in ([ROCKSDB[0]], [ROCKSDB[1]]):
+        if parts[:1] in ([ROCKSDB[0]], [ROCKSDB[1]]) or (parts and is_own("/".join(parts))):
             return
         if entry.view is None:
             self.directories.add(path)

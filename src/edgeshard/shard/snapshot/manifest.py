@@ -34,6 +34,7 @@ ID_TRACKERS = ("id_tracker.", "mutable_id_tracker.")
 IMMUTABLE_IDS = ("id_tracker.mappings", "id_tracker.e2i", "id_tracker.i2e", "id_tracker.is_uuid")
 OWN_FILES = ("tracker_journal.dat", "segment_manifest.json")
 """Files which a server does not know: never in a manifest, never in an archive."""
+OWN_PREFIX = "edgeshard."
 
 
 def shard_manifest(segments: list[Segment]) -> Manifest:
@@ -85,10 +86,23 @@ def segment_files(path: Path, config: SegmentConfig) -> list[str]:
 def _is_data(name: str, entry: str, vectors: set[str]) -> bool:
     if entry.startswith(".") or entry.endswith(".tmp") or entry in OWN_FILES:
         return False
+    if is_own(name):
+        return False
     top = name.partition("/")[0]
     if top == name:
         return top.startswith(ID_TRACKERS)
     return top in (PAYLOAD, PAYLOAD_INDEX) or vector_of(name, vectors) is not None
+
+
+def is_own(name: str) -> bool:
+    """Whether a file of a segment is this engine's alone: in no manifest, in no archive, taken from no archive.
+
+    Such files are derived from others, of which an apply may bring new ones.
+    """
+    parts = name.split("/")
+    if parts[0] == PAYLOAD_INDEX:  # the folders in it are called after fields, whatever those are called
+        parts = parts[:1]
+    return any(part.startswith(OWN_PREFIX) for part in parts)
 
 
 def vector_of(name: str, vectors: Iterable[str]) -> str | None:
