@@ -34,6 +34,15 @@ def test_nothing_is_wrong_with_a_sound_shard(shard: Path, capsys: pytest.Capture
     assert main(["check", str(shard / "nowhere")]) == 2
 
 
+def test_nothing_is_wrong_with_indexes_of_every_kind(tmp_path: Path) -> None:
+    path = tmp_path / "shard"
+    make_shard(edgeshard, path, points=100, rich=True)
+    assert EdgeShard.check(path) == []
+    before = sorted(name for name in path.rglob("*") if name.is_file())
+    assert EdgeShard.repair(path) == []
+    assert sorted(name for name in path.rglob("*") if name.is_file()) == before
+
+
 def test_an_open_shard_is_verified(shard: Path, tmp_path: Path) -> None:
     copy(shard, tmp_path / "shard")
     with EdgeShard.load(tmp_path / "shard") as opened:
