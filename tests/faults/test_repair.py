@@ -70,6 +70,23 @@ def test_what_is_derived_is_rebuilt(name: str, shard: Path, tmp_path: Path) -> N
         assert answers(edgeshard, opened) == expected
 
 
+@pytest.mark.parametrize("sealed", [True, False])
+def test_codes_are_made_anew(sealed: bool, tmp_path: Path) -> None:
+    path = tmp_path / "shard"
+    make_shard(edgeshard, path, points=100, rich=True)
+    with EdgeShard.load(path) as opened:
+        expected = answers(edgeshard, opened)
+    if not sealed:
+        (path / "edgeshard.checksums").unlink()
+    for file in path.glob("segments/*/vector_storage-binary/quantized.meta.json"):
+        file.unlink()
+    done = EdgeShard.repair(path)
+    assert done
+    assert not [line for line in done if "LOST" in line or "cannot be rebuilt" in line or "still wrong" in line]
+    with EdgeShard.load(path) as opened:
+        assert answers(edgeshard, opened) == expected
+
+
 def test_a_lost_segment_is_set_aside(shard: Path, tmp_path: Path) -> None:
     path = tmp_path / "shard"
     copy(shard, path)
