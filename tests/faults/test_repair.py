@@ -34,6 +34,15 @@ def test_nothing_is_wrong_with_a_sound_shard(shard: Path, capsys: pytest.Capture
     assert main(["check", str(shard / "nowhere")]) == 2
 
 
+def test_nothing_is_wrong_with_indexes_of_every_kind(tmp_path: Path) -> None:
+    path = tmp_path / "shard"
+    make_shard(edgeshard, path, points=100, rich=True)
+    assert EdgeShard.check(path) == []
+    before = sorted(name for name in path.rglob("*") if name.is_file())
+    assert EdgeShard.repair(path) == []
+    assert sorted(name for name in path.rglob("*") if name.is_file()) == before
+
+
 def test_an_open_shard_is_verified(shard: Path, tmp_path: Path) -> None:
     copy(shard, tmp_path / "shard")
     with EdgeShard.load(tmp_path / "shard") as opened:
@@ -57,6 +66,23 @@ def test_what_is_derived_is_rebuilt(name: str, shard: Path, tmp_path: Path) -> N
             file.write_bytes(b"\x07" * 50)
     EdgeShard.repair(path)
     assert EdgeShard.check(path) == []
+    with EdgeShard.load(path) as opened:
+        assert answers(edgeshard, opened) == expected
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_codes_are_made_anew(sealed: bool, tmp_path: Path) -> None:
+    path = tmp_path / "shard"
+    make_shard(edgeshard, path, points=100, rich=True)
+    with EdgeShard.load(path) as opened:
+        expected = answers(edgeshard, opened)
+    if not sealed:
+        (path / "edgeshard.checksums").unlink()
+    for file in path.glob("segments/*/vector_storage-binary/quantized.meta.json"):
+        file.unlink()
+    done = EdgeShard.repair(path)
+    assert done
+    assert not [line for line in done if "LOST" in line or "cannot be rebuilt" in line or "still wrong" in line]
     with EdgeShard.load(path) as opened:
         assert answers(edgeshard, opened) == expected
 

@@ -5,11 +5,11 @@ The steps, in order; each does nothing where nothing is wrong:
 1. Lock the shard.
 2. Finish a flush or a snapshot that was interrupted; a journal that cannot be used is set aside. Of an unpacked
    snapshot that may have been cut by a power loss, keep what is there.
-3. Set derived files aside whose checksums are wrong: indexes and graphs. (Free space is recomputed anyway.) Remove
-   codes kept for searches whose checksums are wrong.
+3. Set derived files aside whose checksums are wrong: indexes, graphs and quantized codes. (Free space is recomputed
+   anyway.) Remove codes kept for searches whose checksums are wrong.
 4. Set ``edge_config.json`` aside if it cannot be read: the segments say what the shard stores.
-5. For each segment that does not open: write a missing ``version.info``; else set its indexes and graphs aside; else
-   set the whole segment aside. Only the last loses points.
+5. For each segment that does not open: write a missing ``version.info``; else set its codes aside; else its indexes
+   and graphs; else the whole segment. Only the last loses points.
 6. Leave damaged records of the log out; set a log aside that cannot be read at all.
 7. Open the shard, which rebuilds indexes, build missing graphs, close it, and check it.
 
@@ -116,7 +116,10 @@ def _mismatches(path: Path, done: list[str]) -> None:
         parts = name.split("/")
         if checksums.is_ignored(name) or name.endswith(f"{DERIVED[0]}/config.json"):
             continue
-        if checksums.is_derived(name):
+        if len(parts) > 3 and parts[3].startswith("quantized"):  # codes are made anew as a whole
+            folder = path.joinpath(*parts[:3])
+            aside.update({entry.relative_to(path).as_posix(): reason for entry in folder.glob("quantized*")})
+        elif checksums.is_derived(name):
             aside["/".join(parts[: 4 if parts[2] == DERIVED[0] else 3])] = f"{parts[-1]}: {reason}"
         else:
             done.append(f"{name} is damaged and cannot be rebuilt: {reason}")
@@ -150,6 +153,11 @@ def _segment(path: Path, segment: Path, done: list[str]) -> None:
     if not any(segment.iterdir()):
         return
     problem = _problem(segment)
+    codes = sorted(path.relative_to(segment).as_posix() for path in segment.glob("vector_storage*/quantized*"))
+    if problem is not None and codes:
+        for code in codes:
+            _aside(path, f"{name}/{code}", str(problem), done)
+        problem = _problem(segment)
     if problem is not None:
         for entry in sorted(entry.name for entry in segment.iterdir() if entry.name.startswith(DERIVED)):
             if entry != DERIVED[0]:

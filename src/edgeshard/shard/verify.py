@@ -173,13 +173,20 @@ def _indexes(segment: Segment) -> Iterator[str]:
 
 
 def _probes(path: str, payloads: list[dict[str, Any]]) -> Iterator[tuple[FieldCondition, str]]:
-    """Conditions on a field that an index answers as the payloads do: values it holds, and a range in their middle."""
+    """Conditions on a field that an index answers as the payloads do: values it holds, and a range in their middle.
+
+    Where a field holds values of several types, what an index takes for a value depends on its own type.
+    """
     lookup = parse_path(path).lookup
     held = [value for payload in payloads for value in lookup(payload)]
-    for value in sorted({value for value in held if type(value) in (str, int)}, key=str)[:VALUES]:
-        yield FieldCondition(key=path, match=MatchValue(value)), repr(value)
-    numbers = sorted(float(value) for value in held if type(value) in (int, float))
-    if numbers:
+    kinds = {type(value) for value in held}
+    if kinds not in ({str}, {int}, {float}):
+        return
+    if float not in kinds:
+        for value in sorted(set(held), key=str)[:VALUES]:
+            yield FieldCondition(key=path, match=MatchValue(value)), repr(value)
+    if str not in kinds:
+        numbers = sorted(map(float, held))
         bounds = RangeFloat(gte=numbers[len(numbers) // 4], lt=numbers[len(numbers) * 3 // 4])
         yield FieldCondition(key=path, range=bounds), "a range"
 
