@@ -19,4 +19,5 @@ NB_MODULE(_native, m) {
     register_sparse(m);
     register_numeric_codec(m);
     register_results(m);
+    register_interrupt(m);
 }

@@ -18,12 +18,20 @@ FLAGS = {"address": "address,undefined", "thread": "thread"}
 LIBRARIES = {"address": ("libasan.so", "libubsan.so", "libstdc++.so.6"), "thread": ("libtsan.so", "libstdc++.so.6")}
 TESTS = {
     "address": ("tests/index", "tests/storage", "tests/native", "tests/fuzz", "tests/faults/test_concurrency.py"),
-    "thread": ("tests/faults/test_concurrency.py", "tests/native", "tests/index/hnsw"),
+    "thread": (
+        "tests/faults/test_concurrency.py",
+        "tests/native",
+        "tests/index/test_hnsw_graph.py",
+        "tests/index/test_hnsw_single.py",
+        "tests/shard/test_optimize.py",
+        "tests/shard/test_optimize_background.py",
+    ),
 }
 OPTIONS = {
     "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1:allocator_may_return_null=1:detect_stack_use_after_return=0",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1:abort_on_error=1",
-    "TSAN_OPTIONS": f"halt_on_error=1:abort_on_error=1:history_size=4:suppressions={ROOT}/tools/tsan.supp",
+    "TSAN_OPTIONS": "die_after_fork=0:halt_on_error=1:abort_on_error=1:history_size=4:"
+    f"suppressions={ROOT}/tools/tsan.supp",
     "PYTHONMALLOC": "malloc",
 }
 CUSTOMIZE = """import sys

@@ -77,16 +77,28 @@ struct Half {
 
 template <class T>
 NewArray<T> new_array(std::initializer_list<size_t> shape) {
-    const char* dtype = std::is_same_v<T, float>      ? "f4"
-                        : std::is_same_v<T, Half>     ? "f2"
-                        : std::is_same_v<T, uint32_t> ? "u4"
-                        : std::is_same_v<T, uint8_t>  ? "u1"
-                                                      : "i8";
-    static PyObject* empty = nb::object(nb::module_::import_("numpy").attr("empty")).release().ptr();
-    nb::object sizes = nb::steal(PyTuple_New(static_cast<Py_ssize_t>(shape.size())));
-    Py_ssize_t i = 0;
-    for (size_t n : shape) PyTuple_SetItem(sizes.ptr(), i++, PyLong_FromSize_t(n));
-    nb::object array = nb::handle(empty)(sizes, dtype);
+    // Looked up once, as the name of a type would be for every array.
+    static PyObject* const empty = nb::object(nb::module_::import_("numpy").attr("empty")).release().ptr();
+    static PyObject* const dtype = [] {
+        const char* name = std::is_same_v<T, float>      ? "f4"
+                           : std::is_same_v<T, Half>     ? "f2"
+                           : std::is_same_v<T, uint32_t> ? "u4"
+                           : std::is_same_v<T, uint64_t> ? "u8"
+                           : std::is_same_v<T, uint8_t>  ? "u1"
+                                                         : "i8";
+        return nb::object(nb::module_::import_("numpy").attr("dtype")(name)).release().ptr();
+    }();
+    nb::object sizes;
+    if (shape.size() == 1) {
+        sizes = nb::steal(PyLong_FromSize_t(*shape.begin()));
+    } else {
+        sizes = nb::steal(PyTuple_New(static_cast<Py_ssize_t>(shape.size())));
+        Py_ssize_t i = 0;
+        for (size_t n : shape) PyTuple_SetItem(sizes.ptr(), i++, PyLong_FromSize_t(n));
+    }
+    PyObject* const arguments[] = {sizes.ptr(), dtype};
+    nb::object array = nb::steal(PyObject_Vectorcall(empty, arguments, 2, nullptr));
+    if (!array.is_valid()) throw nb::python_error();
     Py_buffer view;
     if (PyObject_GetBuffer(array.ptr(), &view, PyBUF_WRITABLE | PyBUF_C_CONTIGUOUS) != 0) throw nb::python_error();
     T* data = static_cast<T*>(view.buf);

@@ -2,8 +2,10 @@
 #include "bind/codes.hpp"
 
 #include <nanobind/stl/optional.h>
+#include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 
+#include <memory>
 #include <mutex>
 
 #include "bind/scan_args.hpp"
@@ -41,6 +43,67 @@ void update(SharedCodes& self, nb::object offsets, nb::object rows) {
     nb::gil_scoped_release release;
     std::unique_lock lock(self.mutex);
     self.codes.update(o.data<uint32_t>(), array.data<char>(), o.shape(0));
+}
+
+void make_nibbles(SharedCodes& self, unsigned threads) {
+    nb::gil_scoped_release release;
+    std::unique_lock lock(self.mutex);
+    self.codes.make_nibbles(threads);
+}
+
+// The bytes of a part, which is added to `kept`.
+const uint8_t* bytes_of(nb::handle part, const char* name, size_t expected, std::vector<Array>& kept) {
+    kept.emplace_back(nb::borrow(part), name, "B", "uint8", 1);
+    if (kept.back().shape(0) != expected)
+        throw nb::value_error((std::string(name) + ": expected " + std::to_string(expected) + " bytes").c_str());
+    return kept.back().data<uint8_t>();
+}
+
+// The rows of (codes, scale, error, norm); the arrays are added to `kept`.
+CodeRows rows_of(nb::tuple parts, size_t rows, size_t stride, std::vector<Array>& kept) {
+    if (parts.size() != 4) throw nb::value_error("parts: expected codes, scale, error and norm");
+    const uint8_t* codes = bytes_of(parts[0], "codes", rows * stride, kept);
+    const float* numbers[3];
+    for (size_t i = 0; i < 3; ++i) {
+        kept.emplace_back(parts[i + 1], "scale, error, norm", "f", "float32", 1);
+        if (kept.back().shape(0) != rows) throw nb::value_error("scale, error, norm: expected one number per row");
+        numbers[i] = kept.back().data<float>();
+    }
+    return {codes, stride, numbers[0], numbers[1], numbers[2], stride};
+}
+
+nb::object around(size_t dim, size_t rows, nb::tuple bytes, nb::object nibbles) {
+    if (dim == 0 || dim > kMaxDim) throw nb::value_error("dim: expected 1 to 65536");
+    if (rows > UINT32_MAX) throw nb::value_error("rows: more than 2^32 - 1");
+    auto out = std::make_unique<SharedCodes>(dim, best_isa());
+    out->borrowed.reserve(5);
+    const CodeRows coded = rows_of(bytes, rows, code_stride(dim), out->borrowed);
+    const uint8_t* halves =
+        nibbles.is_none() ? nullptr : bytes_of(nibbles, "nibbles", rows * nibble_stride(dim), out->borrowed);
+    out->codes.borrow(coded, halves, rows);
+    return nb::cast(out.release(), nb::rv_policy::take_ownership);
+}
+
+template <class T>
+nb::object view(const T* data, size_t n, nb::handle owner) {
+    return nb::cast(nb::ndarray<nb::numpy, const T, nb::ndim<1>>(data, {n}, owner));
+}
+
+nb::tuple parts(nb::handle_t<SharedCodes> self) {
+    SharedCodes& shared = nb::cast<SharedCodes&>(self);
+    const std::shared_lock lock(shared.mutex);
+    const CodeRows rows = shared.codes.rows();
+    const size_t count = shared.codes.count();
+    return nb::make_tuple(view(rows.codes, count * rows.stride, self), view(rows.scale, count, self),
+                          view(rows.error, count, self), view(rows.norm, count, self));
+}
+
+nb::object nibbles(nb::handle_t<SharedCodes> self) {
+    SharedCodes& shared = nb::cast<SharedCodes&>(self);
+    const std::shared_lock lock(shared.mutex);
+    if (!shared.codes.has_nibbles()) return nb::none();
+    const CodeRows rows = shared.codes.nibbles();
+    return view(rows.codes, shared.codes.count() * rows.stride, self);
 }
 
 nb::tuple search(SharedCodes& self, nb::object queries, nb::list chunks, nb::object mask, nb::object offsets, size_t k,
@@ -89,10 +152,18 @@ void register_codes8(nb::module_& m) {
         .def("__init__", &init, nb::arg("dim"), isa)
         .def("extend", &extend, nb::arg("rows"), threads, "Append the codes of (n, dim) float32 rows.")
         .def("update", &update, nb::arg("offsets"), nb::arg("rows"), "Encode the rows at these offsets again.")
+        .def("make_nibbles", &make_nibbles, threads,
+             "Keep half-byte codes of all rows, too, which searches of one query read first.")
+        .def_static("around", &around, nb::arg("dim"), nb::arg("rows"), nb::arg("bytes"), nb::arg("nibbles").none(),
+                    "Codes that lie in memory as `parts` and `nibbles` gave them.")
+        .def("parts", &parts, "(codes, scale, error, norm) where they lie, valid until rows are added.")
+        .def("nibbles", &nibbles, "Half-byte codes with their numbers where they lie; None if there are none.")
         .def("search", &search, nb::arg("queries"), nb::arg("chunks"), nb::arg("mask").none(),
              nb::arg("offsets").none(), nb::arg("k"), nb::arg("distance"), threads, isa,
              "What scan_topk returns, found through the codes.")
         .def_prop_ro("count", [](SharedCodes& self) { return self.codes.count(); }, "Number of rows.")
+        .def_prop_ro("has_nibbles", [](SharedCodes& self) { return self.codes.has_nibbles(); },
+                     "Whether there are half-byte codes.")
         .def_prop_ro("dim", [](SharedCodes& self) { return self.codes.dim(); }, "Elements per row.")
         .def_prop_ro("size_bytes", [](SharedCodes& self) { return self.codes.size_bytes(); }, "Memory held.");
 }

@@ -12,9 +12,11 @@
 
 #include "bind/codes.hpp"
 #include "bind/records.hpp"
+#include "bind/walk_codes.hpp"
 #include "index/hnsw/blocks.hpp"
 #include "index/hnsw/healer.hpp"
 #include "index/hnsw/search.hpp"
+#include "support/interrupt.hpp"
 #include "support/thread_pool.hpp"
 
 using namespace edgeshard;
@@ -39,9 +41,10 @@ struct PySpace {
     std::optional<RecordsArgument> records;
 
     PySpace(nb::list chunks, int distance, nb::object first_rows, nb::object row_counts, SharedCodes* codes,
-            RecordCodec* compressed, std::optional<nb::list> record_chunks)
+            RecordCodec* compressed, std::optional<nb::list> record_chunks, PyWalkCodes* walk_codes)
         : rows(rows_of(chunks)), space{rows.rows, to_distance(distance), nullptr, {}} {
         if (compressed) set_records(*compressed, record_chunks);
+        if (walk_codes) set_walk_codes(walk_codes->codes);
         if (codes) {
             if (codes->codes.dim() != rows.rows.dim() || codes->codes.count() < rows.rows.count())
                 throw nb::value_error("codes: they are of other rows; extend or rebuild them");
@@ -70,6 +73,12 @@ struct PySpace {
         if (codec->dim() != space.rows.dim() || records->rows.count() < space.rows.count())
             throw nb::value_error("record_chunks: they are of other rows");
         space.record_rows = &records->rows;
+    }
+
+    void set_walk_codes(const quantized::WalkCodes& walk_codes) {
+        if (&walk_codes.codec() != codec.get() || walk_codes.count() < space.rows.count())
+            throw nb::value_error("walk_codes: they are of other records");
+        space.walk_codes = &walk_codes;
     }
 
     void set_table(nb::object first_rows, nb::object row_counts) {
@@ -133,7 +142,9 @@ std::vector<std::vector<uint32_t>> to_blocks(nb::list blocks, size_t limit) {
     return out;
 }
 
-constexpr size_t kReportEvery = 2048;
+constexpr size_t kReportEvery = 2048;  // points between two reports of progress
+
+struct Cancelled {};  // cancel() said so inside a step
 
 // Calls step(begin, end) for pieces of [from, to); false if cancelled between two of them.
 template <class Step>
@@ -191,18 +202,25 @@ nb::object build_graph(const PySpace& s, nb::object offsets, size_t total, uint3
         nb::gil_scoped_release release;
         const auto lock = s.lock();
         const size_t count = points.size(), first = kept.size();
-        Builder builder(s.space, std::move(points), options);
-        whole = (!first || adopt(builder, old->graph, std::move(kept), progress, cancel)) &&
-                in_pieces(&progress, cancel, first, count, count, [&](size_t a, size_t b) { builder.insert(a, b); });
-        if (whole) out->graph = builder.finish(static_cast<uint32_t>(total));
-        if (whole && !sets.empty() && payload_m0) {
-            BuildOptions inner = options;
-            inner.m = payload_m;
-            inner.m0 = payload_m0;
-            const BlockLinks extra = build_blocks(s.space, sets, &out->graph, alive,
-                                                  m ? largest_block(out->graph, count) : 0, inner);
-            out->graph = builder.finish(static_cast<uint32_t>(total), &extra.links);
-            out->graph.entries.insert(out->graph.entries.end(), extra.entries.begin(), extra.entries.end());
+        const InterruptScope asking([&] {
+            if (!report(nullptr, cancel, 0, 0)) throw Cancelled{};
+        });
+        try {
+            Builder builder(s.space, std::move(points), options);
+            whole = (!first || adopt(builder, old->graph, std::move(kept), progress, cancel)) &&
+                    in_pieces(&progress, cancel, first, count, count, [&](size_t a, size_t b) { builder.insert(a, b); });
+            if (whole) out->graph = builder.finish(static_cast<uint32_t>(total));
+            if (whole && !sets.empty() && payload_m0) {
+                BuildOptions inner = options;
+                inner.m = payload_m;
+                inner.m0 = payload_m0;
+                const BlockLinks extra = build_blocks(s.space, sets, &out->graph, alive,
+                                                      m ? largest_block(out->graph, count) : 0, inner);
+                out->graph = builder.finish(static_cast<uint32_t>(total), &extra.links);
+                out->graph.entries.insert(out->graph.entries.end(), extra.entries.begin(), extra.entries.end());
+            }
+        } catch (const Cancelled&) {
+            whole = false;
         }
     }
     if (!whole) return nb::none();
@@ -443,10 +461,12 @@ void register_graph(nb::module_& m) {
 
 void register_hnsw(nb::module_& m) {
     nb::class_<PySpace>(m, "HnswSpace", "The vectors a graph is about.")
-        .def(nb::init<nb::list, int, nb::object, nb::object, SharedCodes*, RecordCodec*, std::optional<nb::list>>(),
+        .def(nb::init<nb::list, int, nb::object, nb::object, SharedCodes*, RecordCodec*, std::optional<nb::list>,
+                      PyWalkCodes*>(),
              nb::arg("chunks"), nb::arg("distance"), nb::arg("first") = nb::none(), nb::arg("count") = nb::none(),
              nb::arg("codes").none() = nb::none(), nb::arg("records").none() = nb::none(),
-             nb::arg("record_chunks").none() = nb::none(), nb::keep_alive<1, 6>())
+             nb::arg("record_chunks").none() = nb::none(), nb::arg("walk_codes").none() = nb::none(),
+             nb::keep_alive<1, 6>(), nb::keep_alive<1, 9>())
         .def_prop_ro("points", [](const PySpace& s) { return s.space.points(); })
         .def_prop_ro("has_codes", [](const PySpace& s) { return s.space.walks_on_codes(); });
     register_graph(m);

@@ -8,6 +8,7 @@
 #include <shared_mutex>
 #include <tuple>
 
+#include "bind/arrays.hpp"
 #include "bind/point_id.hpp"
 #include "bind/register.hpp"
 #include "storage/id_log.hpp"
@@ -110,6 +111,19 @@ class LockedIdMap {
       }
     }
     return list_of(ids);
+  }
+
+  // (n,) uint64, or None if one of them is a UUID.
+  nb::object numbers_of(Input<uint32_t> offsets) const {
+    auto numbers = edgeshard::new_array<uint64_t>({offsets.size()});
+    std::shared_lock lock(mutex_);
+    for (size_t i = 0; i < offsets.size(); ++i) {
+      if (!map_.known(offsets.data()[i])) throw nb::index_error("no point ever had this offset");
+      const PointId id = map_.id_at(offsets.data()[i]);
+      if (id.is_uuid) return nb::none();
+      numbers.data[i] = id.lo;
+    }
+    return numbers.array;
   }
 
   void extend(uint32_t count) {
@@ -303,6 +317,7 @@ void register_id_tracker(nb::module_ &m) {
       .def("remove", &LockedIdMap::remove)
       .def("id_at", &LockedIdMap::id_at)
       .def("ids_of", &LockedIdMap::ids_of)
+      .def("numbers_of", &LockedIdMap::numbers_of)
       .def("extend", &LockedIdMap::extend)
       .def_prop_ro("total", &LockedIdMap::total)
       .def_prop_ro("live", &LockedIdMap::live)

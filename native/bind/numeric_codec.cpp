@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <numeric>
 #include <string>
+#include <vector>
 
 #include "bind/arrays.hpp"
 #include "bind/point_id.hpp"
 #include "bind/register.hpp"
+#include "bind/vector_buffer.hpp"
 #include "storage/convert.hpp"
 #include "storage/sparse_codec.hpp"
 
@@ -33,17 +35,33 @@ void convert_to_stored(nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::d
 }
 
 // A query in stored form, (1, dim). One row is not worth giving the interpreter away.
-nb::object query_row(nb::object vector, bool normalise, int element) {
-  const edgeshard::Array row(vector, "vector", "f", "float32", 1);
-  const Element type = element_of(element);
-  const size_t dim = row.shape(0);
+nb::object stored_row(const float *row, size_t dim, bool normalise, Element type) {
   const auto convert = [&](auto out) {
-    to_stored(row.data<float>(), 1, dim, normalise, type, out.data);
+    to_stored(row, 1, dim, normalise, type, out.data);
     return out.array;
   };
   if (type == Element::float32) return convert(edgeshard::new_array<float>({1, dim}));
   if (type == Element::float16) return convert(edgeshard::new_array<edgeshard::Half>({1, dim}));
   return convert(edgeshard::new_array<uint8_t>({1, dim}));
+}
+
+nb::object query_row(nb::object vector, bool normalise, int element) {
+  const edgeshard::Array row(vector, "vector", "f", "float32", 1);
+  return stored_row(row.data<float>(), row.shape(0), normalise, element_of(element));
+}
+
+// query_row of any numbers; None unless they are `dim` finite ones in one dimension.
+nb::object number_row(nb::handle vector, size_t dim, bool normalise, int element) {
+  const Element type = element_of(element);
+  const edgeshard::bind::Buffer buffer(vector.ptr());
+  if (!buffer.ok() || buffer.view().ndim != 1 || static_cast<size_t>(buffer.view().shape[0]) != dim) return nb::none();
+  const edgeshard::bind::CastRow cast = edgeshard::bind::cast_row_of(buffer.view());
+  if (!cast) return nb::none();
+  std::vector<float> row(dim);
+  cast(static_cast<const char *>(buffer.view().buf), buffer.view().strides[0], row.data(), buffer.view().shape[0]);
+  bool finite = true;
+  for (const float x : row) finite &= x - x == 0;
+  return finite ? stored_row(row.data(), dim, normalise, type) : nb::none();
 }
 
 void convert_from_stored(nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu> rows, int element,
@@ -131,6 +149,7 @@ void register_numeric_codec(nb::module_ &m) {
   using namespace edgeshard::bind;
   m.def("to_stored", &convert_to_stored);
   m.def("query_row", &query_row);
+  m.def("number_row", &number_row);
   m.def("from_stored", &convert_from_stored);
   m.def("pack_sparse", &pack);
   m.def("unpack_sparse", &unpack);

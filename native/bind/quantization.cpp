@@ -5,10 +5,12 @@
 #include <nanobind/stl/string.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <memory>
 
 #include "bind/records.hpp"
+#include "bind/walk_codes.hpp"
 #include "index/quantized/methods.hpp"
 #include "index/quantized/scan.hpp"
 #include "index/quantized/turbo.hpp"
@@ -146,7 +148,7 @@ nb::object decode(const RecordCodec& self, nb::object records, unsigned threads)
     if (in.shape(1) != codec.stride())
         throw nb::value_error(("records: expected " + std::to_string(codec.stride()) + " bytes each").c_str());
     auto out = new_array<float>({in.shape(0), codec.dim()});
-    bool done = true;
+    std::atomic<bool> done{true};
     {
         nb::gil_scoped_release release;
         const unsigned workers = threads_for(in.shape(0) * codec.dim() * 10, threads);
@@ -249,6 +251,7 @@ void register_quantization(nb::module_& m) {
              "Similarities (q, n) with all rows or those at offsets.")
         .def("maxsim", &maxsim, nb::arg("query"), nb::arg("chunks"), nb::arg("first"), nb::arg("count"), offsets,
              threads, isa, "MaxSim (n,) of all points or those at offsets; NaN without rows.");
+    register_walk_codes(m);
     m.def("turbo_codec", &turbo_codec, nb::arg("dim"), nb::arg("bits"), nb::arg("padded"), nb::arg("distance"),
           nb::arg("plus"), nb::arg("rotate_padding"), nb::arg("shift").none(), nb::arg("scale").none(),
           "TurboQuant records.");

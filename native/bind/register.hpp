@@ -20,3 +20,4 @@ void register_quantization(nb::module_ &m);
 void register_sparse(nb::module_ &m);
 void register_numeric_codec(nb::module_ &m);
 void register_results(nb::module_ &m);
+void register_interrupt(nb::module_ &m);

@@ -3,9 +3,11 @@
 #include <nanobind/ndarray.h>
 #include <structmember.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "bind/arrays.hpp"
 #include "bind/register.hpp"
 
 namespace {
@@ -16,46 +18,94 @@ using Bounds = nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig, nb::device:
 // Where a slot of a class keeps its value, so that it can be set without a look-up.
 size_t slot_offset(nb::handle cls, nb::handle name) {
   const nb::object slot = nb::getattr(cls, name);
-  if (!Py_IS_TYPE(slot.ptr(), &PyMemberDescr_Type)) throw nb::type_error("make_objects: a name is not a slot of the class");
+  if (!Py_IS_TYPE(slot.ptr(), &PyMemberDescr_Type)) throw nb::type_error("names: one is not a slot of the class");
   const PyMemberDef *member = reinterpret_cast<PyMemberDescrObject *>(slot.ptr())->d_member;
-  if (member->type != T_OBJECT_EX) throw nb::type_error("make_objects: a name is not a slot of the class");
+  if (member->type != T_OBJECT_EX) throw nb::type_error("names: one is not a slot of the class");
   return static_cast<size_t>(member->offset);
 }
 
-// Objects of a slotted class without __init__: every column is a list with one item per object, or one value for all.
-nb::list make_objects(nb::handle cls, nb::tuple names, nb::tuple columns, size_t count) {
-  if (!PyType_Check(cls.ptr())) throw nb::type_error("make_objects: expected a class");
-  if (names.size() != columns.size()) throw nb::value_error("make_objects: as many columns as names are needed");
-  for (nb::handle column : columns) {
-    if (PyList_CheckExact(column.ptr()) && static_cast<size_t>(PyList_GET_SIZE(column.ptr())) != count) {
-      throw nb::value_error("make_objects: every list needs one item per object");
+// One item per object: those of a list, or the numbers of an array.
+class ItemColumn {
+ public:
+  explicit ItemColumn(PyObject *column) : list_(PyList_CheckExact(column) ? column : nullptr) {
+    if (!list_) numbers_.emplace(column, "columns", "fLQlq", "float32, uint64 or int64", 1);
+  }
+
+  size_t size() const { return list_ ? static_cast<size_t>(PyList_GET_SIZE(list_)) : numbers_->shape(0); }
+
+  // A new reference.
+  PyObject *item(size_t i) const {
+    if (list_) return Py_NewRef(PyList_GET_ITEM(list_, static_cast<Py_ssize_t>(i)));
+    switch (numbers_->format()) {
+      case 'f': return PyFloat_FromDouble(static_cast<double>(numbers_->data<float>()[i]));
+      case 'L':
+      case 'Q': return PyLong_FromUnsignedLongLong(numbers_->data<uint64_t>()[i]);
+      default: return PyLong_FromLongLong(numbers_->data<int64_t>()[i]);
     }
   }
-  auto *type = reinterpret_cast<PyTypeObject *>(cls.ptr());
-  struct Column {
-    size_t offset;
-    PyObject *value;
-    bool many;
-  };
-  std::vector<Column> slots;
-  for (size_t j = 0; j < names.size(); ++j) {
-    PyObject *column = PyTuple_GET_ITEM(columns.ptr(), static_cast<Py_ssize_t>(j));
-    slots.push_back({slot_offset(cls, names[j]), column, PyList_CheckExact(column) != 0});
+
+ private:
+  PyObject *list_;
+  std::optional<edgeshard::Array> numbers_;
+};
+
+// Makes objects of a slotted class without its __init__.
+class ObjectMaker {
+ public:
+  ObjectMaker(nb::type_object cls, nb::tuple names) : cls_(std::move(cls)) {
+    for (nb::handle name : names) slots_.push_back(slot_offset(cls_, name));
   }
-  nb::list result = nb::steal<nb::list>(PyList_New(static_cast<Py_ssize_t>(count)));
-  if (!result.is_valid()) throw nb::python_error();
-  for (size_t i = 0; i < count; ++i) {
-    PyObject *made = type->tp_alloc(type, 0);
-    if (!made) throw nb::python_error();
-    for (const Column &slot : slots) {
-      PyObject *value = slot.many ? PyList_GET_ITEM(slot.value, static_cast<Py_ssize_t>(i)) : slot.value;
-      // The slots of a new object are empty: there is nothing to let go of.
-      *reinterpret_cast<PyObject **>(reinterpret_cast<char *>(made) + slot.offset) = Py_NewRef(value);
+
+  // Every column is a list or an array of numbers with one item per object, or one value for all.
+  nb::list make(nb::tuple columns, size_t count) const {
+    if (columns.size() != slots_.size()) throw nb::value_error("columns: as many as names are needed");
+    std::vector<std::optional<ItemColumn>> items(slots_.size());
+    for (size_t j = 0; j < slots_.size(); ++j) {
+      PyObject *column = PyTuple_GET_ITEM(columns.ptr(), static_cast<Py_ssize_t>(j));
+      const bool one_for_all = !PyList_CheckExact(column) && (!PyObject_CheckBuffer(column) || PyBytes_Check(column));
+      if (one_for_all) continue;
+      items[j].emplace(column);
+      if (items[j]->size() != count) throw nb::value_error("columns: every list and array needs one item per object");
     }
-    PyList_SET_ITEM(result.ptr(), static_cast<Py_ssize_t>(i), made);
+    if (!cls_.is_valid()) throw nb::value_error("the class is gone");
+    auto *type = reinterpret_cast<PyTypeObject *>(cls_.ptr());
+    nb::list result = nb::steal<nb::list>(PyList_New(static_cast<Py_ssize_t>(count)));
+    if (!result.is_valid()) throw nb::python_error();
+    for (size_t i = 0; i < count; ++i) {
+      PyObject *made = type->tp_alloc(type, 0);
+      if (!made) throw nb::python_error();
+      PyList_SET_ITEM(result.ptr(), static_cast<Py_ssize_t>(i), made);
+      for (size_t j = 0; j < slots_.size(); ++j) {
+        PyObject *value = items[j] ? items[j]->item(i)
+                                   : Py_NewRef(PyTuple_GET_ITEM(columns.ptr(), static_cast<Py_ssize_t>(j)));
+        if (!value) throw nb::python_error();
+        // The slots of a new object are empty: there is nothing to let go of.
+        *reinterpret_cast<PyObject **>(reinterpret_cast<char *>(made) + slots_[j]) = value;
+      }
+    }
+    return result;
   }
-  return result;
-}
+
+  // The class is usually a global of a module that refers to the maker, too.
+  static int traverse(PyObject *self, visitproc visit, void *arg) {
+    Py_VISIT(Py_TYPE(self));
+    if (nb::inst_ready(self)) Py_VISIT(nb::inst_ptr<ObjectMaker>(self)->cls_.ptr());
+    return 0;
+  }
+
+  static int clear(PyObject *self) {
+    nb::inst_ptr<ObjectMaker>(self)->cls_.reset();
+    return 0;
+  }
+
+ private:
+  nb::object cls_;
+  std::vector<size_t> slots_;
+};
+
+PyType_Slot maker_slots[] = {{Py_tp_traverse, reinterpret_cast<void *>(&ObjectMaker::traverse)},
+                             {Py_tp_clear, reinterpret_cast<void *>(&ObjectMaker::clear)},
+                             {0, nullptr}};
 
 // Byte strings between consecutive bounds; `absent` where two are equal.
 nb::list split_bytes_list(Bytes data, Bounds bounds, nb::bytes absent) {
@@ -76,8 +126,10 @@ nb::list split_bytes_list(Bytes data, Bounds bounds, nb::bytes absent) {
 }  // namespace
 
 void register_results(nb::module_ &m) {
-  m.def("make_objects", &make_objects, nb::arg("cls"), nb::arg("names"), nb::arg("columns"), nb::arg("count"),
-        "Objects of a slotted class, made without its __init__.");
+  nb::class_<ObjectMaker>(m, "ObjectMaker", nb::type_slots(maker_slots), "Makes objects of a slotted class without its __init__.")
+      .def(nb::init<nb::type_object, nb::tuple>(), nb::arg("cls"), nb::arg("names"))
+      .def("__call__", &ObjectMaker::make, nb::arg("columns"), nb::arg("count"),
+           "Objects by columns: each a list or an array with one item per object, or one value for all.");
   m.def("split_values", &split_bytes_list, nb::arg("data"), nb::arg("bounds"), nb::arg("absent"),
         "Byte strings between consecutive bounds.");
 }

@@ -13,12 +13,21 @@ namespace edgeshard {
 namespace {
 
 constexpr size_t kBlockRows = 512;
+// A pass over half-byte codes is not worth a second one over what it leaves: for fewer rows than this, for rows that lie
+// too far apart (then it is not their bytes that take the time), for more queries (their comparisons take longer than
+// reading the rows once for all of them), and if it leaves more than this share.
+constexpr size_t kNibbleRows = 2048;
+// From this share of wanted rows on, comparing the half-byte codes of all of a block is faster than leaving the others out:
+// rows that follow one another are read ahead of time.
+constexpr double kDenseShare = 0.35;
+constexpr size_t kNibbleQueries = 3;
+constexpr float kNibbleShare = 0.2f;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 // A query in the form of codes8.hpp, with its memory.
 class PreparedQuery {
 public:
-    PreparedQuery(const float* query, size_t dim, Distance distance) : codes_(code_stride(dim) / kCodePadding) {
+    PreparedQuery(const float* query, size_t dim, Distance distance) : codes_(nibble_query_size(dim) / kCodePadding) {
         int8_t* codes = reinterpret_cast<int8_t*>(codes_.data());
         double length2 = 0, largest = 0;
         for (size_t i = 0; i < dim; ++i) {
@@ -81,6 +90,20 @@ struct State {
     std::vector<Candidate> candidates;
     size_t compact_at = 4096;
 
+    // Takes rows whose upper bounds reach the floor, which it raises.
+    template <class OffsetOf>
+    float take(float floor, size_t n, const float* lower, const float* upper, OffsetOf&& offset_of) {
+        floor = std::max(floor, lower_bounds.floor());
+        for (size_t i = 0; i < n; ++i) {
+            if (upper[i] < floor) continue;  // not for NaN, which bounds nothing
+            const float reach = upper[i] == upper[i] ? upper[i] : kInfinity;
+            candidates.push_back({reach, offset_of(i)});
+            lower_bounds.offer(lower[i], offset_of(i));
+            floor = std::max(floor, lower_bounds.floor());
+        }
+        return floor;
+    }
+
     void drop_below(float floor) {
         std::erase_if(candidates, [floor](const Candidate& c) { return c.upper < floor; });
         compact_at = std::max<size_t>(4096, 2 * candidates.size());
@@ -103,13 +126,14 @@ private:
 
 class CodeScan {
 public:
-    CodeScan(const Codes8& codes, const std::vector<PreparedQuery>& queries, const Selection& selection, size_t k)
-        : codes_(codes), queries_(queries), selection_(selection), k_(k), floors_(queries.size()) {}
+    CodeScan(const CodeRows& codes, CodeBoundsFn bounds, size_t count, const std::vector<PreparedQuery>& queries,
+             const Selection& selection, size_t k)
+        : codes_(codes), bounds_(bounds), n_(selection.listed ? selection.n : count), queries_(queries),
+          selection_(selection), k_(k), floors_(queries.size()) {}
 
     // The candidates of every query, all with upper bounds that reach the query's floor.
     std::vector<State> run(const ScanTurn& turn) {
-        const size_t n = selection_.listed ? selection_.n : codes_.count();
-        const size_t q = queries_.size();
+        const size_t n = n_, q = queries_.size();
         std::vector<State> states(q * turn.threads(), State(k_));
         turn.parallel_for((n + kBlockRows - 1) / kBlockRows, 1, [&](size_t begin, size_t end, unsigned worker) {
             for (size_t at = begin * kBlockRows; at < std::min(end * kBlockRows, n); at += kBlockRows)
@@ -128,41 +152,69 @@ public:
 private:
     void scan_block(size_t at, size_t rows, State* states) {
         uint32_t chosen[kBlockRows + 1];
+        size_t block = rows;
         const uint32_t* listed = selection_.listed ? selection_.listed + at : nullptr;
+        bool compares_all = false;
         if (selection_.mask) {
             const size_t n = choose_masked(selection_.mask + at, rows, static_cast<uint32_t>(at), chosen);
             if (n == 0) return;
             if (n < rows) listed = chosen;
+            compares_all = listed && !codes_.scale && static_cast<double>(n) >= kDenseShare * static_cast<double>(rows);
+            block = compares_all ? rows : n;
             rows = n;
         }
         for (size_t q = 0; q < queries_.size(); ++q) {
             float lower[kBlockRows], upper[kBlockRows];
-            codes_.kernels().bounds(queries_[q].form(), codes_.rows(), at, listed, rows, lower, upper);
-            take(states[q], floors_[q], rows, lower, upper,
-                 [&](size_t i) { return listed ? listed[i] : static_cast<uint32_t>(at + i); });
+            bounds_(queries_[q].form(), codes_, at, compares_all ? nullptr : listed, block, lower, upper);
+            for (size_t i = 0; compares_all && i < rows; ++i) {
+                lower[i] = lower[chosen[i] - at];  // chosen[i] >= at + i
+                upper[i] = upper[chosen[i] - at];
+            }
+            State& state = states[q];
+            const float floor = state.take(floors_[q].get(), rows, lower, upper,
+                                           [&](size_t i) { return listed ? listed[i] : static_cast<uint32_t>(at + i); });
+            floors_[q].raise(floor);
+            if (state.candidates.size() > state.compact_at) state.drop_below(floor);
         }
     }
 
-    template <class OffsetOf>
-    void take(State& state, SharedFloor& shared, size_t n, const float* lower, const float* upper, OffsetOf&& offset_of) {
-        float floor = std::max(state.lower_bounds.floor(), shared.get());
-        for (size_t i = 0; i < n; ++i) {
-            if (upper[i] < floor) continue;  // not for NaN, which bounds nothing
-            const float reach = upper[i] == upper[i] ? upper[i] : kInfinity;
-            state.candidates.push_back({reach, offset_of(i)});
-            state.lower_bounds.offer(lower[i], offset_of(i));
-            floor = std::max(floor, state.lower_bounds.floor());
-        }
-        shared.raise(floor);
-        if (state.candidates.size() > state.compact_at) state.drop_below(floor);
-    }
-
-    const Codes8& codes_;
+    const CodeRows codes_;
+    const CodeBoundsFn bounds_;
+    const size_t n_;
     const std::vector<PreparedQuery>& queries_;
     const Selection selection_;
     const size_t k_;
     std::vector<SharedFloor> floors_;
 };
+
+// What is left of the candidates of a pass over half-byte codes once their byte codes are looked at; their number before
+// that is told in `looked_at`.
+State narrow(const Codes8& codes, const PreparedQuery& query, State& coarse, size_t k, size_t& looked_at) {
+    float lower[kBlockRows], upper[kBlockRows];
+    uint32_t listed[kBlockRows];
+    // The rows with the best lower bounds first: theirs by byte codes leave out most of the others at once.
+    TopK best(k);
+    const std::vector<Hit>& first = coarse.lower_bounds.sorted();
+    for (size_t at = 0; at < first.size(); at += kBlockRows) {
+        const size_t n = std::min(kBlockRows, first.size() - at);
+        for (size_t i = 0; i < n; ++i) listed[i] = first[at + i].offset;
+        codes.kernels().bounds(query.form(), codes.rows(), 0, listed, n, lower, upper);
+        for (size_t i = 0; i < n; ++i) best.offer(lower[i], listed[i]);
+    }
+    float floor = best.floor();
+    coarse.drop_below(floor);
+    const std::vector<Candidate>& left = coarse.candidates;
+    looked_at = left.size();
+    State fine(k);
+    for (size_t at = 0; at < left.size(); at += kBlockRows) {
+        const size_t n = std::min(kBlockRows, left.size() - at);
+        for (size_t i = 0; i < n; ++i) listed[i] = left[at + i].offset;
+        codes.kernels().bounds(query.form(), codes.rows(), 0, listed, n, lower, upper);
+        floor = fine.take(floor, n, lower, upper, [&](size_t i) { return listed[i]; });
+    }
+    fine.drop_below(floor);
+    return fine;
+}
 
 // Compares the candidates as floats, best upper bound first, while one can still be among the k best.
 std::vector<Hit> rescore(const Rows& rows, const void* query, std::vector<Candidate>& candidates, size_t k,
@@ -197,25 +249,79 @@ std::vector<Hit> scan_floats(const Rows& rows, const void* query, const Selectio
     return top.sorted();
 }
 
+// Whether so many of the rows are wanted, and in the order they lie in, that a pass over half-byte codes is fast.
+bool lie_close(const Rows& rows, const Selection& selection, size_t k) {
+    if (selection.listed) return false;
+    size_t wanted = rows.count();
+    if (selection.mask) {
+        wanted = 0;
+        for (size_t i = 0; i < rows.count(); ++i) wanted += selection.mask[i] != 0;
+    }
+    return wanted >= kNibbleRows && k <= wanted / 16 &&
+           static_cast<double>(wanted) >= kDenseShare * static_cast<double>(rows.count());
+}
+
 }  // namespace
 
 void Codes8::encode(const char* row, size_t offset) {
     kernels_.encode(reinterpret_cast<const float*>(row), dim_, codes_.data() + offset * stride_, stride_,
                     scale_.data() + offset, error_.data() + offset, norm_.data() + offset);
+    if (has_nibbles_) encode_nibbles_of(offset);
+}
+
+void Codes8::encode_nibbles_of(size_t offset) {
+    encode_nibbles(codes_.data() + offset * stride_, dim_, scale_.data()[offset], error_.data()[offset],
+                   nibbles_.data() + offset * nibble_stride(dim_));
 }
 
 void Codes8::extend(Chunk rows, unsigned threads) {
     const size_t total = count_ + rows.rows;
     codes_.reserve(total * stride_);
     for (HugeBuffer<float>* numbers : {&scale_, &error_, &norm_}) numbers->reserve(total);
+    if (has_nibbles_) nibbles_.reserve(total * nibble_stride(dim_));
     parallel_for(rows.rows, 1024, threads_for(rows.rows * dim_ / 4, threads), [&](size_t begin, size_t end) {
         for (size_t i = begin; i < end; ++i) encode(rows.data + i * dim_ * sizeof(float), count_ + i);
     });
     count_ = total;
 }
 
+void Codes8::borrow(const CodeRows& bytes, const uint8_t* nibbles, size_t rows) {
+    codes_.borrow(bytes.codes, rows * stride_);
+    scale_.borrow(bytes.scale, rows);
+    error_.borrow(bytes.error, rows);
+    norm_.borrow(bytes.norm, rows);
+    has_nibbles_ = nibbles != nullptr;
+    if (nibbles) nibbles_.borrow(nibbles, rows * nibble_stride(dim_));
+    count_ = rows;
+}
+
 void Codes8::update(const uint32_t* offsets, const char* rows, size_t n) {
+    if (n) {
+        codes_.own();
+        nibbles_.own();
+        for (HugeBuffer<float>* numbers : {&scale_, &error_, &norm_}) numbers->own();
+    }
     for (size_t i = 0; i < n; ++i) encode(rows + i * dim_ * sizeof(float), offsets[i]);
+}
+
+void Codes8::make_nibbles(unsigned threads) {
+    if (has_nibbles_) return;
+    nibbles_.reserve(count_ * nibble_stride(dim_));
+    parallel_for(count_, 1024, threads_for(count_ * dim_, threads), [&](size_t begin, size_t end) {
+        for (size_t i = begin; i < end; ++i) encode_nibbles_of(i);
+    });
+    has_nibbles_ = true;
+}
+
+bool Codes8::nibbles_pay() const {
+    constexpr uint32_t kTryEvery = 64;
+    if (left_.load(std::memory_order_relaxed) < kNibbleShare) return true;
+    return passed_over_.fetch_add(1, std::memory_order_relaxed) % kTryEvery == kTryEvery - 1;
+}
+
+void Codes8::note_left(double share) const {
+    const float before = left_.load(std::memory_order_relaxed);
+    left_.store(before + (static_cast<float>(share) - before) / 8, std::memory_order_relaxed);
 }
 
 std::vector<std::vector<Hit>> scan_topk_codes(const Codes8& codes, const Rows& rows, Queries queries,
@@ -233,9 +339,20 @@ std::vector<std::vector<Hit>> scan_topk_codes(const Codes8& codes, const Rows& r
     }
     std::vector<std::vector<Hit>> out(queries.count);
     std::vector<State> states;
+    const bool halved = codes.has_nibbles() && queries.count <= kNibbleQueries && lie_close(rows, selection, k) &&
+                        codes.nibbles_pay();
     const uint64_t estimated_ns = static_cast<uint64_t>(selected) * std::max<size_t>(rows.dim(), 64) *
-                                  std::max<size_t>(queries.count, 2) / 64;
-    if (usable) states = CodeScan(codes, prepared, selection, k).run(ScanTurn(estimated_ns, options.threads));
+                                  std::max<size_t>(queries.count, 2) / (halved ? 128 : 64);
+    if (usable) {
+        const CodeRows coded = halved ? codes.nibbles() : codes.rows();
+        const CodeBoundsFn bounds = halved ? codes.bounds_of_nibbles() : codes.kernels().bounds;
+        states = CodeScan(coded, bounds, rows.count(), prepared, selection, k).run(ScanTurn(estimated_ns, options.threads));
+        for (size_t q = 0; halved && q < queries.count; ++q) {
+            size_t looked_at = 0;
+            states[q] = narrow(codes, prepared[q], states[q], k, looked_at);
+            codes.note_left(static_cast<double>(looked_at) / static_cast<double>(selected));
+        }
+    }
     size_t compared = 0;
     for (size_t q = 0; q < queries.count; ++q) {
         if (usable && states[q].candidates.size() <= selected / 4 + k) {

@@ -7,6 +7,7 @@
 #endif
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdlib>
 #include <deque>
@@ -14,6 +15,8 @@
 #include <mutex>
 #include <system_error>
 #include <thread>
+
+#include "support/interrupt.hpp"
 
 namespace edgeshard {
 namespace {
@@ -43,13 +46,17 @@ struct Job {
     std::exception_ptr error = nullptr;
 
     std::exception_ptr work(unsigned worker) noexcept {
+        const JobScope scope(&failed);
         try {
             while (!failed.load(std::memory_order_relaxed)) {
                 if (yielding && worker && scans.load(std::memory_order_relaxed) > 1) break;  // worker 0 does the rest
                 size_t begin = next.fetch_add(grain, std::memory_order_relaxed);
                 if (begin >= n) break;
                 fn(context, begin, std::min(begin + grain, n), worker);
+                if (!worker) check_interrupt();
             }
+        } catch (const Abandoned&) {  // who ended the job says why
+            return nullptr;
         } catch (...) {
             failed = true;
             return std::current_exception();
@@ -70,13 +77,29 @@ public:
         std::exception_ptr error = job.work(0);
         lock.lock();
         if (auto at = std::find(jobs_.begin(), jobs_.end(), &job); at != jobs_.end()) jobs_.erase(at);
-        done_.wait(lock, [&] { return job.active == 0; });
+        while (!done_.wait_for(lock, kInterruptEvery, [&] { return job.active == 0; })) {
+            if (error) continue;
+            lock.unlock();
+            error = interrupted(job);
+            lock.lock();
+        }
         if (!error) error = job.error;
         lock.unlock();
         if (error) std::rethrow_exception(error);
     }
 
 private:
+    // What ends a job whose caller only waits for the others, if anything does.
+    static std::exception_ptr interrupted(Job& job) noexcept {
+        try {
+            check_interrupt();
+        } catch (...) {
+            job.failed = true;
+            return std::current_exception();
+        }
+        return nullptr;
+    }
+
     // Caller holds the mutex. A system that refuses more threads leaves us with those there are.
     void start_threads(unsigned wanted) {
         sigset_t all, before;
@@ -160,6 +183,19 @@ ScanTurn::ScanTurn(uint64_t estimated_ns, unsigned max_threads) : threads_(1), y
 }
 
 ScanTurn::~ScanTurn() { scans.fetch_sub(1, std::memory_order_relaxed); }
+
+void detail::run_alone(size_t n, size_t grain, RangeFn fn, void* context) {
+    using Clock = std::chrono::steady_clock;
+    for (size_t begin = 0, piece = grain; begin < n;) {
+        const Clock::time_point start = Clock::now();
+        const size_t end = begin + std::min(piece, n - begin);
+        fn(context, begin, end, 0);
+        begin = end;
+        if (begin == n) return;
+        check_interrupt();
+        if (Clock::now() - start < std::chrono::milliseconds(1)) piece *= 2;
+    }
+}
 
 void detail::run_ranges(size_t n, size_t grain, unsigned threads, bool yielding, RangeFn fn, void* context) {
     Job job{n, grain, yielding, fn, context};

@@ -50,6 +50,8 @@ inline constexpr uint64_t kMinSharedScanNs = 1'000'000;
 
 namespace detail {
 using RangeFn = void (*)(void* context, size_t begin, size_t end, unsigned worker);
+// All of it in the calling thread, in ranges that grow until one takes long enough to ask check_interrupt() after it.
+void run_alone(size_t n, size_t grain, RangeFn fn, void* context);
 // With `yielding`, helpers take no further range while more than one ScanTurn exists.
 void run_ranges(size_t n, size_t grain, unsigned threads, bool yielding, RangeFn fn, void* context);
 }  // namespace detail
@@ -57,8 +59,8 @@ void run_ranges(size_t n, size_t grain, unsigned threads, bool yielding, RangeFn
 // Calls fn(begin, end) or fn(begin, end, worker) for ranges that cover [0, n) once, `grain` items at a time, on up to
 // `max_threads` threads including the caller's (0 = default_threads()). `worker` is smaller than the number of threads
 // and no two calls that overlap in time share one: an index into scratch space. With one thread, or one range, nobody
-// is woken. The first exception thrown by fn stops the handing out of ranges and is rethrown here. `yielding`: see
-// ScanTurn.
+// is woken. The first exception thrown by fn stops the handing out of ranges and is rethrown here, and so does what
+// check_interrupt() throws, which is asked between ranges and while the others finish. `yielding`: see ScanTurn.
 template <class F>
 void parallel_for(size_t n, size_t grain, unsigned max_threads, F&& fn, bool yielding = false) {
     if (n == 0) return;
@@ -74,7 +76,8 @@ void parallel_for(size_t n, size_t grain, unsigned max_threads, F&& fn, bool yie
             f(begin, end);
     };
     void* context = const_cast<void*>(static_cast<const void*>(&fn));
-    if (threads <= 1) return call(context, 0, n, 0u);
+    if (n <= grain) return call(context, 0, n, 0u);
+    if (threads <= 1) return detail::run_alone(n, grain, call, context);
     detail::run_ranges(n, grain, threads, yielding, call, context);
 }
 

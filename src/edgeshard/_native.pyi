@@ -1,7 +1,7 @@
 """Typed view of the native module, one section per register_* family of native/bind."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 from uuid import UUID
 
 import numpy as np
@@ -119,6 +119,19 @@ class Codes8:
     def update(self, offsets: NDArray[np.uint32], rows: NDArray[np.float32]) -> None:
         """Encode the rows at these offsets again."""
 
+    def make_nibbles(self, threads: int = 0) -> None:
+        """Keep half-byte codes of all rows, too, which searches of one query read first."""
+
+    @staticmethod
+    def around(dim: int, rows: int, bytes: tuple[NDArray[Any], ...], nibbles: NDArray[np.uint8] | None) -> Codes8:
+        """Codes that lie in memory as ``parts`` and ``nibbles`` gave them, which is not written to."""
+
+    def parts(self) -> tuple[NDArray[Any], ...]:
+        """(codes, scale, error, norm) where they lie, valid until rows are added."""
+
+    def nibbles(self) -> NDArray[np.uint8] | None:
+        """Half-byte codes with their numbers where they lie, valid until rows are added; None if there are none."""
+
     def search(
         self,
         queries: NDArray[np.float32],
@@ -136,6 +149,8 @@ class Codes8:
     def count(self) -> int: ...
     @property
     def dim(self) -> int: ...
+    @property
+    def has_nibbles(self) -> bool: ...
     @property
     def size_bytes(self) -> int: ...
 
@@ -244,6 +259,7 @@ class IdMap:
     def remove(self, offsets: NDArray[np.uint32], /) -> int: ...
     def id_at(self, offset: int, /) -> int | UUID: ...
     def ids_of(self, offsets: NDArray[np.uint32], /) -> list[int | UUID]: ...
+    def numbers_of(self, offsets: NDArray[np.uint32], /) -> NDArray[np.uint64] | None: ...
     def extend(self, count: int, /) -> None: ...
     @property
     def total(self) -> int: ...
@@ -279,6 +295,9 @@ def encode_id_table(
 
 def to_stored(rows: NDArray[np.float32], normalise: bool, element: int, out: NDArray[Any], /) -> None: ...
 def query_row(vector: NDArray[np.float32], normalise: bool, element: int, /) -> NDArray[Any]: ...
+def number_row(vector: NDArray[Any], dim: int, normalise: bool, element: int, /) -> NDArray[Any] | None:
+    """query_row of any numbers; None unless they are `dim` finite ones in one dimension."""
+
 def from_stored(rows: NDArray[Any], element: int, out: NDArray[np.float32], /) -> None: ...
 def pack_sparse(
     indptr: NDArray[np.int64], indices: NDArray[np.uint32], values: NDArray[np.float32], /
@@ -357,8 +376,12 @@ class HnswSpace:
         codes: Codes8 | None = None,
         records: RecordCodec | None = None,
         record_chunks: list[NDArray[np.uint8]] | None = None,
+        walk_codes: WalkCodes | None = None,
     ) -> None:
-        """records: what the rows are compressed with; the rows are records themselves without record_chunks."""
+        """records: what the rows are compressed with; the rows are records themselves without record_chunks.
+
+        walk_codes: made of the same records, to walk on instead.
+        """
 
     @property
     def points(self) -> int: ...
@@ -615,6 +638,35 @@ class KeyMap:
 
 # --- quantization
 
+class WalkCodes:
+    """Records laid out for graph walks: codes aligned to cache lines, the floats of a row apart from them."""
+
+    @staticmethod
+    def possible(codec: RecordCodec) -> bool:
+        """Whether records of a codec can be laid out like this."""
+
+    @staticmethod
+    def expected_bytes(codec: RecordCodec, count: int) -> int:
+        """Size of the codes of so many rows."""
+
+    @staticmethod
+    def build(codec: RecordCodec, chunks: list[NDArray[np.uint8]], threads: int = 0) -> WalkCodes:
+        """Copy records."""
+
+    @staticmethod
+    def around(codec: RecordCodec, count: int, data: NDArray[np.uint8]) -> WalkCodes:
+        """Codes that lie in memory, as ``data`` gave them: ``(expected_bytes,)``, aligned to 64 bytes."""
+
+    def score(
+        self, query: NDArray[np.float32], offsets: NDArray[np.uint32], isa: str | None = None
+    ) -> NDArray[np.float32]:
+        """Similarities of a query ``(dim,)``, rounded to bytes, with the rows at offsets."""
+
+    @property
+    def count(self) -> int: ...
+    @property
+    def data(self) -> NDArray[np.uint8]: ...
+
 class RecordCodec:
     """One way of compressing vectors into records of bytes; thread safe.
 
@@ -686,11 +738,17 @@ def train_centroids(
 
 # --- results
 
-def make_objects(cls: type[_Made], names: tuple[str, ...], columns: tuple[Any, ...], count: int) -> list[_Made]:
-    """Objects of a slotted class, made without its __init__.
+class ObjectMaker(Generic[_Made]):
+    """Makes objects of a slotted class without its __init__.
 
-    columns: per name a list with one item per object, or one value for all of them.
+    Args:
+        cls: the class.
+        names: of its slots.
     """
+
+    def __init__(self, cls: type[_Made], names: tuple[str, ...]) -> None: ...
+    def __call__(self, columns: tuple[Any, ...], count: int) -> list[_Made]:
+        """Objects by columns: per name a list or an array with one item per object, or one value for all."""
 
 def split_values(data: NDArray[np.uint8], bounds: NDArray[np.int64], absent: bytes) -> list[bytes]:
     """Byte strings between consecutive bounds; absent where two are equal."""

@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,8 @@ def test_readers_see_whole_flushes(tmp_path: Path) -> None:
         assert reader.stdout.readline() == "open\n"
     writer.start()
     seen: list[set[int]] = [set(), set()]
-    for _ in range(15):
+    deadline = time.monotonic() + 60
+    while min(map(len, seen)) <= 3 and time.monotonic() < deadline:
         for place, reader in enumerate(readers):
             assert reader.stdin is not None
             assert reader.stdout is not None
@@ -131,6 +133,56 @@ def test_a_read_only_directory(tmp_path: Path) -> None:
     finally:
         for entry, mode in changed.items():
             entry.chmod(mode)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="bind mounts are of Linux")
+def test_a_read_only_file_system(tmp_path: Path) -> None:
+    with small_shard(tmp_path / "shard") as shard:
+        write_round(shard, 1)
+    mounted = tmp_path / "mounted"
+    mounted.mkdir()
+    mount = ["mount", "--bind", str(tmp_path / "shard"), str(mounted)]
+    done = subprocess.run(mount, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"cannot mount, so a read-only file system is NOT tested: {done.stderr.strip()}")
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(mounted)], check=True)
+        with EdgeShard.load(mounted, read_only=True) as reader:
+            assert reader.count(edgeshard.CountRequest()) == 200
+            assert not reader.refresh()
+        with pytest.raises(edgeshard.StorageError, match="Read-only file system"):
+            EdgeShard.create(
+                mounted / "another", edgeshard.EdgeConfig(vectors=edgeshard.EdgeVectorParams(4, edgeshard.Distance.Dot))
+            )
+        assert EdgeShard.check(mounted) == []
+    finally:
+        subprocess.run(["umount", str(mounted)], check=True)
+
+
+HOLDER = """
+import sys, time
+from edgeshard import EdgeShard
+with EdgeShard.load(sys.argv[1]) as shard:
+    print("open", flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+
+
+def test_a_writer_waits_for_another_process(tmp_path: Path) -> None:
+    with small_shard(tmp_path / "shard") as shard:
+        write_round(shard, 1)
+    command = [sys.executable, "-c", HOLDER, str(tmp_path / "shard"), "1"]
+    holder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "open\n"
+    with pytest.raises(edgeshard.LockedError, match=rf"process {holder.pid} on host \S+ since \d{{4}}-"):
+        EdgeShard.load(tmp_path / "shard")
+    with EdgeShard.load(tmp_path / "shard", read_only=True) as reader:
+        assert reader.count(edgeshard.CountRequest()) == 200
+    with EdgeShard.load(tmp_path / "shard", wait=60) as shard:
+        assert shard.count(edgeshard.CountRequest()) == 200
+    assert holder.wait() == 0
+    holder.stdout.close()
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -11,23 +11,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from random_calls import CLEAN, new_shard
 from workload import assert_same, dump
 
 import edgeshard
 from edgeshard import (
     Distance,
-    EdgeConfig,
     EdgeShard,
-    EdgeSparseVectorParams,
-    EdgeVectorParams,
     FieldCondition,
     Filter,
     HasIdCondition,
     MatchAny,
     MatchText,
     MatchValue,
-    MultiVectorComparator,
-    MultiVectorConfig,
     Point,
     PointVectors,
     Prefetch,
@@ -38,9 +34,6 @@ from edgeshard import (
     SparseVector,
     UpdateOperation,
 )
-
-CLEAN = (edgeshard.EdgeShardError, TypeError, ValueError, OverflowError)
-"""What a refusal may be; anything else is a fault."""
 
 
 class Liar:
@@ -330,19 +323,6 @@ def calls(shard: EdgeShard) -> list[Callable[[], Any]]:
         )
     found += [lambda v=v: shard.update(v) for v in (None, "x", 5, [], ops, good)]
     return found
-
-
-def new_shard(path: Path) -> EdgeShard:
-    multi = MultiVectorConfig(MultiVectorComparator.MaxSim)
-    vectors = {
-        "d": EdgeVectorParams(size=4, distance=Distance.Cosine),
-        "m": EdgeVectorParams(size=4, distance=Distance.Dot, multivector_config=multi),
-    }
-    shard = EdgeShard.create(path, EdgeConfig(vectors=vectors, sparse_vectors={"s": EdgeSparseVectorParams()}))
-    shard.update(UpdateOperation.create_field_index("k", edgeshard.PayloadSchemaType.Keyword))
-    points = [Point(i, {"d": [1.0, i, 2.0, 3.0], "m": [[1.0] * 4] * 2}, {"n": i, "k": "red"}) for i in range(20)]
-    shard.update(UpdateOperation.upsert_points(points))
-    return shard
 
 
 def try_all(path: Path, numbers: list[int] | None) -> int:

@@ -163,3 +163,14 @@ def test_ctrl_c_stops_optimize(tmp_path: Path) -> None:
     child = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert child.returncode == 0, child.stderr[-2000:]
     assert child.stdout.strip() in ("interrupted", "finished False"), child.stdout
+
+
+def test_ctrl_c_stops_every_long_call(tmp_path: Path) -> None:
+    command = [sys.executable, str(Path(__file__).parent / "interrupted_child.py"), str(tmp_path / "shard")]
+    child = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert child.returncode == 0, child.stderr[-2000:]
+    late = dict(line.split() for line in child.stdout.splitlines())
+    assert len(late) == 7
+    noticed = [float(seconds) for seconds in late.values() if seconds != "finished"]
+    assert noticed
+    assert max(noticed) < 1, late  # 0.2 s on an idle machine

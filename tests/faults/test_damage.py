@@ -10,9 +10,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import qdrant_edge
 from damaged_shards import make_shard
 
 import edgeshard
+from edgeshard import CorruptedError, EdgeShard
 
 CHILD = Path(__file__).parent.parent / "support" / "damaged_shards.py"
 
@@ -75,6 +77,44 @@ def test_damage_without_checksums(tmp_path: Path) -> None:
     lines = run_cases("edgeshard", tmp_path / "shard", tmp_path / "scratch", 3000, 60, bare=True)
     broken = [line for line in bad(lines) if not line.startswith("silent")]  # nothing tells a flipped bit of a vector
     assert not broken, "\n".join(broken)
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    """A shard that the other engine wrote, without checksums."""
+    (tmp_path / "foreign").mkdir()
+    make_shard(qdrant_edge, tmp_path / "foreign")
+    assert EdgeShard.check(tmp_path / "foreign") == []
+    return tmp_path / "foreign"
+
+
+def test_lost_versions_are_told_without_checksums(foreign: Path) -> None:
+    (file,) = foreign.glob("segments/*/mutable_id_tracker.versions")
+    file.write_bytes(b"")
+    with pytest.warns(RuntimeWarning, match=f"{file.name}: 300 points have no version"):
+        EdgeShard.load(foreign).close()
+
+
+@pytest.mark.parametrize("name", ["vector_storage-d/matrix.dat", "vector_storage-d/vectors/chunk_0.mmap"])
+def test_vectors_of_cosine_are_looked_at_without_checksums(name: str, foreign: Path) -> None:
+    (file,) = foreign.glob(f"segments/*/{name}")
+    with open(file, "r+b") as opened:
+        opened.seek(64 * 7 + 3)  # sign and exponent of a number
+        byte = opened.read(1)
+        opened.seek(64 * 7 + 3)
+        opened.write(bytes([byte[0] ^ 1]))
+    (told,) = EdgeShard.check(foreign)
+    assert "vector 'd' holds a row whose length is not one" in told
+
+
+def test_a_foreign_shard_gets_checksums_when_it_is_closed(foreign: Path) -> None:
+    EdgeShard.load(foreign).close()
+    file = min(foreign.glob("segments/*/vector_storage-m/vectors/chunk_0.mmap"))
+    with open(file, "r+b") as opened:
+        opened.seek(40)
+        opened.write(b"\x01")
+    with pytest.raises(CorruptedError, match=file.name):
+        EdgeShard.load(foreign)
 
 
 @pytest.mark.long

@@ -236,7 +236,7 @@ def journal_reader(scratch: Path) -> Callable[[bytes], None]:
         body = b"".join(
             journal.RECORD.pack(len(part), zlib.crc32(part), number) + part for number, part in enumerate(parts)
         )
-        (root / journal.NAME).write_bytes(journal.MAGIC + body)
+        (root / journal.NAME).write_bytes(journal.header(0) + body)
         attempt(lambda: journal.names(root))
         attempt(lambda: journal.recover(root))
         assert sorted(os.listdir(scratch)) == ["shard"], "written outside of the shard"

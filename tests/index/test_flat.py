@@ -45,6 +45,23 @@ def test_codes_are_built_when_searching_pays_for_them_and_never_show(distance):
     assert plain.codes_bytes == 0
 
 
+def test_half_byte_codes_are_built_when_scans_go_on_and_follow_changes():
+    rng = np.random.default_rng(1)
+    rows = rng.standard_normal((4000, 24)).astype(np.float32)
+    source = Source(rows, 1000, 3000)
+    index, plain = flat.FlatIndex(source, 0), flat.FlatIndex(source, 0, use_codes=False)
+    query = rng.standard_normal((1, 24)).astype(np.float32)
+    for _ in range(flat.CODES_AFTER_SCANS + flat.NIBBLES_AFTER_SCANS - 2):
+        assert_same(index.search(query, 10), plain.search(query, 10))
+    bytes_alone = index.codes_bytes
+    assert_same(index.search(query, 10), plain.search(query, 10))
+    assert index.codes_bytes > bytes_alone > 0
+    source.chunks()[0][7] = 9 * query[0]
+    index.invalidate(np.array([7], np.uint32))
+    assert_same(index.search(query, 10), plain.search(query, 10))
+    assert index.search(query, 1)[0][0].tolist() == [7]
+
+
 def test_changed_and_appended_rows_are_seen():
     rng = np.random.default_rng(1)
     source = Source(rng.standard_normal((4000, 16)).astype(np.float32), 100)

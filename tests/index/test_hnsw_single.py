@@ -102,11 +102,11 @@ def test_objects_are_made_of_slots_only():
         def c(self):
             return 1
 
-    made = _native.make_objects(Slotted, ("a", "b"), ([1, 2], "same"), 2)
+    made = _native.ObjectMaker(Slotted, ("a", "b"))(([1, 2], "same"), 2)
     assert [(one.a, one.b) for one in made] == [(1, "same"), (2, "same")]
     for name in ("c", "__init__"):
         with pytest.raises(TypeError):
-            _native.make_objects(Slotted, ("a", name), ([1], [2]), 1)
+            _native.ObjectMaker(Slotted, ("a", name))(([1], [2]), 1)
 
 
 def test_beams_behind_filters_are_wide_enough(data):

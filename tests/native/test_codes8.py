@@ -96,6 +96,48 @@ def test_answer_is_that_of_the_float_scan(isa, kind, dim):
             np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("kind", KINDS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("dim", [3, 97, 384])
+def test_answer_through_half_bytes_is_that_of_the_float_scan(isa, kind, dim):
+    rng = np.random.default_rng(dim)
+    with np.errstate(over="ignore"):
+        rows = kind(rng, dim).astype(np.float32)
+    codes = _native.Codes8(dim, isa)
+    codes.extend(rows[:1000])
+    codes.make_nibbles()
+    assert codes.has_nibbles
+    codes.extend(rows[1000:])  # encoded as they come
+    queries = np.concatenate([rows[:2], rng.standard_normal((1, dim)).astype(np.float32), np.zeros((1, dim), "f4")])
+    mask = rng.random(N) < 0.8
+    listed = rng.permutation(N)[:2500].astype(np.uint32)
+    within = np.isin(np.arange(N), listed)
+    for distance in (0, 1, 2):
+        for at in range(len(queries)):
+            query = queries[at : at + 1]
+            for k in (1, 150):
+                assert_same(codes, query, [rows], None, k, distance, isa)
+            assert_same(codes, query, [rows], mask, 10, distance, isa)
+            got = codes.search(query, [rows], None, listed, 10, distance, isa=isa)
+            want = _native.scan_topk(query, [rows], within, 10, distance, isa=isa)
+            for a, b in zip(got, want, strict=True):
+                np.testing.assert_array_equal(a, b)
+
+
+def test_half_bytes_follow_updates():
+    rng = np.random.default_rng(12)
+    rows = rng.standard_normal((4000, 40)).astype(np.float32)
+    codes = _native.Codes8(40)
+    codes.extend(rows)
+    before = codes.size_bytes
+    codes.make_nibbles()
+    assert codes.size_bytes >= before + 4000 * (32 + 16)
+    changed = np.array([3999, 0, 17], np.uint32)
+    rows[changed] *= 50
+    codes.update(changed, rows[changed])
+    for at in changed:
+        assert_same(codes, rows[at : at + 1], [rows], None, 10, 2, None)
+
+
 def test_many_queries_and_threads_on_clustered_data():
     rng = np.random.default_rng(9)
     centres = rng.standard_normal((50, 128))

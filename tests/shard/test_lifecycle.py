@@ -185,6 +185,15 @@ def test_log_with_a_refused_operation_opens(tmp_path: Path) -> None:
 # --- close, process, threads -----------------------------------------------------------------------------
 
 
+def test_deleted_points_are_no_damage(tmp_path: Path) -> None:
+    with es.EdgeShard.create(tmp_path / "s", config()) as shard:
+        put(shard, 1, 2, 3)
+        shard.flush()
+        shard.update(OPS.delete_points([2]))
+    with es.EdgeShard.load(tmp_path / "s") as shard:  # a warning would fail the test
+        assert ids(shard) == [1, 3]
+
+
 def test_closed_shard(tmp_path: Path) -> None:
     shard = es.EdgeShard.create(tmp_path, config())
     shard.close()

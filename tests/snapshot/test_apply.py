@@ -48,6 +48,17 @@ def test_partial_archives_give_what_qdrant_edge_makes_of_them(
         assert content(again)[7][0]["tag"] == "later"
 
 
+def test_partial_archives_are_not_unpacked(server: Server, mirror: EdgeShard, tmp_path: Path) -> None:
+    """Unless they hold everything, as those for somebody who has nothing do."""
+    archive = partial(server, 0, mirror.snapshot_manifest(), tmp_path)
+    with pytest.raises(SnapshotError, match="which is partial: update_from_snapshot"):
+        EdgeShard.unpack_snapshot(archive, tmp_path / "target")
+    assert not (tmp_path / "target").exists()
+    EdgeShard.unpack_snapshot(partial(server, 1, {}, tmp_path), tmp_path / "target")
+    with EdgeShard.load(tmp_path / "target") as shard:
+        assert content(shard) == server.content
+
+
 def test_full_archives_replace_everything(server: Server, tmp_path: Path) -> None:
     server.change(*more(0))
     archive = tmp_path / "a.snapshot"

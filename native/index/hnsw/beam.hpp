@@ -58,6 +58,12 @@ public:
         return &items_[next_++];
     }
 
+    // Makes all candidates ones that are not expanded yet.
+    void reopen() {
+        std::fill_n(expanded_.begin(), size_, uint8_t{0});
+        next_ = 0;
+    }
+
     // The candidate pop() would return now, if the next place says so at once.
     const Candidate* peek() const { return next_ < size_ ? &items_[next_] : nullptr; }
 

@@ -6,6 +6,7 @@
 
 #include "index/hnsw/builder_worker.hpp"
 #include "kernels/prefetch.hpp"
+#include "support/interrupt.hpp"
 #include "support/thread_pool.hpp"
 
 namespace edgeshard {
@@ -15,6 +16,7 @@ constexpr uint64_t kNoEntry = ~uint64_t{0};
 constexpr size_t kSingleThreaded = 256;  // the first nodes must find each other
 constexpr size_t kMaxLevel = 40;
 constexpr size_t kScanned = 2500;        // so many rows are compared in less time than a walk takes
+constexpr size_t kAskEvery = 16;         // points between two looks whether to stop
 constexpr size_t kCompare = 8;           // kept links compared at once in is_diverse()
 
 uint64_t mix(uint64_t x) {  // splitmix64 (Steele, Lea, Flood 2014)
@@ -89,7 +91,10 @@ void Builder::insert(size_t begin, size_t end) {
     if (workers_.size() < options_.threads) workers_.resize(options_.threads);
     const size_t alone = options_.threads == 1 ? end : std::clamp(kSingleThreaded, begin, end);
     parallel_ = false;
-    for (size_t i = begin; i < alone; ++i) insert_one(static_cast<uint32_t>(i), worker(0));
+    for (size_t i = begin; i < alone; ++i) {
+        insert_one(static_cast<uint32_t>(i), worker(0));
+        if (i % kAskEvery == 0) check_interrupt();
+    }
     if (alone == end) return;
     parallel_ = true;
     parallel_for(end - alone, 8, options_.threads, [&](size_t from, size_t to, unsigned index) {

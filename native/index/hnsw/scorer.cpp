@@ -203,6 +203,7 @@ private:
 };
 
 std::unique_ptr<Scorer> row_scorer(const Space& space, bool on_codes) {
+    if (space.walk_codes && on_codes) return walk_scorer(space);
     if (space.records && (on_codes || space.only_records())) return record_scorer(space);
     if (on_codes) return std::make_unique<CodeScorer>(space);
     return std::make_unique<RowScorer>(space);
@@ -213,6 +214,8 @@ std::unique_ptr<Scorer> MultiScorer::make() const { return row_scorer(space_, on
 }  // namespace
 
 size_t Space::query_dim() const { return only_records() ? records->dim() : rows.dim(); }
+
+std::unique_ptr<Scorer> Space::refiner() const { return walk_codes ? record_scorer(*this) : nullptr; }
 
 std::unique_ptr<Scorer> Space::scorer(bool on_codes) const {
     if (multi()) return std::make_unique<MultiScorer>(*this, on_codes);

@@ -14,6 +14,7 @@ namespace edgeshard {
 
 namespace quantized {
 class Codec;
+class WalkCodes;
 }
 
 class Scorer {
@@ -46,6 +47,7 @@ struct Space {
     // Compressed copies of the rows, in the same order; with `record_rows` null the rows themselves are the records.
     const quantized::Codec* records = nullptr;
     const Rows* record_rows = nullptr;
+    const quantized::WalkCodes* walk_codes = nullptr;  // of the records, at least as many; one row per point only
 
     bool multi() const { return table.first != nullptr; }
     size_t points() const { return multi() ? table.points : rows.count(); }
@@ -57,10 +59,12 @@ struct Space {
     // Whether the codes can stand for the rows: not for sums of absolute differences, nor for cosine of bytes, which
     // are not normalised.
     bool walks_on_codes() const {
-        if (records) return record_rows != nullptr;
+        if (records) return record_rows != nullptr || walk_codes != nullptr;
         return codes && distance != Distance::manhattan && rows.type() != ElementType::u8;
     }
 
+    // Of the records themselves, where walks go over codes made of them; else null.
+    std::unique_ptr<Scorer> refiner() const;
     // With `on_codes` an approximate scorer (walks_on_codes() must hold), else the exact one.
     std::unique_ptr<Scorer> scorer(bool on_codes) const;
 };

@@ -40,12 +40,13 @@ public:
 
 private:
     bool wanted(uint32_t point) const { return !options_.mask || options_.mask[point]; }
-    uint32_t descend(EntryPoint entry);
+    void descend(EntryPoint entry);
     void walk();
     void seed(uint32_t point);
     void gather(uint32_t point);
+    void gather_fresh(const uint32_t* ids, size_t count);
     void gather_acorn(uint32_t point);
-    void score_gathered();
+    void score_gathered(Beam& beam);
     void collect(const char* query, size_t rows);
     void drop_hopeless();
 
@@ -53,9 +54,9 @@ private:
     const Space& space_;
     const WalkLists* const lists_;
     SearchOptions options_;
-    std::unique_ptr<Scorer> scorer_, exact_;
+    std::unique_ptr<Scorer> scorer_, exact_, refiner_;
     Visited visited_, second_hop_;
-    Beam beam_;
+    Beam beam_, upper_;
     Graph::Scratch scratch_, inner_scratch_;
     std::vector<uint32_t> batch_;
     std::vector<float> sims_;

@@ -53,6 +53,24 @@ public:
     std::unique_ptr<CodeScorer> scorer(Isa isa) const override;
     double estimated_ns() const override { return 4 + 0.15 * o_.query_bits * static_cast<double>(stride()); }
 
+    // Queries of more bits are compared with the records as they are.
+    std::optional<WalkForm> walk_form() const override {
+        if (o_.query_bits != 1) return std::nullopt;
+        return WalkForm{0, 0, stride(), {}};
+    }
+
+    void walk_terms(const uint8_t*, float* terms) const override {
+        terms[0] = 1;
+        terms[1] = 0;
+    }
+
+    void walk_query(const float* query, WalkQuery& out) const override {
+        out.bits.resize(stride());
+        encode(query, 1, out.bits.data());
+        out.unit = -2;
+        out.constant = static_cast<float>(dim());
+    }
+
 private:
     struct Bits {
         bool first, second;

@@ -4,7 +4,10 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
+#include <optional>
+#include <vector>
 
 #include "kernels/quantized/quantized.hpp"
 
@@ -20,6 +23,26 @@ public:
     virtual void use_record(const uint8_t* record) = 0;
     // sims[i] = similarity of the query and records[i]; never NaN for finite queries and sound records.
     virtual void score(RowPointers records, size_t n, float* sims) = 0;
+};
+
+// What graph walks need of a record (index/quantized/walk_codes.hpp): codes of some bits each, packed from the least
+// significant bit on, or (0) bits that are compared as they are.
+struct WalkForm {
+    unsigned bits;        // 1, 2, 4, 8, or 0
+    size_t begin, bytes;  // where they are in a record
+    uint8_t levels[16];   // what a code of less than 8 bits stands for
+};
+
+// A query rounded to bytes. With raw = sum of numbers[i] * level of code i, or the number of differing bits, and the two
+// terms of the row: similarity = ((raw - bias) * unit + offset) * terms[0] + terms[1] + constant.
+struct WalkQuery {
+    std::vector<int8_t> numbers;
+    std::vector<uint8_t> bits;
+    int32_t bias = 0;
+    float unit = 1, offset = 0, constant = 0;
+    // Times terms[0]: how far the similarity is from that of the originals, as a standard deviation; infinite if unknown.
+    float deviation = std::numeric_limits<float>::infinity();
+    std::vector<double> rotated, scratch;  // for the codec alone
 };
 
 // Immutable, shared by threads.
@@ -40,6 +63,11 @@ public:
     virtual std::unique_ptr<CodeScorer> scorer(Isa isa = best_isa()) const = 0;
     // About how long one comparison takes.
     virtual double estimated_ns() const = 0;
+
+    // None if walks go over the records as they are. Otherwise the following two are defined.
+    virtual std::optional<WalkForm> walk_form() const { return std::nullopt; }
+    virtual void walk_terms(const uint8_t* /*record*/, float* /*terms*/) const {}
+    virtual void walk_query(const float* /*query*/, WalkQuery& /*out*/) const {}
 
 private:
     size_t dim_, stride_;

@@ -5,11 +5,13 @@
 #include <utility>
 
 #include "index/quantized/methods.hpp"
+#include "support/interrupt.hpp"
 
 namespace edgeshard::quantized {
 namespace {
 
 constexpr size_t kCentroids = 256;
+constexpr size_t kAskEvery = 1024;  // rows between two looks whether to stop
 
 class ProductCodec final : public Codec {
 public:
@@ -107,6 +109,7 @@ void train_centroids(const float* rows, size_t n, size_t stride, size_t dim, uns
         std::fill(sums.begin(), sums.end(), 0.0);
         std::fill(counts.begin(), counts.end(), size_t{0});
         for (size_t i = 0; i < n; ++i) {
+            if (i % kAskEvery == 0) check_interrupt();
             const float* row = rows + i * stride;
             const size_t j = nearest(row, by_dimension.data(), dim);
             ++counts[j];

@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/quantized/hadamard.hpp"
+
 namespace edgeshard::quantized {
 
 class Rotation {
@@ -26,6 +28,7 @@ private:
     void transform(double* x) const;
 
     size_t n_;
+    HadamardFn hadamard_;
     std::array<std::vector<uint32_t>, 3> maps_;
 };
 

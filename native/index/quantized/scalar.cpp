@@ -66,6 +66,33 @@ public:
     std::unique_ptr<CodeScorer> scorer(Isa isa) const override;
     double estimated_ns() const override { return 4 + static_cast<double>(stride()) / 16; }
 
+    std::optional<WalkForm> walk_form() const override {
+        if (o_.distance == Distance::manhattan) return std::nullopt;
+        return WalkForm{8, kHead, stride() - kHead, {}};
+    }
+
+    void walk_terms(const uint8_t* record, float* terms) const override {
+        terms[0] = 1;
+        terms[1] = load_float(record);
+    }
+
+    void walk_query(const float* query, WalkQuery& out) const override {
+        out.numbers.resize(stride() - kHead);
+        const float inverse = o_.alpha > 0 ? 1 / o_.alpha : 0;
+        for (size_t i = 0; i < dim(); ++i) {
+            const float scaled = (query[i] - o_.offset) * inverse;
+            out.numbers[i] = static_cast<int8_t>(std::min(scaled > 0 ? scaled : 0.0f, 127.0f) + 0.5f);
+        }
+        std::fill(out.numbers.begin() + static_cast<std::ptrdiff_t>(dim()), out.numbers.end(), dot() ? code(0) : uint8_t{0});
+        out.unit = o_.multiplier;
+        double square = 0;
+        for (size_t i = 0; i < dim(); ++i) square += query[i] * query[i];
+        // Half a step of rounding each, and some more for what lies outside the range.
+        const double each = (dot() ? 0.5 : 1.0) * o_.alpha;
+        out.deviation = static_cast<float>(each * std::sqrt(square));
+        out.constant = constant(reinterpret_cast<const uint8_t*>(out.numbers.data()));
+    }
+
 private:
     ScalarOptions o_;
 };

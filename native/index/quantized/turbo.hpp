@@ -28,6 +28,9 @@ public:
     bool decode(const uint8_t* in, size_t rows, float* out) const override;
     std::unique_ptr<CodeScorer> scorer(Isa isa) const override;
     double estimated_ns() const override;
+    std::optional<WalkForm> walk_form() const override;
+    void walk_terms(const uint8_t* record, float* terms) const override;
+    void walk_query(const float* query, WalkQuery& out) const override;
 
     // The rotated components before coding, scaled to the length sqrt(padded): what corrections are fitted to.
     void rotate(const float* in, size_t rows, float* out) const;

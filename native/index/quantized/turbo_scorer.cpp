@@ -26,6 +26,9 @@ ByteLevels byte_levels(unsigned bits) {
     return result;
 }
 
+// Mean square error of a component of unit variance: Lloyd-Max levels, or steps of a range of some four deviations.
+double distortion(unsigned bits) { return bits == 1 ? 0.3634 : bits == 2 ? 0.1175 : bits == 4 ? 0.0095 : 1e-4; }
+
 class TurboScorer final : public CodeScorer {
 public:
     TurboScorer(const TurboCodec& codec, Isa isa)
@@ -100,14 +103,14 @@ private:
         const double by = largest > 0 && std::isfinite(largest) ? kPlaneLimit / largest : 0;
         const size_t planes = 8 / options_.bits;
         int64_t sum = 0;
-        for (size_t i = 0; i < n; ++i) {
-            const auto whole = static_cast<int16_t>(by > 0 ? std::lrint(rotated_[i] * by) : 0);
-            const size_t at = i % planes * query_.plane + i / planes;
-            whole_[at] = whole;
-            high_[at] = static_cast<int8_t>(whole >> 7);
-            low_[at] = static_cast<int8_t>(whole & 127);
-            sum += whole;
-        }
+        for (size_t p = 0; p < planes; ++p)
+            for (size_t i = p, at = p * query_.plane; i < n; i += planes, ++at) {
+                const auto whole = static_cast<int16_t>(by > 0 ? std::lrint(rotated_[i] * by) : 0);
+                whole_[at] = whole;
+                high_[at] = static_cast<int8_t>(whole >> 7);
+                low_[at] = static_cast<int8_t>(whole & 127);
+                sum += whole;
+            }
         bias_ = 128 * sum;
         unit_ = by > 0 ? 1 / (by * levels_.unit) : 0;
     }
@@ -163,6 +166,51 @@ private:
 };
 
 }  // namespace
+
+std::optional<WalkForm> TurboCodec::walk_form() const {
+    if (options_.bits == 16 || options_.distance == Distance::manhattan) return std::nullopt;
+    WalkForm form{options_.bits, 0, code_bytes_, {}};
+    std::copy_n(byte_levels(options_.bits).bytes, 16, form.levels);
+    return form;
+}
+
+void TurboCodec::walk_terms(const uint8_t* record, float* terms) const {
+    terms[0] = load_float(record + code_bytes_);
+    terms[1] = 0;
+    if (options_.distance != Distance::euclid) return;
+    const float length = load_float(record + length_at());
+    terms[0] *= 2;
+    terms[1] = -length * length;
+}
+
+void TurboCodec::walk_query(const float* query, WalkQuery& out) const {
+    const size_t n = options_.padded;
+    out.rotated.resize(n);
+    out.scratch.resize(n);
+    out.numbers.resize(n);
+    double* x = out.rotated.data();
+    rotated(query, x, out.scratch.data());
+    double square = 0, offset = 0, largest = 0;
+    for (size_t i = 0; i < n; ++i) square += x[i] * x[i];
+    if (!options_.scale.empty())
+        for (size_t i = 0; i < n; ++i) {
+            offset += x[i] * options_.shift[i];
+            x[i] /= options_.scale[i];
+        }
+    for (size_t i = 0; i < n; ++i) largest = std::max(largest, std::fabs(x[i]));
+    const double by = largest > 0 && std::isfinite(largest) ? 127 / largest : 0;
+    int32_t sum = 0;
+    for (size_t i = 0; i < n; ++i) {
+        const auto number = static_cast<int32_t>(x[i] * by + 128.5) - 128;  // rounded down: all are positive here
+        out.numbers[i] = static_cast<int8_t>(number);
+        sum += number;
+    }
+    out.bias = 128 * sum;
+    out.unit = static_cast<float>(by > 0 ? 1 / (by * byte_levels(options_.bits).unit) : 0);
+    out.offset = static_cast<float>(-offset);
+    out.deviation = static_cast<float>(std::sqrt(square * distortion(options_.bits)));
+    out.constant = options_.distance == Distance::euclid ? static_cast<float>(-square) : 0.0f;
+}
 
 std::unique_ptr<CodeScorer> TurboCodec::scorer(Isa isa) const { return std::make_unique<TurboScorer>(*this, isa); }
 

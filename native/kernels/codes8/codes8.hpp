@@ -34,10 +34,11 @@ inline constexpr float kLargestNorm = 1e17f;
 // Coded rows: arrays indexed by row.
 struct CodeRows {
     const uint8_t* codes;
-    size_t stride;
-    const float* scale;
+    size_t stride;  // bytes between two rows
+    const float* scale;  // null: a row's three numbers stand behind its codes
     const float* error;
     const float* norm;
+    size_t width;  // bytes of codes in a row
 };
 
 // A query and everything the bounds need from it.

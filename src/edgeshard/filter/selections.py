@@ -33,13 +33,14 @@ class Selection:
         mask: ``(count,) bool``, not to be changed by the caller any more.
     """
 
-    __slots__ = ("_count", "_offsets", "mask")
+    __slots__ = ("_count", "_offsets", "_within", "mask")
 
     def __init__(self, mask: Mask) -> None:
         mask.flags.writeable = False
         self.mask = mask
         self._count = -1
         self._offsets: Offsets | None = None
+        self._within: dict[str, Selection] | None = None
 
     def __len__(self) -> int:
         """How many points."""
@@ -55,6 +56,21 @@ class Selection:
             offsets.flags.writeable = False
             self._offsets = offsets
         return self._offsets
+
+    def within(self, name: str, known: Mask) -> Selection:
+        """Those of the points that another mask marks.
+
+        Args:
+            name: what the mask is known by as long as the segment does not change.
+            known: ``(count,) bool``.
+        """
+        parts = self._within
+        if parts is None:
+            parts = self._within = {}
+        part = parts.get(name)
+        if part is None:
+            part = parts[name] = Selection(self.mask & known)
+        return part
 
     @property
     def nbytes(self) -> int:

@@ -47,9 +47,20 @@ class CodesBudget:
             self._held.pop(owner, None)
 
 
-def coded_bytes(rows: int, dim: int) -> int:
-    """Memory the codes of some rows take: bytes padded to whole registers, and three numbers a row."""
-    return rows * (-(-dim // 32) * 32 + 12)
+def coded_bytes(rows: int, dim: int, *, nibbles: bool = False) -> int:
+    """Memory the codes of some rows take: bytes padded to whole registers, and three numbers a row.
+
+    Args:
+        rows: how many.
+        dim: elements of each.
+        nibbles: half-byte codes included.
+    """
+    size = _padded(dim) + 12
+    return rows * (size + _padded(-(-dim // 2)) + 16 if nibbles else size)
+
+
+def _padded(size_bytes: int) -> int:
+    return -(-size_bytes // 32) * 32
 
 
 def memory_bytes() -> int:

@@ -3,7 +3,7 @@
 :class:`FlatIndex` serves one vector per point, :class:`MultiFlatIndex` several (MaxSim). Both hold no data of
 their own but byte codes, which :class:`FlatIndex` derives from float32 rows when searching has cost more than
 deriving them would have; a search through codes reads a quarter of the bytes and gives the same answer
-(native/kernels/scan_codes.hpp).
+(native/kernels/scan_codes.hpp). Where searches go on, half-byte codes are kept beside them, and an eighth is read.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from edgeshard import _native
 from edgeshard.index.codes_budget import BUDGET, coded_bytes
+from edgeshard.index.kept_codes import Shelf
 from edgeshard.models.options import options
 
 Offsets: TypeAlias = NDArray[np.uint32]
@@ -27,10 +28,18 @@ CODES_MIN_ROWS = 2048
 """Fewer rows are scanned as floats: that takes less than 0.1 ms."""
 CODES_AFTER_SCANS = 8
 """Codes are built once this many times the rows have been scanned: about what building them costs."""
+NIBBLES_AFTER_SCANS = 64
+"""Half-byte codes are built once codes have been scanned so many times: about what building them costs."""
 
 
 LISTED_AS_FLOATS = 128
 """So few listed rows are compared as floats at once: codes would only add the cost of two passes."""
+
+
+KIND, LAYOUT = "bytes", 1
+"""What byte codes are called where they are kept, and the version of their layout."""
+_NUMBERS = ("codes", "scale", "error", "norm")
+_NIBBLES = "half-byte codes"
 
 
 class RowSource(Protocol):
@@ -64,6 +73,7 @@ class FlatIndex:
 
     Attributes:
         cold: the vectors are not to take memory: no codes unless ``options.codes_for_cold_vectors``.
+        shelf: where codes of rows that never change are kept, if they are.
     """
 
     __slots__ = (
@@ -72,16 +82,19 @@ class FlatIndex:
         "_distance",
         "_lock",
         "_scanned",
+        "_scanned_codes",
         "_source",
         "_stale",
         "_threads",
         "_use_codes",
         "cold",
+        "shelf",
     )  # fmt: skip
 
     def __init__(self, source: RowSource, distance: int, *, use_codes: bool = True, threads: int = 0) -> None:
         self._source = source
         self._distance = distance
+        self._scanned_codes = 0
         self._use_codes = use_codes and distance != MANHATTAN
         self._threads = threads
         self._codes: _native.Codes8 | None = None
@@ -89,6 +102,7 @@ class FlatIndex:
         self._scanned = 0
         self._lock = threading.Lock()
         self.cold = False
+        self.shelf: Shelf | None = None
 
     def search(
         self, queries: NDArray[Any], k: int, *, mask: Mask | None = None, offsets: Offsets | None = None
@@ -144,6 +158,11 @@ class FlatIndex:
         codes = self._codes
         return 0 if codes is None else codes.size_bytes
 
+    @property
+    def kept(self) -> bool:
+        """Whether codes need not be built: a file has them."""
+        return self.shelf is not None and self.shelf.holds(KIND)
+
     def all_codes(self) -> _native.Codes8 | None:
         """Codes of all rows, made now if there are none yet; None where there can be none."""
         chunks = self._source.chunks()
@@ -160,9 +179,17 @@ class FlatIndex:
         with self._lock:
             if self._codes is None:
                 self._scanned += scanning
-                if rows < CODES_MIN_ROWS or self._scanned < CODES_AFTER_SCANS * rows:
+                if rows < CODES_MIN_ROWS or (self._scanned < CODES_AFTER_SCANS * rows and not self.kept):
                     return None
-            return self._current_codes(chunks)
+            codes = self._current_codes(chunks)
+            if codes is not None and not codes.has_nibbles:
+                self._scanned_codes += scanning
+                if self._scanned_codes >= NIBBLES_AFTER_SCANS * rows and rows >= CODES_MIN_ROWS:
+                    self._scanned_codes = 0
+                    if BUDGET.reserve(self, coded_bytes(rows, codes.dim, nibbles=True)):
+                        codes.make_nibbles(self._threads)
+                        self._keep(codes, chunks)
+            return codes
 
     def _may_code(self, chunks: list[NDArray[Any]]) -> bool:
         if not self._use_codes or not chunks or chunks[0].dtype != np.float32:
@@ -172,14 +199,37 @@ class FlatIndex:
     def _current_codes(self, chunks: list[NDArray[Any]]) -> _native.Codes8 | None:
         """The codes of all rows; None, and none are kept, where there is no memory for them."""
         rows, dim = sum(map(len, chunks)), chunks[0].shape[1]
-        codes = self._codes or _native.Codes8(dim)
-        if rows > codes.count and not BUDGET.reserve(self, coded_bytes(rows, dim)):
-            self._codes, self._stale, self._scanned = None, [], 0
+        codes = self._codes
+        nibbles = codes is not None and codes.has_nibbles
+        if (codes is None or rows > codes.count) and not BUDGET.reserve(self, coded_bytes(rows, dim, nibbles=nibbles)):
+            self._codes, self._stale, self._scanned, self._scanned_codes = None, [], 0, 0
             BUDGET.release(self)
             return None
-        self._codes = codes
+        if codes is None:
+            codes = self._codes = self._kept_codes(chunks, rows, dim)
+        if codes is None:
+            codes = self._codes = _native.Codes8(dim)
+            self._catch_up(codes, chunks)
+            self._keep(codes, chunks)
         self._catch_up(codes, chunks)
         return codes
+
+    def _kept_codes(self, chunks: list[NDArray[Any]], rows: int, dim: int) -> _native.Codes8 | None:
+        found = None if self.shelf is None else self.shelf.take(KIND, LAYOUT, chunks)
+        if found is None:
+            return None
+        halves = found.get(_NIBBLES)
+        if halves is not None and not BUDGET.reserve(self, coded_bytes(rows, dim, nibbles=True)):
+            halves = None
+        try:
+            return _native.Codes8.around(dim, rows, _parts(found), halves)
+        except (KeyError, ValueError):  # not what this layout holds: they are built
+            return None
+
+    def _keep(self, codes: _native.Codes8, chunks: list[NDArray[Any]]) -> None:
+        """Keep the codes of rows that do not change."""
+        if self.shelf is not None:
+            self.shelf.put(KIND, LAYOUT, chunks, sections_of(codes))
 
     def _catch_up(self, codes: _native.Codes8, chunks: list[NDArray[Any]]) -> None:
         known, start = codes.count, 0
@@ -253,3 +303,17 @@ def take_rows(chunks: list[NDArray[Any]], offsets: Offsets) -> NDArray[Any]:
         chunk[offsets[a:b] - (end - len(chunk))] for chunk, end, a, b in zip(chunks, ends, starts, cuts, strict=True)
     ]
     return np.ascontiguousarray(np.concatenate(parts))
+
+
+def sections_of(codes: _native.Codes8) -> dict[str, NDArray[Any]]:
+    """The arrays of codes, by the names they are kept under."""
+    sections: dict[str, NDArray[Any]] = dict(zip(_NUMBERS, codes.parts(), strict=True))
+    nibbles = codes.nibbles()
+    if nibbles is not None:
+        sections[_NIBBLES] = nibbles
+    return sections
+
+
+def _parts(sections: dict[str, NDArray[np.uint8]]) -> tuple[NDArray[Any], ...]:
+    first, *numbers = (sections[name] for name in _NUMBERS)
+    return first, *(part.view(np.float32) for part in numbers)

@@ -268,6 +268,10 @@ def opt_instance(value: T | None, kind: type | tuple[type, ...], name: str) -> T
     return None if value is None else instance(value, kind, name)
 
 
+MAX_ITEMS = 1 << 28
+"""An array may claim many more without having the memory."""
+
+
 def sequence(values: Iterable[T], name: str) -> list[T]:
     """The items of a list, tuple, set, array, generator... but not of a str, bytes or dict."""
     if type(values) is list:
@@ -275,8 +279,20 @@ def sequence(values: Iterable[T], name: str) -> list[T]:
     if isinstance(values, (str, bytes, bytearray, dict)) or not hasattr(values, "__iter__"):
         raise TypeError(f"{name}: expected a list, got {type(values).__name__}")
     if isinstance(values, np.ndarray):
+        if values.size > MAX_ITEMS:
+            raise OverflowError(f"{name}: an array of {values.size} items, more than the {MAX_ITEMS} a list may have")
         return values.tolist()  # type: ignore[no-any-return]
     return list(values)
+
+
+def as_array(values: Any, name: str) -> np.ndarray[Any, Any]:
+    """`values` as numpy sees them; whatever their class raises is a TypeError, but for what numpy says of them."""
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError, OverflowError, MemoryError):
+        raise
+    except Exception as error:
+        raise TypeError(f"{name}: {type(values).__name__} cannot be made an array: {error}") from error
 
 
 def instances(values: Iterable[T], kind: type | tuple[type, ...], name: str) -> tuple[T, ...]:

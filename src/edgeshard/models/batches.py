@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeshard.errors import ValidationError
-from edgeshard.models.base import text
+from edgeshard.models.base import as_array, text
 from edgeshard.models.ids import ParsedId, parse_ids
 from edgeshard.models.operations import MultiBatch, SparseBatch, UpsertBatch
 from edgeshard.models.options import options
@@ -41,7 +41,7 @@ def _same_length(ids: int, got: int, what: str) -> None:
 
 def _ids(ids: Any) -> npt.NDArray[np.uint64] | list[ParsedId]:
     if not isinstance(ids, np.ndarray) and hasattr(ids, "__array__") and not isinstance(ids, (list, tuple)):
-        ids = np.asarray(ids)
+        ids = as_array(ids, "ids")
     if isinstance(ids, np.ndarray) and ids.dtype.kind in "iu":
         if ids.ndim != 1:
             raise TypeError(f"ids: expected one dimension, got {ids.ndim}")
@@ -143,7 +143,7 @@ def _bounds(indptr: Any, total: int, what: str) -> npt.NDArray[np.int64]:
 
 
 def _integers(values: Any, what: str) -> npt.NDArray[Any]:
-    array = np.asarray(values)
+    array = as_array(values, what)
     if array.size == 0:
         return np.empty(0, np.int64)
     if array.ndim != 1 or array.dtype.kind not in "iu":

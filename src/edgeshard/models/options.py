@@ -15,14 +15,18 @@ class Options:
         codes_limit_bytes: memory that byte codes, which make searches faster, may take in all shards together; None for
             a quarter of the machine's memory, 0 for none. What is built already stays.
         codes_for_cold_vectors: build them for vectors placed ``Memory.Cold`` too.
+        keep_codes: keep the codes of optimised segments in files (``edgeshard.codes`` in the shard), about a third of
+            the size of the vectors, so that searches after the next load need not build them; False: neither write
+            such files nor use those that are there.
     """
 
-    __slots__ = ("allow_nonfinite_vectors", "codes_for_cold_vectors", "codes_limit_bytes")
+    __slots__ = ("allow_nonfinite_vectors", "codes_for_cold_vectors", "codes_limit_bytes", "keep_codes")
 
     def __init__(self) -> None:
         self.allow_nonfinite_vectors = False
         self.codes_limit_bytes: int | None = None
         self.codes_for_cold_vectors = False
+        self.keep_codes = True
 
 
 options = Options()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from edgeshard._native import make_objects
+from edgeshard._native import ObjectMaker
 from edgeshard.models.base import Model, f32, f64, instance, instances, put_fields, u64
 from edgeshard.models.enums import PayloadSchemaType
 from edgeshard.models.ids import ParsedId, PointId, parse_id
@@ -73,11 +73,11 @@ class Record(Model):
 
     @classmethod
     def _make_many(cls, ids: list[ParsedId], payloads: Any, vectors: Any, order_values: Any = None) -> list[Record]:
-        """Records by columns: each a list with one item per record, or one value for all."""
-        return make_objects(cls, _RECORD, (ids, payloads, vectors, order_values), len(ids))
+        """Records by columns: each a list or an array with one item per record, or one value for all."""
+        return _make_records((ids, payloads, vectors, order_values), len(ids))
 
 
-_RECORD = ("id", "_payload", "_vectors", "order_value")
+_make_records = ObjectMaker(Record, ("id", "_payload", "_vectors", "order_value"))
 
 
 class ScoredPoint(Model):
@@ -163,11 +163,11 @@ class ScoredPoint(Model):
     def _make_many(
         cls, ids: list[ParsedId], versions: Any, scores: Any, payloads: Any, vectors: Any, order_values: Any
     ) -> list[ScoredPoint]:
-        """Points by columns: each a list with one item per point, or one value for all."""
-        return make_objects(cls, _SCORED, (ids, versions, scores, payloads, vectors, order_values), len(ids))
+        """Points by columns: each a list or an array with one item per point, or one value for all."""
+        return _make_points((ids, versions, scores, payloads, vectors, order_values), len(ids))
 
 
-_SCORED = ("id", "version", "score", "_payload", "_vectors", "order_value")
+_make_points = ObjectMaker(ScoredPoint, ("id", "version", "score", "_payload", "_vectors", "order_value"))
 
 
 class FacetHit(Model):

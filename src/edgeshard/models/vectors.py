@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from edgeshard import _native
 from edgeshard.errors import ValidationError
-from edgeshard.models.base import Model, put_fields, sequence
+from edgeshard.models.base import MAX_ITEMS, Model, as_array, put_fields, sequence
 from edgeshard.models.options import options
 
 __all__ = [
@@ -203,12 +203,14 @@ def _name(name: object) -> str:
 def _as_plain(vector: Any, name: str) -> Any:
     """A list or array of native floats from what the native code does not read itself."""
     if hasattr(vector, "__array__"):  # tensors, series, half-precision and byte-swapped arrays
-        array = np.asarray(vector)
+        array = as_array(vector, name)
+        if array.size > MAX_ITEMS:
+            raise OverflowError(f"{name}: {array.size} numbers, more than the {MAX_ITEMS} a vector may have")
         if array.dtype.kind not in "fiub" or not 1 <= array.ndim <= 2:
             raise TypeError(f"{name}: expected one or two dimensions of numbers, got {array.ndim} of {array.dtype}")
         with np.errstate(over="ignore"):
             return np.ascontiguousarray(array, F32)
-    if isinstance(vector, (str, bytes, Mapping)) or not hasattr(vector, "__iter__"):
+    if isinstance(vector, (str, Mapping)) or not hasattr(vector, "__iter__"):
         raise TypeError(f"{name}: expected a list of numbers, got {type(vector).__name__}")
     return list(vector)
 

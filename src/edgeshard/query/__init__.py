@@ -16,6 +16,7 @@ from edgeshard.query.hits import Hits
 from edgeshard.query.projection import Projection
 from edgeshard.query.result import build
 from edgeshard.query.scope import Scope
+from edgeshard.query.single import query_one
 from edgeshard.query.stages import check_depth, run
 from edgeshard.segment.schema import Schema
 from edgeshard.segment.segment import Segment
@@ -27,6 +28,10 @@ def run_query(
     segments: Sequence[Segment], schema: Schema, request: QueryRequest, sort_by: OrderBy | None = None
 ) -> list[ScoredPoint]:
     """The answer to one request."""
+    if sort_by is None and type(request.query) is Query.Nearest and not request._prefetches:
+        points = query_one(segments, schema, request, _depth(request))
+        if points is not None:
+            return points
     check_depth(request)
     scope = Scope(segments, schema)
     projection = Projection(request.with_payload, request.with_vector, schema, default_payload=False)
@@ -90,6 +95,10 @@ def run_search(segments: Sequence[Segment], schema: Schema, request: Any) -> lis
     """The answer to a search request, which is a query without prefetches."""
     from edgeshard.query.vector_search import search
 
+    if type(request.query) is Query.Nearest:
+        points = query_one(segments, schema, request, _depth(request))
+        if points is not None:
+            return points
     scope = Scope(segments, schema)
     projection = Projection(request.with_payload, request.with_vector, schema, default_payload=False)
     filters = () if request.filter is None else (request.filter,)

@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeshard import _native
 from edgeshard.errors import ValidationError, VectorDimensionError, WrongVectorKindError
 from edgeshard.models.base import f32, u64
 from edgeshard.models.filters import Filter
 from edgeshard.query.hits import Hits, Keys, by_segment
-from edgeshard.query.kinds import cut
+from edgeshard.query.kinds import cut, shown
 from edgeshard.query.scope import Scope
+from edgeshard.query.single import nearest_to
 from edgeshard.query.vector_search import search_many
-from edgeshard.segment.schema import Schema, VectorSchema
+from edgeshard.segment.schema import COSINE, Schema, VectorSchema
 from edgeshard.segment.segment import Segment
+from edgeshard.storage.convert import ELEMENTS
 
 Ids = npt.NDArray[Any]
 Scores = npt.NDArray[np.float32]
@@ -35,6 +38,10 @@ def query_arrays(
     score_threshold: float | None,
 ) -> tuple[Ids, Scores]:
     """See :meth:`EdgeShard.query_arrays`."""
+    if type(vectors) is np.ndarray and vectors.ndim == 1:
+        answer = _one(segments, schema, vectors, limit, using or "", condition, params, score_threshold)
+        if answer is not None:
+            return answer
     scope = Scope(segments, schema)
     spec = scope.spec(using or "")
     rows, single = _rows(vectors, spec)
@@ -47,6 +54,35 @@ def query_arrays(
     if single:
         return _ids_of(scope, found[0]), found[0].scores
     return _table(scope, found)
+
+
+def _one(
+    segments: Sequence[Segment],
+    schema: Schema,
+    vector: npt.NDArray[Any],
+    limit: int,
+    name: str,
+    condition: Filter | None,
+    params: Any,
+    score_threshold: float | None,
+) -> tuple[Ids, Scores] | None:
+    """The answer for one vector that all of it is well with, in one segment; None for others."""
+    spec = schema.get(name)
+    if spec is None or spec.turbo_bits is not None or vector.dtype.kind not in "fiu":
+        return None
+    row = _native.number_row(vector, spec.size, spec.distance == COSINE, ELEMENTS[spec.dtype])
+    if row is None:
+        return None
+    found = nearest_to(segments, schema, name, row, condition, u64(limit, "limit"), params)
+    if found is None or len(found) > 1:
+        return None
+    number, (offsets, scores) = found[0]
+    scores = shown(scores, spec)
+    if score_threshold is not None:
+        count = cut(scores, f32(score_threshold, "score_threshold"), spec)
+        offsets, scores = offsets[:count], scores[:count]
+    ids = segments[number].ids.numbers_of(offsets)
+    return (_as_array(segments[number].ids.ids_of(offsets)) if ids is None else ids), scores
 
 
 def _rows(vectors: Any, spec: VectorSchema) -> tuple[npt.NDArray[np.float32], bool]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from edgeshard.errors import VectorNameNotFoundError
 from edgeshard.filter.selector import compile_selector
-from edgeshard.models.base import sequence
+from edgeshard.models.base import texts
 from edgeshard.models.vectors import SparseVector
 from edgeshard.segment.batch import Offsets
 from edgeshard.segment.schema import Schema
@@ -24,6 +24,7 @@ class Projection:
         default_payload: whether payloads are returned when nothing was said.
 
     Raises:
+        TypeError: something else.
         VectorNameNotFoundError: a name the shard does not have.
     """
 
@@ -40,7 +41,7 @@ class Projection:
         if with_vector is True:
             self.names = list(schema)
         elif with_vector is not None and with_vector is not False:
-            self.names = list(dict.fromkeys(sequence(with_vector, "with_vector")))
+            self.names = list(dict.fromkeys(texts(with_vector, "with_vector")))
             for name in self.names:
                 if name not in schema:
                     raise VectorNameNotFoundError(f"Not existing vector name error: {name}")

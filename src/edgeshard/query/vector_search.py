@@ -182,31 +182,52 @@ def nearest(scope: Scope, name: str, queries: list[Any], filters: Filters, limit
         if isinstance(field, AbsentField) or not segment.count:
             continue
         started = perf_counter()
-        known, alive = segment.alive(name)
-        mask: Mask | None = known
-        chosen: Selection | None = None
-        if filters:
-            chosen = scope.select(number, filters)
-            if alive != segment.live:
-                chosen = Selection(known & chosen.mask)
-            mask = chosen.mask
-        elif alive == len(known) and field.takes_all:
-            mask = None
-        if chosen is not None and (type(field) is DenseField or type(field) is GraphField):
-            answers = field.topk_of(queries, chosen, limit, params)
-        elif isinstance(field, SparseField):
-            answers = field.topk(queries, mask, limit, params, filtered=bool(filters))
-        else:
-            answers = field.topk(queries, mask, limit, params)
-        found.append((number, answers))
-        if segment.watch is not None and not field.indexed_count and not (params is not None and params.exact):
-            _watch_scan(segment.watch, segment, name, alive, alive if chosen is None else len(chosen))
+        chosen = scope.select(number, filters) if filters else None
+        found.append((number, search_segment(segment, name, queries, chosen, limit, params)))
         if scope.trace is not None:
-            _note(scope, number, filters, mask, started, field.indexed_count > 0)
+            known, alive = segment.alive(name)
+            mask = known if chosen is None else known & chosen.mask
+            whole = chosen is None and alive == len(known)
+            _note(scope, number, filters, None if whole else mask, started, field.indexed_count > 0)
     if len(found) == 1:
         number, answers = found[0]
         return [Hits(None, sims, place=(number, offsets)) for offsets, sims in answers]
-    return [_merged([(number, answers[i]) for number, answers in found], limit) for i in range(len(queries))]
+    return [merged([(number, answers[i]) for number, answers in found], limit) for i in range(len(queries))]
+
+
+def search_segment(
+    segment: Segment, name: str, queries: list[Any], chosen: Selection | None, limit: int, params: Any
+) -> list[Found]:
+    """The best points of one segment for each of some prepared queries.
+
+    Args:
+        segment: with points, and with vectors of that name.
+        name: of the vectors.
+        queries: as :meth:`Field.query` makes them.
+        chosen: the points that may be returned, None for all.
+        limit: how many for each.
+        params: search parameters, or None.
+    """
+    field: Any = segment.fields[name]
+    known, alive = segment.alive(name)
+    if chosen is not None and alive != segment.live:
+        chosen = chosen.within(name, known)
+    kind = type(field)
+    if chosen is None:
+        mask = None if alive == len(known) and field.takes_all else known
+        if kind is SparseField:
+            answers = field.topk(queries, mask, limit, params, filtered=False)
+        else:
+            answers = field.topk(queries, mask, limit, params)
+    elif kind is GraphField or kind is DenseField:
+        answers = field.topk_of(queries, chosen, limit, params)
+    elif kind is SparseField:
+        answers = field.topk(queries, chosen.mask, limit, params, filtered=True)
+    else:
+        answers = field.topk(queries, chosen.mask, limit, params)
+    if segment.watch is not None and not field.indexed_count and not (params is not None and params.exact):
+        _watch_scan(segment.watch, segment, name, alive, alive if chosen is None else len(chosen))
+    return answers  # type: ignore[no-any-return]
 
 
 def _watch_scan(watch: ScanWatch, segment: Segment, name: str, points: int, scanned: int) -> None:
@@ -232,7 +253,7 @@ def _note(
     scope.trace.segment(scope, number, filters, strategy, mask, None if indexed else left, spent)
 
 
-def _merged(found: list[tuple[int, Found]], limit: int) -> Hits:
+def merged(found: list[tuple[int, Found]], limit: int) -> Hits:
     """The best of what several segments hold."""
     found = [(number, answer) for number, answer in found if len(answer[1])]
     if not found:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgeshard._native import WalkCodes
+from edgeshard.index.kept_codes import Shelf
 from edgeshard.index.quantization import CodeSearch, QuantizedVectors, VectorSpec, code_search
 from edgeshard.segment.batch import Column, DenseColumn, Mask, MultiColumn, Offsets
 from edgeshard.segment.fields import DenseField, Field, Hits, MultiField
-from edgeshard.segment.graph_field import Graph, GraphField, MultiGraphField
+from edgeshard.segment.graph_field import Graph, GraphField, MultiGraphField, make_walk_codes
 from edgeshard.segment.schema import VectorSchema
 from edgeshard.segment.turbo_fields import TurboField, TurboGraphField, TurboMultiField, TurboMultiGraphField
 from edgeshard.storage.flush import FlushPlan
@@ -179,6 +181,22 @@ def create_codes(field: Field, directory: Path, quantization: dict[str, Any] | N
     if quantization is None:
         return field
     return adopt(field, QuantizedVectors.create(directory, quantization, spec_of(field.spec)))
+
+
+def keep_walk_codes(directory: Path, schema: VectorSchema, shelf: Shelf) -> None:
+    """Keep what graph walks use of codes that have just been written.
+
+    Args:
+        directory: ``vector_storage[-NAME]``.
+        schema: the vectors.
+        shelf: where.
+    """
+    codes = QuantizedVectors.open(directory, spec_of(schema), read_only=True)
+    if codes is None or schema.kind == "multi":
+        return
+    if WalkCodes.possible(codes.description.codec):
+        make_walk_codes(codes.description.codec, codes.chunks(), shelf)
+    codes.close()
 
 
 def adopt(field: Field, codes: QuantizedVectors) -> Field:

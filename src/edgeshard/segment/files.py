@@ -30,6 +30,7 @@ from edgeshard.segment.segment import Segment
 from edgeshard.segment.sparse_field import SparseField
 from edgeshard.segment.sparse_index import prepare_index
 from edgeshard.storage import files
+from edgeshard.storage.chunked import STATUS_FILE
 from edgeshard.storage.dense import MatrixDense
 from edgeshard.storage.files import sync_tree
 from edgeshard.storage.gridstore import Gridstore
@@ -220,14 +221,20 @@ def _check_entries(segment: Segment, name: str, field: Field, read_only: bool) -
     """
     if not isinstance(field, (DenseField, MultiField)) or field.storage.count == segment.count:
         return
-    directory = vector_directory(segment.path, name)
+    counted = _counting_file(vector_directory(segment.path, name))
     reason = f"{field.storage.count} vectors for {segment.count} points"
     if not field.writable or isinstance(field.storage, MatrixDense):
-        raise CorruptedError(directory, reason)
+        raise CorruptedError(counted, reason)
     if not read_only:
         field.storage.cut(segment.count)
     advice = "what the log does not bring back is lost"
-    warnings.warn(f"{directory}: {reason}; {advice}", RuntimeWarning, stacklevel=3)
+    warnings.warn(f"{counted}: {reason}; {advice}", RuntimeWarning, stacklevel=3)
+
+
+def _counting_file(directory: Path) -> Path:
+    """The file of a vector storage that says how many vectors it has."""
+    found = [file for name in ("*offsets", "*vectors") for file in directory.glob(f"{name}/{STATUS_FILE}")]
+    return found[0] if found else directory / "matrix.dat"
 
 
 def _repair(segment: Segment) -> None:

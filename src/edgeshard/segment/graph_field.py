@@ -15,11 +15,15 @@ from typing import Any
 
 import numpy as np
 
+from edgeshard._native import RecordCodec, WalkCodes
 from edgeshard.errors import CorruptedError
 from edgeshard.filter.selections import Selection
+from edgeshard.index.codes_budget import BUDGET
 from edgeshard.index.flat import FlatIndex
 from edgeshard.index.hnsw import HnswConfig, HnswGraph
 from edgeshard.index.hnsw.graph import Records
+from edgeshard.index.kept_codes import Shelf
+from edgeshard.models.options import options
 from edgeshard.segment.batch import Mask, Offsets
 from edgeshard.segment.fields import DenseField, Hits, MultiField
 from edgeshard.segment.schema import VectorSchema
@@ -30,6 +34,8 @@ SCAN_ROWS = 6000
 """Scanning the codes of this many rows takes about as long as a walk with the default beam."""
 SCAN_SHARE = 0.02
 """Below this share of wanted points a walk has to look at too many others."""
+WALK_KIND, WALK_LAYOUT = "records", 1
+"""What records laid out for walks are called where they are kept, and the version of that layout."""
 CODES_AFTER = 64
 """Walks on the originals before codes are built: about what building them costs for 30,000 rows."""
 
@@ -47,12 +53,15 @@ class Graph:
     Attributes:
         broken: the files are missing or damaged: scan instead.
         pinned: keep the links in memory instead of reading the mapped file.
+        cold: the records are not to take memory: they are walked on where they are, unless
+            ``options.codes_for_cold_vectors``.
+        shelf: where records laid out for walks are kept, if they are.
         inline: the vectors are kept inside the links; results are then always re-scored, as in Qdrant.
     """
 
     __slots__ = (
-        "_config", "_flat", "_graph", "_lock", "_settled", "_walks", "broken", "directory", "inline", "pinned",
-        "records", "spec", "storage",
+        "__weakref__", "_coded", "_config", "_flat", "_graph", "_lock", "_settled", "_walks", "broken", "cold",
+        "directory", "inline", "pinned", "records", "shelf", "spec", "storage",
     )  # fmt: skip
 
     def __init__(
@@ -72,7 +81,8 @@ class Graph:
         self._config = None if self.broken else HnswConfig.read(directory)
         self._graph: HnswGraph | None = None
         self._flat = flat
-        self._settled = False
+        self._settled = self._coded = self.cold = False
+        self.shelf: Shelf | None = None
         self._walks = 0
         self._lock = threading.Lock()
 
@@ -100,7 +110,6 @@ class Graph:
             if self.broken:
                 return None
             self._walks += walks
-            wants_codes = self._flat is not None and self.records is None and self._walks > CODES_AFTER
             try:
                 if self._graph is None:
                     self._graph = HnswGraph.load(
@@ -111,12 +120,7 @@ class Graph:
                         records=self.records,
                         in_memory=self.pinned,
                     )
-                if wants_codes:
-                    assert self._flat is not None
-                    codes = self._flat.all_codes()
-                    if codes is not None:
-                        self._graph = self._graph.attach(self.storage.chunks(), self.spec.distance, codes, fast=True)
-                    self._settled = True
+                self._graph = self._on_codes(self._graph)
             except CorruptedError as error:
                 self.broken = True
                 warnings.warn(
@@ -125,6 +129,38 @@ class Graph:
                     stacklevel=2,
                 )
             return self._graph
+
+    def _on_codes(self, graph: HnswGraph) -> HnswGraph:
+        """The graph over codes, once walks have paid for them, or they need not be built."""
+        paid = self._walks > CODES_AFTER
+        if self.records is not None:
+            kept = self.shelf is not None and self.shelf.holds(WALK_KIND)
+        else:
+            kept = self._flat is not None and self._flat.kept
+        if isinstance(self.storage, MultiDense) or not (paid or (kept and not self._coded)):
+            self._settled = paid
+            return graph
+        self._coded, self._settled = True, paid
+        chunks, distance = self.storage.chunks(), self.spec.distance
+        if self.records is not None:
+            walk_codes = self._walk_codes(*self.records)
+            fast = paid and not self.cold
+            return graph.attach(chunks, distance, records=self.records, walk_codes=walk_codes, fast=fast)
+        codes = None if self._flat is None else self._flat.all_codes()
+        return graph if codes is None else graph.attach(chunks, distance, codes, fast=paid)
+
+    def _walk_codes(self, codec: RecordCodec, records: list[Any] | None) -> WalkCodes | None:
+        """The records laid out for walks, kept or made now; None where they cannot be, or memory is short."""
+        if not WalkCodes.possible(codec) or (self.cold and not options.codes_for_cold_vectors):
+            return None
+        chunks = self.storage.chunks() if records is None else records
+        count = sum(map(len, chunks))
+        if not BUDGET.reserve(self, WalkCodes.expected_bytes(codec, count)):
+            return None
+        found = None if self.shelf is None else self.shelf.take(WALK_KIND, WALK_LAYOUT, chunks)
+        if found is not None and len(found["data"]) == WalkCodes.expected_bytes(codec, count):
+            return WalkCodes.around(codec, count, found["data"])
+        return make_walk_codes(codec, chunks, self.shelf)
 
     def _row_table(self) -> tuple[Offsets, Offsets] | None:
         return self.storage.row_table() if isinstance(self.storage, MultiDense) else None
@@ -176,6 +212,14 @@ class Graph:
         rows = np.ascontiguousarray(np.concatenate(queries))
         found = graph.search(rows, k, ef, mask, bounds=bounds, selectivity=wanted / total, rescore=rescore, exact=exact)
         return [(o[:c], s[:c]) for o, s, c in zip(found[0], found[1], found[2].tolist(), strict=True)]
+
+
+def make_walk_codes(codec: RecordCodec, chunks: list[Any], shelf: Shelf | None) -> WalkCodes:
+    """Records laid out for walks, kept on the shelf if there is one."""
+    made = WalkCodes.build(codec, chunks)
+    if shelf is not None:
+        shelf.put(WALK_KIND, WALK_LAYOUT, chunks, {"data": made.data})
+    return made
 
 
 class GraphField(DenseField):

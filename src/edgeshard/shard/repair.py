@@ -5,7 +5,8 @@ The steps, in order; each does nothing where nothing is wrong:
 1. Lock the shard.
 2. Finish a flush or a snapshot that was interrupted; a journal that cannot be used is set aside. Of an unpacked
    snapshot that may have been cut by a power loss, keep what is there.
-3. Set derived files aside whose checksums are wrong: indexes and graphs. (Free space is recomputed anyway.)
+3. Set derived files aside whose checksums are wrong: indexes and graphs. (Free space is recomputed anyway.) Remove
+   codes kept for searches whose checksums are wrong.
 4. Set ``edge_config.json`` aside if it cannot be read: the segments say what the shard stores.
 5. For each segment that does not open: write a missing ``version.info``; else set its indexes and graphs aside; else
    set the whole segment aside. Only the last loses points.
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeshard.errors import CorruptedError, EdgeShardError, StorageError
+from edgeshard.index import kept_codes
 from edgeshard.segment.config import VERSION_FILE, read_segment_config, write_version
 from edgeshard.segment.files import open_segment
 from edgeshard.shard import config as configs
@@ -31,7 +33,7 @@ from edgeshard.shard.shard import EdgeShard
 from edgeshard.shard.snapshot import settle, swap
 from edgeshard.shard.store import WAL, Store
 from edgeshard.shard.verify import check
-from edgeshard.storage import checksums, journal
+from edgeshard.storage import checksums, files, journal
 from edgeshard.storage.lock import ShardLock
 from edgeshard.storage.wal import Wal
 
@@ -121,6 +123,9 @@ def _mismatches(path: Path, done: list[str]) -> None:
     for name, reason in aside.items():
         if (path / name).exists():
             _aside(path, name, reason, done)
+    for file, reason in kept_codes.damaged(path):
+        files.disk.unlink(file)
+        done.append(f"{file.relative_to(path)} was removed: {reason}")
 
 
 def _configuration(path: Path, done: list[str]) -> None:

@@ -71,7 +71,7 @@ class Replica:
             try:
                 self._copy(before)
                 if generation.current(source) == self.generation and not swap.pending(source):
-                    self.store = Store.load(self.root, config, verify=None)
+                    self.store = Store.load(self.root, config, verify=None, codes_of=source)
                     return
                 reason: Exception = StorageError(f"{source} changes faster than it can be read; try again later")
             except (EdgeShardError, OSError) as error:

@@ -14,6 +14,7 @@ import msgspec
 from edgeshard.errors import CorruptedError
 from edgeshard.shard import config as configs
 from edgeshard.storage import checksums, files
+from edgeshard.storage.running_sums import RunningSums
 
 DAMAGED = "edgeshard.damaged"
 """Directory in the shard's root for derived files that were set aside."""
@@ -73,14 +74,14 @@ def set_aside(path: Path, name: str) -> Path:
     return target
 
 
-def write(path: Path, known: dict[str, checksums.Entry]) -> None:
-    """Write the checksums of a shard whose files are complete and synced."""
+def write(path: Path, known: dict[str, checksums.Entry], sums: RunningSums) -> None:
+    """Write the checksums of a shard whose files are complete and synced; see :func:`checksums.write`."""
     seal = seal_of(path)
     if seal is None:
         seal = secrets.token_hex(8)
         stored = files.parse_json((path / configs.FILE).read_bytes())
         files.replace_file(path / configs.FILE, msgspec.json.encode({**stored, configs.SEAL: seal}))
-    checksums.write(path, seal, covered(path), known)
+    checksums.write(path, seal, covered(path), known, sums)
 
 
 def covered(path: Path) -> Iterator[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
+from edgeshard.models.base import instance, opt_instance
+from edgeshard.models.requests import FacetRequest, QueryBatchRequest, QueryRequest, SearchRequest
 from edgeshard.query import run_batch, run_query, run_search
 
 if TYPE_CHECKING:
@@ -22,20 +24,9 @@ if TYPE_CHECKING:
     from edgeshard.models.params import SearchParams
     from edgeshard.models.plans import StagePlan
     from edgeshard.models.ranking import OrderBy
-    from edgeshard.models.requests import FacetRequest, QueryBatchRequest, QueryRequest, SearchRequest
     from edgeshard.models.results import FacetResponse, ScoredPoint
     from edgeshard.query.recall import RecallReport
     from edgeshard.shard.store import Store
-
-
-def expect(request: Any, kind: str, name: str) -> None:
-    """Refuse a request of another class, which is named so that its module need not be loaded.
-
-    Raises:
-        TypeError: it is no `kind`.
-    """
-    if all(base.__name__ != kind for base in type(request).__mro__):
-        raise TypeError(f"{name}: expected a {kind}, got {type(request).__name__}")
 
 
 class Searching:
@@ -59,7 +50,11 @@ class Searching:
             ValidationError: a request that contradicts itself or the vectors of the shard.
             NotFoundError: a vector name, or an index a stage needs, that does not exist.
         """
-        expect(query, "QueryRequest", "query")
+        instance(query, QueryRequest, "query")
+        if sort_by is not None:
+            from edgeshard.models.ranking import OrderBy
+
+            instance(sort_by, OrderBy, "sort_by")
         with self._reading() as store:
             return run_query(store.segments, store.schema, query, sort_by)
 
@@ -94,10 +89,10 @@ class Searching:
             ValidationError: NaN or infinity among the numbers.
             VectorNameNotFoundError: no vectors of that name.
         """
-        if filter is not None:
-            expect(filter, "Filter", "filter")
+        from edgeshard.models.filters import Filter
         from edgeshard.query.arrays import query_arrays
 
+        opt_instance(filter, Filter, "filter")
         with self._reading() as store:
             return query_arrays(store.segments, store.schema, vectors, limit, using, filter, params, score_threshold)
 
@@ -127,10 +122,10 @@ class Searching:
             WrongVectorKindError: the vectors are sparse: their searches are exact.
             VectorNameNotFoundError: no vectors of that name.
         """
-        if filter is not None:
-            expect(filter, "Filter", "filter")
+        from edgeshard.models.filters import Filter
         from edgeshard.query.recall import measure_recall
 
+        opt_instance(filter, Filter, "filter")
         with self._reading() as store:
             return measure_recall(
                 store.segments,
@@ -152,9 +147,10 @@ class Searching:
         Raises:
             ValidationError, NotFoundError: as :meth:`query`.
         """
-        expect(request, "GroupRequest", "request")
+        from edgeshard.models.groups import GroupRequest
         from edgeshard.query.groups import run_groups
 
+        instance(request, GroupRequest, "request")
         with self._reading() as store:
             return run_groups(store.segments, store.schema, request)
 
@@ -167,17 +163,19 @@ class Searching:
         Raises:
             VectorNameNotFoundError: no vectors of that name.
         """
-        expect(request, "SearchMatrixRequest", "request")
+        from edgeshard.models.groups import SearchMatrixRequest
         from edgeshard.query.matrix import matrix_pairs
 
+        instance(request, SearchMatrixRequest, "request")
         with self._reading() as store:
             return matrix_pairs(store.segments, store.schema, request)
 
     def search_matrix_offsets(self, request: SearchMatrixRequest) -> SearchMatrixOffsets:
         """The same as :meth:`search_matrix_pairs` in the form of a sparse matrix."""
-        expect(request, "SearchMatrixRequest", "request")
+        from edgeshard.models.groups import SearchMatrixRequest
         from edgeshard.query.matrix import matrix_offsets
 
+        instance(request, SearchMatrixRequest, "request")
         with self._reading() as store:
             return matrix_offsets(store.segments, store.schema, request)
 
@@ -186,28 +184,28 @@ class Searching:
 
         The query is run, its results are thrown away. ``print(plan.draw())`` shows the tree.
         """
-        expect(query, "QueryRequest", "query")
         from edgeshard.query.explain import run_explain
 
+        instance(query, QueryRequest, "query")
         with self._reading() as store:
             return run_explain(store.segments, store.schema, query)
 
     def query_batch(self, request: QueryBatchRequest) -> list[list[ScoredPoint]]:
         """The answers to several queries, in their order; searches of one vector share a pass over the data."""
-        expect(request, "QueryBatchRequest", "request")
+        instance(request, QueryBatchRequest, "request")
         with self._reading() as store:
             return run_batch(store.segments, store.schema, request.queries)
 
     def search(self, search: SearchRequest) -> list[ScoredPoint]:
         """The best points for a vector query (the older, simpler form of :meth:`query`)."""
-        expect(search, "SearchRequest", "search")
+        instance(search, SearchRequest, "search")
         with self._reading() as store:
             return run_search(store.segments, store.schema, search)
 
     def facet(self, facet: FacetRequest) -> FacetResponse:
         """The most frequent values of an indexed payload field."""
-        expect(facet, "FacetRequest", "facet")
         from edgeshard.query.facet import run_facet
 
+        instance(facet, FacetRequest, "facet")
         with self._reading() as store:
             return run_facet(store.segments, facet)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from os import getpid
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 from edgeshard.errors import ClosedError, ForkedShardError, ValidationError
+from edgeshard.models.base import instance, sequence
 from edgeshard.models.config import EdgeConfig
 from edgeshard.models.ids import parse_id
 from edgeshard.models.requests import (
@@ -28,7 +29,7 @@ from edgeshard.shard.directories import directory_path
 from edgeshard.shard.optimizing import Optimizing
 from edgeshard.shard.rwlock import ReadWriteLock
 from edgeshard.shard.schema_changes import is_schema_change
-from edgeshard.shard.searching import Searching, expect
+from edgeshard.shard.searching import Searching
 from edgeshard.shard.snapshotting import Snapshotting
 from edgeshard.shard.store import Store
 from edgeshard.storage.files import PathLike
@@ -266,9 +267,7 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
         Raises:
             VectorNameNotFoundError: a vector name the shard does not have.
         """
-        if not isinstance(point_ids, Iterable) or isinstance(point_ids, (str, bytes)):
-            raise TypeError(f"point_ids: expected a list of ids, got {type(point_ids).__name__}")
-        ids = [parse_id(point_id) for point_id in point_ids]
+        ids = [parse_id(point_id) for point_id in sequence(point_ids, "point_ids")]
         store = self._enter()
         self._lock.acquire_read()
         try:
@@ -290,7 +289,7 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
         Returns:
             The points, and the id to pass as ``offset`` for the next page, None after the last one.
         """
-        expect(scroll, "ScrollRequest", "scroll")
+        instance(scroll, ScrollRequest, "scroll")
         limit = DEFAULT_SCROLL_LIMIT if scroll.limit is None else scroll.limit
         with self._reading() as store:
             projection = Projection(scroll.with_payload, scroll.with_vector, store.schema, default_payload=True)
@@ -311,7 +310,7 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
         Args:
             count: the filter, and whether an estimate from the indexes is enough.
         """
-        expect(count, "CountRequest", "count")
+        instance(count, CountRequest, "count")
         with self._reading() as store:
             return reads.count(store.segments, count.filter, exact=count.exact)
 

@@ -74,7 +74,7 @@ class Snapshotting:
         from edgeshard.shard.snapshot.manifest import shard_manifest
         from edgeshard.shard.snapshot.state import synced_manifest
 
-        if base not in (None, "synced"):
+        if base is not None and not (isinstance(base, str) and base == "synced"):
             raise ValidationError(f'base must be None or "synced", not {base!r}')
         with self._reading() as store:
             if base is None:

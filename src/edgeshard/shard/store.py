@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeshard.errors import StorageError
+from edgeshard.index import kept_codes
 from edgeshard.models.config import EdgeConfig
 from edgeshard.models.updates import UpdateOperation
 from edgeshard.segment.files import create_segment, open_segment
@@ -31,7 +32,7 @@ from edgeshard.shard.directories import (
     segment_names,
 )
 from edgeshard.shard.layout import check_vector_name, indexing_threshold_bytes, new_segment_config, schema_of_config
-from edgeshard.shard.placement import place
+from edgeshard.shard.placement import keep_codes, place
 from edgeshard.shard.replay import replay
 from edgeshard.shard.resolve import Resolved, resolve
 from edgeshard.shard.schema_changes import change_schema, is_schema_change
@@ -40,6 +41,8 @@ from edgeshard.shard.snapshot import settle, swap
 from edgeshard.storage import checksums, files, journal
 from edgeshard.storage.checkpoint import Checkpointer
 from edgeshard.storage.flush import FlushPlan
+from edgeshard.storage.id_tracker import MutableIdTracker
+from edgeshard.storage.id_tracker.mutable import VERSIONS_FILE
 from edgeshard.storage.lock import ShardLock
 from edgeshard.storage.wal import DEFAULT_CAPACITY_BYTES, OnDamage, Wal
 
@@ -55,6 +58,7 @@ class Store:
         path: the directory.
         config: the merged configuration.
         lock: held until :meth:`close`.
+        codes_of: the shard whose kept codes are used, but not changed; by default this one's, which are.
 
     Attributes:
         doomed: number of an operation that failed half way and could not be taken back yet.
@@ -62,12 +66,13 @@ class Store:
     """
 
     __slots__ = (
-        "_checkpointer", "_checksums", "_sealed", "_segments", "_unflushed_bytes", "_unsettled", "_watch", "closed",
-        "config", "doomed", "lock", "next_op", "path", "pid", "schema", "unflushed", "wal",
+        "_checkpointer", "_checksums", "_codes_of", "_sealed", "_segments", "_unflushed_bytes", "_unsettled", "_watch",
+        "closed", "config", "doomed", "lock", "next_op", "path", "pid", "schema", "unflushed", "wal",
     )  # fmt: skip
 
-    def __init__(self, path: Path, config: EdgeConfig, lock: ShardLock) -> None:
+    def __init__(self, path: Path, config: EdgeConfig, lock: ShardLock, codes_of: Path | None = None) -> None:
         self.path = path
+        self._codes_of = codes_of
         self.config = config
         self.schema: Schema = schema_of_config(config)
         self.lock = lock
@@ -98,6 +103,7 @@ class Store:
         for segment in segments:
             if segment.watch is None:
                 place(segment, self.config)
+                keep_codes(segment, self._codes_of or self.path, writable=self._codes_of is None)
             segment.watch = self._watch
 
     # --- opening -----------------------------------------------------------------------------------------
@@ -143,6 +149,7 @@ class Store:
         wait: float = 0.0,
         verify: checksums.Level | None = "fast",
         on_damage: OnDamage = "raise",
+        codes_of: Path | None = None,
     ) -> Store:
         """Open a shard, or create one in an empty directory if a configuration is given.
 
@@ -170,10 +177,11 @@ class Store:
             sums = seal.inspect(path, verify)
             stored = configs.read_config(path)
             names = segment_names(path)
+            kept_codes.clean_up(path, names)
             configs.wal_enabled(config, stored)
             opened += [open_segment(path / SEGMENTS / name) for name in names]
             merged = configs.merge_config(config, stored, [segment.config for segment in opened])
-            store = cls(path, merged, lock)
+            store = cls(path, merged, lock, codes_of)
             store.segments, store._checksums, store._sealed = opened, sums, bool(sums)
             store._unsettled = settle.is_marked(path)
             store._finish_load(stored, on_damage, check_acknowledged=verify == "full")
@@ -233,13 +241,32 @@ class Store:
         if not any(segment.appendable for segment in self.segments):
             self.add_segment()
         if self.wal is not None:
-            replay(self)
+            incomplete = self._incomplete_points()
+            if replay(self) <= 1:
+                self._complain_of(incomplete)
             if self.wal.restarting:
                 self.flush(checkpoint=True)
             self.next_op = self.wal.next_index
         if self.config != stored:
             self.unseal()
             configs.write_config(self.path, self.config)
+
+    def _incomplete_points(self) -> list[tuple[Segment, list[Any]]]:
+        """Ids without a version, by segment: of points another engine was adding when it died."""
+        trackers = [(segment, segment.ids) for segment in self.segments if isinstance(segment.ids, MutableIdTracker)]
+        return [
+            (segment, ids.ids_of(ids.repair.unversioned)) for segment, ids in trackers if len(ids.repair.unversioned)
+        ]
+
+    def _complain_of(self, incomplete: list[tuple[Segment, list[Any]]]) -> None:
+        """Warn of points that a log with next to nothing to add did not bring back: they were complete once."""
+        for segment, ids in incomplete:
+            lost = [i for i in ids if all(int(other.ids.offsets_of([i])[0]) < 0 for other in self.segments)]
+            if lost:
+                text = (
+                    f"{segment.path / VERSIONS_FILE}: {len(lost)} points have no version and are lost, as {lost[0]} is"
+                )
+                warnings.warn(text, RuntimeWarning, stacklevel=3)
 
     def _open_wal(self, on_damage: OnDamage = "raise", check_acknowledged: bool = True) -> None:
         """Open the log so that its numbers lie above every stored version."""
@@ -435,7 +462,7 @@ class Store:
         if self._sealed:
             return
         try:
-            seal.write(self.path, self._checksums)
+            seal.write(self.path, self._checksums, self._checkpointer.sums)
         except OSError:
             return  # the shard is whole without them, and the next close tries again
 

@@ -10,11 +10,15 @@ from typing import Any
 import numpy as np
 
 from edgeshard.errors import EdgeShardError, StorageError, ValidationError
-from edgeshard.filter.check import matches
 from edgeshard.filter.evaluate import evaluate
+from edgeshard.index import kept_codes
 from edgeshard.models.filters import FieldCondition, Filter
-from edgeshard.models.matches import MatchValue
+from edgeshard.models.matches import MatchValue, RangeFloat
+from edgeshard.models.paths import parse_path
 from edgeshard.models.payload import decode_payload
+from edgeshard.segment.batch import DenseColumn, Offsets
+from edgeshard.segment.fields import Field
+from edgeshard.segment.schema import COSINE
 from edgeshard.segment.segment import Segment, SegmentContext
 from edgeshard.shard import seal
 from edgeshard.shard.replica import Replica
@@ -25,6 +29,10 @@ BLOCK = 4096
 """Points read at a time."""
 VALUES = 30
 """Values of an indexed field that are looked up in the index and compared with the payloads."""
+NORM_TOLERANCE = {4: 1e-4, 2: 2e-2}
+"""How far the squared length of a row stored for cosine may be from one, by bytes per element."""
+SHORT = 1.2e-7
+"""Rows with a smaller squared length are stored as they are."""
 
 
 def check(path: Path, level: checksums.Level = "full") -> list[str]:
@@ -43,6 +51,8 @@ def check(path: Path, level: checksums.Level = "full") -> list[str]:
     table = checksums.read(path, seal.seal_of(path))
     found = [f"{path / name}: {reason}" for name, reason in checksums.differences(path, table, level)
              if not checksums.is_ignored(name)]  # fmt: skip
+    if level == "full":
+        found += [f"{reason}; it is made anew when it is needed" for _, reason in kept_codes.damaged(path)]
     found += _log_damage(path)
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
@@ -108,15 +118,16 @@ def _counts(segment: Segment) -> Iterator[str]:
 
 
 def _points(segment: Segment, seen: dict[Any, str]) -> Iterator[str]:
-    """Points that cannot be read, or live twice."""
+    """Points that cannot be read, or live twice, and vectors that are not what a storage can hold."""
     live = np.flatnonzero(segment.live_mask()).astype(np.uint32)
+    odd: set[tuple[str, str]] = set()
     for start in range(0, len(live), BLOCK):
         offsets = live[start : start + BLOCK]
         for name, field in segment.fields.items():
-            column = field.stored(offsets)
-            rows = getattr(column, "rows", getattr(column, "values", None))
-            if rows is not None and rows.dtype.kind == "f" and not bool(np.isfinite(rows).all()):
-                yield f"{segment.path}: vector {name!r} holds a number that is not finite"
+            wrong = _wrong_vectors(field, offsets)
+            if wrong and (name, wrong) not in odd:
+                odd.add((name, wrong))
+                yield f"{segment.path}: vector {name!r} {wrong}"
         ids = segment.ids.ids_of(offsets)
         for point_id, raw in zip(ids, segment.payloads(offsets), strict=True):
             try:
@@ -128,37 +139,55 @@ def _points(segment: Segment, seen: dict[Any, str]) -> Iterator[str]:
             seen[point_id] = segment.name
 
 
+def _wrong_vectors(field: Field, offsets: Offsets) -> str:
+    """What is wrong with some vectors of these points; empty if nothing is."""
+    column = field.stored(offsets)
+    rows = getattr(column, "rows", getattr(column, "values", None))
+    if rows is None or rows.dtype.kind != "f":
+        return ""
+    if isinstance(column, DenseColumn) and column.present is not None:
+        rows = rows[column.present]
+    if not bool(np.isfinite(rows).all()):
+        return "holds a number that is not finite"
+    spec = field.spec
+    if spec.kind == "sparse" or spec.distance != COSINE:
+        return ""
+    squares = np.einsum("ij,ij->i", rows, rows, dtype=np.float32, casting="unsafe")
+    unit = np.abs(squares - 1) <= NORM_TOLERANCE[rows.dtype.itemsize]
+    return "" if bool((unit | (squares < SHORT)).all()) else "holds a row whose length is not one, under cosine"
+
+
 def _indexes(segment: Segment) -> Iterator[str]:
     """Indexed values whose points are not those that have them."""
     offsets = np.flatnonzero(segment.live_mask()).astype(np.uint32)
     if not segment.indexes.schema or not len(offsets):
         return
     payloads = [decode_payload(raw) for raw in segment.payloads(offsets)]
-    live = segment.live_mask()
+    live, context, plain = segment.live_mask(), SegmentContext(segment), _WithoutIndexes(segment)
     for path in segment.indexes.schema:
-        held = (payload.get(path) for payload in payloads)
-        values = {value for value in held if isinstance(value, (str, int))}
-        for value in sorted(values, key=str)[:VALUES]:
-            condition = Filter(must=[FieldCondition(key=path, match=MatchValue(value))])
-            found = set(np.flatnonzero(evaluate(condition, SegmentContext(segment)) & live).tolist())
-            expected = {
-                offset for offset, payload in zip(offsets.tolist(), payloads, strict=True)
-                if matches(condition, PayloadView(payload))
-            }  # fmt: skip
-            if found != expected:
-                yield f"{segment.path}: the index of {path!r} finds other points for {value!r} than have it"
+        for condition, what in _probes(path, payloads):
+            found, expected = (evaluate(Filter(must=[condition]), ctx) & live for ctx in (context, plain))
+            if not np.array_equal(found, expected):
+                yield f"{segment.path}: the index of {path!r} finds other points for {what} than have it"
                 break
 
 
-class PayloadView:
-    """A point of which only the payload is looked at."""
+def _probes(path: str, payloads: list[dict[str, Any]]) -> Iterator[tuple[FieldCondition, str]]:
+    """Conditions on a field that an index answers as the payloads do: values it holds, and a range in their middle."""
+    lookup = parse_path(path).lookup
+    held = [value for payload in payloads for value in lookup(payload)]
+    for value in sorted({value for value in held if type(value) in (str, int)}, key=str)[:VALUES]:
+        yield FieldCondition(key=path, match=MatchValue(value)), repr(value)
+    numbers = sorted(float(value) for value in held if type(value) in (int, float))
+    if numbers:
+        bounds = RangeFloat(gte=numbers[len(numbers) // 4], lt=numbers[len(numbers) * 3 // 4])
+        yield FieldCondition(key=path, range=bounds), "a range"
 
-    __slots__ = ("id", "payload")
 
-    def __init__(self, payload: dict[str, Any]) -> None:
-        self.id = 0
-        self.payload = payload
+class _WithoutIndexes(SegmentContext):
+    """A segment whose filters look at payloads only."""
 
-    def has_vector(self, name: str) -> bool:
-        """Never asked for."""
-        return False
+    __slots__ = ()
+
+    def index(self, path: str) -> None:
+        """None, whatever there is."""

@@ -8,6 +8,7 @@ the journal. Flushes turn into checkpoints once the journal has grown to :data:`
 from __future__ import annotations
 
 import os
+from operator import itemgetter
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +16,7 @@ from edgeshard.errors import StorageError
 from edgeshard.storage import files, generation
 from edgeshard.storage.flush import Bytes, FlushPlan
 from edgeshard.storage.journal import Journal, sync_files
+from edgeshard.storage.running_sums import BLOCK_BYTES, RunningSums
 
 JOURNAL_LIMIT_BYTES = 16 << 20
 INLINE_FRESH_BYTES = 1 << 20
@@ -37,15 +39,19 @@ class Checkpointer:
     Args:
         root: the shard's directory.
         log: its write-ahead log, None when it has none.
+
+    Attributes:
+        sums: checksums of what was written, as far as they are known.
     """
 
-    __slots__ = ("_journal", "_log", "_root", "_unsynced")
+    __slots__ = ("_journal", "_log", "_root", "_unsynced", "sums")
 
     def __init__(self, root: Path, log: Log | None) -> None:
         self._root = root
         self._journal = Journal(root)
         self._log = log
         self._unsynced: set[Path] = set()
+        self.sums = RunningSums()
 
     def flush(self, plan: FlushPlan, op_number: int, *, checkpoint: bool = False) -> None:
         """Carry out a plan.
@@ -81,7 +87,10 @@ class Checkpointer:
         Raises:
             StorageError: the disk refused.
         """
-        self._unsynced |= self._journal.redo()
+        changed = self._journal.redo()
+        self._unsynced |= changed
+        for path in changed:
+            self.sums.forget(path)
 
     def abandon(self) -> None:
         """Close without touching the disk: what a later load finishes."""
@@ -93,15 +102,17 @@ class Checkpointer:
         else:
             if self._unsynced:  # replaying an earlier record must not bring back what these writes replace
                 self._checkpoint(-1)
-            sync_files(write_ranges(plan.fresh))
+            sync_files(write_ranges(plan.fresh, self.sums))
         self._journal.append(plan)
         self._unsynced |= {path for path, _, _ in plan.changes}
         with generation.changing(self._root):
-            write_ranges(plan.changes)
+            write_ranges(plan.changes, self.sums)
             for path, data in plan.replacements.items():
+                self.sums.forget(path)
                 replace_unsynced(path, data)
                 self._unsynced.add(path)
             for path in plan.removals:
+                self.sums.forget(path)
                 files.disk.unlink(path)
         plan.done()
 
@@ -113,19 +124,36 @@ class Checkpointer:
         self._journal.reset()
 
 
-def write_ranges(ranges: list[tuple[Path, int, Bytes]]) -> set[Path]:
-    """Write byte ranges into their files and return which files those are."""
+def write_ranges(ranges: list[tuple[Path, int, Bytes]], sums: RunningSums | None = None) -> set[Path]:
+    """Write byte ranges into their files, in ascending order, and return which files those are.
+
+    Args:
+        ranges: path, offset and bytes of each.
+        sums: is told what is written.
+    """
+    sums = RunningSums() if sums is None else sums
     by_file: dict[Path, list[tuple[int, Bytes]]] = {}
     for path, offset, view in ranges:
         by_file.setdefault(path, []).append((offset, view))
     for path, parts in by_file.items():
-        fd = files.disk.open(path, os.O_WRONLY | os.O_CREAT)
+        fd = files.disk.open(path, os.O_RDWR | os.O_CREAT)
         try:
-            for offset, view in parts:
-                files.disk.pwrite(fd, view.data, offset)
+            sums.begin(path, fd)
+            _write(path, fd, sorted(parts, key=itemgetter(0)), sums)
+        except BaseException:
+            sums.forget(path)
+            raise
         finally:
             os.close(fd)
     return set(by_file)
+
+
+def _write(path: Path, fd: int, parts: list[tuple[int, Bytes]], sums: RunningSums) -> None:
+    for offset, view in parts:
+        for at in range(0, len(view), BLOCK_BYTES):
+            block = view[at : at + BLOCK_BYTES]
+            sums.take(path, offset + at, block)
+            files.disk.pwrite(fd, block.data, offset + at)
 
 
 def replace_unsynced(path: Path, data: bytes) -> None:

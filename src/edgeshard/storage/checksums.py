@@ -20,6 +20,7 @@ import msgspec
 from edgeshard import _native
 from edgeshard.storage import files
 from edgeshard.storage.mapping import extents
+from edgeshard.storage.running_sums import RunningSums
 
 NAME = "edgeshard.checksums"
 FAST_BYTES = 1 << 20
@@ -53,10 +54,15 @@ def read(root: Path, seal: str | None) -> dict[str, Entry]:
     return table["files"] if table["seal"] == seal else {}
 
 
-def write(root: Path, seal: str, names: Iterable[str], known: dict[str, Entry]) -> None:
-    """Write the table of the named files, taking what has not been modified from ``known``.
+def write(root: Path, seal: str, names: Iterable[str], known: dict[str, Entry], sums: RunningSums) -> None:
+    """Write the table of the named files; it is not synced: one that is torn does not count.
 
-    It is not synced: one that is torn does not count.
+    Args:
+        root: the shard.
+        seal: see the module.
+        names: relative to the shard.
+        known: of an earlier table; counts for files that have not been modified.
+        sums: what was summed while it was written; other files are read.
     """
     table: dict[str, Entry] = {}
     for name in names:
@@ -64,8 +70,10 @@ def write(root: Path, seal: str, names: Iterable[str], known: dict[str, Entry]) 
         old = known.get(name)
         if old is not None and (old[0], old[3]) == (stat.st_size, stat.st_mtime_ns):
             table[name] = old
-        else:
-            table[name] = (*digest(root / name), stat.st_mtime_ns)
+            continue
+        summed = None if is_ignored(name) else sums.entry(root / name)
+        entry = digest(root / name) if summed is None else (stat.st_size, *summed)
+        table[name] = (*entry, stat.st_mtime_ns)
     body = msgspec.msgpack.encode({"seal": seal, "files": table})
     draft = root / f"{files.TEMPORARY_PREFIX}-{NAME}"
     fd = files.disk.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from edgeshard.storage.flush import FlushPlan
 
 CHUNK_BYTES = 32 << 20
+STATUS_FILE = "status.dat"
 STATUS_BYTES = 8
 Rows = npt.NDArray[Any]
 Offsets = npt.NDArray[np.uint32]
@@ -86,7 +87,7 @@ class ChunkedRows:
         size = per_chunk * dim * np.dtype(dtype).itemsize
         config = {"chunk_size_bytes": size, "chunk_size_vectors": per_chunk, "dim": stored_dim or dim}
         files.replace_file(path / "config.json", msgspec.json.encode(config))
-        files.create_file(path / "status.dat", STATUS_BYTES)
+        files.create_file(path / STATUS_FILE, STATUS_BYTES)
         return cls(path, dim, dtype, stored_dim=stored_dim)
 
     def _read_config(self, expected: int) -> tuple[int, int]:
@@ -104,7 +105,7 @@ class ChunkedRows:
         return rows, size
 
     def _open_status(self) -> PrivateFile:
-        status = PrivateFile(self.directory / "status.dat", read_only=self._read_only)
+        status = PrivateFile(self.directory / STATUS_FILE, read_only=self._read_only)
         if status.size < STATUS_BYTES:
             raise CorruptedError(status.path, f"expected {STATUS_BYTES} bytes, got {status.size}")
         return status

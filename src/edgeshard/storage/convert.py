@@ -15,6 +15,8 @@ from edgeshard import _native
 COSINE = 0
 ELEMENTS = {np.dtype(np.float32): 0, np.dtype(np.float16): 1, np.dtype(np.uint8): 2}
 """Codes of the element types, as the native conversions take them."""
+PIECE_ELEMENTS = 1 << 23
+"""Converted by one native call, some ten milliseconds of work."""
 
 
 def to_stored(
@@ -42,7 +44,10 @@ def to_stored(
     source = np.ascontiguousarray(rows, np.float32)
     if out is None:
         out = np.empty(source.shape, kind)
-    _native.to_stored(source if source.ndim == 2 else source[None], distance == COSINE, element, out)
+    table, target = (source, out) if source.ndim == 2 else (source[None], out[None])
+    step = len(table) if table.size <= PIECE_ELEMENTS else max(1, PIECE_ELEMENTS // table.shape[1])
+    for start in range(0, len(table), step or 1):  # Ctrl-C is noticed between pieces
+        _native.to_stored(table[start : start + step], distance == COSINE, element, target[start : start + step])
     return out
 
 

@@ -38,6 +38,14 @@ class Disk:
         """Set the length of a file; new bytes are holes."""
         os.ftruncate(fd, size)
 
+    def allocate(self, fd: int, size: int) -> None:
+        """Reserve room for the first bytes of a file, which is at least that long already.
+
+        Raises:
+            OSError: there is none, or the file system cannot reserve it.
+        """
+        os.posix_fallocate(fd, 0, size)
+
     def sync(self, fd: int) -> None:
         """Make the content of a file durable."""
         (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(fd)
@@ -172,10 +180,11 @@ def read_file(path: PathLike, limit_bytes: int = 1 << 30) -> bytes:
     try:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
-            if size > limit_bytes:
-                raise CorruptedError(path, f"{size} bytes, more than the {limit_bytes} this file can have")
-            return file.read()
+            data = file.read() if size <= limit_bytes else None
     except FileNotFoundError as error:
         raise CorruptedError(path, "the file is missing") from error
     except OSError as error:
         raise StorageError(error.errno, f"cannot read {path}: {error.strerror}") from error
+    if data is None:
+        raise CorruptedError(path, f"{size} bytes, more than the {limit_bytes} this file can have")
+    return data

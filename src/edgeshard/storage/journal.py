@@ -3,7 +3,7 @@
 File ``edgeshard.journal`` in the shard's root, ignored by other engines. Little endian::
 
     file    = header record*
-    header  = "EDGEJRN1" (8 bytes)
+    header  = "EDGEJRN2" (8 bytes), sequence u32 of the first record that counts, crc32 u32 of those 12 bytes
     record  = length u64, crc32 u32 (zlib, of the body), sequence u32, body (MessagePack)
     body    = {"segments": {name: [crc of segment.json before, after]},
                "sizes": {path: file size}, "writes": [[path, offset, bytes]..],
@@ -11,7 +11,8 @@ File ``edgeshard.journal`` in the shard's root, ignored by other engines. Little
 
 Paths are relative to the shard. A flush appends one record and syncs it before it changes a file in place, so a
 crash at any point leaves either no trace of the flush or a record that finishes it. Records are re-applied in order
-at load; writing the same bytes twice is harmless. The journal is emptied once every file it names is synced.
+at load; writing the same bytes twice is harmless. Once every file it names is synced the journal is emptied by its
+header, which is in one sector: what a truncation that was half done leaves of older records does not count.
 
 Another engine that changed the shard in between does not know the journal. It rewrites ``segment.json`` when it
 flushes, so records count only if each segment's ``segment.json`` is one the journal has seen, or is no JSON at all:
@@ -35,9 +36,12 @@ from edgeshard.storage import files
 from edgeshard.storage.flush import FlushPlan
 
 NAME = "edgeshard.journal"
-MAGIC = b"EDGEJRN1"
+MAGIC = b"EDGEJRN2"
+HEADER_BYTES = 16
 RECORD = struct.Struct("<QII")
 SEGMENT_FILE = "segment.json"
+_SEARCH_BYTES = 1 << 30
+"""Checksummed at most, looking for records behind one that is damaged."""
 
 
 class Record(TypedDict):
@@ -98,14 +102,15 @@ class Journal:
     @property
     def empty(self) -> bool:
         """Whether no record may still be needed."""
-        return self.size <= len(MAGIC)
+        return self.size <= HEADER_BYTES
 
     def reset(self) -> None:
         """Empty the journal: every file it names is synced."""
-        if self._fd >= 0 and self.size > len(MAGIC):
-            files.disk.truncate(self._fd, len(MAGIC))
+        if self._fd >= 0 and not self.empty:
+            files.disk.pwrite(self._fd, header(self._sequence), 0)
             files.disk.sync(self._fd)
-            self.size, self._sequence = len(MAGIC), 0
+            self.size = HEADER_BYTES
+            files.disk.truncate(self._fd, HEADER_BYTES)  # whether this reaches the disk does not matter
 
     def redo(self) -> set[Path]:
         """Apply all records again and return the files they change, which are not synced."""
@@ -125,10 +130,10 @@ class Journal:
 
     def _create(self) -> None:
         self._fd = files.disk.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
-        files.disk.pwrite(self._fd, MAGIC, 0)
+        files.disk.pwrite(self._fd, header(self._sequence), 0)
         files.disk.sync(self._fd)
         files.disk.sync_directory(self.root)
-        self.size, self._sequence = len(MAGIC), 0
+        self.size = HEADER_BYTES
 
     def _relative(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
@@ -148,6 +153,12 @@ class Journal:
         removals = [self._relative(path) for path in plan.removals]
         return {"segments": segments, "sizes": sizes, "writes": writes,
                 "replacements": replacements, "removals": removals}  # fmt: skip
+
+
+def header(first: int) -> bytes:
+    """The header of a journal whose first record that counts has this number."""
+    start = MAGIC + first.to_bytes(4, "little")
+    return start + zlib.crc32(start).to_bytes(4, "little")
 
 
 def recover(root: Path) -> int:
@@ -200,17 +211,23 @@ def _records(path: Path, data: bytes) -> Iterator[Record]:
     """The whole records of a journal; a torn tail ends them.
 
     Raises:
-        CorruptedError: a record is damaged although a whole one follows, or it names what no flush changes.
+        CorruptedError: the header is damaged, a record is although a whole one follows, or it names what no flush
+            changes.
     """
-    if data[: len(MAGIC)] != MAGIC:
+    if not any(data[:HEADER_BYTES]):  # the power went while it was made
         return
-    position, expected = len(MAGIC), 0
+    first = int.from_bytes(data[len(MAGIC) : HEADER_BYTES - 4], "little")
+    if data[:HEADER_BYTES] != header(first):
+        if header(0).startswith(data):
+            return
+        raise CorruptedError(path, "the header of the journal is damaged", 0)
+    position, expected = HEADER_BYTES, first
     while position + RECORD.size <= len(data):
         body = _body(data, position, expected)
         length = RECORD.unpack_from(data, position)[0]
         following = position + RECORD.size + length
         if body is None:
-            if _body(data, following, expected + 1) is not None:
+            if _holds(data, position, expected + 1):
                 raise CorruptedError(path, f"record {expected} of the journal is damaged", position)
             return
         try:
@@ -235,6 +252,19 @@ def _body(data: bytes, position: int, expected: int) -> bytes | None:
         return None  # zeroes, which a write that was lost leaves, have the checksum of an empty body
     body = data[start : start + length]
     return body if zlib.crc32(body) == crc else None
+
+
+def _holds(data: bytes, position: int, number: int) -> bool:
+    """Whether a whole record with that number lies anywhere behind one whose length may be damaged."""
+    left = _SEARCH_BYTES  # what looks like the head of a record may be anything
+    at = data.find(number.to_bytes(4, "little"), position + RECORD.size)
+    while at >= 0 and left > 0:
+        start = at + 4 - RECORD.size
+        if _body(data, start, number) is not None:
+            return True
+        left -= 1000 + min(RECORD.unpack_from(data, start)[0], len(data))
+        at = data.find(number.to_bytes(4, "little"), at + 1)
+    return False
 
 
 def _trustworthy(root: Path, records: list[Record]) -> bool:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from edgeshard.errors import CorruptedError, StorageError
 from edgeshard.storage import files
-from edgeshard.storage.chunked import ChunkedRows, Offsets, Rows
+from edgeshard.storage.chunked import STATUS_FILE, ChunkedRows, Offsets, Rows
 from edgeshard.storage.flags import Flags
 
 if TYPE_CHECKING:
@@ -97,7 +97,9 @@ class MultiDense:
             wrong = np.flatnonzero((ends > self._rows.count) | (chunk[:, COUNT] > chunk[:, CAPACITY]))
             if len(wrong):
                 at = done + int(wrong[0])
-                reason = f"point {at} refers to rows beyond the {self._rows.count} there are"
+                reason = (
+                    f"point {at} refers to rows beyond the {self._rows.count} of {self._rows.directory / STATUS_FILE}"
+                )
                 raise CorruptedError(self._entries.directory, reason)
             done += len(chunk)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edgeshard import EdgeConfig, SyncError, VectorStorageDatatype
+from edgeshard.sync.client import understood
 
 _DATATYPES = {
     VectorStorageDatatype.Float16: "float16",
@@ -18,10 +19,12 @@ def check_collection(config: EdgeConfig, params: dict[str, Any]) -> None:
     Raises:
         SyncError: they differ; trying again does not help.
     """
-    theirs = params.get("vectors") or {}
-    if "size" in theirs and not isinstance(theirs["size"], dict):
-        theirs = {"": theirs}
-    wanted = {name: _traits(vector) for name, vector in theirs.items()}
+    with understood():
+        theirs = params.get("vectors") or {}
+        if "size" in theirs and not isinstance(theirs["size"], dict):
+            theirs = {"": theirs}
+        wanted = {name: _traits(vector) for name, vector in theirs.items()}
+        sparse = set(params.get("sparse_vectors") or {})
     have = {
         name: (
             vector.size,
@@ -31,7 +34,7 @@ def check_collection(config: EdgeConfig, params: dict[str, Any]) -> None:
         )
         for name, vector in config.vectors.items()
     }
-    sparse, have_sparse = set(params.get("sparse_vectors") or {}), set(config.sparse_vectors)
+    have_sparse = set(config.sparse_vectors)
     if wanted != have or sparse != have_sparse:
         raise SyncError(
             "the collection holds other vectors than the shard: (size, distance, datatype, multivector) are "

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from edgeshard import SyncError
+from edgeshard.sync.complete import is_complete
 
 if TYPE_CHECKING:
     import httpx
@@ -19,7 +21,6 @@ Progress: TypeAlias = "Callable[[int, int | None], None]"
 """Called with the bytes received so far and, if the server says, how many there will be."""
 
 RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
-TAIL_BYTES = 16 << 10
 _T = TypeVar("_T")
 
 _REASONS = {
@@ -107,7 +108,8 @@ class ServerShard:
             if error.status == 403:
                 return None
             raise
-        return dict(answer["config"]["params"])
+        with understood():
+            return dict(answer["config"]["params"])
 
     def download_stream(self, target: Path, progress: Progress | None) -> None:
         """A full snapshot, made while it is sent; starts over when it breaks off."""
@@ -119,8 +121,10 @@ class ServerShard:
         return self._retried(lambda: self._fetch("POST", path, target, progress, json=manifest))
 
     def create_stored(self) -> dict[str, Any]:
-        """Make a snapshot that stays on the server: its name, size and checksum."""
-        return dict(self._json("POST", f"{self._shard}/snapshots", params={"wait": "true"}))
+        """Make a snapshot that stays on the server: its name and checksum."""
+        answer = self._json("POST", f"{self._shard}/snapshots", params={"wait": "true"})
+        with understood():
+            return {"name": str(answer["name"]), "checksum": answer.get("checksum")}
 
     def download_stored(self, name: str, target: Path, progress: Progress | None) -> None:
         """A stored snapshot; goes on where it broke off, if the server can."""
@@ -145,11 +149,11 @@ class ServerShard:
     def _fetch(
         self, method: str, path: str, target: Path, progress: Progress | None, *, resume: bool = False, **options: Any
     ) -> bool:
-        """One attempt to write a body to a file; False for 304."""
+        """One attempt to write a body to a file; False for 304, which is an answer to a manifest only."""
         have = target.stat().st_size if resume and target.exists() else 0
         headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={have}-"} if have else {})}
         with self._client.stream(method, path, headers=headers, **options) as response:
-            if response.status_code == 304:
+            if response.status_code == 304 and method == "POST":
                 return False
             if response.status_code == 416:
                 target.unlink(missing_ok=True)
@@ -162,14 +166,18 @@ class ServerShard:
                 raise SyncError("the server sent another part of the file than was asked for", retryable=True)
             have = have if go_on else 0
             length = response.headers.get("Content-Length")
-            total = have + int(length) if length and length.isdigit() else None
+            encoded = response.headers.get("Content-Encoding", "identity") != "identity"  # by a proxy, uncalled for
+            if encoded and go_on:
+                target.unlink()
+                raise SyncError("a proxy compressed a part of the file: it starts over", retryable=True)
+            total = have + int(length) if length and length.isdigit() and not encoded else None
             with open(target, "ab" if go_on else "wb") as file:
-                for chunk in response.iter_raw():
+                for chunk in response.iter_bytes():
                     file.write(chunk)
                     have += len(chunk)
                     if progress is not None:
                         progress(have, total)
-        if not _is_complete(target):
+        if not is_complete(target):
             if resume:
                 target.unlink()
             raise SyncError(
@@ -187,14 +195,32 @@ class ServerShard:
                 failure = _network_failure(error)
                 failure.__cause__ = error
             except (ValueError, KeyError, TypeError) as error:
-                failure = SyncError(f"the answer is not that of a Qdrant server: {error!r}", retryable=False)
-                failure.__cause__ = error
+                failure = _not_understood(error)
             except SyncError as error:
                 failure = error
             if not failure.retryable or attempt == self._retry.attempts:
                 raise failure
             time.sleep(self._retry.delay(attempt, failure.retry_after))
         raise SyncError("no attempt was allowed: RetryPolicy.attempts must be at least 1", retryable=False)
+
+
+@contextmanager
+def understood() -> Iterator[None]:
+    """What goes wrong while an answer is taken apart is the server's fault.
+
+    Raises:
+        SyncError: the answer is not that of a Qdrant server.
+    """
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _not_understood(error) from error
+
+
+def _not_understood(error: Exception) -> SyncError:
+    failure = SyncError(f"the answer is not that of a Qdrant server: {error!r}", retryable=False)
+    failure.__cause__ = error
+    return failure
 
 
 def _check(response: httpx.Response) -> None:
@@ -238,18 +264,6 @@ def _network_failure(error: Exception) -> SyncError:
     httpx = _httpx()
     hopeless = isinstance(error, httpx.UnsupportedProtocol) or "CERTIFICATE" in str(error).upper()
     return SyncError(f"cannot talk to the server: {type(error).__name__}: {error}", retryable=not hopeless)
-
-
-def _is_complete(path: Path) -> bool:
-    """Whether an archive has an end mark, or at least its last entry: servers cannot report failures in a stream."""
-    with open(path, "rb") as file:
-        size = file.seek(0, 2)
-        file.seek(max(0, size - TAIL_BYTES))
-        tail = file.read()
-    if size % 512 == 0 and size >= 1024 and not any(tail[-1024:]):
-        return True
-    start = tail.rfind(b"shard_config.json\0")
-    return start >= 0 and len(tail) - start > 512
 
 
 def _httpx() -> Any:

@@ -186,6 +186,8 @@ class HnswGraph:
         codes: Codes8 | None = None,
         row_table: RowTable | None = None,
         *,
+        records: Records | None = None,
+        walk_codes: _native.WalkCodes | None = None,
         fast: bool = False,
     ) -> HnswGraph:
         """The same links over other chunks holding (at least) the same points.
@@ -195,9 +197,11 @@ class HnswGraph:
             distance: as for :meth:`build`.
             codes: as for :meth:`build`.
             row_table: as for :meth:`build`.
+            records: as for :meth:`build`.
+            walk_codes: made of the records, to walk on instead; the records decide between the best they find.
             fast: unpack the lists of level 0 at the first search (``4 m0`` bytes per point).
         """
-        space = make_space(chunks, distance, codes, row_table)
+        space = make_space(chunks, distance, codes, row_table, records, walk_codes)
         return HnswGraph(self.links_table, space, self.ef_construct, self.path, fast=fast)
 
     def save(
@@ -374,8 +378,9 @@ def make_space(
     codes: Codes8 | None,
     row_table: RowTable | None,
     records: Records | None = None,
+    walk_codes: _native.WalkCodes | None = None,
 ) -> HnswSpace:
     """The native view of vectors."""
     first, count = row_table if row_table is not None else (None, None)
     codec, record_chunks = records if records is not None else (None, None)
-    return HnswSpace(list(chunks), int(distance), first, count, codes, codec, record_chunks)
+    return HnswSpace(list(chunks), int(distance), first, count, codes, codec, record_chunks, walk_codes)

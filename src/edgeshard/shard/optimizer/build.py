@@ -21,6 +21,7 @@ from edgeshard.segment.fields import vector_directory
 from edgeshard.segment.files import schema_of
 from edgeshard.segment.payload_indexes import PayloadIndexes
 from edgeshard.segment.schema import VectorSchema
+from edgeshard.shard.optimizer.code_shelves import CodeShelves
 from edgeshard.shard.optimizer.graphs import build_graphs, open_vectors
 from edgeshard.shard.optimizer.source import Source
 from edgeshard.shard.optimizer.sparse import build_sparse_indexes
@@ -42,6 +43,7 @@ def build_segment(
     directory: Path,
     source: Source,
     config: SegmentConfig,
+    shelves: CodeShelves,
     *,
     progress: Progress,
     cancelled: Callable[[], bool],
@@ -53,6 +55,7 @@ def build_segment(
         directory: where, made if missing.
         source: the points.
         config: of the output; decides between appendable and immutable storages.
+        shelves: where codes are kept.
         progress: told how far the build is.
         cancelled: asked now and then.
         threads: how many may build graphs, None for one per core.
@@ -89,6 +92,7 @@ def build_segment(
             source=source,
             payloads=_Payloads(store, len(source)),
             schema=_index_schema(source),
+            shelves=shelves,
             progress=progress,
             cancelled=cancelled,
             threads=threads,

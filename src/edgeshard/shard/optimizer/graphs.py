@@ -10,7 +10,9 @@ import numpy as np
 
 from edgeshard._native import Codes8
 from edgeshard.filter.columns import PayloadSource
+from edgeshard.index.flat import KIND, LAYOUT, sections_of
 from edgeshard.index.hnsw import HnswConfig, HnswGraph
+from edgeshard.index.kept_codes import Shelf
 from edgeshard.index.turbo import codec
 from edgeshard.segment.config import DenseConfig, SegmentConfig
 from edgeshard.segment.fields import vector_directory
@@ -18,6 +20,7 @@ from edgeshard.segment.files import schema_of
 from edgeshard.segment.graph_field import index_directory
 from edgeshard.segment.schema import MANHATTAN, VectorSchema
 from edgeshard.shard.optimizer.blocks import payload_blocks
+from edgeshard.shard.optimizer.code_shelves import CodeShelves
 from edgeshard.shard.optimizer.reuse import old_graph
 from edgeshard.shard.optimizer.source import Source
 from edgeshard.storage import files
@@ -35,6 +38,7 @@ def build_graphs(
     source: Source,
     payloads: PayloadSource,
     schema: dict[str, Any],
+    shelves: CodeShelves,
     progress: Callable[[str, float], None],
     cancelled: Callable[[], bool],
     threads: int | None,
@@ -47,6 +51,7 @@ def build_graphs(
         source: its points, and the segments they come from, whose graphs may be taken over.
         payloads: of the points, for links along indexed payload values.
         schema: payload indexes by field path.
+        shelves: where the codes that graphs are built on are kept.
         progress: told the share of points linked.
         cancelled: asked now and then.
         threads: how many may build, None for one per core.
@@ -70,6 +75,7 @@ def build_graphs(
             lambda done, total, name=name: progress(f"graph {name}".rstrip(), done / max(total, 1)),  # type: ignore[misc]
             cancelled,
             threads,
+            shelves.of(name),
         )
 
 
@@ -84,6 +90,7 @@ def _build(
     progress: Callable[[int, int], None],
     cancelled: Callable[[], bool],
     threads: int | None,
+    shelf: Shelf | None,
 ) -> None:
     options = dense.index["options"]
     storage = open_vectors(vector_directory(directory, name), spec)
@@ -126,6 +133,12 @@ def _build(
         indexed_vector_count=live,
     )
     files.replace_file(target / "hnsw_config.json", written.to_json())
+    if shelf is not None and dense.quantization is not None:
+        from edgeshard.segment.coded_fields import keep_walk_codes
+
+        keep_walk_codes(vector_directory(directory, name), spec, shelf)
+    elif shelf is not None and codes is not None:
+        shelf.put(KIND, LAYOUT, chunks, sections_of(codes))
     storage.close()
 
 

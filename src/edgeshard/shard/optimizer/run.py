@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgeshard.index import kept_codes
 from edgeshard.models.config import EdgeConfig, EdgeOptimizersConfig
 from edgeshard.segment.config import write_version
 from edgeshard.segment.files import open_segment
 from edgeshard.segment.segment import Segment
 from edgeshard.shard.layout import is_indexable, is_mismatched, optimised_segment_config, vector_bytes
 from edgeshard.shard.optimizer.build import Progress, build_segment, write_out
+from edgeshard.shard.optimizer.code_shelves import CodeShelves
 from edgeshard.shard.optimizer.plan import Candidate, Task, Thresholds, plan, thresholds
 from edgeshard.shard.optimizer.source import Source
 from edgeshard.shard.rwlock import ReadWriteLock
@@ -139,19 +141,24 @@ def run_task(
             source = Source(inputs)
         config = optimised_segment_config(store.config, inputs, len(source))
         config.initial_version = config.version = max(segment.version for segment in inputs)
-        build_segment(directory, source, config, progress=progress, cancelled=cancelled, threads=threads)
+        shelf = CodeShelves(store.path, directory.name, store.config)
+        build_segment(directory, source, config, shelf, progress=progress, cancelled=cancelled, threads=threads)
         with lock.writing():
             store.flush(checkpoint=True)
             with generation.changing(store.path):
+                kept_codes.adopt(store.path, directory.name, target.name)
                 _swap(store, inputs, source, directory, target)
                 graves = [bury_segment(segment.path) for segment in inputs]
     except BaseException:
         with lock.writing():
             _settle(store, frozen, target)
         files.disk.remove_tree(directory)
+        kept_codes.clean_up(store.path, [segment.name for segment in store.segments])
         raise
     for grave in graves:
         files.disk.remove_tree(grave)
+    for segment in inputs:
+        kept_codes.remove(store.path, segment.name)
     return target.name
 
 

@@ -27,6 +27,8 @@ import msgspec
 from edgeshard.errors import ClosedError, StorageError, ValidationError
 from edgeshard.segment.segment import Segment
 from edgeshard.shard.rwlock import ReadWriteLock
+from edgeshard.shard.snapshot.digest import BackgroundDigest, Stretch
+from edgeshard.shard.snapshot.direct import DirectWriter
 from edgeshard.shard.snapshot.layout import CLOCKS, LAST_ENTRY, MARKERS, SEGMENT_MANIFEST, SEGMENTS, WAL
 from edgeshard.shard.snapshot.manifest import (
     Manifest,
@@ -36,7 +38,6 @@ from edgeshard.shard.snapshot.manifest import (
     shard_manifest,
 )
 from edgeshard.shard.snapshot.tar_writer import Content, TarWriter, data_stretches
-from edgeshard.shard.snapshot.unpack import digest_of
 from edgeshard.shard.store import Store
 from edgeshard.storage import files
 
@@ -101,24 +102,17 @@ def create_snapshot(
         raise ValidationError(f'format must be "streamable" or "regular", not {format!r}')
     base = None if base_manifest is None else check_manifest(base_manifest)
     try:
-        with _draft(path) as fd, ExitStack() as opened:
+        with _draft(path) as (fd, draft), ExitStack() as opened:
             packing = _Packing(fd, opened, base)
             with _standing_still(store, lock):
                 packing.shard(store, format)
-            syncing = _Follower(lambda start, stop: files.disk.sync(fd))
-            try:
-                packing.copy_rest(syncing.reached)
-                syncing.reached(os.fstat(fd).st_size)
-            finally:
-                syncing.reached(None)
-                syncing.wait()
-            digest = _Digest(fd)
-            size = os.fstat(fd).st_size
+            packing.copy_rest(draft)
+            digest = BackgroundDigest(packing.stretches())
     except OSError as error:
         if isinstance(error, StorageError):
             raise
         raise StorageError(error.errno, f"cannot write snapshot {path}: {error.strerror}") from error
-    return SnapshotInfo(path, size, digest, packing.manifest, packing.file_count, base is not None)
+    return SnapshotInfo(path, packing.size_bytes, digest, packing.manifest, packing.file_count, base is not None)
 
 
 @contextmanager
@@ -140,8 +134,12 @@ def _standing_still(store: Store, lock: ReadWriteLock) -> Iterator[None]:
 
 
 @contextmanager
-def _draft(path: Path) -> Iterator[int]:
-    """A file that gets its name when the block ends without an error; drafts of killed processes are removed."""
+def _draft(path: Path) -> Iterator[tuple[int, Path]]:
+    """A file that gets its name when the block ends without an error; drafts of killed processes are removed.
+
+    Yields:
+        Its descriptor, and what it is called so far.
+    """
     prefix = f".{path.name}.part-"
     for stale in path.parent.glob(f"{prefix}*"):
         _remove_unlocked(stale)
@@ -149,7 +147,7 @@ def _draft(path: Path) -> Iterator[int]:
     fd = files.disk.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield fd
+        yield fd, draft
         if path.is_dir():
             raise StorageError(errno.EISDIR, f"cannot write snapshot {path}: it is a directory")
         files.disk.rename(draft, path)
@@ -211,37 +209,6 @@ class _Follower:
                 done = position
 
 
-class _Digest:
-    """The SHA-256 of a file, computed in the background; the file may be renamed or removed meanwhile.
-
-    Args:
-        fd: the file, complete; a duplicate is kept open until the digest is known.
-    """
-
-    __slots__ = ("_fd", "_result", "_thread")
-
-    def __init__(self, fd: int) -> None:
-        self._fd = os.dup(fd)
-        self._result: str | OSError | None = None
-        self._thread = Thread(target=self._run, name="edgeshard-snapshot-digest", daemon=True)
-        self._thread.start()
-
-    def __call__(self) -> str:
-        """The digest in hex."""
-        self._thread.join()
-        if not isinstance(self._result, str):
-            raise StorageError(f"cannot compute the digest of the snapshot: {self._result}")
-        return self._result
-
-    def _run(self) -> None:
-        try:
-            self._result = digest_of(self._fd)
-        except OSError as error:
-            self._result = error
-        finally:
-            os.close(self._fd)
-
-
 class _Packing:
     """One archive in the making.
 
@@ -249,11 +216,16 @@ class _Packing:
         fd: the file.
         opened: closes descriptors when the archive is done.
         base: manifest of what the receiver has; None for a full archive.
+
+    Attributes:
+        manifest: of the shard.
+        file_count: data files in the archive.
     """
 
-    __slots__ = ("_base", "_opened", "_rest", "_writer", "file_count", "manifest")
+    __slots__ = ("_base", "_fd", "_opened", "_rest", "_writer", "file_count", "manifest")
 
     def __init__(self, fd: int, opened: ExitStack, base: Manifest | None) -> None:
+        self._fd = fd
         self._writer = TarWriter(fd)
         self._opened = opened
         self._base = base
@@ -275,10 +247,38 @@ class _Packing:
         self._put(LAST_ENTRY, SHARD_CONFIG)
         self._writer.end()
 
-    def copy_rest(self, reached: Callable[[int], None]) -> None:
-        """Copy the files that never change, in the order of the archive; says how far everything is written."""
+    @property
+    def size_bytes(self) -> int:
+        """Of the archive, once it is laid out."""
+        return self._writer.position
+
+    def stretches(self) -> Iterator[Stretch]:
+        """Where the bytes of the archive are in the page cache: in it, and in the files :meth:`copy_rest` copies."""
+        position = 0
         for place, content, fd in self._rest:
-            self._writer.fill_from(place, content, fd, reached)
+            yield self._fd, position, place - position
+            for offset, length in content.stretches if content.stretches is not None else [(0, content.size)]:
+                yield fd, offset, length
+            position = place + content.stored_bytes
+        yield self._fd, position, self.size_bytes - position
+
+    def copy_rest(self, draft: Path) -> None:
+        """Copy the files that never change, in the order of the archive, and make the archive durable.
+
+        Args:
+            draft: what the archive is called.
+        """
+        direct = DirectWriter(draft, self.size_bytes)
+        syncing = _Follower(lambda start, stop: files.disk.sync(self._fd))
+        try:
+            for place, content, fd in self._rest:
+                syncing.reached(place)
+                self._writer.fill_from(place, content, fd, direct=direct, reached=syncing.reached)
+            syncing.reached(self.size_bytes)
+        finally:
+            direct.close()
+            syncing.reached(None)
+            syncing.wait()
 
     def _segment(self, segment: Segment, format: str) -> None:
         manifest = self.manifest[segment.name]

@@ -17,6 +17,8 @@ from edgeshard.storage import files
 CHUNK_BYTES = 1 << 20
 STRETCH_BYTES = 8 << 20
 """Large files are written by several threads, this much by each at a time."""
+EARLY_BYTES = 256 << 10
+"""What is written in one go and not less is sent to the disk at once, if all is to be durable in the end."""
 HOLE_BYTES = 64 << 10
 """Zeros of this length (and alignment) are not written: servers allocate pages of 32 MiB in advance."""
 _ZEROS = bytes(HOLE_BYTES)
@@ -30,7 +32,7 @@ def extract(archive: Archive, target: Path, *, syncing: bool = False) -> None:
     Args:
         archive: the content.
         target: the directory.
-        syncing: send what is written to the disk at once, while the next is copied, so that little is left to sync.
+        syncing: let the disk begin with what is written while the next is copied, so that little is left to sync.
 
     Raises:
         SnapshotError, StorageError: it cannot be written.
@@ -108,9 +110,9 @@ def _write_stretch(task: tuple[View, Path, int, int], *, syncing: bool) -> None:
                 if not count:
                     raise SnapshotError("the archive became shorter while it was read")
                 _write_data(fd, buffer, count, offset)
+                if syncing and count >= EARLY_BYTES:
+                    files.disk.start_writing(fd, offset, count)
                 offset, place, length = offset + count, place + count, length - count
-        if syncing:
-            files.disk.sync(fd)
     finally:
         os.close(fd)
 

@@ -19,9 +19,19 @@ class SnapshotLimits:
         sparse_pieces: stretches of data in all sparse entries together.
         require_end: refuse an archive that has neither an end mark nor the entry ``shard_config.json``, with which
             every archive of a server closes: it was cut off between two entries.
+        require_segments: refuse to unpack an archive with a segment that lacks files or cannot be opened. Without this
+            such a shard can be unpacked to be repaired; applying it to another is refused all the same.
     """
 
-    __slots__ = ("depth", "entries", "free_space_ratio", "require_end", "sparse_pieces", "total_bytes")
+    __slots__ = (
+        "depth",
+        "entries",
+        "free_space_ratio",
+        "require_end",
+        "require_segments",
+        "sparse_pieces",
+        "total_bytes",
+    )
 
     def __init__(
         self,
@@ -32,6 +42,7 @@ class SnapshotLimits:
         depth: int = 16,
         sparse_pieces: int = 200_000,
         require_end: bool = True,
+        require_segments: bool = True,
     ) -> None:
         self.entries = entries
         self.total_bytes = total_bytes
@@ -39,6 +50,7 @@ class SnapshotLimits:
         self.depth = depth
         self.sparse_pieces = sparse_pieces
         self.require_end = require_end
+        self.require_segments = require_segments
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in sorted(self.__slots__))

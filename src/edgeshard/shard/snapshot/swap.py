@@ -54,6 +54,8 @@ def commit(root: Path, stage: Path, names: Sequence[str]) -> None:
     one and :func:`undo` brings it back.
     """
     had = [name for name in names if os.path.lexists(root / name)]
+    files.disk.sync_directory(stage)  # a record that survives a power loss must find what it names
+    files.disk.sync_directory(root)
     _write_record(root, stage, names, had, undo=False)
     _forward(root, stage, names, had)
 

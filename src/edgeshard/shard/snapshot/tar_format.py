@@ -20,6 +20,7 @@ GNU_MAGIC = b"ustar  \x00"
 SPARSE_START, SPARSE_COUNT, SPARSE_MORE, SPARSE_SIZE = 386, 4, 482, 483
 MORE_COUNT, MORE_MORE = 21, 504
 LONG_NAME = "././@LongLink"
+_ASCII = bytes(range(128))
 
 KINDS = {
     b"1": "Link",
@@ -69,4 +70,4 @@ def checksums(block: bytes) -> tuple[int, int]:
     """The sum of a header's bytes with its checksum field blank: unsigned, and signed as some old programs have it."""
     rest = block[:148] + b"        " + block[156:]
     unsigned = sum(rest)
-    return unsigned, unsigned - 256 * sum(byte > 127 for byte in rest)
+    return unsigned, unsigned - 256 * len(rest.translate(None, _ASCII))

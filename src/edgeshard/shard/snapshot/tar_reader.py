@@ -181,6 +181,7 @@ class TarReader:
         more = block[SPARSE_MORE]
         while more:
             extension = self._block()
+            self._budget.take_pieces(name, 1)  # the block itself, which may announce another and hold none
             pieces += self._sparse_fields(name, extension, MORE_COUNT)
             more = extension[MORE_MORE]
         return self._spread(name, self._data(size), pieces, real_size)

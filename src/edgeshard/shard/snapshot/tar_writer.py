@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 
 from edgeshard.errors import SnapshotError
+from edgeshard.shard.snapshot.direct import ALIGNMENT, DirectWriter
 from edgeshard.shard.snapshot.tar_format import (
     BLOCK,
     GNU_MAGIC,
@@ -118,26 +119,47 @@ class TarWriter:
         files.disk.pwrite(self._fd, data, place)
 
     def fill_from(
-        self, place: int, content: Content, fd: int, reached: Callable[[int], None] = lambda position: None
+        self,
+        place: int,
+        content: Content,
+        fd: int,
+        *,
+        direct: DirectWriter | None = None,
+        reached: Callable[[int], None] = lambda position: None,
     ) -> None:
-        """Copy the data of an entry from a file; ``reached`` hears now and then up to where.
+        """Copy the data of an entry from a file.
+
+        Args:
+            place: where it goes.
+            content: the entry.
+            fd: the file.
+            direct: the same archive, for what can go past the page cache.
+            reached: hears now and then up to where everything is written.
 
         Raises:
             SnapshotError: the file became shorter.
         """
-        told = place
-        buffer = bytearray(min(COPY_BYTES, max(content.stored_bytes, 1)))
         for offset, length in content.stretches if content.stretches is not None else [(0, content.size)]:
-            while length:
-                window = memoryview(buffer)[: min(length, len(buffer))]
-                count = os.preadv(fd, [window], offset)
-                if not count:
-                    raise SnapshotError(f"{content.name} became shorter while it was packed")
-                files.disk.pwrite(self._fd, window[:count], place)
-                place, offset, length = place + count, offset + count, length - count
-                if place >= told + REPORT_BYTES:
-                    told = place
-                    reached(place)
+            if direct is not None:
+                head = min(-place % ALIGNMENT, length)
+                done = head + direct.copy(fd, offset + head, place + head, length - head)
+                self._copy(fd, offset, place, head, reached)
+                place, offset, length = place + done, offset + done, length - done
+            self._copy(fd, offset, place, length, reached)
+            place += length
+
+    def _copy(self, fd: int, offset: int, place: int, length: int, reached: Callable[[int], None]) -> None:
+        told = place
+        buffer = memoryview(bytearray(min(COPY_BYTES, length)))
+        while length:
+            count = os.preadv(fd, [buffer[: min(length, len(buffer))]], offset)
+            if not count:
+                raise SnapshotError("a file became shorter while it was packed")
+            files.disk.pwrite(self._fd, buffer[:count], place)
+            place, offset, length = place + count, offset + count, length - count
+            if place >= told + REPORT_BYTES:
+                told = place
+                reached(place)
 
     def end(self) -> None:
         """Write the end mark."""

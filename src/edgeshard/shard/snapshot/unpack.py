@@ -9,23 +9,24 @@ killed process left behind is recognised by its free lock and removed by the nex
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import secrets
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from edgeshard.errors import SnapshotError, StorageError
 from edgeshard.shard.snapshot import settle
+from edgeshard.shard.snapshot.complete import check_segment
+from edgeshard.shard.snapshot.digest import digest_of
 from edgeshard.shard.snapshot.extract import extract, sync_all
 from edgeshard.shard.snapshot.layout import SEGMENTS, Archive, open_archive
-from edgeshard.shard.snapshot.limits import SnapshotLimits
+from edgeshard.shard.snapshot.limits import SnapshotLimits, refusal
+from edgeshard.shard.snapshot.merge import manifests_of
 from edgeshard.shard.snapshot.state import FILE as STATE_FILE
 from edgeshard.shard.snapshot.state import state_of
 from edgeshard.storage import files
-
-CHUNK_BYTES = 1 << 20
 
 
 def unpack_snapshot(
@@ -57,10 +58,11 @@ def unpack_snapshot(
             target = target.resolve()
         made = _make_parents(target)
         try:
+            filling = _Filling(archive, mirror, checked=(limits or SnapshotLimits()).require_segments)
             if target.exists():
-                _unpack_into(archive, target, mirror)
+                _unpack_into(filling, target)
             else:
-                _unpack_beside(archive, target, mirror, durable or not settle.can_settle_later(target.parent))
+                _unpack_beside(filling, target, durable or not settle.can_settle_later(target.parent))
         except BaseException:
             for directory in reversed(made):
                 directory.rmdir()
@@ -90,31 +92,67 @@ def check_digest(fd: int, path: str | os.PathLike[str], checksum: str) -> None:
         raise SnapshotError(f"{os.fspath(path)} has the SHA-256 {found}, not {checksum}: fetch it again")
 
 
-def digest_of(fd: int) -> str:
-    """The SHA-256 of a file in hex."""
-    digest = hashlib.sha256()
-    buffer = memoryview(bytearray(CHUNK_BYTES))
-    position = 0
-    while count := os.preadv(fd, [buffer], position):
-        digest.update(buffer[:count])
-        position += count
-    return digest.hexdigest()
+class _Filling:
+    """The content of an archive on its way into a directory.
+
+    Args:
+        archive: the content.
+        mirror: note the state of the shard.
+        checked: refuse segments that are not complete.
+
+    Raises:
+        SnapshotError: a manifest in the archive is none, or names a file that the archive leaves out.
+    """
+
+    __slots__ = ("_checked", "_mirror", "archive")
+
+    def __init__(self, archive: Archive, mirror: bool, *, checked: bool) -> None:
+        self.archive = archive
+        self._mirror = mirror
+        self._checked = checked
+        for segment, manifest in manifests_of(archive).items() if checked else ():
+            for name in manifest["file_versions"].keys() - archive.files_of(segment).keys():
+                raise refusal(
+                    f"{SEGMENTS}/{segment}/{name}",
+                    "in the manifest but not in the archive, which is partial: update_from_snapshot() applies it to a "
+                    "shard that has the rest",
+                )
+
+    def fill(self, draft: Path, *, durable: bool) -> None:
+        """Write everything below a directory and check it.
+
+        Raises:
+            SnapshotError: a segment is not complete or cannot be opened.
+            StorageError: the disk refused.
+        """
+        extract(self.archive, draft, syncing=durable)
+        if self._mirror:
+            state = state_of(self.archive, draft / SEGMENTS)
+            fd = files.disk.open(draft / STATE_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            try:
+                files.disk.pwrite(fd, state.to_json(), 0)
+            finally:
+                os.close(fd)
+        with ThreadPoolExecutor(1) as pool:
+            syncing = pool.submit(sync_all, draft) if durable else None
+            for segment in self.archive.segments if self._checked else ():
+                check_segment(draft / SEGMENTS / segment)
+            if syncing is not None:
+                syncing.result()
 
 
 # --- where to ------------------------------------------------------------------------------------------
 
 
-def _unpack_beside(archive: Archive, target: Path, mirror: bool, durable: bool) -> None:
+def _unpack_beside(filling: _Filling, target: Path, durable: bool) -> None:
     """Into a new directory, which becomes durable now or later."""
     prefix = f".{target.name}.unpack-"
     _remove_stale(target.parent, prefix)
-    archive.check_space(target.parent)
+    filling.archive.check_space(target.parent)
     with _locked_directory(target.parent, prefix) as draft:
         if not durable:
             settle.mark(draft)
-        _fill(archive, draft, mirror, durable)
-        if durable:
-            sync_all(draft)
+        filling.fill(draft, durable=durable)
         files.disk.rename(draft, target)
         if durable:
             files.disk.sync_directory(target.parent)
@@ -122,27 +160,15 @@ def _unpack_beside(archive: Archive, target: Path, mirror: bool, durable: bool) 
             settle.settle_later(target.absolute())
 
 
-def _fill(archive: Archive, draft: Path, mirror: bool, durable: bool) -> None:
-    extract(archive, draft, syncing=durable)
-    if mirror:
-        state = state_of(archive, draft / SEGMENTS)
-        fd = files.disk.open(draft / STATE_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-        try:
-            files.disk.pwrite(fd, state.to_json(), 0)
-        finally:
-            os.close(fd)
-
-
-def _unpack_into(archive: Archive, target: Path, mirror: bool) -> None:
+def _unpack_into(filling: _Filling, target: Path) -> None:
     """Into a directory that exists: top-level entries, and those of ``segments`` and ``wal``, must be new."""
     if not target.is_dir():
         raise StorageError(f"cannot unpack into {target}: it is not a directory")
     prefix = ".unpack-"
     _remove_stale(target, prefix)
-    archive.check_space(target)
+    filling.archive.check_space(target)
     with _locked_directory(target, prefix) as draft:
-        _fill(archive, draft, mirror, True)
-        sync_all(draft)
+        filling.fill(draft, durable=True)
         moves = list(_moves(draft, target))
         for _, there in moves:
             if there.exists() or there.is_symlink():

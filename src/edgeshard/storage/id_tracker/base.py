@@ -68,6 +68,11 @@ class IdTracker(ABC):
     def ids_of(self, offsets: Offsets) -> list[PointId]:
         """The ids at several offsets; raises like :meth:`id_at`."""
 
+    def numbers_of(self, offsets: Offsets) -> npt.NDArray[np.uint64] | None:
+        """:meth:`ids_of` as an array, None if one of them is a UUID."""
+        ids = self.ids_of(offsets)
+        return np.array(ids, np.uint64) if all(type(point_id) is int for point_id in ids) else None
+
     @abstractmethod
     def ids_arrays(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], Mask]:
         """``(lo, hi, is_uuid)``, each ``(total,)``: a number is ``lo``, a UUID is ``hi << 64 | lo``."""

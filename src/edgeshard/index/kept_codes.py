@@ -1,0 +1,248 @@
+"""Codes that searches derive from vectors, kept in files so that the next load need not derive them again.
+
+They lie in ``edgeshard.codes/<segment>/<vector storage>.<kind>`` in the shard's root, which other engines and snapshots
+pass over. Such a file is never the truth: it counts only if its checksums are right and it was made of the rows that
+are there now, and is otherwise left aside and written again. So nothing here is synced, and a file that a crash cut
+short, or that belongs to a segment that has been replaced, does no harm. Files are mapped read-only: the system may
+take their pages back at any time.
+
+Format, little endian: ``EDGECODE``, u32 version, u32 size of the header, u32 CRC-32C of the header; the header as
+MessagePack (:class:`_Header`); sections, each at a multiple of 4096 bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from edgeshard import _native
+from edgeshard.errors import CorruptedError, StorageError
+from edgeshard.models.options import options
+from edgeshard.storage import files
+from edgeshard.storage.overlay import PrivateFile
+
+NAME = "edgeshard.codes"
+MAGIC, VERSION = b"EDGECODE", 1
+PAGE_BYTES = 4096
+SAMPLED_ROWS = 64
+"""So many rows, evenly spread, tell whether codes are of the rows that are there."""
+Bytes = npt.NDArray[np.uint8]
+Chunks = Sequence[npt.NDArray[Any]]
+_HEAD = struct.Struct("<8sIII")
+
+
+class Source(msgspec.Struct, frozen=True, array_like=True):
+    """What codes were made of."""
+
+    rows: int
+    row_bytes: int
+    sample: int
+    """CRC-32C of some rows."""
+
+
+class _Section(msgspec.Struct, frozen=True, array_like=True):
+    name: str
+    offset: int
+    size: int
+    crc: int
+
+
+class _Header(msgspec.Struct, frozen=True):
+    kind: str
+    layout: int
+    source: Source
+    sections: list[_Section]
+
+
+class Shelf:
+    """Where the codes of one vector name in one segment are kept.
+
+    Args:
+        directory: ``edgeshard.codes/<segment>``, made when something is kept.
+        name: of the vector storage's directory.
+        writable: whether codes may be added.
+    """
+
+    __slots__ = ("_found", "directory", "name", "writable")
+
+    def __init__(self, directory: Path, name: str, *, writable: bool) -> None:
+        self.directory = directory
+        self.name = name
+        self.writable = writable
+        self._found: dict[str, bool] = {}
+
+    def holds(self, kind: str) -> bool:
+        """Whether there is a file of that kind, sound or not; asked of the disk once."""
+        found = self._found.get(kind)
+        if found is None:
+            found = self._found[kind] = options.keep_codes and self._path(kind).exists()
+        return found
+
+    def take(self, kind: str, layout: int, chunks: Chunks) -> dict[str, Bytes] | None:
+        """The sections of kept codes, mapped; None if there are none, or none that can be used.
+
+        Args:
+            kind: of codes.
+            layout: version of what the sections hold.
+            chunks: the rows they must have been made of.
+        """
+        if not self.holds(kind):
+            return None
+        try:
+            header, sections = read(self._path(kind))
+        except (CorruptedError, StorageError):  # whoever asks makes them anew
+            self._found[kind] = False
+            return None
+        if (header.kind, header.layout, header.source) != (kind, layout, source_of(chunks)):
+            self._found[kind] = False
+            return None
+        return sections
+
+    def put(self, kind: str, layout: int, chunks: Chunks, sections: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Keep codes; a disk that refuses is told once and not asked again.
+
+        Args:
+            kind: of codes.
+            layout: version of what the sections hold.
+            chunks: the rows they are of.
+            sections: their arrays.
+        """
+        if not self.writable or not options.keep_codes:
+            return
+        try:
+            write(self._path(kind), kind, layout, source_of(chunks), sections)
+        except OSError as error:
+            self.writable = False
+            warnings.warn(f"codes are not kept in {self.directory}: {error}", RuntimeWarning, stacklevel=3)
+            return
+        self._found[kind] = True
+
+    def _path(self, kind: str) -> Path:
+        return self.directory / f"{self.name}.{kind}"
+
+
+def source_of(chunks: Chunks) -> Source:
+    """What tells these rows from others.
+
+    Args:
+        chunks: ``(rows, elements)`` each, consecutive.
+    """
+    rows = sum(map(len, chunks))
+    crc, start = 0, 0
+    wanted = np.unique(np.linspace(0, max(rows - 1, 0), min(SAMPLED_ROWS, rows)).astype(np.int64))
+    for chunk in chunks:
+        here = wanted[(wanted >= start) & (wanted < start + len(chunk))] - start
+        if len(here):
+            crc = _native.crc32c(np.ascontiguousarray(chunk[here]).view(np.uint8).reshape(-1), crc)
+        start += len(chunk)
+    row_bytes = chunks[0].shape[1] * chunks[0].dtype.itemsize if chunks else 0
+    return Source(rows, row_bytes, crc)
+
+
+def write(path: Path, kind: str, layout: int, source: Source, sections: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write a file of codes under a temporary name and rename it into place.
+
+    Raises:
+        OSError: the disk refused; there is no file, or the one there was.
+    """
+    flat = {name: array.reshape(-1).view(np.uint8) for name, array in sections.items()}
+    sums = {name: _native.crc32c(array) for name, array in flat.items()}
+
+    def header(start: int) -> bytes:
+        listed = []
+        for name, array in flat.items():
+            listed.append(_Section(name, start, array.nbytes, sums[name]))
+            start += -(-array.nbytes // PAGE_BYTES) * PAGE_BYTES
+        return msgspec.msgpack.encode(_Header(kind, layout, source, listed))
+
+    room = -(-(_HEAD.size + len(header(1 << 40)) + 8 * len(flat)) // PAGE_BYTES) * PAGE_BYTES
+    body = header(room)
+    head = _HEAD.pack(MAGIC, VERSION, len(body), _native.crc32c(body)) + body
+    draft = path.with_name(f"{files.TEMPORARY_PREFIX}{files.random_suffix()}")
+    files.disk.mkdir(path.parent)
+    try:
+        fd = files.disk.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        try:
+            files.disk.pwrite(fd, head, 0)
+            at = room
+            for array in flat.values():
+                files.disk.pwrite(fd, array.data, at)
+                at += -(-array.nbytes // PAGE_BYTES) * PAGE_BYTES
+        finally:
+            os.close(fd)
+        files.disk.rename(draft, path)
+    except BaseException:
+        files.disk.unlink(draft)
+        raise
+
+
+def read(path: Path) -> tuple[_Header, dict[str, Bytes]]:
+    """A file of codes, mapped, every checksum compared.
+
+    Raises:
+        CorruptedError: it is damaged, or of a version that is not ours.
+        StorageError: it cannot be read.
+    """
+    data = PrivateFile(path, read_only=True).array
+    if len(data) < _HEAD.size:
+        raise CorruptedError(path, f"{len(data)} bytes are no file of codes", len(data))
+    magic, version, size, crc = _HEAD.unpack(data[: _HEAD.size].tobytes())
+    if magic != MAGIC or version != VERSION:
+        raise CorruptedError(path, "not a file of codes of this version", 0)
+    body = data[_HEAD.size : _HEAD.size + size].tobytes()
+    if len(body) != size or _native.crc32c(body) != crc:
+        raise CorruptedError(path, "the checksum of its header is wrong", _HEAD.size)
+    try:
+        header = msgspec.msgpack.decode(body, type=_Header)
+    except ValueError as error:
+        raise CorruptedError(path, f"its header cannot be read: {error}", _HEAD.size) from error
+    sections = {}
+    for section in header.sections:
+        array = data[section.offset : section.offset + section.size]
+        if section.offset % PAGE_BYTES or len(array) != section.size or _native.crc32c(array) != section.crc:
+            raise CorruptedError(path, f"the checksum of {section.name!r} is wrong", section.offset)
+        sections[section.name] = array
+    return header, sections
+
+
+def remove(root: Path, segment: str) -> None:
+    """Forget the codes of a segment that is gone."""
+    files.disk.remove_tree(root / NAME / segment)
+
+
+def adopt(root: Path, builder: str, segment: str) -> None:
+    """Give the codes kept for a segment that was being built the name it has now."""
+    if (root / NAME / builder).is_dir():
+        files.disk.rename(root / NAME / builder, root / NAME / segment)
+
+
+def clean_up(root: Path, segments: Iterable[str]) -> None:
+    """Remove codes of segments that are not there, and drafts."""
+    if not (root / NAME).is_dir():
+        return
+    known = set(segments)
+    for entry in os.scandir(root / NAME):
+        if entry.name not in known:
+            files.disk.remove_tree(entry.path) if entry.is_dir() else files.disk.unlink(entry.path)
+            continue
+        for draft in Path(entry.path).glob(f"{files.TEMPORARY_PREFIX}*"):
+            files.disk.unlink(draft)
+
+
+def damaged(root: Path) -> Iterator[tuple[Path, str]]:
+    """Files of codes that cannot be used, and why."""
+    for path in sorted((root / NAME).glob("*/*")):
+        if path.name.startswith(files.TEMPORARY_PREFIX):
+            continue
+        try:
+            read(path)
+        except (CorruptedError, StorageError) as error:
+            yield path, str(error)

@@ -1,0 +1,82 @@
+"""Checksums taken along while files are written are those of the files."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import edgeshard
+from edgeshard import Distance, EdgeConfig, EdgeShard, EdgeVectorParams, UpdateOperation
+from edgeshard.storage import checksums
+from edgeshard.storage.checkpoint import write_ranges
+from edgeshard.storage.running_sums import RunningSums
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_sum_is_that_of_the_file(seed: int, tmp_path: Path) -> None:
+    rng = random.Random(seed)
+    path, sums, end = tmp_path / "file", RunningSums(), 0
+    with open(path, "wb") as file:
+        file.write(rng.randbytes(rng.choice([0, 0, 10, 70_000])))
+        end = file.tell()
+        file.truncate(1 << 20)
+    for _ in range(rng.randint(1, 6)):
+        ranges = []
+        for _ in range(rng.randint(1, 4)):
+            data = rng.randbytes(rng.choice([1, 100, 30_000, 300_000])) + bytes(rng.choice([0, 0, 50, 5000]))
+            at = end + rng.choice([0, 0, 0, 9000]) if rng.random() < 0.95 else rng.randrange(end + 1)
+            ranges.append((path, at, np.frombuffer(data, np.uint8)))
+            end = max(end, at + len(data))
+        rng.shuffle(ranges)
+        write_ranges(ranges, sums)
+        if rng.random() < 0.2:
+            os.truncate(path, os.path.getsize(path) + 4096)
+        if rng.random() < 0.1:  # made anew under its old name
+            content = path.read_bytes()
+            path.unlink()
+            path.write_bytes(content[: rng.randrange(len(content))])
+            end = path.stat().st_size
+        found = sums.entry(path)
+        assert found is None or found == checksums.digest(path)[1:]
+
+
+def test_what_is_appended_is_not_read_again(tmp_path: Path) -> None:
+    path, sums = tmp_path / "file", RunningSums()
+    rows = np.random.default_rng(0).integers(0, 255, 900_000, np.uint8)
+    write_ranges([(path, 0, rows[:500_000])], sums)
+    write_ranges([(path, 500_000, rows[500_000:])], sums)
+    assert sums.entry(path) == checksums.digest(path)[1:]
+    write_ranges([(path, 7, rows[:1])], sums)
+    assert sums.entry(path) is None
+
+
+def test_a_shard_is_closed_without_reading_its_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    digest = checksums.digest
+    monkeypatch.setattr(checksums, "digest", lambda path: read.append(str(path)) or digest(path))
+    path = tmp_path / "shard"
+    params = EdgeVectorParams(size=64, distance=Distance.Dot)
+    config = EdgeConfig(vectors={"a": params, "b": params})
+    rows = np.random.default_rng(1).random((3000, 64), np.float32)
+    with EdgeShard.create(path, config) as shard:
+        for part in range(3):
+            ids = np.arange(part * 1000, part * 1000 + 1000, dtype=np.uint64)
+            vectors = {"a": rows[part * 1000 : part * 1000 + 1000]}
+            shard.update(UpdateOperation.upsert_batch(ids, vectors, [{"text": "x" * 50}] * 1000))
+            shard.flush()
+    assert read
+    assert not [name for name in read if "chunk" in name or "page_0" in name]
+    assert EdgeShard.check(path) == []
+    with EdgeShard.load(path, verify="full") as shard:
+        shard.update(UpdateOperation.upsert_points([edgeshard.Point(5, {"a": [1.0] * 64}, {})]))
+        shard.flush()
+        shard.update(UpdateOperation.delete_vector_name("a"))
+        shard.update(UpdateOperation.create_dense_vector("a", 64, Distance.Dot))
+        vectors = [edgeshard.PointVectors(i, {"a": row}) for i, row in enumerate(rows[::-1])]
+        shard.update(UpdateOperation.update_vectors(vectors))
+    with EdgeShard.load(path, verify="full") as shard:
+        assert shard.verify() == []
