@@ -273,7 +273,7 @@ class Asker:
             "limit": limit,
             "query": query,
             "prefetches": prefetches or None,
-            # Wrapped: Qdrant concatenates the `should` of a stage with those of the stages around it.
+            # Wrapped, so that the judge can ask for all filters around a stage at once: lists of `should` are joined.
             "filter": self.maybe(0.4, lambda: Call("Filter", must=[any_filter(rng)])),
             "score_threshold": self.maybe(0.15, lambda: round(rng.uniform(-1, 3), 2)),
             "params": self.params(query),

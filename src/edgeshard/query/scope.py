@@ -12,7 +12,7 @@ from edgeshard import _native
 from edgeshard.errors import VectorNameNotFoundError
 from edgeshard.filter.evaluate import evaluate_offsets
 from edgeshard.filter.selections import Selection
-from edgeshard.models.filters import Filter
+from edgeshard.models.filters import Filter, MinShould
 from edgeshard.query.hits import Keys, by_segment
 from edgeshard.segment.batch import Mask, Offsets
 from edgeshard.segment.schema import Schema, VectorSchema
@@ -21,6 +21,26 @@ from edgeshard.segment.sparse_field import SparseField, SparseQuery
 
 Filters = tuple[Filter, ...]
 """Filters that all apply; a prefetch adds its own to those around it."""
+
+
+def joined(around: Filters, own: Filter) -> Filters:
+    """The filters around a stage with its own.
+
+    As in Qdrant their ``should`` lists become one, of which a point needs to match one condition, and so do their
+    ``min_should`` lists, of which it needs to match the larger number.
+    """
+    filters = (*around, own)
+    if sum(bool(one._should) for one in filters) < 2 and sum(one.min_should is not None for one in filters) < 2:
+        return filters
+    several = [one.min_should for one in filters if one.min_should is not None]
+    conditions = [condition for one in several for condition in one._conditions]
+    merged = Filter(
+        must=[condition for one in filters for condition in one._must or ()],
+        should=[condition for one in filters for condition in one._should or ()],
+        must_not=[condition for one in filters for condition in one._must_not or ()],
+        min_should=MinShould(conditions, max(one.min_count for one in several)) if several else None,
+    )
+    return (merged,)
 
 
 class Scope:

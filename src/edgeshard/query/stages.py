@@ -16,7 +16,7 @@ from edgeshard.models.queries import Query
 from edgeshard.models.ranking import Fusion, Mmr, OrderBy, TextQuery
 from edgeshard.query import fusion
 from edgeshard.query.hits import Hits, union
-from edgeshard.query.scope import Filters, Scope
+from edgeshard.query.scope import Filters, Scope, joined
 from edgeshard.query.vector_search import candidates, diversify, having, rescore, search
 from edgeshard.segment.id_order import first_by_id
 
@@ -53,7 +53,7 @@ def run(
 
 def _run(scope: Scope, stage: Any, filters: Filters, limit: int, root: bool) -> Hits:
     if stage.filter is not None:
-        filters = (*filters, stage.filter)
+        filters = joined(filters, stage.filter)
     query, threshold, params = stage.query, stage.score_threshold, stage.params
     if not stage._prefetches:
         if isinstance(query, Mmr) and not root:
