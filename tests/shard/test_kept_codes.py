@@ -191,3 +191,18 @@ def test_another_engine_and_snapshots_pass_over_them(tmp_path: Path) -> None:
     assert len(kept(tmp_path / "s")) == 1
     with es.EdgeShard.load(tmp_path / "s") as shard:
         assert search(shard)[:2] == expected
+
+
+def test_they_go_when_a_snapshot_replaces_the_vectors(tmp_path: Path) -> None:
+    with make(tmp_path / "s") as shard:
+        shard.update(es.UpdateOperation.upsert_batch(np.arange(POINTS, 2 * POINTS, dtype=np.uint64), ROWS))
+        shard.optimize()  # files of operation 0 are in every partial archive
+        expected = search(shard)
+        whole = shard.create_snapshot(tmp_path / "whole.tar")
+        same = shard.create_snapshot(tmp_path / "same.tar", base_manifest=whole.manifest)
+        assert kept(tmp_path / "s")
+        shard.update_from_snapshot(same.path)
+        assert kept(tmp_path / "s"), "nothing was replaced"
+        shard.update_from_snapshot(whole.path)
+        assert not kept(tmp_path / "s")
+        assert search(shard) == expected

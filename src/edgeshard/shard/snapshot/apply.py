@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edgeshard.errors import DivergedError, EdgeShardError, SnapshotError, StorageError, ValidationError
+from edgeshard.index import kept_codes
 from edgeshard.segment.config import SegmentConfig
 from edgeshard.shard import config as configs
 from edgeshard.shard.snapshot import swap
@@ -36,6 +37,8 @@ from edgeshard.storage.wal import Wal
 
 NAMES = (SEGMENTS, WAL, *CLOCKS, STATE_FILE)
 """Entries of a shard's root that an apply replaces; ``edge_config.json`` stays."""
+VECTORS = "vector_storage"
+"""What the directories of vectors in a segment begin with."""
 
 
 class Incoming:
@@ -144,6 +147,7 @@ def _apply(store: Store, incoming: Incoming, *, force: bool) -> None:
             files.disk.sync_directory(directory)
     _check_new_state(store, incoming)
     _write_state(incoming)
+    _drop_codes(store.path, incoming.archive)
     names = [name for name in NAMES if not incoming.manifests or name not in CLOCKS or name in incoming.archive.files]
     _swap(store, incoming.stage, names)
 
@@ -168,6 +172,15 @@ def _check_new_state(store: Store, incoming: Incoming) -> None:
 def _write_state(incoming: Incoming) -> None:
     state = state_of(incoming.archive, incoming.segments)
     files.replace_file(incoming.stage / swap.NEW / STATE_FILE, state.to_json())
+
+
+def _drop_codes(root: Path, archive: Archive) -> None:
+    """Remove the codes kept of vectors that the archive replaces, before it does: what is made anew is never stale."""
+    replaced = [name for name in archive.segments if any(file.startswith(VECTORS) for file in archive.files_of(name))]
+    for name in replaced:
+        kept_codes.remove(root, name)
+    if replaced and (root / kept_codes.NAME).is_dir():
+        files.disk.sync_directory(root / kept_codes.NAME)
 
 
 def _swap(store: Store, stage: Path, names: Sequence[str]) -> None:
