@@ -188,8 +188,10 @@ def test_graphs_walk_on_codes(method: str, tmp_path: Path, monkeypatch: pytest.M
     query = rows()[COUNT].tolist()
     by_codes, originals = scores(edgeshard, shard, query, rescore=False), scores(edgeshard, shard, query, ignore=True)
     rescored = scores(edgeshard, shard, query, rescore=True, oversampling=2.0)
+    default = scores(edgeshard, shard, query)
     monkeypatch.setattr("edgeshard.segment.graph_field.SCAN_ROWS", 0)
     monkeypatch.setattr("edgeshard.segment.graph_field.SCAN_SHARE", 0.0)
+    assert_close(scores(edgeshard, shard, query), default, 1e-5)
     assert_close(scores(edgeshard, shard, query, rescore=False), by_codes, 1e-5)
     assert_close(scores(edgeshard, shard, query, rescore=True, oversampling=2.0), rescored, 1e-5)
     assert_close(scores(edgeshard, shard, query, ignore=True), originals, 1e-5)
@@ -217,30 +219,3 @@ def test_codes_of_compressed_vectors(
         assert_close(scores(second, shard, query, ignore=True), by_records, 0.1 if datatype == "Turbo4" else 2e-3)
         shard.close()
         monkeypatch.undo()
-
-
-def test_walks_are_rescored_unless_told_not_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgeshard.segment.graph_field.SCAN_ROWS", 0)
-    monkeypatch.setattr("edgeshard.segment.graph_field.SCAN_SHARE", 0.0)
-    query = rows()[COUNT].tolist()
-
-    def best(shard: Any, **params: Any) -> list[float]:
-        chosen = edgeshard.SearchParams(quantization=edgeshard.QuantizationSearchParams(**params))
-        request = edgeshard.QueryRequest(query=edgeshard.Query.Nearest(query), limit=10, params=chosen)
-        return [point.score for point in shard.query(request)]
-
-    for memory in (edgeshard.Memory.Cached, edgeshard.Memory.Cold):
-        for method in ("scalar", "turbo4"):
-            path = tmp_path / f"{method}{memory}"
-            params = edgeshard.EdgeVectorParams(
-                DIM, edgeshard.Distance.Dot, quantization_config=METHODS[method](edgeshard), memory=memory
-            )
-            optimizers = edgeshard.EdgeOptimizersConfig(indexing_threshold=1)
-            shard = edgeshard.EdgeShard.create(path, edgeshard.EdgeConfig(vectors={"": params}, optimizers=optimizers))
-            shard.update(edgeshard.UpdateOperation.upsert_batch(np.arange(COUNT, dtype=np.uint64), rows()[:COUNT]))
-            shard.optimize()
-            originals, by_codes = best(shard, ignore=True), best(shard, rescore=False)
-            assert not np.allclose(by_codes, originals, rtol=1e-5)
-            expected = originals if memory == edgeshard.Memory.Cached else by_codes
-            np.testing.assert_allclose(best(shard), expected, rtol=1e-5)
-            shard.close()

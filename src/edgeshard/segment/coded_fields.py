@@ -69,22 +69,13 @@ class _WithCodes(_Base):
 
         return [search.run(query, k, exact, mask=mask) for query in queries]
 
-    def _rescores_walks(self, search: CodeSearch) -> bool:
-        """Whether the originals decide in the end although codes of the method are good enough by themselves.
-
-        Where the originals are in memory that costs a few µs, and a third to a half of the beam finds as much. Nobody
-        who says not to re-score gets it, nor do vectors that would have to be read from the disk.
-        """
-        return not search.asked and isinstance(self, DenseField) and self.spec.turbo_bits is None and not self.flat.cold
-
     def _walk_options(self, graph: Graph, search: CodeSearch | None, k: int) -> dict[str, Any]:
         """How a graph walks: on the codes if it has them, unless the search leaves them aside."""
         if graph.records is None or graph.records[1] is None:
             return {}
         if search is None:
             return {"exact": True}
-        rescores = search.rescore or self._rescores_walks(search)
-        return {"rescore": max(search.candidates(k), k + 10) if rescores else 0}
+        return {"rescore": max(search.candidates(k), k + 10) if search.rescore else 0}
 
     def ensure_count(self, total: int) -> None:
         """See :class:`Field`."""

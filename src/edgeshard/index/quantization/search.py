@@ -24,16 +24,14 @@ class CodeSearch:
         codes: the codes.
         rescore: recompute the candidates' similarities from the original vectors.
         oversampling: collect this many times more candidates than points to return.
-        asked: whether the caller said to re-score or not to.
     """
 
-    __slots__ = ("asked", "codes", "oversampling", "rescore")
+    __slots__ = ("codes", "oversampling", "rescore")
 
-    def __init__(self, codes: QuantizedVectors, rescore: bool, oversampling: float, asked: bool = False) -> None:
+    def __init__(self, codes: QuantizedVectors, rescore: bool, oversampling: float) -> None:
         self.codes = codes
         self.rescore = rescore
         self.oversampling = oversampling
-        self.asked = asked
 
     def candidates(self, k: int) -> int:
         """How many candidates the codes give for ``k`` points."""
@@ -86,4 +84,4 @@ def code_search(codes: QuantizedVectors | None, params: Any) -> CodeSearch | Non
     if chosen.ignore:
         return None
     rescore = rescores_by_default(codes) if chosen.rescore is None else chosen.rescore
-    return CodeSearch(codes, rescore, chosen.oversampling or 1.0, chosen.rescore is not None)
+    return CodeSearch(codes, rescore, chosen.oversampling or 1.0)
