@@ -162,7 +162,10 @@ def _indexes(segment: Segment) -> Iterator[str]:
     offsets = np.flatnonzero(segment.live_mask()).astype(np.uint32)
     if not segment.indexes.schema or not len(offsets):
         return
-    payloads = [decode_payload(raw) for raw in segment.payloads(offsets)]
+    try:
+        payloads = [decode_payload(raw) for raw in segment.payloads(offsets)]
+    except ValueError:  # said point by point already; indexes cannot be compared with what cannot be read
+        return
     live, context, plain = segment.live_mask(), SegmentContext(segment), _WithoutIndexes(segment)
     for path in segment.indexes.schema:
         for condition, what in _probes(path, payloads):
