@@ -14,7 +14,7 @@ import qdrant_edge as oracle
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeshard.errors import ValidationError
+from edgeshard.errors import CorruptedError, ValidationError
 from edgeshard.models.payload import decode_payload, encode_payload
 from edgeshard.storage.gridstore import Gridstore
 
@@ -155,3 +155,9 @@ def test_bytes_are_those_qdrant_edge_stores(payloads: list[Any]) -> None:
             assert stored.get(slot) == encode_payload(payload)
             assert decode_payload(encode_payload(payload)).keys() == seen.keys()
         stored.close()
+
+
+@pytest.mark.parametrize("raw", [b'{"a":"\xff\xe6"}', b'{"a":', b""])
+def test_a_damaged_payload_is_said_to_be(raw: bytes) -> None:
+    with pytest.raises(CorruptedError, match="payload_storage: a payload cannot be read"):
+        decode_payload(raw)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from edgeshard._native import encode_payload
+from edgeshard.errors import CorruptedError
 
 __all__ = ["Payload", "decode_json", "decode_payload", "encode_payload"]
 
@@ -25,6 +26,13 @@ def decode_json(raw: bytes) -> Any:
 
 
 def decode_payload(raw: bytes) -> Payload:
-    """A fresh dict of the payload whose JSON is `raw`."""
+    """A fresh dict of the stored payload whose JSON is `raw`.
+
+    Raises:
+        CorruptedError: it is no JSON: the payload storage of a segment is damaged.
+    """
     decode = _decoder or decode_json  # read once per point of a result: no call more than needed
-    return decode(raw)  # type: ignore[no-any-return]
+    try:
+        return decode(raw)  # type: ignore[no-any-return]
+    except ValueError as error:
+        raise CorruptedError("payload_storage", f"a payload cannot be read: {error}") from error

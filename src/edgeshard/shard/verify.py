@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeshard.errors import EdgeShardError, StorageError, ValidationError
+from edgeshard.errors import CorruptedError, EdgeShardError, StorageError, ValidationError
 from edgeshard.filter.evaluate import evaluate
 from edgeshard.index import kept_codes
 from edgeshard.models.filters import FieldCondition, Filter
@@ -132,8 +132,8 @@ def _points(segment: Segment, seen: dict[Any, str]) -> Iterator[str]:
         for point_id, raw in zip(ids, segment.payloads(offsets), strict=True):
             try:
                 decode_payload(raw)
-            except ValueError as error:
-                yield f"{segment.path}: the payload of point {point_id} cannot be read: {error}"
+            except CorruptedError as error:
+                yield f"{segment.path}: the payload of point {point_id} is damaged: {error.reason}"
             if point_id in seen:
                 yield f"{segment.path}: point {point_id} lives in {seen[point_id]} too"
             seen[point_id] = segment.name
@@ -164,7 +164,7 @@ def _indexes(segment: Segment) -> Iterator[str]:
         return
     try:
         payloads = [decode_payload(raw) for raw in segment.payloads(offsets)]
-    except ValueError:  # said point by point already; indexes cannot be compared with what cannot be read
+    except CorruptedError:  # said point by point already; indexes cannot be compared with what cannot be read
         return
     live, context, plain = segment.live_mask(), SegmentContext(segment), _WithoutIndexes(segment)
     for path in segment.indexes.schema:
