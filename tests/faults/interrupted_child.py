@@ -21,6 +21,7 @@ import numpy as np
 import edgeshard
 from edgeshard import EdgeShard, PayloadSchemaType, Query, QueryBatchRequest, QueryRequest, UpdateOperation
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a process in the background starts without
 POINTS, SIZE = 20_000, 128
 DELAY_SECONDS = 0.15
 

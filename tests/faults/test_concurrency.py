@@ -131,6 +131,7 @@ import sys, threading, time, os, signal
 import numpy as np
 import edgeshard
 from edgeshard import *
+signal.signal(signal.SIGINT, signal.default_int_handler)
 optimizers = EdgeOptimizersConfig(indexing_threshold=10)
 config = EdgeConfig(vectors={"": EdgeVectorParams(size=128, distance=Distance.Dot)}, optimizers=optimizers)
 shard = EdgeShard.create(sys.argv[1], config)

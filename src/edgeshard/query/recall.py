@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeshard.errors import ValidationError, WrongVectorKindError
+from edgeshard.models.base import instance
 from edgeshard.models.filters import Filter
 from edgeshard.models.params import SearchParams
 from edgeshard.query.hits import Hits, Keys, make_keys
@@ -48,6 +49,9 @@ class RecallReport:
     per_query: npt.NDArray[np.float32]
     approximate_ms: float
     exact_ms: float
+
+    def __post_init__(self) -> None:
+        instance(self.quantiles, dict, "quantiles")
 
     def __str__(self) -> str:
         beam = "no graph" if self.ef is None else f"ef {self.ef}"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from edgeshard.models.base import instance
+from edgeshard.models.base import instance, opt_instance
+from edgeshard.models.filters import Filter
+from edgeshard.models.params import SearchParams
 from edgeshard.models.requests import FacetRequest, QueryBatchRequest, QueryRequest, SearchRequest
 from edgeshard.query import run_batch, run_query, run_search
 
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from edgeshard.models.filters import Filter
     from edgeshard.models.groups import (
         GroupRequest,
         PointGroup,
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
         SearchMatrixPair,
         SearchMatrixRequest,
     )
-    from edgeshard.models.params import SearchParams
     from edgeshard.models.plans import StagePlan
     from edgeshard.models.ranking import OrderBy
     from edgeshard.models.results import FacetResponse, ScoredPoint
@@ -91,6 +91,8 @@ class Searching:
         """
         from edgeshard.query.arrays import query_arrays
 
+        opt_instance(filter, Filter, "filter")
+        opt_instance(params, SearchParams, "params")
         with self._reading() as store:
             return query_arrays(store.segments, store.schema, vectors, limit, using, filter, params, score_threshold)
 
@@ -122,6 +124,7 @@ class Searching:
         """
         from edgeshard.query.recall import measure_recall
 
+        opt_instance(filter, Filter, "filter")
         with self._reading() as store:
             return measure_recall(
                 store.segments,

@@ -111,7 +111,15 @@ def unpacked(
             yield incoming
         finally:
             if not swap.pending(root):
-                files.disk.remove_tree(stage)
+                _remove(stage)
+
+
+def _remove(stage: Path) -> None:
+    try:
+        files.disk.remove_tree(stage)
+    except OSError as error:
+        text = f"cannot remove {stage}, which the next load will try again: {error.strerror}"
+        raise StorageError(error.errno, text) from error
 
 
 def apply(store: Store, incoming: Incoming, *, force: bool) -> None:
