@@ -43,9 +43,8 @@ def query_of(rng: np.random.Generator, dimensions: int, *, negative: bool) -> tu
 def brute(query: tuple[Any, Any], csr: Csr, mask: Any, k: int, *, zeros: bool) -> tuple[Any, Any]:
     order = np.argsort(query[0], kind="stable")
     sims, shared = _native.sparse_scores(query[0][order], query[1][order], *csr)
-    known = np.isin(query[0], csr[1])
     keep = mask & (shared > 0)
-    if not zeros and len(np.unique(query[0][known])) > 1:
+    if not zeros:
         keep &= sims != 0
     offsets = np.flatnonzero(keep)
     best = offsets[np.lexsort((offsets, -sims[offsets]))][:k]
@@ -186,7 +185,10 @@ def test_odd_weights() -> None:
     index.put(np.arange(6, 12, dtype=np.uint32), np.arange(7, dtype=np.int64), np.ones(6, np.uint32), weights)
     mask = np.ones(12, np.bool_)
     offsets, sims = index.search(np.array([0], np.uint32), np.array([1], np.float32), mask, 10)
-    assert offsets.tolist() == [1, 5, 3, 4]  # neither NaN nor -inf is a score
+    assert offsets.tolist() == [1, 5]  # neither NaN nor -inf is a score, and 0 is no hit
+    assert sims.tolist() == [np.inf, 1]
+    offsets, sims = index.search(np.array([0], np.uint32), np.array([1], np.float32), mask, 10, True)
+    assert offsets.tolist() == [1, 5, 3, 4]
     assert sims.tolist() == [np.inf, 1, 0, 0]
     offsets, _ = index.search(np.array([0, 1], np.uint32), np.array([1, -1], np.float32), mask, 3)
     assert offsets.tolist() == [1, 8, 5]

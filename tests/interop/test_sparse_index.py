@@ -175,3 +175,23 @@ def test_damaged_index_is_rebuilt(damage: str, mod: Any, tmp_path: Path) -> None
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         shard.compare()
+
+
+@pytest.mark.parametrize("optimised", [False, True])
+@pytest.mark.parametrize("query", [([5], [1.0]), ([5], [-1.0]), ([5, 99], [1.0, 1.0]), ([5, 7], [-1.0, 1.0])])
+def test_scores_of_zero_are_no_hits(query: Any, optimised: bool, tmp_path: Path) -> None:
+    found = []
+    for mod in (edgeshard, qdrant_edge):
+        optimizers = mod.EdgeOptimizersConfig(indexing_threshold=1)
+        config = mod.EdgeConfig(sparse_vectors={"s": mod.EdgeSparseVectorParams()}, optimizers=optimizers)
+        shard = mod.EdgeShard.create(str(tmp_path / mod.__name__), config)
+        rows = [([5, 8], [0.0, 1.0]), ([5, 8], [2.0, 1.0]), ([5, 7], [0.0, 3.0]), ([5], [-0.0])]
+        points = [mod.Point(i, {"s": mod.SparseVector(*row)}, {}) for i, row in enumerate(rows)]
+        shard.update(mod.UpdateOperation.upsert_points(points))
+        if optimised:
+            shard.optimize()
+        asked = mod.QueryRequest(query=mod.Query.Nearest(mod.SparseVector(*query), using="s"), limit=10)
+        found.append([(point.id, point.score) for point in shard.query(asked)])
+        shard.close()
+    assert found[0] == found[1]
+    assert found[0]

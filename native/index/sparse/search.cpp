@@ -161,7 +161,7 @@ private:
             stats_.summed += block.size;
             for (size_t i = 0; i < block.size; ++i) {
                 const float sim = 0.0f + weight * block.weights[i];
-                if (sim > best_.floor() && block.ids[i] < end_ && mask_[block.ids[i]])
+                if (sim > best_.floor() && (zeros_ || sim != 0.0f) && block.ids[i] < end_ && mask_[block.ids[i]])
                     best_.offer(sim, block.ids[i]);
             }
         }
@@ -376,7 +376,7 @@ std::vector<Hit> search_marked(const std::vector<Term>& terms, const uint8_t* ma
     score(terms, ids.data(), ids.size(), sims.data(), hits.data());
     Collector best(std::min(k, points));
     for (size_t i = 0; i < ids.size(); ++i)
-        if (hits[i] && sims[i] > best.floor() && (zeros || terms.size() == 1 || sims[i] != 0.0f)) best.offer(sims[i], ids[i]);
+        if (hits[i] && sims[i] > best.floor() && (zeros || sims[i] != 0.0f)) best.offer(sims[i], ids[i]);
     return best.sorted();
 }
 

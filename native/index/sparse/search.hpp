@@ -33,7 +33,8 @@ struct SearchStats {
 };
 
 // The best k of the points below `points` that `mask` marks and that have a term, best first. Sums of exactly 0 are left
-// out when there are several terms and `zeros` is false (as Qdrant does).
+// out unless `zeros` (as Qdrant does, but for a last list that goes on behind the first 10,000 points: the place of a point
+// must not matter).
 std::vector<Hit> search(const std::vector<Term>& terms, const uint8_t* mask, size_t points, size_t k, bool zeros,
                         SearchStats* stats = nullptr);
 
