@@ -2,21 +2,13 @@
 #include <immintrin.h>
 
 #include "index/hnsw/code_dot.hpp"
+#include "kernels/isa/avx512_sums.hpp"
 
 namespace edgeshard {
 namespace {
 
 inline __m512i half(const void* p) {
     return _mm512_zextsi256_si512(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
-}
-
-// The four sums of four accumulators.
-inline __m128i sum4(__m512i a, __m512i b, __m512i c, __m512i d) {
-    const __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
-    const __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
-    const __m512i all = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
-    const __m256i two = _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
-    return _mm_add_epi32(_mm256_castsi256_si128(two), _mm256_extracti128_si256(two, 1));
 }
 
 }  // namespace
