@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import gc
 import hashlib
 import os
 import threading
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,17 @@ from edgeshard.storage import files
 BYTES = os.urandom(1 << 16) * 97  # 6 MiB and a bit
 
 
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
+def descriptors() -> Counter[str]:
+    """What is open, by name; shards that earlier tests forgot are closed first."""
+    gc.collect()
+    return Counter(name for fd in os.listdir("/proc/self/fd") if (name := _open_file(fd)))
+
+
+def _open_file(fd: str) -> str:
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}")
+    except OSError:  # closed meanwhile
+        return ""
 
 
 class OtherDisk(files.Disk):
@@ -88,7 +99,7 @@ def test_file_systems_that_cannot(number: int, at: int, tmp_path: Path) -> None:
         assert write_entry(tmp_path, BYTES, None) == BYTES
     finally:
         files.use_disk(real)
-    assert descriptors() == before
+    assert not descriptors() - before
 
 
 def test_a_source_that_became_shorter(tmp_path: Path) -> None:
@@ -116,7 +127,7 @@ def test_whole_archives(form: Any, shard: EdgeShard, tmp_path: Path) -> None:
     info = shard.create_snapshot(tmp_path / "a.snapshot", format=form)
     assert info.sha256 == hashlib.sha256(info.path.read_bytes()).hexdigest()
     assert info.size_bytes == info.path.stat().st_size
-    assert descriptors() == before
+    assert not descriptors() - before
     EdgeShard.unpack_snapshot(info.path, tmp_path / "copy", checksum=info.sha256)
     with EdgeShard.load(tmp_path / "copy") as copy:
         assert content(copy) == content(shard)
@@ -133,7 +144,8 @@ def test_a_full_disk_leaves_nothing(shard: EdgeShard, tmp_path: Path) -> None:
         finally:
             files.use_disk(real)
     assert sorted(os.listdir(tmp_path)) == ["shard"]
-    assert (descriptors(), threading.active_count()) == (before, threads)
+    assert not descriptors() - before
+    assert threading.active_count() <= threads
 
 
 def test_a_digest_that_cannot_be_computed_says_so(tmp_path: Path) -> None:
