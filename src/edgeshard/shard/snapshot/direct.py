@@ -72,19 +72,19 @@ class DirectWriter:
         done = 0
         if self._fd is None or whole < LEAST_BYTES:
             return done
-        with mmap.mmap(-1, CHUNK_BYTES) as memory, memoryview(memory) as buffer:
-            while done < whole:
-                size = min(CHUNK_BYTES, whole - done)
-                with buffer[:size] as window:
-                    _read(source, window, offset + done)
-                    try:
-                        files.disk.pwrite(self._fd, window, place + done)
-                    except OSError as error:
-                        if error.errno != errno.EINVAL:
-                            raise
-                        self.close()  # it wants another alignment
-                        return done
-                done += size
+        # Memory of whole pages. It goes with its last view: closed by hand, it would fail on a view that an interruption kept.
+        buffer = memoryview(mmap.mmap(-1, CHUNK_BYTES))
+        while done < whole:
+            window = buffer[: min(CHUNK_BYTES, whole - done)]
+            _read(source, window, offset + done)
+            try:
+                files.disk.pwrite(self._fd, window, place + done)
+            except OSError as error:
+                if error.errno != errno.EINVAL:
+                    raise
+                self.close()  # it wants another alignment
+                return done
+            done += len(window)
         return done
 
 
@@ -92,8 +92,7 @@ def _read(fd: int, window: memoryview, offset: int) -> None:
     """Fill a buffer from a file."""
     done = 0
     while done < len(window):
-        with window[done:] as rest:
-            count = os.preadv(fd, [rest], offset + done)
+        count = os.preadv(fd, [window[done:]], offset + done)
         if not count:
             raise SnapshotError("a file became shorter while it was packed")
         done += count
