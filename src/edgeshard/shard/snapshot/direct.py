@@ -72,7 +72,7 @@ class DirectWriter:
         done = 0
         if self._fd is None or whole < LEAST_BYTES:
             return done
-        # Memory of whole pages. It goes with its last view: closed by hand, it would fail on a view that an interruption kept.
+        # It goes with its last view: closed by hand it would fail on a view that an interruption kept.
         buffer = memoryview(mmap.mmap(-1, CHUNK_BYTES))
         while done < whole:
             window = buffer[: min(CHUNK_BYTES, whole - done)]
