@@ -57,13 +57,14 @@ def estimate(filters: Filters, segment: Segment) -> int:
 
 
 def _remembered(filter: Filter, segment: Segment) -> int:
-    """What a filter leaves, worked out once for the same filter object until the segment changes."""
-    known = segment.estimates.get(id(filter))
+    """What a filter leaves, worked out once for filters that say the same until the segment changes."""
+    key = filter._key()
+    known = segment.estimates.get(key)
     if known is None:
         if len(segment.estimates) >= _MAX_REMEMBERED:
             segment.estimates = {}
-        known = segment.estimates[id(filter)] = filter, _filter(filter, segment, "")
-    return known[1]
+        known = segment.estimates[key] = _filter(filter, segment, "")
+    return known
 
 
 def _filter(filter: Filter, segment: Segment, prefix: str) -> int:

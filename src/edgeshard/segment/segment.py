@@ -72,7 +72,7 @@ class Segment:
         self.columns = PayloadColumns(self)
         self._alive: dict[str, tuple[Mask, int]] = {}
         self._everyone: Selection | None = None
-        self.estimates: dict[int, tuple[Filter, int]] = {}
+        self.estimates: dict[tuple[Any, ...], int] = {}
         self._selections = Selections()
         indexes.attach(self)
 
