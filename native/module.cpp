@@ -22,4 +22,5 @@ NB_MODULE(_native, m) {
     register_selections(m);
     register_models(m);
     register_interrupt(m);
+    register_call_lock(m);
 }

@@ -23,3 +23,4 @@ void register_results(nb::module_ &m);
 void register_selections(nb::module_ &m);
 void register_models(nb::module_ &m);
 void register_interrupt(nb::module_ &m);
+void register_call_lock(nb::module_ &m);

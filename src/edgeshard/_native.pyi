@@ -860,3 +860,37 @@ def sparse_index_open(
 
     Raises IndexError for a slot that is not below posting_count.
     """
+
+# --- call_lock
+
+class CallGuard(Generic[_Made]):
+    """A block inside a lock; entering and leaving are single steps for signal handlers."""
+
+    def __enter__(self) -> _Made: ...
+    def __exit__(self, kind: object, error: object, trace: object) -> None: ...
+
+class CallLock:
+    """Many readers or one writer, writers first, as context managers; knows the threads inside.
+
+    too_deep: makes the exception raised in place of a RecursionError that leaves a block.
+    """
+
+    def __init__(self, too_deep: Callable[[], BaseException]) -> None: ...
+    @overload
+    def reading(self, opened: None = None, waiting: Callable[[], None] | None = None) -> CallGuard[None]: ...
+    @overload
+    def reading(self, opened: Callable[[], _Made], waiting: Callable[[], None] | None = None) -> CallGuard[_Made]:
+        """Hold it as a reader.
+
+        opened: called inside; what it returns is what the block gets, and if it raises the lock is let go of.
+        waiting: called ten times a second while others are inside; may raise to give up.
+
+        Raises ReentrantCallError if the thread is inside, or is waiting to be.
+        """
+    @overload
+    def writing(self, opened: None = None, waiting: Callable[[], None] | None = None) -> CallGuard[None]: ...
+    @overload
+    def writing(self, opened: Callable[[], _Made], waiting: Callable[[], None] | None = None) -> CallGuard[_Made]:
+        """Hold it as the writer; see reading."""
+    def downgrade(self) -> None:
+        """Become a reader without letting another writer in between."""

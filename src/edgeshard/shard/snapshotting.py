@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,7 +11,7 @@ from edgeshard.errors import StorageError, ValidationError
 from edgeshard.shard.directories import directory_path
 
 if TYPE_CHECKING:
-    from edgeshard.shard.rwlock import ReadWriteLock
+    from edgeshard._native import CallLock
     from edgeshard.shard.snapshot.create import SnapshotInfo
     from edgeshard.shard.snapshot.limits import SnapshotLimits
     from edgeshard.shard.store import Store
@@ -25,8 +24,8 @@ class Snapshotting:
     __slots__ = ()
 
     if TYPE_CHECKING:  # what EdgeShard brings
-        _lock: ReadWriteLock
-        _optimising: threading.Lock
+        _lock: CallLock
+        _optimising: CallLock
 
         def _reading(self) -> AbstractContextManager[Store]: ...
         def _writing(self) -> AbstractContextManager[Store]: ...
@@ -116,7 +115,7 @@ class Snapshotting:
         root = self._open_store().path
         with (
             unpacked(root, archive, checksum=checksum, limits=limits) as incoming,
-            self._optimising,
+            self._optimising.writing(),
             self._writing() as store,
         ):
             apply(store, incoming, force=force)

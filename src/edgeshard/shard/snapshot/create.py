@@ -24,9 +24,9 @@ from typing import Literal
 
 import msgspec
 
+from edgeshard._native import CallLock
 from edgeshard.errors import ClosedError, StorageError, ValidationError
 from edgeshard.segment.segment import Segment
-from edgeshard.shard.rwlock import ReadWriteLock
 from edgeshard.shard.snapshot.digest import BackgroundDigest, Stretch
 from edgeshard.shard.snapshot.direct import DirectWriter
 from edgeshard.shard.snapshot.layout import CLOCKS, LAST_ENTRY, MARKERS, SEGMENT_MANIFEST, SEGMENTS, WAL
@@ -91,7 +91,7 @@ class SnapshotInfo:
 
 def create_snapshot(
     store: Store,
-    lock: ReadWriteLock,
+    lock: CallLock,
     path: Path,
     *,
     format: Literal["streamable", "regular"],
@@ -116,21 +116,14 @@ def create_snapshot(
 
 
 @contextmanager
-def _standing_still(store: Store, lock: ReadWriteLock) -> Iterator[None]:
+def _standing_still(store: Store, lock: CallLock) -> Iterator[None]:
     """The files of the shard say what its memory says and do not change; queries go on."""
-    lock.acquire_write()
-    try:
+    with lock.writing():
         if store.closed:
             raise ClosedError("Service runtime error: Shard is not initialized: it was closed")
         store.flush(checkpoint=True)
-    except BaseException:
-        lock.release_write()
-        raise
-    lock.downgrade()
-    try:
+        lock.downgrade()
         yield
-    finally:
-        lock.release_read()
 
 
 @contextmanager
