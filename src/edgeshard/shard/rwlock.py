@@ -6,6 +6,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from edgeshard.shard.undisturbed import wait_for
+
 
 class ReadWriteLock:
     """Many readers or one writer.
@@ -34,7 +36,7 @@ class ReadWriteLock:
         self._sleepers += 1
         try:
             while self._writing or self._waiting:
-                self._changed.wait()
+                wait_for(self._changed)
         finally:
             self._sleepers -= 1
 
@@ -55,7 +57,7 @@ class ReadWriteLock:
             self._sleepers += 1
             try:
                 while self._writing or self._readers:
-                    self._changed.wait()
+                    wait_for(self._changed)
                 self._writing = True
             finally:
                 self._waiting -= 1

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from edgeshard.errors import StorageError, ValidationError
 from edgeshard.shard.directories import directory_path
+from edgeshard.shard.undisturbed import Held, undisturbed
 
 if TYPE_CHECKING:
     from edgeshard.shard.rwlock import ReadWriteLock
@@ -62,7 +63,9 @@ class Snapshotting:
         from edgeshard.shard.snapshot.unpack import unpack_snapshot
 
         source, target = directory_path(snapshot_path), directory_path(target_path)
-        unpack_snapshot(source, target, checksum=checksum, limits=limits, mirror=mirror, durable=durable)
+        undisturbed(
+            lambda: unpack_snapshot(source, target, checksum=checksum, limits=limits, mirror=mirror, durable=durable)
+        )
 
     def snapshot_manifest(self, base: str | None = None) -> dict[str, Any]:
         """Versions of all files of the shard, by segment: what a server needs to make a partial snapshot.
@@ -114,12 +117,16 @@ class Snapshotting:
         self._check_process()
         archive = directory_path(snapshot_path)
         root = self._open_store().path
-        with (
-            unpacked(root, archive, checksum=checksum, limits=limits) as incoming,
-            self._optimising,
-            self._writing() as store,
-        ):
-            apply(store, incoming, force=force)
+
+        def work() -> None:
+            with (
+                unpacked(root, archive, checksum=checksum, limits=limits) as incoming,
+                Held(self._optimising),
+                self._writing() as store,
+            ):
+                apply(store, incoming, force=force)
+
+        undisturbed(work)
 
     def create_snapshot(
         self,
@@ -145,4 +152,7 @@ class Snapshotting:
 
         self._check_process()
         target = directory_path(path)
-        return create_snapshot(self._open_store(), self._lock, target, format=format, base_manifest=base_manifest)
+        store = self._open_store()
+        return undisturbed(
+            lambda: create_snapshot(store, self._lock, target, format=format, base_manifest=base_manifest)
+        )

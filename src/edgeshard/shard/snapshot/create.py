@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import glob
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -141,7 +142,7 @@ def _draft(path: Path) -> Iterator[tuple[int, Path]]:
         Its descriptor, and what it is called so far.
     """
     prefix = f".{path.name}.part-"
-    for stale in path.parent.glob(f"{prefix}*"):
+    for stale in path.parent.glob(f"{glob.escape(prefix)}*"):
         _remove_unlocked(stale)
     draft = path.parent / f"{prefix}{secrets.token_hex(4)}"
     fd = files.disk.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL)
@@ -158,7 +159,10 @@ def _draft(path: Path) -> Iterator[tuple[int, Path]]:
 
 
 def _remove_unlocked(path: Path) -> None:
-    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return  # another process was faster
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         files.disk.unlink(path)
