@@ -892,5 +892,7 @@ class CallLock:
     @overload
     def writing(self, opened: Callable[[], _Made], waiting: Callable[[], None] | None = None) -> CallGuard[_Made]:
         """Hold it as the writer; see reading."""
+    def check_outside(self) -> None:
+        """Raise ReentrantCallError if this thread is inside, or is waiting to be."""
     def downgrade(self) -> None:
         """Become a reader without letting another writer in between."""
