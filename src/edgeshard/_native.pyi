@@ -421,6 +421,13 @@ class HnswLinks:
         link_align: int = 1,
     ) -> bytes: ...
     def verify(self) -> tuple[str, int]: ...
+    def census(self) -> tuple[NDArray[np.uint32], NDArray[np.uint32], int, int, int, int]:
+        """Return how the links hang together; verify must have found nothing.
+
+        Per point the links on level 0, and how many of them are mutual; the first point one of whose lists names a
+        point twice, itself, or one without a list, and the first entry point of another level or without a list
+        (-1 for none).
+        """
     def unpacked(self) -> HnswLinks: ...
     @property
     def inline_shape(self) -> tuple[int, int, int, int]: ...

@@ -94,6 +94,11 @@ class Graph:
         return 0 if self.broken else self.storage.count
 
     @property
+    def indexed_vectors(self) -> int | None:
+        """How many vectors the graph was made of, None if its files do not say."""
+        return None if self._config is None else self._config.indexed_vector_count
+
+    @property
     def ef(self) -> int:
         """The beam of a search that names none."""
         return 100 if self._config is None else self._config.ef

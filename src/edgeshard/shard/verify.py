@@ -22,6 +22,7 @@ from edgeshard.segment.schema import COSINE
 from edgeshard.segment.segment import Segment, SegmentContext
 from edgeshard.shard import seal
 from edgeshard.shard.replica import Replica
+from edgeshard.shard.verify_graphs import graph_findings
 from edgeshard.storage import checksums
 from edgeshard.storage.wal import Wal
 
@@ -90,6 +91,7 @@ def findings(segments: Sequence[Segment], level: checksums.Level) -> list[str]:
             if level == "full":
                 found += _points(segment, seen)
                 found += _indexes(segment)
+                found += graph_findings(segment)
         except EdgeShardError as error:
             found.append(str(error))
     return found
