@@ -111,6 +111,9 @@ def sparse_scores(
 def streaming_read(data: NDArray[Any], threads: int = 0) -> int:
     """Read all bytes once, in order: the floor for the time of a scan."""
 
+def queue_order(scores: NDArray[np.float32]) -> NDArray[np.uint32]:
+    """Return places in `scores` (descending, no NaN) in the order Qdrant's bounded queue gives them back."""
+
 class Codes8:
     """Byte codes of float32 rows with proven error bounds, for exact search (see native/kernels/codes8).
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from edgeshard import _native
 from edgeshard.errors import ValidationError
-from edgeshard.models.base import MAX_ITEMS, Model, as_array, put_fields, sequence
+from edgeshard.models.base import MAX_ITEMS, Model, as_array, put_fields, sequence, text
 from edgeshard.models.options import options
 
 __all__ = [
@@ -196,7 +196,7 @@ def unpack_vectors(packed: Any) -> Any:
 
 def _name(name: object) -> str:
     if isinstance(name, str):
-        return name
+        return text(name, "vector name")
     raise TypeError(f"vector names must be strings, got {type(name).__name__}")
 
 
