@@ -111,6 +111,9 @@ def sparse_scores(
 def streaming_read(data: NDArray[Any], threads: int = 0) -> int:
     """Read all bytes once, in order: the floor for the time of a scan."""
 
+def queue_order(scores: NDArray[np.float32]) -> NDArray[np.uint32]:
+    """Return places in `scores` (descending, no NaN) in the order Qdrant's bounded queue gives them back."""
+
 class Codes8:
     """Byte codes of float32 rows with proven error bounds, for exact search (see native/kernels/codes8).
 
@@ -182,16 +185,26 @@ class TextEmbedder:
         lowercase: bool,
         folding: bool,
         stop_words: list[str],
-        stem: Callable[[list[str]], list[str]] | None,
+        stem: Callable[[list[bytes]], list[bytes]] | None,
         min_len: int,
         max_len: int,
         every_prefix: bool,
         cut: bool,
+        k: float,
+        b: float,
+        average_len: float,
     ) -> None: ...
-    def document(
-        self, text: str | list[str], k: float, b: float, average_len: float
-    ) -> tuple[bytearray, bytearray]: ...
-    def query(self, text: str | list[str]) -> tuple[bytearray, bytearray]: ...
+    def make(self, type: type) -> None:
+        """Give results in the field `_packed` of objects of a type."""
+
+    def document(self, text: str, /) -> Any:
+        """Return the indices u32, then the weights f32, of a stored text."""
+
+    def document_of(self, tokens: list[str]) -> Any:
+        """Return the same of split tokens."""
+
+    def query(self, text: str, /) -> Any: ...
+    def query_of(self, tokens: list[str]) -> Any: ...
 
 # --- columns
 
