@@ -374,13 +374,15 @@ class Reading:
 
     def __enter__(self) -> Store:
         shard = self._shard
-        shard._enter()
+        store = shard._store
+        if getpid() != store.pid or store.doomed is not None:
+            shard._enter()
         shard._lock.acquire_read()
-        try:
-            return shard._open_store()
-        except ClosedError:
+        store = shard._store
+        if store.closed:
             shard._lock.release_read()
-            raise
+            raise closed_error()
+        return store
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         self._shard._lock.release_read()
