@@ -262,10 +262,12 @@ class GraphField(DenseField):
 
     def topk_of(self, queries: list[Any], chosen: Selection, k: int, params: Any = None) -> list[Hits]:
         """See :class:`DenseField`."""
-        found = None
-        if not self.graph.prefers_scan(len(chosen), chosen.total, params):
-            found = self.graph.walk(queries, chosen.mask, k, params, wanted=len(chosen))
-        return super().topk_of(queries, chosen, k) if found is None else found
+        wanted = len(chosen)
+        if not self.graph.prefers_scan(wanted, chosen.total, params):
+            found = self.graph.walk(queries, chosen.mask, k, params, wanted=wanted)
+            if found is not None:
+                return found
+        return super().topk_of(queries, chosen, k)
 
 
 class MultiGraphField(MultiField):
