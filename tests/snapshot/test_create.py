@@ -203,3 +203,27 @@ def test_the_standard_library_reads_our_sparse_entries(pieces: int, tmp_path: Pa
     found = read(target.read_bytes())
     assert found["n" * 150] == source.read_bytes()
     assert read(found["inner.tar"]) == {"small": b"12345", "n" * 150: source.read_bytes()}
+
+
+@pytest.mark.parametrize("form", ["streamable", "regular"])
+def test_what_the_first_operation_built_is_not_sent_again(form: Any, tmp_path: Path) -> None:
+    """Version 0 is also that of a segment made of one large operation, which must not make every refresh a copy."""
+    params = edgeshard.EdgeVectorParams(size=64, distance=edgeshard.Distance.Dot)
+    optimizers = edgeshard.EdgeOptimizersConfig(indexing_threshold=1)
+    config = edgeshard.EdgeConfig(vectors=params, optimizers=optimizers)
+    operations = edgeshard.UpdateOperation
+    with EdgeShard.create(tmp_path / "shard", config) as shard:
+        points = [edgeshard.Point(i, [float(i), *[1.0] * 63], {"n": i}) for i in range(3000)]
+        shard.update(operations.upsert_points(points))
+        shard.optimize()
+        full = shard.create_snapshot(tmp_path / "full.snapshot", format=form)
+        for mod in (edgeshard, qdrant_edge):
+            mod.EdgeShard.unpack_snapshot(str(full.path), str(tmp_path / mod.__name__))
+            mirror = mod.EdgeShard.load(str(tmp_path / mod.__name__))
+            base = mirror.snapshot_manifest()
+            shard.update(operations.set_payload(list(range(30)), {"by": mod.__name__}))
+            part = shard.create_snapshot(tmp_path / "part.snapshot", format=form, base_manifest=base)
+            assert part.size_bytes < full.size_bytes / 2  # the payload, which changed, is the rest
+            mirror.update_from_snapshot(str(part.path))
+            assert content(mirror) == content(shard)
+            mirror.close()

@@ -167,6 +167,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "segment is a file": (entry(f"segments/{UUID}", b"x"), "Invalid snapshot path"),
     "hidden file in a segment": (entry(f"{SEGMENT}/.x", b"x"), "hidden"),
     "stranger in the log": (entry("wal/evil", b"x"), "not a file of a log"),
+    "number of no operation": (entry(f"wal/closed-{(1 << 64) - 1}", b"wal\0seed"), "above 9223372036854775807"),
     "directory in the log": (entry("wal/sub/closed-1", b"x"), "not a file of a log"),
     "our journal": (entry("edgeshard.journal", b"x"), "reserved"),
     "our commit record": (entry(".edgeshard-commit", b"x"), "reserved"),

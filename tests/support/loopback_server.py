@@ -1,7 +1,7 @@
 """A process that serves the snapshot endpoints of a Qdrant server from a real shard, and fails when told to.
 
-Usage: loopback_server.py SHARD KEY. Prints its port. ``POST /control`` takes a JSON list of failures, one per snapshot
-request: ``{"kind": "cut" | "clean_cut" | "slow" | "status" | "wrong_length" | "short_length" | "hang" | "garbage",
+Usage: loopback_server.py SHARD KEY. Prints its port. ``POST /control`` takes a JSON list of failures, one per archive
+asked for or removed: ``{"kind": "cut" | "clean_cut" | "slow" | "status" | "wrong_length" | "hang" | "garbage",
 "share": .., "status": .., "headers": {..}}``. ``POST /update`` applies ``{"upsert": [ids], "tag": text}``;
 ``GET /log`` lists the requests.
 """
@@ -109,7 +109,9 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, {"name": name, "size": len(stored[name]), "checksum": checksum, "creation_time": None})
         elif path.startswith(f"{BASE}/snapshots/") and path.rpartition("/")[2] in stored:
             name = path.rpartition("/")[2]
-            if self.command == "DELETE":
+            if self.command == "DELETE" and failures:
+                self.answer(failures.pop(0)["status"], "injected")
+            elif self.command == "DELETE":
                 del stored[name]
                 self.answer(200, True)
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -16,8 +17,9 @@ import qdrant_edge
 from small_shards import content, copy_shard, small_config, upsert
 
 import edgeshard
-from edgeshard import DivergedError, EdgeShard, SnapshotError, SyncError
+from edgeshard import DivergedError, EdgeShard, SnapshotError, StorageError, SyncError
 from edgeshard.sync import RetryPolicy, pull
+from edgeshard.sync.downloads import download_directory
 
 KEY = "secret"
 QUICK = RetryPolicy(attempts=4, first_delay=0.01, max_delay=0.2)
@@ -249,3 +251,46 @@ def test_errors_can_be_pickled() -> None:
     assert (str(error), error.retryable, error.status, error.retry_after) == (
         "x (trying again later may help)", True, 503, 2.0,
     )  # fmt: skip
+
+
+def test_a_stored_snapshot_that_stays_is_warned_of(server: Server, tmp_path: Path) -> None:
+    server.fail({"kind": "slow"}, {"kind": "status", "status": 500})
+    with pytest.warns(edgeshard.EdgeShardWarning, match="stays on the server"):
+        assert fetch(tmp_path / "mirror", server, via="stored").outcome == "restored"
+    assert len([line for line in server.log if line.startswith("DELETE")]) == 1
+
+
+@pytest.mark.parametrize("deep", ["mirror", "a/b/mirror"])
+def test_a_failed_restore_leaves_nothing(deep: str, server: Server, tmp_path: Path) -> None:
+    (tmp_path / "room").mkdir()
+    server.fail({"kind": "garbage"}, {"kind": "status", "status": 400})
+    for error in (SnapshotError, SyncError):
+        with pytest.raises(error):
+            fetch(tmp_path / "room" / deep, server)
+        assert not os.listdir(tmp_path / "room")
+
+
+def test_downloads_of_killed_processes_go_with_the_next(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "room" / ".mirror.pull-dead").mkdir(parents=True)
+    (tmp_path / "room" / ".mirror.pull-dead" / "full.snapshot").write_bytes(b"x")
+    fetch(tmp_path / "room" / "mirror", server)
+    assert os.listdir(tmp_path / "room") == ["mirror"]
+
+
+def test_two_downloads_to_one_place_do_not_disturb_each_other(tmp_path: Path) -> None:
+    with download_directory(tmp_path, ".mirror.pull-") as one:
+        (one / "full.snapshot").write_bytes(b"x")
+        with download_directory(tmp_path, ".mirror.pull-") as two:
+            assert one != two
+        assert os.listdir(tmp_path) == [one.name]
+    assert not os.listdir(tmp_path)
+
+
+def test_a_full_disk_is_a_storage_error(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"cannot write the download.*No space"), download_directory(tmp_path, ".x-"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(SyncError), download_directory(tmp_path, ".x-"):
+        raise SyncError("injected", retryable=True)
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StorageError, match="cannot download to"), download_directory(tmp_path / "file", ".x-"):
+        raise AssertionError("made below a file")

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import quote
 
-from edgeshard import SyncError
+from edgeshard import EdgeShardWarning, SyncError
 from edgeshard.sync.complete import is_complete
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class ServerShard:
                 path = f"{self._shard}/snapshots/{quote(name, safe='')}"
                 self._json("DELETE", path, attempts=1, params={"wait": "true"})
             except SyncError as error:
-                warnings.warn(f"snapshot {name} stays on the server: {error}", stacklevel=5)
+                warnings.warn(f"snapshot {name} stays on the server: {error}", EdgeShardWarning, stacklevel=5)
 
     def download_stored(self, name: str, target: Path, progress: Progress | None) -> None:
         """A stored snapshot; goes on where it broke off, if the server can."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from edgeshard import StorageError
+from edgeshard import EdgeShardError, StorageError
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def download_directory(parent: Path, prefix: str) -> Iterator[Path]:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # tells it from one that a killed process left
             yield directory
-        except StorageError:
+        except EdgeShardError:  # some are OSErrors
             raise
         except OSError as error:
             raise StorageError(error.errno, f"cannot write the download to {parent}: {error.strerror}") from error

@@ -280,15 +280,15 @@ class _Packing:
 
     def _segment(self, segment: Segment, format: str) -> None:
         manifest = self.manifest[segment.name]
+        appendable = segment.config.appendable
         names = list(manifest["file_versions"])
         sources: list[tuple[str, bytes | Path]] = []
         if self._base is not None:
-            names = changed_files(self._base.get(segment.name), manifest)
+            names = changed_files(self._base.get(segment.name), manifest, appendable=appendable)
             sources.append((SEGMENT_MANIFEST, msgspec.json.encode(manifest)))
         self.file_count += len(names)
         ordered = [*sorted(names, key=_rank), *MARKERS]
         sources += [(name, segment.path / name) for name in ordered]
-        appendable = segment.config.appendable
         if format == "streamable":
             for name, source in sources:
                 changes = not is_immutable(name, appendable=appendable)

@@ -43,6 +43,9 @@ ROCKSDB = ("db_backup", "payload_index_db_backup")
 COMPONENT_BYTES = 255
 MANIFEST_BYTES = 16 << 20
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+MAX_OPERATION = (1 << 63) - 1
+"""Above it there is no room for those that come after."""
+_WAL_NUMBER = re.compile(r"[0-9]+$")
 _WAL_FILE = re.compile(r"(closed|open)-[0-9]{1,20}|first-index")
 
 
@@ -135,6 +138,8 @@ class Archive:
             return
         elif len(parts) != 1 or entry.view is None or not _WAL_FILE.fullmatch(parts[0]):
             raise refusal(entry.name, "not a file of a log (closed-<n>, open-<n>, first-index)")
+        elif (found := _WAL_NUMBER.search(parts[0])) and int(found[0]) > MAX_OPERATION:
+            raise refusal(entry.name, f"no operation has a number above {MAX_OPERATION}")
         else:
             self._put(entry.name, f"{WAL}/{parts[0]}", entry.view)
 

@@ -241,10 +241,17 @@ def effective(manifest: SegmentManifest, name: str) -> int:
     return int(manifest["segment_version"] if version is None else version)
 
 
-def changed_files(base: SegmentManifest | None, now: SegmentManifest) -> list[str]:
+def changed_files(base: SegmentManifest | None, now: SegmentManifest, *, appendable: bool) -> list[str]:
     """Files of a segment that somebody who has ``base`` needs.
 
-    Zero cannot be told from "nothing applied yet", so files that are at zero on both sides are included.
+    Zero cannot be told from "nothing applied yet", so files that are at zero on both sides are included, as a server
+    does; but not those an optimised segment was built with, which are the large ones: no two segments have one name, so
+    that who has them has the same.
+
+    Args:
+        base: of the receiver, None if it does not have the segment.
+        now: of the shard.
+        appendable: of which kind the segment is.
     """
     if base is None:
         return list(now["file_versions"])
@@ -252,6 +259,7 @@ def changed_files(base: SegmentManifest | None, now: SegmentManifest) -> list[st
     for name in now["file_versions"]:
         have = effective(base, name) if name in base["file_versions"] else -1
         want = effective(now, name)
-        if have < want or (have == 0 and want == 0):
+        built = not appendable and not name.startswith(PAYLOAD_INDEX) and is_immutable(name, appendable=False)
+        if have < want or (have == 0 and want == 0 and not built):
             wanted.append(name)
     return wanted

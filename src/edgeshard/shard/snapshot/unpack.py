@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from edgeshard.errors import SnapshotError, StorageError
+from edgeshard.errors import EdgeShardError, SnapshotError, StorageError
 from edgeshard.shard.snapshot import settle
 from edgeshard.shard.snapshot.complete import check_segment
 from edgeshard.shard.snapshot.digest import digest_of
@@ -68,7 +68,7 @@ def unpack_snapshot(
                 _unpack_beside(filling, target, durable or not settle.can_settle_later(target.parent))
         except BaseException as error:
             _remove_empty(missing)
-            if isinstance(error, OSError) and not isinstance(error, StorageError):
+            if isinstance(error, OSError) and not isinstance(error, EdgeShardError):
                 raise StorageError(error.errno, f"cannot unpack into {target}: {error.strerror}") from error
             raise
 
