@@ -3,10 +3,13 @@
 
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
 
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <tuple>
 #include <vector>
 
 #include "bind/owned.hpp"
@@ -133,6 +136,17 @@ void check_cells_of(Array<uint8_t> cells, Array<uint8_t> ids, size_t points) {
     throw nb::value_error(reason);
 }
 
+nb::tuple cover_boxes_of(const std::vector<std::tuple<double, double, double, double>> &boxes) {
+  std::vector<GeoBox> plain;
+  for (const auto &[west, south, east, north] : boxes) {
+    if (!(west >= -180 && west <= east && east <= 180 && south >= -90 && south <= north && north <= 90))
+      throw nb::value_error("boxes: expected west, south, east, north on the globe");
+    plain.push_back({west, south, east, north});
+  }
+  CellRanges found = cover_boxes(plain);
+  return nb::make_tuple(owned_array(std::move(found.firsts)), owned_array(std::move(found.lasts)));
+}
+
 nb::object cell_points_of(Array<uint8_t> cells, Array<uint8_t> ids, Array<uint64_t> firsts, Array<uint64_t> lasts,
                           size_t points, size_t most) {
   if (firsts.size() != lasts.size())
@@ -175,6 +189,8 @@ void register_key_map(nb::module_ &m) {
       .def("__len__", [](const PrefixFile &self) { return self.file.size(); });
   m.def("check_cells", &check_cells_of, nb::arg("cells"), nb::arg("ids"), nb::arg("points"),
         "Raises ValueError if points_map.bin and points_map_ids.bin do not fit each other or the segment.");
+  m.def("cover_boxes", &cover_boxes_of, nb::arg("boxes"),
+        "(firsts u64, lasts u64): ranges of geohashes that hold every place in boxes of west, south, east and north.");
   m.def("cell_points", &cell_points_of, nb::arg("cells"), nb::arg("ids"), nb::arg("firsts"), nb::arg("lasts"),
         nb::arg("points"), nb::arg("most"), "The points of ranges of cells, ascending, each once; None for more than `most`.");
   m.def("zstd_decompress", &zstd_bytes, nb::arg("frame"), nb::arg("size"), "The `size` bytes of one Zstandard frame.");

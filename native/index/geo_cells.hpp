@@ -21,6 +21,18 @@ struct CellTable {
 // Null, or what is wrong: cells ascend, their points follow one another, and no id reaches `points`.
 const char *check_cells(const CellTable &table, size_t points);
 
+// Degrees; west is not beyond east.
+struct GeoBox {
+  double west, south, east, north;
+};
+
+// Ranges of packed geohashes that hold every place inside of some boxes, in order and apart from each other.
+struct CellRanges {
+  std::vector<uint64_t> firsts;
+  std::vector<uint64_t> lasts;
+};
+CellRanges cover_boxes(const std::vector<GeoBox> &boxes);
+
 // The points of all cells from firsts[i] to lasts[i], in no order, repeated ones included; nothing if they are more than
 // `most`. The table is a checked one.
 std::optional<std::vector<uint32_t>> cell_points(const CellTable &table, const uint64_t *firsts, const uint64_t *lasts,

@@ -149,9 +149,9 @@ def test_damaged_files_are_told_and_written_anew(
 
 def both_ways(root: Path, seed: int, patch: pytest.MonkeyPatch) -> None:
     """A random shard of each engine, asked by both: same answers, and no index file written."""
-    said: dict[str, Any] = {}
     for maker, mod in ENGINES.items():
         make_shard(mod, root / maker, points=80, seed=seed, optimised=seed % 4 > 0)
+        said: dict[str, tuple[Any, Any]] = {}
         for asker, other in ENGINES.items():
             copy = copy_of(root / maker, root / f"{maker}-{asker}")
             before = state(copy)
@@ -159,18 +159,14 @@ def both_ways(root: Path, seed: int, patch: pytest.MonkeyPatch) -> None:
             with patch.context() as context:
                 if other is edgeshard:
                     refuse_payloads(context)
-                said[f"{maker}-{asker}"] = {
-                    name: passing(other, shard, test) for name, test in conditions(other).items()
-                }
-            whole = answers(other, shard)
-            ranked = scores(other, shard)
+                said[asker] = answers(other, shard), scores(other, shard)
             assert state(copy) == before, f"seed {seed}: {asker} writes the index files of {maker}"
             shard.close()
-            first = said.setdefault(f"{maker}", (whole, ranked))
-            assert whole == first[0], f"seed {seed}: a shard of {maker}"
-            for question, hits in ranked.items():
-                assert first[1][question] == pytest.approx(hits, rel=1e-4), f"seed {seed}: {question}"
-        assert said[f"{maker}-ours"] == said[f"{maker}-theirs"], f"seed {seed}: a shard of {maker}"
+        (ours, ranked), (theirs, expected) = said["ours"], said["theirs"]
+        for question, answer in ours.items():
+            assert answer == theirs[question], f"seed {seed}, a shard of {maker}: {question}"
+        for question, hits in ranked.items():
+            assert hits == pytest.approx(expected[question], rel=1e-4), f"seed {seed}, a shard of {maker}: {question}"
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -259,7 +259,7 @@ def state(shard: Path) -> dict[str, Any]:
 
     def content(path: Path) -> str:
         with path.open("rb") as file:
-            return hashlib.md5(file.read(1 << 18)).hexdigest()
+            return hashlib.md5(file.read(1 << 16)).hexdigest()
 
     return {
         str(path.relative_to(shard)): (path.stat().st_ino, path.stat().st_size, content(path))

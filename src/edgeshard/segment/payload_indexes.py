@@ -2,9 +2,10 @@
 
 Files: ``payload_index/config.json`` and a directory per index (``docs/format/payload-index.md``).
 
-Filters read payload columns, so index files only have to be right when they become durable: changed offsets are
-noted, and a flush reads their payloads once and brings every index up to date. Directories are made under a
-temporary name and renamed when they are whole.
+The files of an optimised segment answer filters, facets and orderings as they are. In an appendable one payload columns
+do, so its files only have to be right when they become durable: changed offsets are noted, and a flush reads their
+payloads once and brings every index up to date. Directories are made under a temporary name and renamed when they are
+whole.
 """
 
 from __future__ import annotations

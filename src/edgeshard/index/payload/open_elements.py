@@ -8,14 +8,17 @@ import numpy as np
 
 from edgeshard import _native
 from edgeshard.errors import CorruptedError
+from edgeshard.index.payload.mutable import FLAG_NAMES
 from edgeshard.index.payload.open_parts import mapped
-from edgeshard.index.payload.schema import FieldSchema
+from edgeshard.index.payload.schema import NULL, FieldSchema
 from edgeshard.index.payload.values import Array, Offsets
 
 FILE = "starts.zstd"
 _MAGIC = b"QDRANTEM"
 _VERSION = 2
 _HEADER_BYTES = 32
+_ALWAYS_POSSIBLE = 1 << 26
+"""So many elements are believed; more only if the null index has room for their flags."""
 
 
 class Elements:
@@ -41,17 +44,20 @@ class Elements:
             CorruptedError: the file is missing or damaged.
         """
         assert field.nested is not None
-        owners = read_owners(root / f"{field.directory(field.kinds[0])}-elements", points)
+        flags = root / field.directory(NULL) / FLAG_NAMES[NULL][0] / "flags_a.dat"
+        most = max(8 * flags.stat().st_size if flags.exists() else 0, _ALWAYS_POSSIBLE)
+        owners = read_owners(root / f"{field.directory(field.kinds[0])}-elements", points, most)
         known = self._known.setdefault(field.nested.text, owners)
         return known if np.array_equal(known, owners) else owners
 
 
-def read_owners(directory: Path, points: int) -> Offsets:
+def read_owners(directory: Path, points: int, most: int) -> Offsets:
     """The point of each element, from ``starts.zstd``.
 
     Args:
         directory: the ``-elements`` directory of an index.
         points: offsets of the segment.
+        most: more elements than this are damage.
 
     Raises:
         CorruptedError: the file is missing or damaged.
@@ -70,8 +76,9 @@ def read_owners(directory: Path, points: int) -> Offsets:
     except ValueError as error:
         raise CorruptedError(path, str(error)) from error
     steps: Array = np.ascontiguousarray(planes.reshape(4, -1).T).view("<u4").reshape(-1)
-    if steps[0] or int(steps.sum(dtype=np.uint64)) >= 2**32:
-        raise CorruptedError(path, "its elements do not start at 0, or are more than can be numbered")
+    total = int(steps.sum(dtype=np.uint64))
+    if steps[0] or total > most:
+        raise CorruptedError(path, f"{total} elements from number {steps[0]} on, expected at most {most} from 0 on")
     owners: Offsets = np.repeat(np.arange(entries - 1, dtype=np.uint32), steps[1:])
     owners.flags.writeable = False
     return owners

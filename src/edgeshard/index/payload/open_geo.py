@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ class GeoFiles:
         CorruptedError: a file is missing or damaged.
     """
 
-    __slots__ = ("_cells", "_column", "_directory", "_ids", "_places", "_points", "_starts", "_values")
+    __slots__ = ("_cells", "_column", "_directory", "_ids", "_places", "_points", "_starts", "_values", "_wide")
 
     def __init__(self, directory: Path, kind: str, points: int) -> None:
         self._directory = directory
@@ -52,6 +53,7 @@ class GeoFiles:
         except ValueError as error:
             raise CorruptedError(directory / CELLS, str(error)) from error
         self._column: Column | None = None
+        self._wide: Any = None  # the last shape found to be, which is asked for again as a mask
 
     def mask(self, asked: Question, count: int) -> Mask | None:
         """Points with a place inside of a shape."""
@@ -67,11 +69,12 @@ class GeoFiles:
 
     def offsets(self, asked: Question, count: int) -> Offsets | None:
         """Points with a place inside of a shape, ascending; None if many points are in the cells that cover it."""
-        ranges = cells_of(asked.clause)
+        ranges = None if asked.clause is self._wide else cells_of(asked.clause)
         if ranges is None:
             return None
         near = _native.cell_points(self._cells, self._ids, *ranges, self._points, int(self._points * LISTED_SHARE))
         if near is None:
+            self._wide = asked.clause
             return None
         near = near[: np.searchsorted(near, len(self._starts))]
         counts = self._values.counts[near]
