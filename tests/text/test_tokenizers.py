@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeshard import _native
-from edgeshard.text import multilingual
+from edgeshard.text import han, multilingual, thai
 from edgeshard.text.tokenizer import Tokenizer
 
 KINDS = ["Word", "Whitespace", "Prefix", "Code"]
@@ -95,6 +95,53 @@ def test_multilingual_on_chinese(text: str) -> None:
     pytest.importorskip("rjieba")
     tokens = Tokenizer(SimpleNamespace(tokenizer="Multilingual")).tokens_document(text)
     assert weights(model("Multilingual"), text) == our_weights(tokens)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ภาษาไทยเป็นภาษาที่มีวรรณยุกต์ ฉันชอบกินข้าวผัดกับไข่ดาว",
+        "กรุงเทพมหานครเป็นเมืองหลวงของประเทศไทย",
+        "ียนอ่านหนังสือในห้องสมุด ๑๒๓",
+        "ระบบปฏิบัติการโอเพนซอร์ส Python3 ใช้งานง่าย",
+    ],
+)
+def test_multilingual_on_thai(text: str) -> None:
+    pytest.importorskip("pythainlp")
+    tokens = Tokenizer(SimpleNamespace(tokenizer="Multilingual")).tokens_document(text)
+    assert weights(model("Multilingual"), text) == our_weights(tokens)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "東京都に住んでいます。今日は天気がいいから散歩に行きましょう。",
+        "機械学習モデルの性能を評価する",
+        "彼女は図書館でPythonの本を読んでいた 2024年",
+        "スマートフォンの電池がすぐに切れる",
+    ],
+)
+def test_multilingual_on_japanese(text: str) -> None:
+    pytest.importorskip("lindera")
+    tokens = Tokenizer(SimpleNamespace(tokenizer="Multilingual")).tokens_document(text)
+    assert weights(model("Multilingual"), text) == our_weights(tokens)
+
+
+def test_without_dictionaries_text_is_cut_by_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(han, "_lindera", lambda: None)
+    monkeypatch.setattr(han, "_jieba", lambda: None)
+    monkeypatch.setattr(thai, "_dictionary", lambda: None)
+    tokenizer = Tokenizer(SimpleNamespace(tokenizer="Multilingual"))
+    assert tokenizer.tokens_document("東京のタワー 数据库 ภาษาไทย") == [
+        "東",
+        "京",
+        "の",
+        "タワー",
+        "数",
+        "据",
+        "库",
+        "ภาษาไทย",
+    ]
 
 
 @pytest.mark.parametrize(
