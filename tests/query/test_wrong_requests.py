@@ -155,6 +155,7 @@ REFUSED: list[tuple[str, Ask, type[Exception], str]] = [
      lambda s: s.query_arrays([1] * 4, limit=1, filter={}), TypeError, "filter: expected Filter, got dict"),
     ("one id", lambda s: s.retrieve(5), TypeError, "point_ids: expected a list, got int"),
     ("an id as text", lambda s: s.retrieve("5"), TypeError, "point_ids: expected a list, got str"),
+    ("vector of nothing", lambda s: m.Point(1, None), TypeError, "vector: expected a list of numbers, got NoneType"),
     ("vectors by number", lambda s: s.retrieve([1], True, 5), TypeError, "with_vector: expected a list, got int"),
     ("vector of objects", lambda s: m.Point(1, [object()]), TypeError, "vector: expected numbers"),
     ("ragged indices", lambda s: m.SparseVector([[1, [2]]], [1.0]), TypeError, "indices: expected a flat list"),
@@ -181,7 +182,8 @@ REFUSED: list[tuple[str, Ask, type[Exception], str]] = [
     ("half a date", lambda s: m.RangeDateTime(gte="\ud800"), errors.ValueError, "gte: .* half of a surrogate pair"),
     ("no slices", lambda s: m.SliceCondition(0, 0), errors.ValueError, "greater than 0"),
     ("mixed matches", lambda s: m.MatchAny([1, "a"]), TypeError, "str"),
-    ("ids in a list", lambda s: m.HasIdCondition([1]), TypeError, "expected a set of ids"),
+    ("ids as text", lambda s: m.HasIdCondition("12"), TypeError, "point_ids: expected a list, got str"),
+    ("an id alone", lambda s: m.HasIdCondition(1), TypeError, "point_ids: expected a list, got int"),
     ("NaN in a payload", lambda s: m.Point(1, [1.0], {"a": NAN}), errors.ValueError, "failed to convert NaN"),
 ]  # fmt: skip
 

@@ -10,6 +10,7 @@ from edgeshard.models.filters import Filter
 from edgeshard.models.params import SearchParams
 from edgeshard.models.requests import FacetRequest, QueryBatchRequest, QueryRequest, SearchRequest
 from edgeshard.query import run_batch, run_query, run_search
+from edgeshard.query.arrays import query_arrays
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,10 +90,10 @@ class Searching:
             ValidationError: NaN or infinity among the numbers.
             VectorNameNotFoundError: no vectors of that name.
         """
-        from edgeshard.query.arrays import query_arrays
-
-        opt_instance(filter, Filter, "filter")
-        opt_instance(params, SearchParams, "params")
+        if filter is not None:
+            instance(filter, Filter, "filter")
+        if params is not None:
+            instance(params, SearchParams, "params")
         with self._reading() as store:
             return query_arrays(store.segments, store.schema, vectors, limit, using, filter, params, score_threshold)
 
