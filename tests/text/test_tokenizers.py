@@ -196,7 +196,13 @@ def test_real_summaries(kind: str) -> None:
 
 
 def test_words_of_ascii_do_not_change_what_is_split_around_them() -> None:
-    words = ["3ω", "3日本", "１ω", "-ω", "ǂω", "12кот", "ω3", "3é", "the", "foo_bar", "naïve", "Größe", "ﬁ", "бегущий", "①", "½", "المكتبة", "الهاتف", "ال", "ספר", "ΟΔΟΣ", "İstanbul", "x²", "नमस्ते", "한국어", "日本語", "漢字かな", "カタカナ", "tokyo東京", "123", "--", "–", "’s", "ภาษาไทย", "ՀԱՅ", "հայ", "ǂ", "ＡＢＣ", "１２３", "a$b", "<=", "\t", "\x01", "$", "你好世界", "x\u200by", "z\xa0w"]
+    mixed = (
+        "3ω 3日本 １ω -ω ǂω 12кот ω3 3é the foo_bar naïve Größe ﬁ бегущий ① ½ المكتبة الهاتف ال ספר ΟΔΟΣ İstanbul x²"
+    )
+    others = (
+        "नमस्ते 한국어 日本語 漢字かな カタカナ tokyo東京 123 -- – ’s ภาษาไทย ՀԱՅ հայ ǂ ＡＢＣ １２３ a$b <= $ 你好世界"
+    )
+    words = [*mixed.split(" "), *others.split(" "), "\t", "\x01", "x\u200by", "z\u00a0w"]
     rng = random.Random(1)
     for _ in range(3000):
         blank = rng.choice(["  ", "\n", "\u3000"]) if rng.random() < 0.1 else " "

@@ -24,9 +24,9 @@ def chinese_words(text: str) -> list[str]:
 
 
 def japanese_words(text: str) -> list[str]:
-    """The words of Japanese text: UniDic's with the ``japanese`` extra, cut where the kind of character changes without.
+    """The words of Japanese text: UniDic's with the ``japanese`` extra.
 
-    Without it Han characters stand alone.
+    Without it text is cut where the kind of character changes, and Han characters stand alone.
     """
     cut = _lindera()
     if cut is not None:
