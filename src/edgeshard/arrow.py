@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from edgeshard.models.base import sequence
 from edgeshard.models.results import Record, ScoredPoint
 
 if TYPE_CHECKING:
@@ -32,9 +33,11 @@ def to_arrow(points: Points) -> pyarrow.Table:
         points: what `query`, `search`, `scroll` or `retrieve` returned.
 
     Raises:
+        TypeError: `points` is no list of scored points or of records.
         ImportError: pyarrow is not installed; the message says how to install it.
     """
     arrow = _pyarrow()
+    points = _checked(points)
     columns: dict[str, Any] = {"id": _ids(arrow, [point.id for point in points])}
     if points and isinstance(points[0], ScoredPoint):
         scored: list[Any] = list(points)
@@ -57,6 +60,7 @@ def to_pandas(points: Points) -> pandas.DataFrame:
         points: what `query`, `search`, `scroll` or `retrieve` returned.
 
     Raises:
+        TypeError: `points` is no list of scored points or of records.
         ImportError: pandas or pyarrow is not installed; the message says how to install it.
     """
     try:
@@ -64,6 +68,16 @@ def to_pandas(points: Points) -> pandas.DataFrame:
     except ImportError as error:
         raise ImportError("to_pandas needs pandas: pip install 'edgeshard[pandas]'") from error
     return to_arrow(points).to_pandas()
+
+
+def _checked(points: Points) -> Points:
+    """The points as a list of one kind."""
+    items: list[Any] = sequence(points, "points")
+    kind = ScoredPoint if items and isinstance(items[0], ScoredPoint) else Record
+    for item in items:
+        if not isinstance(item, kind):
+            raise TypeError(f"points: expected all ScoredPoint or all Record, got {type(item).__name__}")
+    return items
 
 
 def _pyarrow() -> Any:

@@ -19,9 +19,11 @@ TOPICS = ("bm25", "filters", "formula", "queries", "text", "updates")
 
 
 def deliberate() -> set[str]:
-    """Cases that docs/reference/differences.md lists."""
+    """Cases that docs/reference/differences.md lists, but for those that need extras where they are installed."""
     page = (ROOT / "docs" / "reference" / "differences.md").read_text(encoding="utf-8")
-    return set(re.findall(r"\b(?:\w+)-1-\d{4}\b", page))
+    extras = all(importlib.util.find_spec(package) for package in ("lindera", "pythainlp"))
+    lines = [line for line in page.splitlines() if not (extras and "without the extras" in line)]
+    return set(re.findall(r"\b(?:\w+)-1-\d{4}\b", "\n".join(lines)))
 
 
 @pytest.mark.parametrize("topic", TOPICS)

@@ -119,6 +119,16 @@ def test_matrix_agrees_with_queries(shard: m.EdgeShard, using: str | None) -> No
     assert list(mine.values()) == pytest.approx(list(expected.values()), rel=1e-5, abs=1e-5)
 
 
+def test_sparse_points_without_a_common_index_are_no_pairs(tmp_path: Path) -> None:
+    config = m.EdgeConfig(sparse_vectors={"s": m.EdgeSparseVectorParams()})
+    with m.EdgeShard.create(tmp_path, config) as shard:
+        points = [m.Point(n, {"s": m.SparseVector([n % 2, 10 + n], [1.0, 2.0])}, {}) for n in range(1, 5)]
+        points.append(m.Point(9, {"s": m.SparseVector([99], [1.0])}, {}))
+        shard.update(m.UpdateOperation.upsert_points(points))
+        pairs = shard.search_matrix_pairs(m.SearchMatrixRequest(10, 4, using="s"))
+    assert {(pair.a, pair.b, pair.score) for pair in pairs} == {(1, 3, 1.0), (3, 1, 1.0), (2, 4, 1.0), (4, 2, 1.0)}
+
+
 def test_matrix_pairs(shard: m.EdgeShard) -> None:
     brand = m.Filter(must=[m.FieldCondition("brand", match=m.MatchValue("b1"))])
     pairs = shard.search_matrix_pairs(m.SearchMatrixRequest(10, 3, brand))

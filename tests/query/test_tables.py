@@ -53,3 +53,17 @@ def test_a_missing_extra_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     with pytest.raises(ImportError, match=r"pip install 'edgeshard\[arrow\]'"):
         m.to_arrow([])
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        (None, "expected a list, got NoneType"),
+        ("abc", "expected a list, got str"),
+        ([1], "all ScoredPoint or all Record, got int"),
+        ([{}], "got dict"),
+    ],
+)
+def test_other_things_are_no_points(points: object, words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        m.to_arrow(points)  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeshard import _native
-from edgeshard.text import multilingual
+from edgeshard.text import han, multilingual, thai
 from edgeshard.text.tokenizer import Tokenizer
 
 KINDS = ["Word", "Whitespace", "Prefix", "Code"]
@@ -98,6 +98,53 @@ def test_multilingual_on_chinese(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "ภาษาไทยเป็นภาษาที่มีวรรณยุกต์ ฉันชอบกินข้าวผัดกับไข่ดาว",
+        "กรุงเทพมหานครเป็นเมืองหลวงของประเทศไทย",
+        "ียนอ่านหนังสือในห้องสมุด ๑๒๓",
+        "ระบบปฏิบัติการโอเพนซอร์ส Python3 ใช้งานง่าย",
+    ],
+)
+def test_multilingual_on_thai(text: str) -> None:
+    pytest.importorskip("pythainlp")
+    tokens = Tokenizer(SimpleNamespace(tokenizer="Multilingual")).tokens_document(text)
+    assert weights(model("Multilingual"), text) == our_weights(tokens)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "東京都に住んでいます。今日は天気がいいから散歩に行きましょう。",
+        "機械学習モデルの性能を評価する",
+        "彼女は図書館でPythonの本を読んでいた 2024年",
+        "スマートフォンの電池がすぐに切れる",
+    ],
+)
+def test_multilingual_on_japanese(text: str) -> None:
+    pytest.importorskip("lindera")
+    tokens = Tokenizer(SimpleNamespace(tokenizer="Multilingual")).tokens_document(text)
+    assert weights(model("Multilingual"), text) == our_weights(tokens)
+
+
+def test_without_dictionaries_text_is_cut_by_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(han, "_lindera", lambda: None)
+    monkeypatch.setattr(han, "_jieba", lambda: None)
+    monkeypatch.setattr(thai, "_dictionary", lambda: None)
+    tokenizer = Tokenizer(SimpleNamespace(tokenizer="Multilingual"))
+    assert tokenizer.tokens_document("東京のタワー 数据库 ภาษาไทย") == [
+        "東",
+        "京",
+        "の",
+        "タワー",
+        "数",
+        "据",
+        "库",
+        "ภาษาไทย",
+    ]
+
+
+@pytest.mark.parametrize(
     ("text", "tokens"),
     [
         ("العَرَبِيَّة الكتاب", ["ال", "عربيه", "ال", "كتاب"]),
@@ -149,55 +196,13 @@ def test_real_summaries(kind: str) -> None:
 
 
 def test_words_of_ascii_do_not_change_what_is_split_around_them() -> None:
-    words = [
-        "3ω",
-        "3日本",
-        "１ω",
-        "-ω",
-        "ǂω",
-        "12кот",
-        "ω3",
-        "3é",
-        "the",
-        "foo_bar",
-        "naïve",
-        "Größe",
-        "ﬁ",
-        "бегущий",
-        "①",
-        "½",
-        "المكتبة",
-        "الهاتف",
-        "ال",
-        "ספר",
-        "ΟΔΟΣ",
-        "İstanbul",
-        "x²",
-        "नमस्ते",
-        "한국어",
-        "日本語",
-        "漢字かな",
-        "カタカナ",
-        "tokyo東京",
-        "123",
-        "--",
-        "–",
-        "’s",
-        "ภาษาไทย",
-        "ՀԱՅ",
-        "հայ",
-        "ǂ",
-        "ＡＢＣ",
-        "１２３",
-        "a$b",
-        "<=",
-        "\t",
-        "\x01",
-        "$",
-        "你好世界",
-        "x\u200by",
-        "z\xa0w",
-    ]
+    mixed = (
+        "3ω 3日本 １ω -ω ǂω 12кот ω3 3é the foo_bar naïve Größe ﬁ бегущий ① ½ المكتبة الهاتف ال ספר ΟΔΟΣ İstanbul x²"
+    )
+    others = (
+        "नमस्ते 한국어 日本語 漢字かな カタカナ tokyo東京 123 -- – ’s ภาษาไทย ՀԱՅ հայ ǂ ＡＢＣ １２３ a$b <= $ 你好世界"
+    )
+    words = [*mixed.split(" "), *others.split(" "), "\t", "\x01", "x\u200by", "z\u00a0w"]
     rng = random.Random(1)
     for _ in range(3000):
         blank = rng.choice(["  ", "\n", "\u3000"]) if rng.random() < 0.1 else " "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +50,7 @@ def _matrix(
     if wanted <= 0:
         return ids, none, none, np.zeros(0, np.float32)
     sims = _similarities(scope, name, keys)
-    np.fill_diagonal(sims, -np.inf)  # a point is not its own neighbour
+    np.fill_diagonal(sims, np.nan)  # a point is not its own neighbour
     columns = np.argsort(-sims, axis=1, kind="stable")[:, :wanted]
     rows = np.repeat(np.arange(len(keys)), wanted)
     chosen = sims[rows, columns.ravel()]
@@ -70,12 +71,15 @@ def _sample(scope: Scope, name: str, request: SearchMatrixRequest) -> Keys:
 
 
 def _similarities(scope: Scope, name: str, keys: Keys) -> npt.NDArray[np.float32]:
-    """``(n, n)`` similarities of points with one another."""
+    """``(n, n)`` similarities of points with one another; NaN for sparse vectors without a common index."""
     vectors = stored_vectors(scope, name, keys)
     field = scope.segments[0].fields[name]
     if not isinstance(field, SparseField):
         return field.pairwise(vectors, vectors)
-    sims = np.zeros((len(keys), len(keys)), np.float32)
+    sims = np.full((len(keys), len(keys)), np.nan, np.float32)
     for number, places, offsets in by_segment(keys):
-        sims[:, places] = scope.segments[number].fields[name].sims(vectors, offsets)
+        part: Any = scope.segments[number].fields[name]
+        for row, query in enumerate(vectors):
+            found, shared = part.nearest_sims(query, offsets)
+            sims[row, places[shared]] = found[shared]
     return sims

@@ -1,7 +1,7 @@
 """The multilingual tokenizer: runs of one script, cut and normalised by the rules of charabia.
 
-A text is cut where the script changes and at separators; Arabic articles, and Chinese words where a
-dictionary is installed, are cut further. Tokens are decomposed (NFKD) and lower-cased, lose control
+A text is cut where the script changes and at separators; Arabic articles, and Chinese, Japanese and Thai
+words where a dictionary is installed, are cut further. Tokens are decomposed (NFKD) and lower-cased, lose control
 characters and, in Latin, Greek, Hebrew, Arabic and Thai script, diacritics, and are dropped if no letter is
 left. docs/reference/text.md lists what differs for scripts that need a dictionary.
 """
@@ -140,6 +140,10 @@ def _segments(piece: str, script: str) -> list[str]:
         from edgeshard.text.han import chinese_words, japanese_words
 
         return chinese_words(piece) if script == "han" else japanese_words(piece)
+    if script == "thai":
+        from edgeshard.text.thai import thai_words
+
+        return thai_words(piece)
     return [piece]
 
 
