@@ -94,6 +94,11 @@ class Graph:
         return 0 if self.broken else self.storage.count
 
     @property
+    def indexed_vectors(self) -> int | None:
+        """How many vectors the graph was made of, None if its files do not say."""
+        return None if self._config is None else self._config.indexed_vector_count
+
+    @property
     def ef(self) -> int:
         """The beam of a search that names none."""
         return 100 if self._config is None else self._config.ef
@@ -257,10 +262,12 @@ class GraphField(DenseField):
 
     def topk_of(self, queries: list[Any], chosen: Selection, k: int, params: Any = None) -> list[Hits]:
         """See :class:`DenseField`."""
-        found = None
-        if not self.graph.prefers_scan(len(chosen), chosen.total, params):
-            found = self.graph.walk(queries, chosen.mask, k, params, wanted=len(chosen))
-        return super().topk_of(queries, chosen, k) if found is None else found
+        wanted = len(chosen)
+        if not self.graph.prefers_scan(wanted, chosen.total, params):
+            found = self.graph.walk(queries, chosen.mask, k, params, wanted=wanted)
+            if found is not None:
+                return found
+        return super().topk_of(queries, chosen, k)
 
 
 class MultiGraphField(MultiField):

@@ -213,8 +213,8 @@ def _records(path: Path, data: bytes) -> Iterator[Record]:
     """The whole records of a journal; a torn tail ends them.
 
     Raises:
-        CorruptedError: the header is damaged or of an old build, a record is although a whole one follows, or it names what no flush
-            changes.
+        CorruptedError: the header is damaged or of an old build, a record is although a whole one follows, or it
+            names what no flush changes.
     """
     if not any(data[:HEADER_BYTES]):  # the power went while it was made
         return
@@ -225,7 +225,7 @@ def _records(path: Path, data: bytes) -> Iterator[Record]:
         if data.startswith(OLD_MAGIC):
             raise CorruptedError(
                 path,
-                "the journal is one of a build from before the first release: open and close the shard with that build, "
+                "the journal is of a build before the first release: open and close the shard with that build, "
                 "or let EdgeShard.repair() set the journal aside, which loses the flush it describes",
                 0,
             )
