@@ -2,8 +2,11 @@
 
 Clusters of 64 dimensions that vary along 16 directions each, as embeddings do; m = 16, ef_construct = 100, one thread.
 For every size: CPU seconds of the build, the beam at which recall@10 is 0.95, interpolated, and microseconds per query
-at that. Queries should grow no faster than log n: the last column is their time over log2 n. Writes
-``results/growth.csv`` and, with matplotlib (``pip install edgeshard[bench]``), ``docs/design/growth.svg``.
+at that, twice. ``query_us`` is the time of 500 different queries one after the other: beyond the size of the caches it
+holds the time of fetching what each touches from memory. ``warm_us`` is that of a few queries asked again and again, so
+that what they touch is in the caches: what the walk itself costs. Queries should grow no faster than log n: the last
+column is ``warm_us`` over log2 n. ``memory_mb`` is what walks read: codes and links. Writes ``results/growth.csv`` and,
+with matplotlib (``pip install edgeshard[bench]``), ``docs/design/growth.svg``.
 
     python benchmarks/growth.py [--max 300000] [--dim 64]
 
@@ -17,6 +20,8 @@ import argparse
 import csv
 import math
 import time
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,45 +32,96 @@ from graph import at_recall, recall
 from harness import RESULTS, ROOT, embedded
 
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
-EFS = (10, 12, 14, 17, 20, 24, 32, 48, 64, 96)
-K, COSINE, WANTED, ROUNDS = 10, 0, 0.95, 3
-COLUMNS = ("points", "build_cpu_s", "build_us_per_point", "ef", "query_us", "query_us_per_log2_n")
+EFS = (10, 12, 14, 17, 20, 24, 32)
+K, COSINE, WANTED, ROUNDS = 10, 0, 0.95, 5
+FEW, GROUPS, AGAIN = 4, 25, 12
+"""So many queries are asked again and again, for so many groups of them, so many times."""
 
 
-def measure(rows: np.ndarray, queries: np.ndarray) -> tuple[float, ...]:
+class Line(NamedTuple):
+    """One size."""
+
+    points: int
+    memory_mb: float
+    build_cpu_s: float
+    build_us_per_point: float
+    ef: float
+    query_us: float
+    warm_us: float
+    warm_us_per_log2_n: float
+
+
+def measure(rows: np.ndarray, queries: np.ndarray) -> Line:
     """One line of the table."""
     started = time.process_time()
-    graph = HnswGraph.build([rows], COSINE, threads=1, codes=make_codes([rows], 1))
+    codes = make_codes([rows], 1)
+    graph = HnswGraph.build([rows], COSINE, threads=1, codes=codes)
     build = time.process_time() - started
     truth = _native.scan_topk(queries, [rows], None, K, COSINE)[0]
-    curve, beams = [], []
+    cold, warm, beams = [], [], []
     for ef in EFS:
-        times = []
-        for _ in range(ROUNDS):
-            started = time.process_time()
-            found = graph.search(queries, K, ef)[0]
-            times.append(time.process_time() - started)
-        reached = recall(found, truth)
-        curve.append((reached, min(times) / len(queries) * 1e6))
+        reached = recall(graph.search(queries, K, ef)[0], truth)
+        cold.append((reached, least_us(graph, queries, ef, ROUNDS)))
+        groups = [queries[FEW * group : FEW * (group + 1)] for group in range(GROUPS)]
+        warm.append((reached, float(np.mean([least_us(graph, group, ef, AGAIN) for group in groups]))))
         beams.append((reached, float(ef)))
-    query = at_recall(curve, WANTED)
     n = len(rows)
-    return n, build, build / n * 1e6, at_recall(beams, WANTED), query, query / math.log2(n)
+    memory = (codes.size_bytes + graph.links_table.size_bytes) / 1e6
+    warm_us = at_recall(warm, WANTED)
+    return Line(
+        n,
+        memory,
+        build,
+        build / n * 1e6,
+        at_recall(beams, WANTED),
+        at_recall(cold, WANTED),
+        warm_us,
+        warm_us / math.log2(n),
+    )
 
 
-def plot(lines: list[tuple[float, ...]]) -> None:
+def least_us(graph: HnswGraph, queries: np.ndarray, ef: int, rounds: int) -> float:
+    """Microseconds of CPU time per query, the least of some rounds."""
+    times = []
+    for _ in range(rounds):
+        started = time.process_time_ns()
+        graph.search(queries, K, ef)
+        times.append(time.process_time_ns() - started)
+    return min(times) / len(queries) / 1e3
+
+
+def last_cache_mb() -> float | None:
+    """Size of the largest cache of this machine, where the system tells."""
+    sizes = [path.read_text().strip() for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size")]
+    return max((int(size[:-1]) * 1024 / 1e6 for size in sizes if size.endswith("K")), default=None)
+
+
+def plot(lines: list[Line]) -> None:
     """Both costs over the number of points, with what log n growth would be."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    mpl.rcParams["svg.hashsalt"] = "growth"  # the same file for the same figures
     import matplotlib.pyplot as plt
 
-    points, build, _, _, query, _ = np.array(lines).T
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3))
+    points = np.array([line.points for line in lines], float)
+    build = np.array([line.build_cpu_s for line in lines])
+    warm = np.array([line.warm_us for line in lines])
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4))
     left.plot(points, build, "o-", label="build, CPU s")
     left.plot(points, build[0] * points * np.log(points) / (points[0] * np.log(points[0])), ":", label="n log n")
-    right.plot(points, query, "o-", label=f"query at recall {WANTED}, us")
-    right.plot(points, query[0] * np.log(points) / np.log(points[0]), ":", label="log n")
+    right.plot(points, [line.query_us for line in lines], "o-", label=f"query at recall {WANTED}, us")
+    right.plot(points, warm, "s-", label="the same, what it touches in the caches")
+    right.plot(points, warm[0] * np.log(points) / np.log(points[0]), ":", label="log n")
+    cache = last_cache_mb()
+    memory = [line.memory_mb for line in lines]
+    if cache is not None and memory[0] < cache < memory[-1]:
+        right.axvline(
+            float(np.interp(cache, memory, points)), color="grey", lw=0.8, label=f"{cache:.0f} MB of cache full"
+        )
     for axes in (left, right):
         axes.set(xscale="log", xlabel="points", ylim=(0, None))
-        axes.legend()
+        axes.legend(fontsize=7)
     left.set(yscale="log", ylim=(build[0] / 2, None))
     figure.tight_layout()
     figure.savefig(ROOT / "docs" / "design" / "growth.svg", metadata={"Date": None})
@@ -78,15 +134,15 @@ def main() -> None:
     options = parser.parse_args()
     sizes = [size for size in SIZES if size <= options.max]
     rows, queries = embedded(sizes[-1], options.dim)
-    print(*(f"{column:>20}" for column in COLUMNS))
+    print(*(f"{column:>18}" for column in Line._fields))
     lines = []
     for size in sizes:
         lines.append(measure(rows[:size], queries))
-        print(*(f"{value:>20,.2f}" for value in lines[-1]), flush=True)
+        print(*(f"{value:>18,.2f}" for value in lines[-1]), flush=True)
     RESULTS.mkdir(exist_ok=True)
     with open(RESULTS / "growth.csv", "w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        writer.writerow(Line._fields)
         writer.writerows([round(value, 3) for value in line] for line in lines)
     try:
         plot(lines)

@@ -237,3 +237,34 @@ def test_the_end_of_the_program_stops_it(tmp_path: Path) -> None:
     with es.EdgeShard.load(tmp_path / "shard") as again:
         assert again.count(es.CountRequest()) == 20_000
         assert again.verify() == []
+
+
+@pytest.mark.parametrize("what", ["close", "result", "exception"])
+def test_what_would_wait_for_itself_is_refused(shard: es.EdgeShard, what: str) -> None:
+    """A callback runs in the thread that optimises: closing the shard there, or waiting, would never end."""
+    started = threading.Event()
+    handles: list[background.BackgroundOptimize] = []
+
+    def progress(step: str, share: float) -> None:
+        started.wait()
+        shard.close() if what == "close" else getattr(handles[0], what)()
+
+    handles.append(shard.optimize(background=True, on_progress=progress))
+    started.set()
+    with pytest.raises(es.ReentrantCallError, match="another thread"):
+        handles[0].result(30)
+    assert shard.count(es.CountRequest()) == POINTS
+    assert shard.optimize()
+
+
+def test_the_shard_may_be_closed_by_a_callback_of_the_end(shard: es.EdgeShard) -> None:
+    closed = threading.Event()
+
+    def close(_: Future[bool]) -> None:
+        shard.close()
+        closed.set()
+
+    shard.optimize(background=True).add_done_callback(close)
+    assert closed.wait(30)
+    with pytest.raises(es.ClosedError):
+        shard.count(es.CountRequest())

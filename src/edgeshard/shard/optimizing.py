@@ -76,7 +76,7 @@ class Optimizing:
         Args:
             on_progress: called with the name of a step and the share of it that is done, 0 to 1.
             cancel: an event, or a function that is asked now and then whether to stop.
-            threads: how many may build; None for one per core, in the background for one.
+            threads: how many may build, at most 1024; None or 0 for one per core, in the background for one.
             budget_ms: no new task is started after this long.
             background: return at once and work in a thread of low priority. Threads beyond the first have the usual
                 priority. :meth:`close` and the end of the program cancel it.
@@ -88,16 +88,16 @@ class Optimizing:
         Raises:
             CancelledError: ``cancel`` said so.
             StorageError: the disk refused.
+            TypeError: an argument of another kind.
+            ValueError: a negative or absurd number.
         """
+        from edgeshard.shard.optimizer.arguments import check_budget, check_progress, check_threads, question
         from edgeshard.shard.optimizer.run import optimise
 
         self._check_process()
         self._open_store()
-        asked: Callable[[], bool]
-        if cancel is None:
-            asked = _never
-        else:
-            asked = cancel.is_set if isinstance(cancel, threading.Event) else cancel
+        asked = question(cancel)
+        on_progress, threads, budget_ms = check_progress(on_progress), check_threads(threads), check_budget(budget_ms)
         if not background:
             with self._optimising.writing():
                 return optimise(
@@ -140,7 +140,3 @@ class Optimizing:
             from edgeshard.shard.optimizer.background import stop
 
             stop(running)
-
-
-def _never() -> bool:
-    return False

@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from edgeshard.errors import BackgroundOptimizeWarning, CancelledError
+from edgeshard.errors import BackgroundOptimizeWarning, CancelledError, ReentrantCallError
 
 NICENESS = 10
 """Of the thread: it gets about a tenth of a processor that others want. More would keep readers waiting while it holds
@@ -36,6 +36,7 @@ class BackgroundOptimize(Future[bool]):
         self._stop = threading.Event()
         self._asked = False
         self._progress = ("", 0.0)
+        self._thread: threading.Thread | None = None
 
     @property
     def progress(self) -> tuple[str, float]:
@@ -61,7 +62,9 @@ class BackgroundOptimize(Future[bool]):
             TimeoutError: it is not over yet (``concurrent.futures.TimeoutError`` before Python 3.11).
             CancelledError: it was cancelled, or the shard was closed.
             StorageError: the disk refused; the shard is as it was before the task that failed.
+            ReentrantCallError: the optimisation asks for its own result.
         """
+        self._refuse_itself("wait for its own end")
         try:
             return super().result(timeout)
         finally:
@@ -69,10 +72,19 @@ class BackgroundOptimize(Future[bool]):
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """What went wrong, None if nothing; waits as :meth:`result`."""
+        self._refuse_itself("wait for its own end")
         try:
             return super().exception(timeout)
         finally:
             self._asked = self.done()
+
+    def _refuse_itself(self, what: str) -> None:
+        """Raise :class:`ReentrantCallError` in the thread that optimises: it would wait for ever."""
+        if threading.current_thread() is self._thread and not self.done():
+            raise ReentrantCallError(
+                f"an optimisation in the background cannot {what}, as its on_progress or cancel just asked for: "
+                "let them set a flag, and do that in another thread"
+            )
 
     def __del__(self) -> None:
         if self.done() and not self._asked:
@@ -114,12 +126,18 @@ def start(
 
     handle.set_running_or_notify_cancel()
     _running.add(handle)
-    threading.Thread(target=run, name="edgeshard-optimize", daemon=True).start()
+    handle._thread = threading.Thread(target=run, name="edgeshard-optimize", daemon=True)
+    handle._thread.start()
     return handle
 
 
 def stop(handle: BackgroundOptimize) -> None:
-    """Cancel and wait until it is over; its outcome stays for whoever asks the handle."""
+    """Cancel and wait until it is over; its outcome stays for whoever asks the handle.
+
+    Raises:
+        ReentrantCallError: by the thread that optimises.
+    """
+    handle._refuse_itself("close its shard")
     handle.cancel()
     done = threading.Event()
     handle.add_done_callback(lambda _: done.set())
