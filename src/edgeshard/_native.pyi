@@ -767,7 +767,7 @@ class ObjectMaker(Generic[_Made]):
 
     def __init__(self, cls: type[_Made], names: tuple[str, ...]) -> None: ...
     def __call__(self, columns: tuple[Any, ...], count: int) -> list[_Made]:
-        """Objects by columns: per name a list or an array with one item per object, ``(array, offsets (count,) u32)`` that
+        """Objects by columns: per name a list or an array with one item per object, ``(array, u32 offsets)`` that
         say where in a longer array each object's item is, or one value for all."""
 
 def split_values(data: NDArray[np.uint8], bounds: NDArray[np.int64], absent: bytes) -> list[bytes]:
