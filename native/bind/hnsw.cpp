@@ -14,6 +14,7 @@
 #include "bind/records.hpp"
 #include "bind/walk_codes.hpp"
 #include "index/hnsw/blocks.hpp"
+#include "index/hnsw/census.hpp"
 #include "index/hnsw/healer.hpp"
 #include "index/hnsw/search.hpp"
 #include "support/interrupt.hpp"
@@ -394,6 +395,20 @@ nb::tuple verify_graph(const PyGraph& g) {
     return nb::make_tuple(damage.reason, damage.offset);
 }
 
+// (links (n,), mutual (n,), first point of four kinds of wrong ones or -1).
+nb::tuple census_of(const PyGraph& g) {
+    Census census;
+    {
+        nb::gil_scoped_release release;
+        census = take_census(g.graph);
+    }
+    auto links = new_array<uint32_t>({census.links.size()});
+    auto mutual = new_array<uint32_t>({census.mutual.size()});
+    std::copy(census.links.begin(), census.links.end(), links.data);
+    std::copy(census.mutual.begin(), census.mutual.end(), mutual.data);
+    return nb::make_tuple(links.array, mutual.array, census.repeated, census.itself, census.stranger, census.misplaced);
+}
+
 nb::object unpacked_graph(const PyGraph& g) {
     auto out = std::make_unique<PyGraph>();
     {
@@ -444,6 +459,7 @@ void register_graph(nb::module_& m) {
         .def("encode", &encode_graph, nb::arg("kind"), nb::arg("base") = nb::none(), nb::arg("link") = nb::none(),
              nb::arg("base_align") = 1, nb::arg("link_align") = 1)
         .def("verify", &verify_graph)
+        .def("census", &census_of)
         .def("unpacked", &unpacked_graph)
         .def_prop_ro("inline_shape", &inline_shape)
         .def("base_rows", &base_rows)

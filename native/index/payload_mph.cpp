@@ -254,7 +254,8 @@ const char *MapFile::open(std::string_view file) {
   if (words > (buckets_at_ - at) / 8)
     return "the hash function reaches past its place";
   bits_.resize(size_t(words));
-  std::memcpy(bits_.data(), file.data() + at, size_t(words) * 8);
+  if (words)
+    std::memcpy(bits_.data(), file.data() + at, size_t(words) * 8);
   ranks_ = ranks_of(bits_);
   const size_t set = bits_.empty() ? 0 : ranks_.back() + size_t(std::popcount(bits_.back()));
   return set == count_ ? nullptr : "the hash function is of another number of keys";

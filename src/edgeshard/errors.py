@@ -21,6 +21,7 @@
         ├── ClosedError                  RuntimeError  the shard was closed
         │   └── ForkedShardError                       the shard belongs to the parent process
         ├── ReadOnlyError                RuntimeError  a write to a shard opened for reading
+        ├── ReentrantCallError           RuntimeError  a signal handler calls the shard whose call it interrupts
         └── CancelledError               RuntimeError  a long call was cancelled by its caller
 
     UserWarning
@@ -58,6 +59,7 @@ __all__ = [
     "NotFoundError",
     "PointNotFoundError",
     "ReadOnlyError",
+    "ReentrantCallError",
     "SnapshotError",
     "StorageError",
     "SyncError",
@@ -186,6 +188,13 @@ class ForkedShardError(ClosedError):
 
 class ReadOnlyError(EdgeShardError, RuntimeError):
     """A write to a shard that was opened with ``read_only=True``."""
+
+
+class ReentrantCallError(EdgeShardError, RuntimeError):
+    """A call of a shard from the middle of another one by the same thread, as a signal handler makes it.
+
+    It would wait for itself. The handler should set a flag, and the call be made when the first has returned.
+    """
 
 
 class CancelledError(EdgeShardError, RuntimeError):

@@ -33,7 +33,7 @@ from workload import same
 KINDS = ("cut", "zero", "flip", "noise", "remove", "empty", "grow", "swap")
 
 
-def make_shard(mod: Any, path: Path, *, points: int = 300, rich: bool = False) -> None:
+def make_shard(mod: Any, path: Path, *, points: int = 300, rich: bool = False, wal: bool = True) -> None:
     """A shard of an immutable segment with graph and indexes, and an appendable one.
 
     Args:
@@ -41,13 +41,16 @@ def make_shard(mod: Any, path: Path, *, points: int = 300, rich: bool = False) -
         path: where.
         points: in each segment.
         rich: with codes of every quantization and indexes of every kind, nested ones too.
+        wal: with a log.
     """
     rng = random.Random(5)
     optimizers = mod.EdgeOptimizersConfig(indexing_threshold=8 if points >= 300 else 1)
     vectors = dense_vectors(mod) if rich else {"d": mod.EdgeVectorParams(size=16, distance=mod.Distance.Cosine)}
     comparator = mod.MultiVectorConfig(mod.MultiVectorComparator.MaxSim)
     vectors["m"] = mod.EdgeVectorParams(size=4, distance=mod.Distance.Dot, multivector_config=comparator)
-    config = mod.EdgeConfig(vectors=vectors, sparse_vectors={"s": mod.EdgeSparseVectorParams()}, optimizers=optimizers)
+    settings = {} if wal else {"wal_enabled": False}
+    sparse = {"s": mod.EdgeSparseVectorParams()}
+    config = mod.EdgeConfig(vectors=vectors, sparse_vectors=sparse, optimizers=optimizers, **settings)
     shard = mod.EdgeShard.create(str(path) if mod.__name__ != "edgeshard" else path, config)
     types = mod.PayloadSchemaType
     indexes = {"n": types.Integer, "k": types.Keyword, "t": types.Text, "f": types.Float}

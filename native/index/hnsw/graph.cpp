@@ -59,6 +59,7 @@ List Graph::list(uint32_t point, size_t level, Scratch& scratch) const {
     const uint8_t* data = area_ + r.begin;
     size_t bytes = r.end - r.begin;
     if (kind == LinksKind::plain) {
+        if (!bytes) return {};
         if (bytes > points) return {nullptr, 0, true};
         scratch.resize(std::max<size_t>(bytes, scratch.size()));
         std::memcpy(scratch.data(), area_ + 4 * r.begin, 4 * bytes);

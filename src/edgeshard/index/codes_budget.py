@@ -1,7 +1,8 @@
 """How much memory the byte codes of all open shards of a process may take together.
 
 Codes are derived from vectors when searches pay for them (:mod:`edgeshard.index.flat`, the graphs of segments). Where
-they do not fit, searches read the vectors instead: slower, with the same answers.
+they do not fit, searches read the vectors instead: slower, with the same answers. Lists of links laid out for walks
+count as well, and so do quantized codes that a configuration wants in memory, which are never refused.
 """
 
 from __future__ import annotations
@@ -21,13 +22,12 @@ class CodesBudget:
 
     def __init__(self) -> None:
         self._held: weakref.WeakKeyDictionary[object, int] = weakref.WeakKeyDictionary()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may search another shard in the middle of this
 
     @property
     def held_bytes(self) -> int:
         """Bytes of all codes."""
-        with self._lock:
-            return sum(self._held.values())
+        return self._of_others(None)
 
     def reserve(self, owner: object, size_bytes: int) -> bool:
         """Count codes that are about to be built; False if there is no room for them."""
@@ -35,11 +35,20 @@ class CodesBudget:
         if limit is None:
             limit = memory_bytes() // SHARE_OF_MEMORY
         with self._lock:
-            others = sum(size for holder, size in self._held.items() if holder is not owner)
-            if others + size_bytes > limit:
+            if self._of_others(owner) + size_bytes > limit:
                 return False
             self._held[owner] = size_bytes
             return True
+
+    def hold(self, owner: object, size_bytes: int) -> None:
+        """Count codes that are in memory because a configuration asks for it, however many there are."""
+        with self._lock:
+            self._held[owner] = size_bytes
+
+    def _of_others(self, owner: object) -> int:
+        holders = [ref() for ref in self._held.keyrefs()]
+        with self._lock:
+            return sum(self._held.get(holder, 0) for holder in holders if holder is not None and holder is not owner)
 
     def release(self, owner: object) -> None:
         """Forget codes that were given up."""

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Literal, overload
 from edgeshard.errors import CancelledError
 
 if TYPE_CHECKING:
+    from edgeshard._native import CallLock
     from edgeshard.shard.optimizer.background import BackgroundOptimize
-    from edgeshard.shard.rwlock import ReadWriteLock
     from edgeshard.shard.store import Store
 
-_starting = threading.Lock()
-ASK_AGAIN_S = 0.1
-"""How long an optimisation in the background waits for another one before it looks whether it was cancelled."""
+_starting = threading.RLock()
+"""A signal handler may ask for an optimisation while another one is being started."""
 
 
 class Optimizing:
@@ -27,8 +26,8 @@ class Optimizing:
     _background: weakref.ref[BackgroundOptimize] | None
 
     if TYPE_CHECKING:
-        _lock: ReadWriteLock
-        _optimising: threading.Lock
+        _lock: CallLock
+        _optimising: CallLock
 
     def _open_store(self) -> Store:
         """The store, if it is open."""
@@ -100,7 +99,7 @@ class Optimizing:
         else:
             asked = cancel.is_set if isinstance(cancel, threading.Event) else cancel
         if not background:
-            with self._optimising:
+            with self._optimising.writing():
                 return optimise(
                     self._open_store(),
                     self._lock,
@@ -111,10 +110,11 @@ class Optimizing:
                 )
 
         def work(progress: Callable[[str, float], None], stopped: Callable[[], bool]) -> bool:
-            while not self._optimising.acquire(timeout=ASK_AGAIN_S):
+            def give_up() -> None:
                 if stopped():
                     raise CancelledError("the optimisation was cancelled before it began")
-            try:
+
+            with self._optimising.writing(waiting=give_up):
                 return optimise(
                     self._open_store(),
                     self._lock,
@@ -123,8 +123,6 @@ class Optimizing:
                     threads=threads or 1,
                     budget_ms=budget_ms,
                 )
-            finally:
-                self._optimising.release()
 
         from edgeshard.shard.optimizer.background import start
 

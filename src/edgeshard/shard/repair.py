@@ -9,7 +9,8 @@ The steps, in order; each does nothing where nothing is wrong:
    anyway.) Remove codes kept for searches whose checksums are wrong.
 4. Set ``edge_config.json`` aside if it cannot be read: the segments say what the shard stores.
 5. For each segment that does not open: write a missing ``version.info``; else set its codes aside; else its indexes
-   and graphs; else the whole segment. Only the last loses points.
+   and graphs; else the whole segment. Only the last loses points. Set aside graphs that open, but are not of their
+   vectors.
 6. Leave damaged records of the log out; set a log aside that cannot be read at all.
 7. Open the shard, which rebuilds indexes, build missing graphs, close it, and check it.
 
@@ -33,6 +34,7 @@ from edgeshard.shard.shard import EdgeShard
 from edgeshard.shard.snapshot import settle, swap
 from edgeshard.shard.store import WAL, Store
 from edgeshard.shard.verify import check
+from edgeshard.shard.verify_graphs import damaged_graphs
 from edgeshard.storage import checksums, files, journal
 from edgeshard.storage.lock import ShardLock
 from edgeshard.storage.wal import Wal
@@ -169,11 +171,27 @@ def _segment(path: Path, segment: Path, done: list[str]) -> None:
     if problem is not None:
         _aside(path, name, f"{problem}. ITS POINTS ARE LOST", done)
         return
+    _graphs(path, segment, done)
     if not _has_version(segment):
         if (segment / VERSION_FILE).exists():
             _aside(path, f"{name}/{VERSION_FILE}", "it names no version", done)
         write_version(segment)
         done.append(f"{name}/{VERSION_FILE} was written")
+
+
+def _graphs(path: Path, segment: Path, done: list[str]) -> None:
+    """Set aside graphs that open, but are not of their vectors."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        opened = open_segment(segment, read_only=True, complete=False)
+        try:
+            wrong = {graph.directory: reason for graph, reason in damaged_graphs(opened) if not graph.inline}
+        except CorruptedError:  # vectors that cannot be read: the check at the end says so
+            wrong = {}
+        finally:
+            opened.close()
+    for directory, reason in wrong.items():
+        _aside(path, directory.relative_to(path).as_posix(), reason, done)
 
 
 def _has_version(segment: Path) -> bool:

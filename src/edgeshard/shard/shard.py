@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import threading
 import weakref
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from os import getpid
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
+from edgeshard._native import CallGuard, CallLock
 from edgeshard.errors import ClosedError, ForkedShardError, ValidationError
 from edgeshard.models.base import instance, sequence
 from edgeshard.models.config import EdgeConfig
@@ -27,11 +26,11 @@ from edgeshard.query.projection import Projection
 from edgeshard.shard import reads
 from edgeshard.shard.directories import directory_path
 from edgeshard.shard.optimizing import Optimizing
-from edgeshard.shard.rwlock import ReadWriteLock
 from edgeshard.shard.schema_changes import is_schema_change
 from edgeshard.shard.searching import Searching
 from edgeshard.shard.snapshotting import Snapshotting
 from edgeshard.shard.store import Store
+from edgeshard.shard.undisturbed import pause
 from edgeshard.storage.files import PathLike
 
 PointId: TypeAlias = "int | str | UUID"
@@ -50,8 +49,8 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
     __slots__ = ("__weakref__", "_finalizer", "_lock", "_optimising", "_store")
 
     _store: Store
-    _lock: ReadWriteLock
-    _optimising: threading.Lock
+    _lock: CallLock
+    _optimising: CallLock
     _finalizer: weakref.finalize[[], EdgeShard]
 
     def __init__(self) -> None:
@@ -61,8 +60,8 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
     def _wrap(cls, store: Store) -> EdgeShard:
         shard = object.__new__(cls)
         shard._store = store
-        shard._lock = ReadWriteLock()
-        shard._optimising = threading.Lock()
+        shard._lock = CallLock(too_deep)
+        shard._optimising = CallLock(too_deep)
         shard._background = None
         shard._finalizer = weakref.finalize(shard, store.dispose)
         return shard
@@ -190,7 +189,7 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
             self._store.close()
             return
         self._stop_background()
-        with self._optimising, self._lock.writing():
+        with self._optimising.writing(), self._lock.writing():
             self._store.close()
             self._finalizer.detach()
 
@@ -236,18 +235,11 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
             raise TypeError(f"operation must be an UpdateOperation, not {type(operation).__name__}")
         store = self._enter()
         if is_schema_change(operation):  # what is being built has the schema of its start
-            with self._optimising, self._writing():
+            with self._optimising.writing(), self._writing():
                 store.update(operation)
             return
-        self._lock.acquire_write()
-        try:
-            if store.closed:
-                raise closed_error()
+        with self._lock.writing(self._open_store):
             store.update(operation)
-        except RecursionError as error:
-            raise too_deep() from error
-        finally:
-            self._lock.release_write()
 
     # --- reading -----------------------------------------------------------------------------------------
 
@@ -268,17 +260,11 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
             VectorNameNotFoundError: a vector name the shard does not have.
         """
         ids = [parse_id(point_id) for point_id in sequence(point_ids, "point_ids")]
-        store = self._enter()
-        self._lock.acquire_read()
-        try:
-            if store.closed:
-                raise closed_error()
+        with self._reading() as store:
             if len(ids) == 1 and not with_vector and (with_payload is True or with_payload is None):
                 return reads.retrieve_one(store.segments, ids[0])
             projection = Projection(with_payload, with_vector, store.schema, default_payload=True)
             return reads.retrieve(store.segments, ids, projection)
-        finally:
-            self._lock.release_read()
 
     def scroll(self, scroll: ScrollRequest) -> tuple[list[Record], int | UUID | None]:
         """Points in id order (or by a payload value), a page at a time.
@@ -333,19 +319,20 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
                 pass
         return store
 
-    def _reading(self) -> Reading:
-        return Reading(self)
+    def _reading(self) -> CallGuard[Store]:
+        """Holds the shard open and unchanged while it is read."""
+        self._enter()
+        return self._lock.reading(self._open_store)
 
-    @contextmanager
-    def _writing(self) -> Iterator[Store]:
+    def _writing(self) -> CallGuard[Store]:
+        """Holds the shard open and keeps every other call out."""
         self._check_process()
-        self._lock.acquire_write()
-        try:
-            store = self._open_store()
-            store.mend()
-            yield store
-        finally:
-            self._lock.release_write()
+        return self._lock.writing(self._mended_store, pause)
+
+    def _mended_store(self) -> Store:
+        store = self._open_store()
+        store.mend()
+        return store
 
     def _open_store(self) -> Store:
         if self._store.closed:
@@ -358,36 +345,6 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
                 f"this shard was opened by process {self._store.pid}: open it in process {os.getpid()} "
                 "after the parent closed it"
             )
-
-
-class Reading:
-    """Holds a shard open and unchanged while it is read: a context manager without the cost of a generator.
-
-    Args:
-        shard: the shard.
-    """
-
-    __slots__ = ("_shard",)
-
-    def __init__(self, shard: EdgeShard) -> None:
-        self._shard = shard
-
-    def __enter__(self) -> Store:
-        shard = self._shard
-        store = shard._store
-        if getpid() != store.pid or store.doomed is not None:
-            shard._enter()
-        shard._lock.acquire_read()
-        store = shard._store
-        if store.closed:
-            shard._lock.release_read()
-            raise closed_error()
-        return store
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
-        self._shard._lock.release_read()
-        if isinstance(error, RecursionError):
-            raise too_deep() from error
 
 
 def too_deep() -> ValidationError:

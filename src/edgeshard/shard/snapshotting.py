@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal
 
 from edgeshard.errors import StorageError, ValidationError
 from edgeshard.shard.directories import directory_path
+from edgeshard.shard.undisturbed import pause, undisturbed
 
 if TYPE_CHECKING:
-    from edgeshard.shard.rwlock import ReadWriteLock
+    from edgeshard._native import CallLock
     from edgeshard.shard.snapshot.create import SnapshotInfo
     from edgeshard.shard.snapshot.limits import SnapshotLimits
     from edgeshard.shard.store import Store
@@ -25,8 +25,8 @@ class Snapshotting:
     __slots__ = ()
 
     if TYPE_CHECKING:  # what EdgeShard brings
-        _lock: ReadWriteLock
-        _optimising: threading.Lock
+        _lock: CallLock
+        _optimising: CallLock
 
         def _reading(self) -> AbstractContextManager[Store]: ...
         def _writing(self) -> AbstractContextManager[Store]: ...
@@ -62,7 +62,9 @@ class Snapshotting:
         from edgeshard.shard.snapshot.unpack import unpack_snapshot
 
         source, target = directory_path(snapshot_path), directory_path(target_path)
-        unpack_snapshot(source, target, checksum=checksum, limits=limits, mirror=mirror, durable=durable)
+        undisturbed(
+            lambda: unpack_snapshot(source, target, checksum=checksum, limits=limits, mirror=mirror, durable=durable)
+        )
 
     def snapshot_manifest(self, base: str | None = None) -> dict[str, Any]:
         """Versions of all files of the shard, by segment: what a server needs to make a partial snapshot.
@@ -114,12 +116,17 @@ class Snapshotting:
         self._check_process()
         archive = directory_path(snapshot_path)
         root = self._open_store().path
-        with (
-            unpacked(root, archive, checksum=checksum, limits=limits) as incoming,
-            self._optimising,
-            self._writing() as store,
-        ):
-            apply(store, incoming, force=force)
+        self._check_outside()
+
+        def work() -> None:
+            with (
+                unpacked(root, archive, checksum=checksum, limits=limits) as incoming,
+                self._optimising.writing(waiting=pause),
+                self._writing() as store,
+            ):
+                apply(store, incoming, force=force)
+
+        undisturbed(work)
 
     def create_snapshot(
         self,
@@ -145,4 +152,13 @@ class Snapshotting:
 
         self._check_process()
         target = directory_path(path)
-        return create_snapshot(self._open_store(), self._lock, target, format=format, base_manifest=base_manifest)
+        store = self._open_store()
+        self._check_outside()
+        return undisturbed(
+            lambda: create_snapshot(store, self._lock, target, format=format, base_manifest=base_manifest)
+        )
+
+    def _check_outside(self) -> None:
+        """Refuse to wait for another thread that would wait for this one: a signal handler inside of a call."""
+        self._lock.check_outside()
+        self._optimising.check_outside()

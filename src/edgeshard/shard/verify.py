@@ -14,7 +14,7 @@ from edgeshard.filter.evaluate import evaluate
 from edgeshard.index import kept_codes
 from edgeshard.models.filters import FieldCondition, Filter
 from edgeshard.models.matches import MatchValue, RangeFloat
-from edgeshard.models.paths import parse_path
+from edgeshard.models.paths import JsonPath, parse_path
 from edgeshard.models.payload import decode_payload
 from edgeshard.segment.batch import DenseColumn, Offsets
 from edgeshard.segment.fields import Field
@@ -22,6 +22,7 @@ from edgeshard.segment.schema import COSINE
 from edgeshard.segment.segment import Segment, SegmentContext
 from edgeshard.shard import seal
 from edgeshard.shard.replica import Replica
+from edgeshard.shard.verify_graphs import graph_findings
 from edgeshard.storage import checksums
 from edgeshard.storage.wal import Wal
 
@@ -90,6 +91,7 @@ def findings(segments: Sequence[Segment], level: checksums.Level) -> list[str]:
             if level == "full":
                 found += _points(segment, seen)
                 found += _indexes(segment)
+                found += graph_findings(segment)
         except EdgeShardError as error:
             found.append(str(error))
     return found
@@ -200,4 +202,7 @@ class _WithoutIndexes(SegmentContext):
     __slots__ = ()
 
     def index(self, path: str) -> None:
+        """None, whatever there is."""
+
+    def element_owners(self, array: JsonPath) -> None:
         """None, whatever there is."""

@@ -37,6 +37,8 @@ from edgeshard.storage.flush import FlushPlan
 
 NAME = "edgeshard.journal"
 MAGIC = b"EDGEJRN2"
+OLD_MAGIC = b"EDGEJRN1"
+"""Of builds before the first release, whose records had no number to start at."""
 HEADER_BYTES = 16
 RECORD = struct.Struct("<QII")
 SEGMENT_FILE = "segment.json"
@@ -211,8 +213,8 @@ def _records(path: Path, data: bytes) -> Iterator[Record]:
     """The whole records of a journal; a torn tail ends them.
 
     Raises:
-        CorruptedError: the header is damaged, a record is although a whole one follows, or it names what no flush
-            changes.
+        CorruptedError: the header is damaged or of an old build, a record is although a whole one follows, or it
+            names what no flush changes.
     """
     if not any(data[:HEADER_BYTES]):  # the power went while it was made
         return
@@ -220,6 +222,13 @@ def _records(path: Path, data: bytes) -> Iterator[Record]:
     if data[:HEADER_BYTES] != header(first):
         if header(0).startswith(data):
             return
+        if data.startswith(OLD_MAGIC):
+            raise CorruptedError(
+                path,
+                "the journal is of a build before the first release: open and close the shard with that build, "
+                "or let EdgeShard.repair() set the journal aside, which loses the flush it describes",
+                0,
+            )
         raise CorruptedError(path, "the header of the journal is damaged", 0)
     position, expected = HEADER_BYTES, first
     while position + RECORD.size <= len(data):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgeshard._native import CallLock
 from edgeshard.index import kept_codes
 from edgeshard.models.config import EdgeConfig, EdgeOptimizersConfig
 from edgeshard.segment.config import write_version
@@ -28,7 +29,6 @@ from edgeshard.shard.optimizer.build import Progress, build_segment, write_out
 from edgeshard.shard.optimizer.code_shelves import CodeShelves
 from edgeshard.shard.optimizer.plan import Candidate, Task, Thresholds, plan, thresholds
 from edgeshard.shard.optimizer.source import Source
-from edgeshard.shard.rwlock import ReadWriteLock
 from edgeshard.storage import files, generation
 from edgeshard.storage.files import sync_tree
 
@@ -42,7 +42,7 @@ MAX_ROUNDS = 100
 
 def optimise(
     store: Store,
-    lock: ReadWriteLock,
+    lock: CallLock,
     *,
     on_progress: Progress | None,
     cancelled: Callable[[], bool],
@@ -112,7 +112,7 @@ def _is_stale(segment: Segment, name: str, limits: Thresholds) -> bool:
 
 def run_task(
     store: Store,
-    lock: ReadWriteLock,
+    lock: CallLock,
     task: Task,
     *,
     progress: Progress,

@@ -1,0 +1,121 @@
+"""``verify`` tells graphs whose links were overwritten with others that can be read, and leaves sound ones in peace."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import qdrant_edge
+
+import edgeshard
+from edgeshard import EdgeShard
+
+DIM, POINTS = 24, 400
+
+
+def rows_of(kind: str, rng: np.random.Generator) -> np.ndarray:
+    rows = rng.standard_normal((POINTS, DIM)).astype(np.float32)
+    if kind == "clusters":
+        rows = rows[rng.integers(0, 8, POINTS)] * 3 + rows * 0.3
+    elif kind == "norms":  # hubs: most points are named by none
+        rows *= rng.lognormal(0, 1, (POINTS, 1)).astype(np.float32)
+    elif kind == "same":
+        rows[:] = 1
+    return rows
+
+
+def make(mod: Any, path: Path, kind: str, distance: str, seed: int = 0, multi: bool = False) -> Path:
+    """A shard with one graph; its directory."""
+    comparator = mod.MultiVectorConfig(mod.MultiVectorComparator.MaxSim) if multi else None
+    vectors = mod.EdgeVectorParams(size=DIM, distance=getattr(mod.Distance, distance), multivector_config=comparator)
+    config = mod.EdgeConfig(vectors=vectors, optimizers=mod.EdgeOptimizersConfig(indexing_threshold=1))
+    path.mkdir()
+    shard = mod.EdgeShard.create(str(path), config)
+    shard.update(mod.UpdateOperation.create_field_index("k", mod.PayloadSchemaType.Keyword))
+    rows = rows_of(kind, np.random.default_rng(seed)).tolist()
+    points = [mod.Point(i, [row, row[::-1]] if multi else row, {"k": str(i % 5)}) for i, row in enumerate(rows)]
+    shard.update(mod.UpdateOperation.upsert_points(points))
+    shard.update(mod.UpdateOperation.delete_points(list(range(0, POINTS, 7))))
+    shard.optimize()
+    shard.close()
+    (path / "edgeshard.checksums").unlink(missing_ok=True)
+    (graph,) = path.glob("segments/*/vector_index")
+    return graph
+
+
+@pytest.mark.parametrize("mod", [edgeshard, qdrant_edge], ids=lambda mod: mod.__name__)
+@pytest.mark.parametrize(
+    ("kind", "distance"), [("any", "Cosine"), ("norms", "Dot"), ("clusters", "Dot"), ("same", "Euclid")]
+)
+def test_a_sound_graph(mod: Any, kind: str, distance: str, tmp_path: Path) -> None:
+    make(mod, tmp_path / "shard", kind, distance)
+    assert EdgeShard.check(tmp_path / "shard") == []
+
+
+def test_a_sound_graph_of_multi_vectors(tmp_path: Path) -> None:
+    make(edgeshard, tmp_path / "shard", "any", "Dot", multi=True)
+    assert EdgeShard.check(tmp_path / "shard") == []
+
+
+@pytest.mark.parametrize("length", [60, 500])
+@pytest.mark.parametrize("mod", [edgeshard, qdrant_edge], ids=lambda mod: mod.__name__)
+def test_noise_in_the_links(mod: Any, length: int, tmp_path: Path) -> None:
+    graph = make(mod, tmp_path / "shard", "any", "Dot")
+    (file,) = graph.glob("links*.bin")
+    good, rng = file.read_bytes(), np.random.default_rng(length)
+    for at in rng.integers(100, len(good) // 2, 3).tolist():
+        file.write_bytes(good[:at] + rng.bytes(length) + good[at + length :])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = EdgeShard.check(tmp_path / "shard")
+        assert found
+        assert str(graph.name) in found[0]
+
+
+def test_links_of_other_points(tmp_path: Path) -> None:
+    """Whole lists that are sound in themselves, but of a graph of other vectors."""
+    graph = make(edgeshard, tmp_path / "shard", "any", "Cosine")
+    other = make(edgeshard, tmp_path / "other", "any", "Cosine", seed=1)
+    (links,), (wrong,) = graph.glob("links*.bin"), other.glob("links*.bin")
+    links.write_bytes(wrong.read_bytes())
+    found = EdgeShard.check(tmp_path / "shard")
+    assert found
+
+
+@pytest.mark.parametrize("change", ["level", "point", "count"])
+def test_entry_points_and_counts(change: str, tmp_path: Path) -> None:
+    graph = make(edgeshard, tmp_path / "shard", "any", "Cosine")
+    header = bytearray((graph / "graph.bin").read_bytes())
+    if change == "level":
+        header[36] ^= 1
+    elif change == "point":
+        header[32:36] = (0 if int.from_bytes(header[32:36], "little") else 1).to_bytes(4, "little")
+    else:
+        text = (graph / "hnsw_config.json").read_text()
+        assert '"indexed_vector_count":342' in text
+        (graph / "hnsw_config.json").write_text(text.replace("342", "341"))
+    (graph / "graph.bin").write_bytes(header)
+    found = EdgeShard.check(tmp_path / "shard")
+    assert len(found) == 1
+    assert ("made of 341" if change == "count" else "entry point") in found[0]
+
+
+def test_a_repair_builds_a_damaged_graph_anew(tmp_path: Path) -> None:
+    graph = make(qdrant_edge, tmp_path / "shard", "any", "Dot")
+    (file,) = graph.glob("links*.bin")
+    good = file.read_bytes()
+    file.write_bytes(good[:200] + np.random.default_rng(1).bytes(600) + good[800:])
+    assert EdgeShard.check(tmp_path / "shard")
+    done = EdgeShard.repair(tmp_path / "shard")
+    assert any("vector_index" in line and "set aside" in line for line in done)
+    assert not [line for line in done if line.startswith("still wrong")]
+    assert EdgeShard.check(tmp_path / "shard") == []
+    with EdgeShard.load(tmp_path / "shard") as shard:
+        assert shard.count(edgeshard.CountRequest()) == POINTS - len(range(0, POINTS, 7))
+        query = edgeshard.Query.Nearest([1.0] * DIM)
+        hits = [shard.query(edgeshard.QueryRequest(query=query, limit=10, params=params))
+                for params in (edgeshard.SearchParams(exact=True), None)]  # fmt: skip
+        assert {hit.id for hit in hits[0]} == {hit.id for hit in hits[1]}
