@@ -29,6 +29,48 @@ ByteLevels byte_levels(unsigned bits) {
 // Mean square error of a component of unit variance: Lloyd-Max levels, or steps of a range of some four deviations.
 double distortion(unsigned bits) { return bits == 1 ? 0.3634 : bits == 2 ? 0.1175 : bits == 4 ? 0.0095 : 1e-4; }
 
+// What scores need of a rotated query.
+struct Scaled {
+    double square = 0;   // of the rotated query
+    double offset = 0;   // its product with the shifts
+    double largest = 0;  // magnitude once divided by the scales
+};
+
+// Divides a rotated query by the scales, in place. Each lane has sums of its own: one after the other, each addition would
+// wait for the one before, 400 times.
+Scaled divide_by_scales(double* x, const TurboOptions& options) {
+    constexpr size_t kLanes = 8;
+    const size_t n = options.padded, whole = n / kLanes * kLanes;
+    double squares[kLanes] = {}, offsets[kLanes] = {}, most[kLanes] = {};
+    const auto in_lanes = [&](auto&& each) {
+        for (size_t i = 0; i < whole; i += kLanes)
+            for (size_t j = 0; j < kLanes; ++j) each(i + j, j);
+        for (size_t i = whole; i < n; ++i) each(i, i - whole);
+    };
+    const bool scaled = !options.scale.empty();
+    if (scaled) {
+        const auto *shift = options.shift.data(), *scale = options.scale.data();
+        in_lanes([&](size_t i, size_t j) {
+            squares[j] += x[i] * x[i];
+            offsets[j] += x[i] * shift[i];
+            x[i] /= scale[i];
+            most[j] = std::max(most[j], std::fabs(x[i]));
+        });
+    } else {
+        in_lanes([&](size_t i, size_t j) {
+            squares[j] += x[i] * x[i];
+            most[j] = std::max(most[j], std::fabs(x[i]));
+        });
+    }
+    Scaled result;
+    for (size_t j = 0; j < kLanes; ++j) {
+        result.square += squares[j];
+        result.offset += offsets[j];
+        result.largest = std::max(result.largest, most[j]);
+    }
+    return result;
+}
+
 class TurboScorer final : public CodeScorer {
 public:
     TurboScorer(const TurboCodec& codec, Isa isa)
@@ -87,20 +129,14 @@ private:
     // From rotated_ to whole numbers and the constants of the query.
     void prepare() {
         const size_t n = options_.padded;
-        square_ = offset_ = 0;
-        for (size_t i = 0; i < n; ++i) square_ += rotated_[i] * rotated_[i];
-        if (!options_.scale.empty())
-            for (size_t i = 0; i < n; ++i) {
-                offset_ += rotated_[i] * options_.shift[i];
-                rotated_[i] /= options_.scale[i];
-            }
+        const Scaled scaled = divide_by_scales(rotated_.data(), options_);
+        square_ = scaled.square;
+        offset_ = scaled.offset;
         if (options_.bits == 16) {
             for (size_t i = 0; i < n; ++i) words_[i] = static_cast<float>(rotated_[i]);
             return;
         }
-        double largest = 0;
-        for (double x : rotated_) largest = std::max(largest, std::fabs(x));
-        const double by = largest > 0 && std::isfinite(largest) ? kPlaneLimit / largest : 0;
+        const double by = scaled.largest > 0 && std::isfinite(scaled.largest) ? kPlaneLimit / scaled.largest : 0;
         const size_t planes = 8 / options_.bits;
         int64_t sum = 0;
         for (size_t p = 0; p < planes; ++p)
@@ -190,14 +226,7 @@ void TurboCodec::walk_query(const float* query, WalkQuery& out) const {
     out.numbers.resize(n);
     double* x = out.rotated.data();
     rotated(query, x, out.scratch.data());
-    double square = 0, offset = 0, largest = 0;
-    for (size_t i = 0; i < n; ++i) square += x[i] * x[i];
-    if (!options_.scale.empty())
-        for (size_t i = 0; i < n; ++i) {
-            offset += x[i] * options_.shift[i];
-            x[i] /= options_.scale[i];
-        }
-    for (size_t i = 0; i < n; ++i) largest = std::max(largest, std::fabs(x[i]));
+    const auto [square, offset, largest] = divide_by_scales(x, options_);
     const double by = largest > 0 && std::isfinite(largest) ? 127 / largest : 0;
     int32_t sum = 0;
     for (size_t i = 0; i < n; ++i) {
