@@ -188,14 +188,14 @@ def _within(bounds: Any, field: FieldSchema, segment: Segment) -> int | None:
     first = max(0 if gte is None else place_of(values, gte), 0 if gt is None else place_of(values, gt, after=True))
     last = len(values)
     last = min(last if lte is None else place_of(values, lte, after=True), last if lt is None else place_of(values, lt))
-    found = max(last - first, 0)
-    if segment.live < segment.count and not segment.appendable:  # deleted points are still among the values
-        found = _rounded(found * segment.live / segment.count)
+    found = within = max(last - first, 0)
+    alive = 1.0 if segment.appendable else segment.live / segment.count  # deleted points are still among the values
+    found = _rounded(found * alive)
     if not len(values) or not segment.indexes.several(field.field, kind):
         return found
     points = int(np.count_nonzero(np.bincount(ordered[0])))
     per_point = max(len(values) / points, 1.0)  # a point is left out if none of its values is inside
-    return min(_rounded(points * (1 - (1 - min(found / len(values), 1.0)) ** per_point)), found)
+    return min(_rounded(points * alive * (1 - (1 - within / len(values)) ** per_point)), found)
 
 
 def _limits(bounds: Any, kind: str) -> _Bounds | None:
