@@ -15,8 +15,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from edgeshard.filter.evaluate import evaluate
-from edgeshard.filter.values import date_bounds, number_bounds
+from edgeshard.filter.values import number_bounds
 from edgeshard.index.payload import schema
+from edgeshard.index.payload.conditions import integers_within, numbers_within
 from edgeshard.index.payload.ordered import place_of
 from edgeshard.index.payload.schema import FieldSchema
 from edgeshard.models.filters import (
@@ -37,7 +38,6 @@ from edgeshard.models.matches import (
     MatchText,
     MatchTextAny,
     MatchValue,
-    RangeDateTime,
 )
 from edgeshard.models.paths import parse_path
 from edgeshard.query.scope import Filters
@@ -173,12 +173,10 @@ def _having(match: Any, wanted: list[Any], kind: str, field: FieldSchema, segmen
 
 def _within(bounds: Any, field: FieldSchema, segment: Segment) -> int | None:
     """Points with a value in a range."""
-    dates = isinstance(bounds, RangeDateTime)
-    kinds = (schema.DATETIME,) if dates else (schema.INT, schema.FLOAT)
-    kind = next((kind for kind in kinds if kind in field.kinds), None)
-    limits: _Bounds | None = date_bounds(bounds) if dates else number_bounds(bounds)
+    kind = next((kind for kind in (schema.INT, schema.FLOAT, schema.DATETIME) if kind in field.kinds), None)
     if kind is None:
         return None
+    limits = _limits(bounds, kind)
     if limits is None:
         return 0
     ordered = segment.indexes.ordered(field.field, kind)
@@ -190,13 +188,22 @@ def _within(bounds: Any, field: FieldSchema, segment: Segment) -> int | None:
     first = max(0 if gte is None else place_of(values, gte), 0 if gt is None else place_of(values, gt, after=True))
     last = len(values)
     last = min(last if lte is None else place_of(values, lte, after=True), last if lt is None else place_of(values, lt))
-    found = max(last - first, 0)
-    if segment.live < segment.count and not segment.appendable:  # deleted points are still among the values
-        found = _rounded(found * segment.live / segment.count)
+    found = within = max(last - first, 0)
+    alive = 1.0 if segment.appendable else segment.live / segment.count  # deleted points are still among the values
+    found = _rounded(found * alive)
     if not len(values) or not segment.indexes.several(field.field, kind):
         return found
-    per_point = max(len(values) / segment.live, 1.0)  # a point is left out if none of its values is inside
-    return min(_rounded(segment.live * (1 - (1 - found / len(values)) ** per_point)), found)
+    points = int(np.count_nonzero(np.bincount(ordered[0])))
+    per_point = max(len(values) / points, 1.0)  # a point is left out if none of its values is inside
+    return min(_rounded(points * alive * (1 - (1 - within / len(values)) ** per_point)), found)
+
+
+def _limits(bounds: Any, kind: str) -> _Bounds | None:
+    """A range as an index takes it, which knows one sort of values only; None if nothing is inside."""
+    if kind == schema.FLOAT:
+        return number_bounds(numbers_within(bounds))
+    low, high = integers_within(bounds)
+    return None if low > high else (low, None, high, None)
 
 
 def _spread(values: int, points: int) -> int:
