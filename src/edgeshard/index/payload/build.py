@@ -103,8 +103,8 @@ def write_field(
         first, second = found.values(kind)
         _WRITERS[kind](directory, found, first, second)
     if field.nested is not None:
-        indexed = _indexed_points(found)
         for kind in field.kinds:
+            indexed = _indexed_points(found, kind)
             write_starts(drafts[f"{field.directory(kind)}-elements"], found.element_counts, indexed)
 
 
@@ -211,13 +211,12 @@ def write_starts(directory: Path, counts: list[Array], indexed: int) -> None:
     save(directory / "starts.zstd", head, plane_frame(steps))
 
 
-def _indexed_points(found: Collected) -> int:
-    """How many points have an element with an indexed value."""
+def _indexed_points(found: Collected, kind: str) -> int:
+    """How many points have an element with a value in the index of a kind; any value for the null index."""
     counts = np.concatenate(found.element_counts) if found.element_counts else np.zeros(0, np.uint32)
     owners = np.repeat(np.arange(len(counts)), counts)
-    kind = found.field.kinds[0]
     first, second = found.values(kind)
-    filled = (first | second) if kind in mutable.FLAG_NAMES else first > 0
+    filled = first if kind == schema.NULL else first | second if kind == schema.BOOL else first > 0
     return len(np.unique(owners[filled]))
 
 

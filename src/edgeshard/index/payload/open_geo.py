@@ -77,6 +77,8 @@ class GeoFiles:
             self._wide = asked.clause
             return None
         near = near[: np.searchsorted(near, len(self._starts))]
+        if not len(near):
+            return near
         counts = self._values.counts[near]
         numbers = np.repeat(np.arange(len(near), dtype=np.uint32), counts)
         first = np.cumsum(counts, dtype=np.int64) - counts
