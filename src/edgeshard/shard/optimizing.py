@@ -89,7 +89,7 @@ class Optimizing:
             CancelledError: ``cancel`` said so.
             StorageError: the disk refused.
             TypeError: an argument of another kind.
-            ValueError: a negative or absurd number.
+            ValueError: a negative or absurd number of threads, or NaN as a budget.
         """
         from edgeshard.shard.optimizer.arguments import check_budget, check_progress, check_threads, question
         from edgeshard.shard.optimizer.run import optimise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from operator import index
 from typing import Any
@@ -60,17 +61,17 @@ def check_threads(threads: Any) -> int | None:
 
 
 def check_budget(budget_ms: Any) -> float | None:
-    """Milliseconds, infinity included; None for no limit.
+    """Milliseconds, infinity included; None for no limit. What is left of a budget may be negative: nothing is left.
 
     Raises:
         TypeError: no number.
-        ValueError: negative or not a number.
+        ValueError: NaN.
     """
     if budget_ms is None:
         return None
     budget = f64(budget_ms, "budget_ms")
-    if not budget >= 0:
-        raise ArgumentError(f"budget_ms: expected milliseconds from 0 up, or None for no limit, got {budget_ms!r}")
+    if math.isnan(budget):
+        raise ArgumentError(f"budget_ms: expected milliseconds, or None for no limit, got {budget_ms!r}")
     return budget
 
 
