@@ -335,7 +335,7 @@ PyMethodDef put_fields_def = {
 }  // namespace
 
 void register_convert(nb::module_ &m) {
-  m.def("pack_vector", &pack_vector, nb::arg("vector"), nb::arg("finite"),
+  m.def("pack_vector", &pack_vector, nb::arg("vector").none(), nb::arg("finite"),
         "float32 bytes of a flat vector, (bytes, rows, columns) of a nested one, None for anything else.");
   m.def("encode_payload", &encode_payload, nb::arg("payload"), "The payload as compact JSON.");
   nb::object function = nb::steal(PyCFunction_New(&put_fields_def, nullptr));
