@@ -48,6 +48,9 @@ class Points:
         """The payloads of these offsets, or of all."""
         return self.every if offsets is None else joined([self.raw[offset] for offset in offsets])
 
+    def element_owners(self, array: Any) -> None:
+        """No nested index."""
+
     def index(self, path: str) -> None:
         """No index."""
 

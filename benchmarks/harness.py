@@ -11,6 +11,7 @@ import json
 import os
 import statistics
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -77,6 +78,40 @@ def paired_ms(ours: Callable[[], Any], theirs: Callable[[], Any], repeat: int = 
             work()
             times.append(time.perf_counter() - started)
     return statistics.median(first) * 1e3, statistics.median(second) * 1e3
+
+
+def gain_of_threads(work: Callable[[int], Any], threads: int = 2, pairs: int = 7, seconds: float = 0.7) -> float:
+    """How many times the calls of one thread several threads make: the median of windows taken in turn.
+
+    Args:
+        work: the call; its argument counts up in each thread.
+        threads: how many.
+        pairs: windows of one thread and of several.
+        seconds: length of a window.
+    """
+
+    def rate(count: int) -> float:
+        stop, made = threading.Event(), [0] * count
+
+        def run(number: int) -> None:
+            calls = 0
+            while not stop.is_set():
+                work(calls)
+                calls += 1
+            made[number] = calls
+
+        workers = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+        started = time.perf_counter()
+        for worker in workers:
+            worker.start()
+        time.sleep(seconds)
+        stop.set()
+        for worker in workers:
+            worker.join()
+        return sum(made) / (time.perf_counter() - started)
+
+    rate(1)
+    return statistics.median([rate(threads) / rate(1) for _ in range(pairs)])
 
 
 class Table:

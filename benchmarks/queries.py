@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import random
 import sys
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ import numpy as np
 import qdrant_edge
 
 import edgeshard
-from harness import Table, data_directory, load_pypi, paired_ms, scratch
+from harness import Table, data_directory, gain_of_threads, load_pypi, paired_ms, scratch
 
 MODULES = (edgeshard, qdrant_edge)
 Request = Callable[[Any], tuple[str, Any]]
@@ -201,33 +199,21 @@ def measure(table: Table, shards: list[Any], asked: dict[str, Request], *, index
         table.row(f"{name}{'' if indexed else ', no index'}", *paired_ms(*calls, repeat=repeat), "ms", target)
 
 
-def throughput(shard: Any, queries: np.ndarray, threads: int) -> float:
-    """Queries per second from some threads."""
-    requests = [edgeshard.QueryRequest(limit=10, query=edgeshard.Query.Nearest(query)) for query in queries[:100]]
-
-    def work() -> None:
-        for request in requests:
-            shard.query(request)
-
-    workers = [threading.Thread(target=work) for _ in range(threads)]
-    started = time.perf_counter()
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    return threads * len(requests) / (time.perf_counter() - started)
-
-
-def measure_many(table: Table, shard: Any, queries: np.ndarray) -> None:
-    """Many queries at once, beside one after the other."""
+def measure_many(table: Table, shards: list[Any], queries: np.ndarray, *, seconds: float) -> None:
+    """Many queries at once, beside one after the other, and what a second thread adds."""
+    shard = shards[0]
     matrix = queries[:100]
     each = [edgeshard.QueryRequest(10, query=edgeshard.Query.Nearest(row)) for row in matrix]
     arrays, loop = paired_ms(
         lambda: shard.query_arrays(matrix, limit=10), lambda: [shard.query(request) for request in each], repeat=5
     )
     table.row("query_arrays of 100, beside 100 queries", arrays, loop, "ms")
-    one, two = (throughput(shard, queries, threads) for threads in (1, 2))
-    table.row("two threads beside one", two, one, "/s", "1.7x", more_is_better=True)
+    gains = []
+    for mod, each_shard in zip(MODULES, shards, strict=True):
+        asked = [mod.QueryRequest(limit=10, query=mod.Query.Nearest(row)) for row in matrix]
+        search = each_shard.query
+        gains.append(gain_of_threads(lambda at, s=search, a=asked: s(a[at % len(a)]), seconds=seconds))
+    table.row("two threads beside one, nearest", *gains, "x", "1.7 x", more_is_better=True)
 
 
 def main(limit: int | None = None, repeat: int = 15) -> None:
@@ -245,7 +231,7 @@ def main(limit: int | None = None, repeat: int = 15) -> None:
             asked = requests(queries, words)
             measure(table, shards, asked, indexed=indexed, repeat=repeat)
             if indexed:
-                measure_many(table, shards[0], queries)
+                measure_many(table, shards, queries, seconds=min(0.7, 0.05 * repeat))
             for shard in shards:
                 shard.close()
     table.save()

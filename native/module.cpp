@@ -11,6 +11,7 @@ NB_MODULE(_native, m) {
     register_wal(m);
     register_columns(m);
     register_payload_index(m);
+    register_key_map(m);
     register_text(m);
     register_text_embed(m);
     register_text_index(m);

@@ -49,6 +49,7 @@ KEYWORD = "the keyword of the type stub works, as does the real one"
 
 DIFFERENCES = {
     'StopwordsSet([Language.English],{"a"})': LISTS,
+    "HasIdCondition([1])": LISTS,
     "MatchAny((1,))": LISTS,
     "UpdateOperation.delete_points({1})": LISTS,
     "EdgeVectorParams(0,Distance.Dot)": DAMAGE,

@@ -77,7 +77,17 @@ def main() -> int:
     run = {**environment, "LD_PRELOAD": os.pathsep.join(preload)}
     subprocess.run([sys.executable, "-c", check], check=True, env=run)
     tests = sys.argv[2:] or [path for path in TESTS[kind] if (ROOT / path).exists()]
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-s", "-p", "no:cacheprovider", *tests]  # -s: or the report is lost
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-s",
+        "-p",
+        "no:cacheprovider",
+        *tests,
+    ]  # -s: or the report is lost
     return subprocess.run(command, env=run, cwd=ROOT).returncode
 
 

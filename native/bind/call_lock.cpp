@@ -84,6 +84,9 @@ void register_call_lock(nb::module_& m) {
              nb::arg("waiting").none() = nb::none())
         .def("writing", &guard<Hold::writing>, nb::arg("opened").none() = nb::none(),
              nb::arg("waiting").none() = nb::none())
+        .def("check_outside", [](PyCallLock& self) {
+            if (self.lock.inside()) refuse();
+        })
         .def("downgrade", [](PyCallLock& self) {
             if (!self.lock.downgrade()) throw std::runtime_error("the lock is not held for writing by this thread");
         });

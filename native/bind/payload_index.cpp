@@ -7,7 +7,6 @@
 
 #include <cstring>
 #include <memory>
-#include <optional>
 #include <shared_mutex>
 #include <vector>
 
@@ -193,47 +192,6 @@ nb::tuple build_text_files_of(nb::list vocabulary, Array<uint32_t> numbers, Arra
                         owned_array(std::move(files.lengths)));
 }
 
-// A map file and the memory it lies in.
-struct KeyMap {
-  Array<uint8_t> memory;
-  MapFile file;
-
-  explicit KeyMap(Array<uint8_t> array) : memory(std::move(array)) {
-    const char *reason = file.open({reinterpret_cast<const char *>(memory.data()), memory.size()});
-    if (reason != nullptr)
-      throw nb::value_error(reason);
-  }
-};
-
-nb::object numbers_of(const std::optional<MapFile::Values> &found) {
-  if (!found)
-    throw nb::value_error("an entry reaches past the end of the file");
-  std::vector<uint32_t> values(found->count);
-  if (!values.empty())
-    std::memcpy(values.data(), found->data, values.size() * 4);
-  return owned_array(std::move(values));
-}
-
-// What find() finds, ascending and each once.
-nb::object key_map_offsets(const KeyMap &self, nb::bytes key, size_t points) {
-  const auto found = self.file.find({key.c_str(), key.size()});
-  if (!found)
-    throw nb::value_error("an entry reaches past the end of the file");
-  std::vector<uint32_t> values(found->count);
-  if (!values.empty())
-    std::memcpy(values.data(), found->data, values.size() * 4);
-  return owned_array(distinct_offsets(std::move(values), points));
-}
-
-nb::tuple key_map_entry(const KeyMap &self, size_t bucket) {
-  if (bucket >= self.file.size())
-    throw nb::index_error("there are fewer entries");
-  const auto entry = self.file.entry(bucket);
-  if (!entry)
-    throw nb::value_error("an entry reaches past the end of the file");
-  return nb::make_tuple(nb::bytes(entry->first.data(), entry->first.size()), numbers_of(entry->second));
-}
-
 constexpr size_t pair_bytes = 16, point_at = 8; // data.bin: a value of 8 bytes, the point, padding
 
 // (points,) bool: the points of the pairs first..last of a numeric index.
@@ -294,15 +252,4 @@ void register_payload_index(nb::module_ &m) {
         "(points,) bool: the points of some pairs of data.bin.");
   m.def("pair_offsets", &pair_offsets, nb::arg("data"), nb::arg("first"), nb::arg("last"), nb::arg("points"),
         "The points of some pairs of data.bin, ascending, each once.");
-  nb::class_<KeyMap>(m, "KeyMap")
-      .def(nb::init<Array<uint8_t>>(), nb::arg("file"))
-      .def("__len__", [](const KeyMap &self) { return self.file.size(); })
-      .def_prop_ro("kind", [](const KeyMap &self) { return int(self.file.kind()); })
-      .def("find",
-           [](const KeyMap &self, nb::bytes key) {
-             return numbers_of(self.file.find({key.c_str(), key.size()}));
-           },
-           nb::arg("key"))
-      .def("offsets", &key_map_offsets, nb::arg("key"), nb::arg("points"))
-      .def("entry", &key_map_entry, nb::arg("bucket"));
 }

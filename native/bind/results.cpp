@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bind/arrays.hpp"
+#include "bind/scan_args.hpp"
 #include "bind/register.hpp"
 
 namespace {
@@ -24,18 +25,31 @@ size_t slot_offset(nb::handle cls, nb::handle name) {
   return static_cast<size_t>(member->offset);
 }
 
-// One item per object: those of a list, or the numbers of an array.
+// One item per object: those of a list, the numbers of an array, or the numbers at some places of an array.
 class ItemColumn {
  public:
   explicit ItemColumn(PyObject *column) : list_(PyList_CheckExact(column) ? column : nullptr) {
-    if (!list_) numbers_.emplace(column, "columns", "fLQlq", "float32, uint64 or int64", 1);
+    if (list_) return;
+    const bool picked = PyTuple_CheckExact(column) && PyTuple_GET_SIZE(column) == 2;
+    numbers_.emplace(picked ? PyTuple_GET_ITEM(column, 0) : column, "columns", "fLQlq", "float32, uint64 or int64", 1);
+    if (picked) places_.emplace(edgeshard::checked_offsets(PyTuple_GET_ITEM(column, 1), numbers_->shape(0)));
   }
 
-  size_t size() const { return list_ ? static_cast<size_t>(PyList_GET_SIZE(list_)) : numbers_->shape(0); }
+  // Whether a column gives every object an item of its own.
+  static bool is_one(PyObject *column) {
+    return PyList_CheckExact(column) || (PyTuple_CheckExact(column) && PyTuple_GET_SIZE(column) == 2) ||
+           (PyObject_CheckBuffer(column) && !PyBytes_Check(column));
+  }
+
+  size_t size() const {
+    if (list_) return static_cast<size_t>(PyList_GET_SIZE(list_));
+    return places_ ? places_->shape(0) : numbers_->shape(0);
+  }
 
   // A new reference.
   PyObject *item(size_t i) const {
     if (list_) return Py_NewRef(PyList_GET_ITEM(list_, static_cast<Py_ssize_t>(i)));
+    if (places_) i = places_->data<uint32_t>()[i];
     switch (numbers_->format()) {
       case 'f': return PyFloat_FromDouble(static_cast<double>(numbers_->data<float>()[i]));
       case 'L':
@@ -46,7 +60,7 @@ class ItemColumn {
 
  private:
   PyObject *list_;
-  std::optional<edgeshard::Array> numbers_;
+  std::optional<edgeshard::Array> numbers_, places_;
 };
 
 // Makes objects of a slotted class without its __init__.
@@ -56,14 +70,14 @@ class ObjectMaker {
     for (nb::handle name : names) slots_.push_back(slot_offset(cls_, name));
   }
 
-  // Every column is a list or an array of numbers with one item per object, or one value for all.
+  // Every column is a list or an array of numbers with one item per object, an array of numbers with the place (u32) of
+  // each object's, or one value for all.
   nb::list make(nb::tuple columns, size_t count) const {
     if (columns.size() != slots_.size()) throw nb::value_error("columns: as many as names are needed");
     std::vector<std::optional<ItemColumn>> items(slots_.size());
     for (size_t j = 0; j < slots_.size(); ++j) {
       PyObject *column = PyTuple_GET_ITEM(columns.ptr(), static_cast<Py_ssize_t>(j));
-      const bool one_for_all = !PyList_CheckExact(column) && (!PyObject_CheckBuffer(column) || PyBytes_Check(column));
-      if (one_for_all) continue;
+      if (!ItemColumn::is_one(column)) continue;
       items[j].emplace(column);
       if (items[j]->size() != count) throw nb::value_error("columns: every list and array needs one item per object");
     }
@@ -129,7 +143,8 @@ void register_results(nb::module_ &m) {
   nb::class_<ObjectMaker>(m, "ObjectMaker", nb::type_slots(maker_slots), "Makes objects of a slotted class without its __init__.")
       .def(nb::init<nb::type_object, nb::tuple>(), nb::arg("cls"), nb::arg("names"))
       .def("__call__", &ObjectMaker::make, nb::arg("columns"), nb::arg("count"),
-           "Objects by columns: each a list or an array with one item per object, or one value for all.");
+           "Objects by columns: each a list or an array with one item per object, (array, offsets (count,) u32), or one "
+           "value for all.");
   m.def("split_values", &split_bytes_list, nb::arg("data"), nb::arg("bounds"), nb::arg("absent"),
         "Byte strings between consecutive bounds.");
 }

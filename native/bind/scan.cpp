@@ -6,6 +6,7 @@
 
 #include "bind/codes.hpp"
 #include "bind/scan_args.hpp"
+#include "kernels/queue_order.hpp"
 #include "kernels/sparse.hpp"
 #include "kernels/streaming_read.hpp"
 
@@ -181,6 +182,15 @@ uint64_t py_streaming_read(nb::object data, unsigned threads) {
     return out;
 }
 
+// (n,) u32: places of descending scores in the order Qdrant's queue gives them back.
+nb::object py_queue_order(nb::object scores) {
+    const Array s(scores, "scores", "f", "float32", 1);
+    const auto places = QueueOrder({s.data<float>(), s.shape(0)}).drained();
+    auto made = new_array<uint32_t>({places.size()});
+    std::copy(places.begin(), places.end(), made.data);
+    return made.array;
+}
+
 }  // namespace
 
 void register_scan(nb::module_& m) {
@@ -205,6 +215,7 @@ void register_scan(nb::module_& m) {
           nb::arg("count"), nb::arg("offsets"), nb::arg("distance"), threads, isa, "MaxSim of the listed points.");
     m.def("sparse_scores", &py_sparse_scores, nb::arg("q_indices"), nb::arg("q_values"), nb::arg("indptr"),
           nb::arg("indices"), nb::arg("values"), threads, "(similarity, common indices) of every sparse row.");
+    m.def("queue_order", &py_queue_order, nb::arg("scores"), "The order Qdrant's queue puts equal scores in.");
     m.def("streaming_read", &py_streaming_read, nb::arg("data"), threads,
           "Reads all bytes once: the floor for the time of a scan.");
 }

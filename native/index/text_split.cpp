@@ -86,16 +86,17 @@ void for_each_run(std::string_view text, Belongs belongs, Found found) {
 
 // Words of a text; tokens of ASCII characters only are lower-cased while they are scanned.
 void split_words(std::string_view text, Sink &sink) {
-    std::string lowered;
+    std::array<char, 512> small;
+    std::string large(text.size() > small.size() ? text.size() : 0, '\0');
+    char *const lowered = large.empty() ? small.data() : large.data();  // of its ASCII characters, at their places
     std::size_t start = 0, at = 0;
     bool ascii = true;
     const auto finish = [&](std::size_t end) {
         if (end > start) {
             const std::string_view raw = text.substr(start, end - start);
-            if (ascii) sink.add_ascii(raw, lowered);
+            if (ascii) sink.add_ascii(raw, {lowered + start, end - start});
             else sink.add(raw);
         }
-        lowered.clear();
         ascii = true;
     };
     while (at < text.size()) {
@@ -104,7 +105,7 @@ void split_words(std::string_view text, Sink &sink) {
         if (byte < 0x80) {
             ++at;
             if (const char low = ascii_word[byte]) {
-                lowered.push_back(low);
+                lowered[here] = low;
                 continue;
             }
         } else if (is_word_char(unicode::decode(text, at))) {
@@ -192,7 +193,7 @@ void split_identifier(std::string_view identifier, bool parts_only, Sink &sink) 
 
 }  // namespace
 
-Vocabulary::Vocabulary() : slots_(64) {}
+Vocabulary::Vocabulary() : slots_(64) { arena_.reserve(512); }
 
 void Vocabulary::grow() {
     std::vector<std::uint32_t> wider(slots_.size() * 2);

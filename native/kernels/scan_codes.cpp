@@ -29,22 +29,30 @@ class PreparedQuery {
 public:
     PreparedQuery(const float* query, size_t dim, Distance distance) : codes_(nibble_query_size(dim) / kCodePadding) {
         int8_t* codes = reinterpret_cast<int8_t*>(codes_.data());
-        double length2 = 0, largest = 0;
-        for (size_t i = 0; i < dim; ++i) {
-            length2 += static_cast<double>(query[i]) * query[i];
-            largest = std::max(largest, std::fabs(static_cast<double>(query[i])));
-        }
+        double squares[kLanes] = {};
+        float most[kLanes] = {};
+        const auto measure = [&](size_t i, size_t j) {
+            squares[j] += static_cast<double>(query[i]) * query[i];
+            most[j] = std::max(most[j], std::fabs(query[i]));
+        };
+        in_lanes(dim, measure);
+        const double length2 = sum_of(squares), largest = *std::max_element(most, most + kLanes);
         usable_ = length2 < double{kLargestNorm} * kLargestNorm;  // false for NaN, too
         if (!usable_) return;
         const float step = largest < 1e-30 ? 0.0f : static_cast<float>(largest / 127);
-        double missing2 = 0, coded2 = 0;
-        for (size_t i = 0; i < dim; ++i) {
-            const double w = step > 0 ? std::clamp(std::nearbyint(query[i] / double{step}), -127.0, 127.0) : 0.0;
-            codes[i] = static_cast<int8_t>(w);
-            form_.sum += codes[i];
-            missing2 += (query[i] - step * w) * (query[i] - step * w);
-            coded2 += w * w;
-        }
+        const double whole = step, inverse = step > 0 ? 1 / whole : 0;
+        double missing[kLanes] = {}, coded[kLanes] = {};
+        int32_t sums[kLanes] = {};
+        const auto put = [&](size_t i, size_t j) {
+            const double w = std::clamp((query[i] * inverse + kRound) - kRound, -127.0, 127.0), left = query[i] - whole * w;
+            codes[i] = static_cast<int8_t>(static_cast<int32_t>(w));
+            sums[j] += codes[i];
+            missing[j] += left * left;
+            coded[j] += w * w;
+        };
+        in_lanes(dim, put);
+        form_.sum = sum_of(sums);
+        const double missing2 = sum_of(missing), coded2 = sum_of(coded);
         form_.codes = codes;
         form_.step = step;
         set_bounds(dim, distance, std::sqrt(length2), std::sqrt(missing2), step * std::sqrt(coded2));
@@ -54,6 +62,25 @@ public:
     const CodeQuery& form() const { return form_; }
 
 private:
+    // Sums run in lanes of their own: one after the other each addition would wait for the one before.
+    static constexpr size_t kLanes = 8;
+    static constexpr double kRound = 0x1.8p52;  // adding it rounds to a whole number
+
+    template <class F>
+    static void in_lanes(size_t dim, F&& each) {
+        const size_t whole = dim / kLanes * kLanes;
+        for (size_t i = 0; i < whole; i += kLanes)
+            for (size_t j = 0; j < kLanes; ++j) each(i + j, j);
+        for (size_t i = whole; i < dim; ++i) each(i, i - whole);
+    }
+
+    template <class T>
+    static T sum_of(const T (&lanes)[kLanes]) {
+        T sum = 0;
+        for (T lane : lanes) sum += lane;
+        return sum;
+    }
+
     // The coefficients of codes8.hpp. Each factor 1 + 2^-18 or summand 2^-20 covers the float arithmetic of the
     // interval itself, which takes fewer than 16 roundings of 2^-24.
     void set_bounds(size_t dim, Distance distance, double length, double missing, double coded) {

@@ -72,6 +72,11 @@ Entry CallLock::enter(Hold hold, const std::function<void()>& meanwhile) {
     return Entry::done;
 }
 
+bool CallLock::inside() {
+    const std::lock_guard lock(mutex_);
+    return mine() != inside_.end();
+}
+
 bool CallLock::leave() {
     const std::lock_guard lock(mutex_);
     const auto entry = mine();

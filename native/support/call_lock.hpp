@@ -25,6 +25,9 @@ public:
     // as it was, and so are the others.
     Entry enter(Hold hold, const std::function<void()>& meanwhile);
 
+    // Whether this thread is in a call, or waits to be.
+    bool inside();
+
     // Lets go of what this thread holds; false if it holds nothing.
     bool leave();
 

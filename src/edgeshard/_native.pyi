@@ -111,6 +111,9 @@ def sparse_scores(
 def streaming_read(data: NDArray[Any], threads: int = 0) -> int:
     """Read all bytes once, in order: the floor for the time of a scan."""
 
+def queue_order(scores: NDArray[np.float32]) -> NDArray[np.uint32]:
+    """Return places in `scores` (descending, no NaN) in the order Qdrant's bounded queue gives them back."""
+
 class Codes8:
     """Byte codes of float32 rows with proven error bounds, for exact search (see native/kernels/codes8).
 
@@ -182,16 +185,26 @@ class TextEmbedder:
         lowercase: bool,
         folding: bool,
         stop_words: list[str],
-        stem: Callable[[list[str]], list[str]] | None,
+        stem: Callable[[list[bytes]], list[bytes]] | None,
         min_len: int,
         max_len: int,
         every_prefix: bool,
         cut: bool,
+        k: float,
+        b: float,
+        average_len: float,
     ) -> None: ...
-    def document(
-        self, text: str | list[str], k: float, b: float, average_len: float
-    ) -> tuple[bytearray, bytearray]: ...
-    def query(self, text: str | list[str]) -> tuple[bytearray, bytearray]: ...
+    def make(self, type: type) -> None:
+        """Give results in the field `_packed` of objects of a type."""
+
+    def document(self, text: str, /) -> Any:
+        """Return the indices u32, then the weights f32, of a stored text."""
+
+    def document_of(self, tokens: list[str]) -> Any:
+        """Return the same of split tokens."""
+
+    def query(self, text: str, /) -> Any: ...
+    def query_of(self, tokens: list[str]) -> Any: ...
 
 # --- columns
 
@@ -650,6 +663,26 @@ class KeyMap:
     def offsets(self, key: bytes, points: int) -> NDArray[np.uint32]: ...
     def find(self, key: bytes) -> NDArray[np.uint32]: ...
     def entry(self, bucket: int) -> tuple[bytes, NDArray[np.uint32]]: ...
+    def matching(self, text: bytes, anywhere: bool, points: int) -> NDArray[np.bool_]: ...
+    def with_prefix(self, index: PrefixFile, prefix: bytes, points: int) -> NDArray[np.bool_]: ...
+    def groups(
+        self, points: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.uint32], NDArray[np.uint32]]: ...
+
+class PrefixFile:
+    def __init__(self, file: NDArray[np.uint8]) -> None: ...
+    def __len__(self) -> int: ...
+
+def check_cells(cells: NDArray[np.uint8], ids: NDArray[np.uint8], points: int) -> None: ...
+def cell_points(
+    cells: NDArray[np.uint8],
+    ids: NDArray[np.uint8],
+    firsts: NDArray[np.uint64],
+    lasts: NDArray[np.uint64],
+    points: int,
+    most: int,
+) -> NDArray[np.uint32] | None: ...
+def zstd_decompress(frame: NDArray[np.uint8], size: int) -> NDArray[np.uint8]: ...
 
 # --- quantization
 
@@ -774,7 +807,8 @@ class ObjectMaker(Generic[_Made]):
 
     def __init__(self, cls: type[_Made], names: tuple[str, ...]) -> None: ...
     def __call__(self, columns: tuple[Any, ...], count: int) -> list[_Made]:
-        """Objects by columns: per name a list or an array with one item per object, or one value for all."""
+        """Objects by columns: per name a list or an array with one item per object, ``(array, offsets (count,) u32)``
+        that say where in a longer array each object's item is, or one value for all."""
 
 def split_values(data: NDArray[np.uint8], bounds: NDArray[np.int64], absent: bytes) -> list[bytes]:
     """Byte strings between consecutive bounds; absent where two are equal."""
@@ -899,5 +933,7 @@ class CallLock:
     @overload
     def writing(self, opened: Callable[[], _Made], waiting: Callable[[], None] | None = None) -> CallGuard[_Made]:
         """Hold it as the writer; see reading."""
+    def check_outside(self) -> None:
+        """Raise ReentrantCallError if this thread is inside, or is waiting to be."""
     def downgrade(self) -> None:
         """Become a reader without letting another writer in between."""

@@ -209,8 +209,8 @@ def test_an_interruption_while_waiting_leaves_the_lock_usable(shard: EdgeShard) 
         for reader in readers:
             reader.start()
         for delay in np.random.default_rng(3).uniform(0.0005, 0.004, 150).tolist():
-            signal.setitimer(signal.ITIMER_REAL, delay)
             try:
+                signal.setitimer(signal.ITIMER_REAL, delay)
                 for _ in range(1000):
                     shard.update(UpdateOperation.set_payload([1], {"n": 2}))
                     shard.count(CountRequest())

@@ -69,6 +69,9 @@ class Points:
     def index(self, path):
         return None
 
+    def element_owners(self, array):
+        return None
+
     def payload(self, offset):
         return self.payloads[offset]
 

@@ -104,6 +104,11 @@ def test_objects_are_made_of_slots_only():
 
     made = _native.ObjectMaker(Slotted, ("a", "b"))(([1, 2], "same"), 2)
     assert [(one.a, one.b) for one in made] == [(1, "same"), (2, "same")]
+    numbers = np.array([7, 2**63, 9], np.uint64)
+    made = _native.ObjectMaker(Slotted, ("a", "b"))(((numbers, np.array([1, 0], np.uint32)), [3, 4]), 2)
+    assert [(one.a, one.b) for one in made] == [(2**63, 3), (7, 4)]
+    with pytest.raises(IndexError, match="3 is out of range"):
+        _native.ObjectMaker(Slotted, ("a",))(((numbers, np.array([3], np.uint32)),), 1)
     for name in ("c", "__init__"):
         with pytest.raises(TypeError):
             _native.ObjectMaker(Slotted, ("a", name))(([1], [2]), 1)

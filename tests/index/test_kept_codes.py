@@ -105,3 +105,9 @@ def test_sources_differ_by_their_rows() -> None:
     assert source_of([ROWS]) == source_of([ROWS[:1], ROWS[1:]])
     assert source_of([]) != source_of([ROWS])
     assert source_of([ROWS[:0]]).rows == 0
+
+
+def test_memory_is_given_back_while_rows_are_looked_at() -> None:
+    calls: list[int] = []
+    assert source_of([ROWS[:200], ROWS[200:]], lambda: calls.append(1)) == source_of([ROWS])
+    assert len(calls) == kept_codes.SAMPLED_ROWS

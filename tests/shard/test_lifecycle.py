@@ -109,6 +109,27 @@ def test_load_of_nothing(tmp_path: Path) -> None:
     assert tree(tmp_path) == []
 
 
+def test_load_without_the_segments_that_the_log_builds_on(tmp_path: Path) -> None:
+    with es.EdgeShard.create(tmp_path, config()) as shard:
+        for number in (1, 2, 3):
+            put(shard, number)
+    (tmp_path / "edgeshard.checksums").unlink()
+    (tmp_path / "segments").rename(tmp_path / "kept")
+    with pytest.raises(es.CorruptedError, match="there is no segment, but the log says"):
+        es.EdgeShard.load(tmp_path)
+    with es.EdgeShard.load(tmp_path, verify=None) as shard:
+        assert ids(shard) == [3]
+
+
+def test_load_without_segments_of_a_log_that_holds_everything(tmp_path: Path) -> None:
+    with es.EdgeShard.create(tmp_path, config()) as shard:
+        put(shard, 1)
+    (tmp_path / "edgeshard.checksums").unlink()
+    (tmp_path / "segments").rename(tmp_path / "kept")
+    with es.EdgeShard.load(tmp_path) as shard:
+        assert ids(shard) == [1]
+
+
 def test_load_with_config_opens_or_creates(tmp_path: Path) -> None:
     with es.EdgeShard.load(tmp_path, config()) as shard:
         put(shard, 1)

@@ -16,9 +16,11 @@ import edgeshard as es
 from edgeshard.index import flat
 from edgeshard.index.codes_budget import BUDGET, CodesBudget, coded_bytes
 from edgeshard.segment import graph_field
-from edgeshard.storage import overlay
+from edgeshard.storage import overlay, residency
 
 DIM, POINTS = 64, 8000
+LISTS_BYTES = POINTS * 2 * 16 * 4
+"""Links of level 0, laid out for walks."""
 MEMORY_LINKS = 0
 
 
@@ -73,7 +75,35 @@ def test_codes_are_built_and_counted_but_not_for_cold_vectors(tmp_path: Path) ->
     assert BUDGET.held_bytes == held
     with optimised(tmp_path / "cached", config()) as cached:
         assert search(cached) == expected
+        assert BUDGET.held_bytes - held == coded_bytes(POINTS, DIM) + LISTS_BYTES
+
+
+def test_lists_for_walks_that_do_not_fit_are_not_made(tmp_path: Path) -> None:
+    held = BUDGET.held_bytes
+    es.options.codes_limit_bytes = held + coded_bytes(POINTS, DIM) + LISTS_BYTES - 1
+    with optimised(tmp_path / "shard", config()) as shard:
+        limited = search(shard)
         assert BUDGET.held_bytes - held == coded_bytes(POINTS, DIM)
+        es.options.codes_limit_bytes = None
+        assert search(shard) == limited
+
+
+@pytest.mark.parametrize("pinned", [False, True])
+def test_quantized_codes_in_memory_are_counted(tmp_path: Path, pinned: bool) -> None:
+    quantization = es.ScalarQuantizationConfig(
+        es.ScalarType.Int8, memory=es.Memory.Pinned if pinned else es.Memory.Cold
+    )
+    vectors = es.EdgeVectorParams(DIM, es.Distance.Dot, quantization_config=quantization)
+    settings = es.EdgeConfig(vectors=vectors, optimizers=es.EdgeOptimizersConfig(indexing_threshold=10))
+    held = BUDGET.held_bytes
+    es.options.codes_limit_bytes = 0
+    with optimised(tmp_path / "shard", settings) as shard:
+        by_codes = es.SearchParams(quantization=es.QuantizationSearchParams(rescore=False))
+        assert len(shard.query_arrays(np.ones(DIM, np.float32), limit=10, params=by_codes)[0]) == 10
+        stored = sum(file.stat().st_size for file in tmp_path.rglob("quantized.data"))
+        assert BUDGET.held_bytes - held == pinned * stored
+        assert stored >= POINTS * DIM
+    assert BUDGET.held_bytes == held
 
 
 @pytest.mark.parametrize("share", [0, 1])
@@ -243,3 +273,66 @@ def test_payloads_on_disk_are_read_page_by_page(tmp_path: Path, monkeypatch: pyt
     with with_payloads(tmp_path / "memory", None, on_disk=False):
         assert advised == []
         assert "page_0.dat" in fetched
+
+
+def with_sparse_vectors(path: Path, memory: es.Memory | None, *, on_disk: bool | None = None) -> es.EdgeShard:
+    """An optimised shard with posting lists of some hundred KB, and ids placed alike."""
+    settings = es.EdgeConfig(
+        sparse_vectors={"s": es.EdgeSparseVectorParams(memory=memory, on_disk=on_disk)},
+        optimizers=es.EdgeOptimizersConfig(indexing_threshold=1),
+        id_tracker_memory=memory,
+    )
+    shard = es.EdgeShard.create(path, settings)
+    rng = np.random.default_rng(3)
+    weights = rng.random((3000, 30)).astype(np.float32) + 0.1
+    points = [es.Point(i, {"s": es.SparseVector(list(range(30)), row.tolist())}) for i, row in enumerate(weights)]
+    shard.update(es.UpdateOperation.upsert_points(points))
+    shard.optimize()
+    return shard
+
+
+def ask_sparse(shard: es.EdgeShard) -> list[Any]:
+    nearest = es.Query.Nearest(es.SparseVector([3, 7], [1.0, 0.5]), using="s")
+    return [(hit.id, hit.score) for hit in shard.query(es.QueryRequest(query=nearest, limit=5))]
+
+
+@pytest.mark.parametrize("memory", [None, *es.Memory])
+def test_posting_lists_and_ids_are_placed(
+    tmp_path: Path, memory: es.Memory | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shard = with_sparse_vectors(tmp_path / "shard", memory)
+    expected = ask_sparse(shard)
+    assert len(expected) == 5
+    shard.close()
+    noted: dict[str, set[str]] = {"scattered": set(), "ahead": set(), "fetched": set()}
+    sizes: list[int] = []
+    file = overlay.PrivateFile
+    monkeypatch.setattr(file, "expect_scattered_reads", lambda file: noted["scattered"].add(file.path.name))
+    monkeypatch.setattr(file, "fetch_ahead", lambda file: noted["ahead"].add(file.path.name))
+    monkeypatch.setattr(residency, "fetch", lambda paths: noted["fetched"].update(path.name for path in paths))
+    monkeypatch.setattr(residency, "lock_memory", lambda array: sizes.append(len(array)) is None)
+    with es.EdgeShard.load(tmp_path / "shard") as shard:
+        assert ask_sparse(shard) == expected
+    lists, ids = "inverted_index.dat", {"id_tracker.i2e", "id_tracker.e2i"}
+    assert (lists in noted["fetched"]) == (memory is not es.Memory.Cold)
+    assert (ids <= noted["scattered"]) == (memory is es.Memory.Cold)
+    assert (ids <= noted["ahead"]) == (memory is es.Memory.Cached)
+    assert bool(list(tmp_path.rglob("id_tracker.mappings"))) == (memory in (None, es.Memory.Pinned))
+    size = next(tmp_path.rglob(lists)).stat().st_size
+    assert sizes == ([size] if memory is es.Memory.Pinned else [])
+
+
+def test_posting_lists_on_disk_are_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched: list[str] = []
+    monkeypatch.setattr(residency, "fetch", lambda paths: fetched.extend(path.name for path in paths))
+    with with_sparse_vectors(tmp_path / "shard", None, on_disk=True) as shard:
+        assert len(ask_sparse(shard)) == 5
+    assert fetched == []
+
+
+def test_a_refusal_to_lock_posting_lists_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(residency, "lock_memory", lambda array: False)
+    with pytest.warns(es.MemoryPlacementWarning, match="the index of the sparse vectors 's'"):
+        shard = with_sparse_vectors(tmp_path / "shard", es.Memory.Pinned)
+    assert len(ask_sparse(shard)) == 5
+    shard.close()

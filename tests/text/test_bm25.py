@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import random
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import qdrant_edge as reference
 
+import edgeshard
 from edgeshard.errors import ValidationError
 from edgeshard.text.bm25 import Bm25Model, bm25_idf, bm25_score
 
@@ -33,6 +35,12 @@ def both(**config: object) -> tuple[reference.Bm25, Bm25Model]:
         theirs["stopwords"] = reference.StopwordsSet(custom=theirs["stopwords"])
         config["stopwords"] = SimpleNamespace(languages=None, custom=config["stopwords"])
     return reference.Bm25(reference.Bm25Config(**theirs)), Bm25Model(SimpleNamespace(**config))
+
+
+def unpacked(packed: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """Indices and weights."""
+    count = len(packed) // 8
+    return np.frombuffer(packed, np.uint32, count), np.frombuffer(packed, np.float32, offset=4 * count)
 
 
 def random_config(rng: random.Random) -> dict[str, object]:
@@ -60,12 +68,11 @@ def test_random_configs_embed_like_the_reference(seed: int) -> None:
     theirs, ours = both(**config)
     for _ in range(40):
         text = " ".join(rng.choices(WORDS, k=rng.randint(0, 12)))
-        for method in ("embed_document", "embed_query"):
-            expected = getattr(theirs, method)(text)
-            indices, values = getattr(ours, method)(text)
+        for method in ("document", "query"):
+            expected = getattr(theirs, f"embed_{method}")(text)
+            indices, values = unpacked(getattr(ours, method)(text))
             assert indices.tolist() == expected.indices, (config, method, text)
             np.testing.assert_allclose(values, expected.values, rtol=1e-6)
-            assert (indices.dtype, values.dtype) == (np.uint32, np.float32)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +104,7 @@ def test_bad_configs_are_refused_with_the_message_of_the_reference(config: dict[
 
 def test_default_config() -> None:
     theirs = reference.Bm25().embed_document("The quick foxes and the quicker fox")
-    indices, values = Bm25Model().embed_document("The quick foxes and the quicker fox")
+    indices, values = unpacked(Bm25Model().document("The quick foxes and the quicker fox"))
     assert indices.tolist() == theirs.indices
     np.testing.assert_allclose(values, theirs.values, rtol=1e-6)
 
@@ -107,3 +114,29 @@ def test_ranking_formula() -> None:
     np.testing.assert_allclose(idf, [math.log(1 + 9.5 / 1.5), math.log(1 + 0.5 / 10.5)])
     scores = bm25_score(np.array([1, 3]), np.array([10, 20]), 10.0, k=1.2, b=0.75)
     np.testing.assert_allclose(scores, [1.0, 3 * 2.2 / (3 + 1.2 * (0.25 + 1.5))])
+
+
+def test_a_packed_vector_is_a_vector() -> None:
+    made = edgeshard.Bm25().embed_document("running foxes run")
+    same = edgeshard.SparseVector(made.indices, made.values)
+    again = edgeshard.Bm25().embed_document("running foxes run")
+    assert again == same
+    assert hash(edgeshard.Bm25().embed_query("fox")) == hash(edgeshard.SparseVector(*_parts("fox")))
+    assert pickle.loads(pickle.dumps(edgeshard.Bm25().embed_document("running foxes run"))) == same
+    assert edgeshard.Bm25().embed_query("the") == edgeshard.SparseVector([], [])
+    with pytest.raises(AttributeError, match="'SparseVector' object has no attribute 'size'"):
+        made.size  # noqa: B018
+
+
+def _parts(query: str) -> tuple[list[int], list[float]]:
+    vector = edgeshard.Bm25().embed_query(query)
+    return vector.indices, vector.values
+
+
+@pytest.mark.parametrize("tokenizer", ["Word", "Whitespace", "Multilingual"])
+@pytest.mark.parametrize("text", [5, None, ["a"], b"a"])
+def test_only_texts_are_embedded(tokenizer: str, text: object) -> None:
+    model = edgeshard.Bm25(edgeshard.Bm25Config(tokenizer=getattr(edgeshard.TokenizerType, tokenizer)))
+    for method in (model.embed_document, model.embed_query):
+        with pytest.raises(TypeError, match="text: expected a str"):
+            method(text)

@@ -58,10 +58,11 @@ def test_a_language_without_a_list_has_no_stop_words() -> None:
 def test_stems(language: str) -> None:
     snowball = reference.SnowballParams(getattr(reference.SnowballLanguage, language.capitalize()))
     theirs = reference_model(stopwords=reference.StopwordsSet(), stemmer=snowball)
-    stem = stemmer_of(language)
-    assert stem is not None
+    stemmer = stemmer_of(language)
+    assert stemmer is not None
     words = sorted(stop_words(language)) + EXTRA.get(language, "").split()
     rng = random.Random(1)
     built = [rng.choice(words) + rng.choice(words)[-4:] for _ in range(2000)]
     for word in words + built:
-        assert theirs.embed_query(word).indices == _native.token_ids([stem(word)]).tolist(), word
+        assert theirs.embed_query(word).indices == _native.token_ids([stemmer.one(word)]).tolist(), word
+    assert stemmer.each([word.encode() for word in built]) == [stemmer.one(word).encode() for word in built]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import random
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeshard import _native
+from edgeshard.text import multilingual
 from edgeshard.text.tokenizer import Tokenizer
 
 KINDS = ["Word", "Whitespace", "Prefix", "Code"]
@@ -144,3 +146,63 @@ def test_real_summaries(kind: str) -> None:
         tokens = [vocabulary[j] for j in numbers[bounds[i] : bounds[i + 1]]]
         assert tokens == ours.tokens_document(text)
         assert sorted(weights(theirs, text)) == sorted(our_weights(tokens)), text
+
+
+def test_words_of_ascii_do_not_change_what_is_split_around_them() -> None:
+    words = [
+        "3ω",
+        "3日本",
+        "１ω",
+        "-ω",
+        "ǂω",
+        "12кот",
+        "ω3",
+        "3é",
+        "the",
+        "foo_bar",
+        "naïve",
+        "Größe",
+        "ﬁ",
+        "бегущий",
+        "①",
+        "½",
+        "المكتبة",
+        "الهاتف",
+        "ال",
+        "ספר",
+        "ΟΔΟΣ",
+        "İstanbul",
+        "x²",
+        "नमस्ते",
+        "한국어",
+        "日本語",
+        "漢字かな",
+        "カタカナ",
+        "tokyo東京",
+        "123",
+        "--",
+        "–",
+        "’s",
+        "ภาษาไทย",
+        "ՀԱՅ",
+        "հայ",
+        "ǂ",
+        "ＡＢＣ",
+        "１２３",
+        "a$b",
+        "<=",
+        "\t",
+        "\x01",
+        "$",
+        "你好世界",
+        "x\u200by",
+        "z\xa0w",
+    ]
+    rng = random.Random(1)
+    for _ in range(3000):
+        blank = rng.choice(["  ", "\n", "\u3000"]) if rng.random() < 0.1 else " "
+        text = blank.join(rng.choices(words, k=rng.randint(0, 9)))
+        lowercase, folding = rng.random() < 0.5, rng.random() < 0.3
+        if not multilingual.is_simple(text):
+            whole = multilingual._split_runs(text, lowercase, folding)
+            assert multilingual.split_multilingual(text, lowercase, folding) == whole, text

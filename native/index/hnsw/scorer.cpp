@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numeric>
 
 #include "index/hnsw/code_dot.hpp"
 #include "index/hnsw/record_scorer.hpp"
@@ -66,7 +67,7 @@ class CodeScorer final : public Scorer {
 public:
     explicit CodeScorer(const Space& space)
         : codes_(*space.codes), type_(space.rows.type()), euclid_(space.distance == Distance::euclid),
-          dots_(listed_dots_fn()), row_query_(row_query_fn()), floats_(codes_.dim()), values_(code_stride(codes_.dim())) {}
+          dots_(listed_dots_fn()), row_query_(row_query_fn()), floats_(code_stride(codes_.dim())), values_(floats_.size()) {}
 
     void use_point(uint32_t point) override {
         rows_ = codes_.rows();
@@ -77,26 +78,30 @@ public:
     void use_query(const char* query, size_t) override {
         rows_ = codes_.rows();
         to_floats(query, type_, codes_.dim(), floats_.data());
-        float largest = 0, squares = 0;
-        for (float& x : floats_) {
-            x = std::isfinite(x) ? x : 0;
-            largest = std::max(largest, std::fabs(x));
-            squares += x * x;
-        }
+        // Padded with zeros to whole lanes; each lane has sums of its own, as one addition after the other would wait.
+        constexpr float kMost = std::numeric_limits<float>::max();
+        float most[kLanes] = {}, squares[kLanes] = {}, missing[kLanes] = {};
+        int32_t sums[kLanes] = {};
+        for (size_t i = 0; i < floats_.size(); i += kLanes)
+            for (size_t j = 0; j < kLanes; ++j) {
+                float& x = floats_[i + j];
+                x = std::fabs(x) <= kMost ? x : 0;  // false for NaN, too
+                most[j] = std::max(most[j], std::fabs(x));
+                squares[j] += x * x;
+            }
+        const float largest = *std::max_element(most, most + kLanes);
         const float scale = largest > 1e-30f ? largest / 127 : 1, inverse = 1 / scale;
-        int32_t sum = 0;
-        float missing = 0;
-        for (size_t i = 0; i < floats_.size(); ++i) {
-            const float x = std::clamp(floats_[i] * inverse, -127.f, 127.f);
-            const auto value = static_cast<int32_t>(x + 128.5f) - 128;
-            values_[i] = static_cast<int8_t>(value);
-            sum += value;
-            const float miss = floats_[i] - scale * static_cast<float>(value);
-            missing += miss * miss;
-        }
-        missing_ = std::sqrt(missing);
-        std::fill(values_.begin() + static_cast<std::ptrdiff_t>(floats_.size()), values_.end(), int8_t{0});
-        begin(sum, scale, squares);
+        for (size_t i = 0; i < floats_.size(); i += kLanes)
+            for (size_t j = 0; j < kLanes; ++j) {
+                const float x = std::min(std::max(floats_[i + j] * inverse, -127.f), 127.f);
+                const auto value = static_cast<int32_t>(x + 128.5f) - 128;
+                values_[i + j] = static_cast<int8_t>(value);
+                sums[j] += value;
+                const float miss = floats_[i + j] - scale * static_cast<float>(value);
+                missing[j] += miss * miss;
+            }
+        missing_ = std::sqrt(std::accumulate(missing, missing + kLanes, 0.0f));
+        begin(std::accumulate(sums, sums + kLanes, 0), scale, std::accumulate(squares, squares + kLanes, 0.0f));
     }
 
     void score(const uint32_t* ids, size_t n, float* sims) override {
@@ -132,7 +137,8 @@ public:
     }
 
 private:
-    static constexpr size_t kBatch = 64;
+    static constexpr size_t kBatch = 64, kLanes = 16;
+    static_assert(kCodePadding % kLanes == 0);
 
     void begin(int32_t sum, float scale, float squares) {
         sum_ = sum;

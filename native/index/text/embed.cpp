@@ -27,39 +27,38 @@ void dimensions_of(std::string_view stem, const TokenForms &forms, std::vector<s
 
 namespace {
 
-// Calls found(dimension, times) for each distinct one, ascending.
+// Keeps each of the dimensions once, ascending, and calls found(times) for it.
 template <typename Found>
-void for_each_distinct(std::vector<std::uint32_t> &dimensions, Found found) {
+std::size_t keep_distinct(std::vector<std::uint32_t> &dimensions, Found found) {
     std::sort(dimensions.begin(), dimensions.end());
+    std::size_t kept = 0;
     for (std::size_t at = 0; at < dimensions.size();) {
         std::size_t end = at + 1;
         while (end < dimensions.size() && dimensions[end] == dimensions[at]) ++end;
-        found(dimensions[at], end - at);
+        found(end - at);
+        dimensions[kept++] = dimensions[at];
         at = end;
     }
+    return kept;
 }
 
 }  // namespace
 
-Embedding embed_document(std::vector<std::uint32_t> &dimensions, const Bm25Shape &shape) {
-    Embedding made;
-    made.indices.reserve(dimensions.size());
-    made.values.reserve(dimensions.size());
+std::size_t embed_document(std::vector<std::uint32_t> &dimensions, const Bm25Shape &shape, std::vector<float> &weights) {
+    weights.clear();
     const double length = static_cast<double>(dimensions.size());
     const double norm = shape.k * (1.0 - shape.b + shape.b * length / shape.average_len);
-    for_each_distinct(dimensions, [&](std::uint32_t dimension, std::size_t count) {
-        const double times = static_cast<double>(count);
-        made.indices.push_back(dimension);
-        made.values.push_back(static_cast<float>(times * (shape.k + 1.0) / (times + norm)));
+    const auto weight = [&](double times) { return static_cast<float>(times * (shape.k + 1.0) / (times + norm)); };
+    const float once = weight(1.0);
+    return keep_distinct(dimensions, [&](std::size_t count) {
+        weights.push_back(count == 1 ? once : weight(static_cast<double>(count)));
     });
-    return made;
 }
 
-Embedding embed_query(std::vector<std::uint32_t> &dimensions) {
-    Embedding made;
-    for_each_distinct(dimensions, [&](std::uint32_t dimension, std::size_t) { made.indices.push_back(dimension); });
-    made.values.assign(made.indices.size(), 1.0f);
-    return made;
+std::size_t embed_query(std::vector<std::uint32_t> &dimensions, std::vector<float> &weights) {
+    const std::size_t kept = keep_distinct(dimensions, [](std::size_t) {});
+    weights.assign(kept, 1.0f);
+    return kept;
 }
 
 }  // namespace edgeshard::text

@@ -46,23 +46,18 @@ struct TokenForms {
 // Sets `dimensions` to those of the forms of a stem.
 void dimensions_of(std::string_view stem, const TokenForms &forms, std::vector<std::uint32_t> &dimensions);
 
-// Weights of the dimensions of one text, ascending. Source: Robertson and Zaragoza, The Probabilistic Relevance
-// Framework: BM25 and Beyond, 2009, section 3, without the inverse document frequency.
-struct Embedding {
-    std::vector<std::uint32_t> indices;
-    std::vector<float> values;
-};
-
 struct Bm25Shape {
     double k;            // how fast repeats saturate
     double b;            // how much the length counts, 0 to 1
     double average_len;  // tokens of an average text
 };
 
-// `dimensions`: one item per token, in any order; sorted here.
-Embedding embed_document(std::vector<std::uint32_t> &dimensions, const Bm25Shape &shape);
+// Puts the distinct ones of `dimensions` (one item per token, in any order) first in it, ascending, and sets `weights` to
+// theirs; returns how many they are. Source of the weights: Robertson and Zaragoza, The Probabilistic Relevance
+// Framework: BM25 and Beyond, 2009, section 3, without the inverse document frequency.
+std::size_t embed_document(std::vector<std::uint32_t> &dimensions, const Bm25Shape &shape, std::vector<float> &weights);
 
-// Weight 1 for every distinct dimension.
-Embedding embed_query(std::vector<std::uint32_t> &dimensions);
+// The same with weight 1 for each.
+std::size_t embed_query(std::vector<std::uint32_t> &dimensions, std::vector<float> &weights);
 
 }  // namespace edgeshard::text

@@ -18,7 +18,7 @@ from edgeshard import _native
 from edgeshard.filter.check import compile_condition, compile_filter
 from edgeshard.filter.column_masks import field_mask, is_empty_mask, is_null_mask
 from edgeshard.filter.column_store import DEAD
-from edgeshard.filter.columns import Nested, PayloadColumns
+from edgeshard.filter.columns import PayloadColumns
 from edgeshard.models.filters import (
     Condition,
     FieldCondition,
@@ -81,6 +81,9 @@ class FilterContext(Protocol):
 
     def index(self, path: str) -> PayloadIndex | None:
         """The payload index of exactly this path (canonical spelling), if there is one."""
+
+    def element_owners(self, array: JsonPath) -> Offsets | None:
+        """The point of each object in an array as nested indexes number them; None if none of them can tell."""
 
     def payload(self, offset: int) -> dict[str, Any]:
         """The decoded payload of one point."""
@@ -152,23 +155,41 @@ class _OffsetView:
         return mask is not None and bool(mask[self._offset])
 
 
+class _NeedsColumns(Exception):
+    """A condition on elements that their indexes do not answer."""
+
+
 class _ElementContext:
     """The objects of an array as a segment of their own, without ids and vectors.
 
     Args:
         path: of the array.
-        nested: its objects.
         outer: the segment, whose nested indexes of this array count; None inside of another array.
+        owners: the point of each object.
+        columns: of the objects; None as long as the indexes alone are asked.
     """
 
-    __slots__ = ("_outer", "_owners", "_path", "columns", "count")
+    __slots__ = ("_columns", "_outer", "_owners", "_path", "count")
 
-    def __init__(self, path: JsonPath, nested: Nested, outer: FilterContext | None) -> None:
+    def __init__(
+        self, path: JsonPath, outer: FilterContext | None, owners: Offsets, columns: PayloadColumns | None
+    ) -> None:
         self._path = path
-        self._owners = nested.owners
         self._outer = outer
-        self.columns = nested.columns
-        self.count = nested.objects
+        self._owners = owners
+        self._columns = columns
+        self.count = len(owners)
+
+    @property
+    def columns(self) -> PayloadColumns:
+        """The fields of the objects.
+
+        Raises:
+            _NeedsColumns: they are not there.
+        """
+        if self._columns is None:
+            raise _NeedsColumns
+        return self._columns
 
     def index(self, path: str) -> _ElementIndex | None:
         """The nested index of a path inside of the objects."""
@@ -187,7 +208,7 @@ class _ElementIndex:
 
     def mask(self, condition: Condition, count: int) -> Mask | None:
         found = self._index.elements(condition)
-        if found is None or np.array_equal(found[1], self._owners):
+        if found is None or found[1] is self._owners or np.array_equal(found[1], self._owners):
             return None if found is None else found[0]
         hits, owners = found
         theirs, ours = (
@@ -270,7 +291,9 @@ def _cost(condition: Condition, ctx: Any) -> float:
     if isinstance(condition, Filter):
         return sum(_cost(inner, ctx) for inner in _conditions_of(condition))
     if isinstance(condition, NestedCondition):
-        return 5.0 if ctx.columns.is_warm(parse_path(condition.key).elements(), None) else 2 * _COLD
+        array = parse_path(condition.key).elements()
+        ready = _owners_by_index(array, ctx) is not None or ctx.columns.is_warm(array, None)
+        return 5.0 if ready else 2 * _COLD
     if isinstance(condition, HasIdCondition):
         return 0.0
     if isinstance(condition, (HasVectorCondition, SliceCondition)):
@@ -355,10 +378,24 @@ def _slice(condition: SliceCondition, ctx: Any) -> Mask:
 def _nested(condition: NestedCondition, ctx: Any) -> Mask:
     """The points with an object that passes the inner filter, which runs over all objects of all points."""
     path = parse_path(condition.key).elements()
+    owners = _owners_by_index(path, ctx)
+    if owners is not None:
+        try:
+            hits = _filter(condition.filter, _ElementContext(path, ctx, owners, None))
+        except _NeedsColumns:
+            pass  # then all of it in the numbers the columns give the objects
+        else:
+            return _native.any_by_owner(hits, owners, ctx.count)
     nested = ctx.columns.nested(path)
-    inner = _ElementContext(path, nested, None if isinstance(ctx, _ElementContext) else ctx)
-    hits = _filter(condition.filter, inner)
+    outer = None if isinstance(ctx, _ElementContext) else ctx
+    hits = _filter(condition.filter, _ElementContext(path, outer, nested.owners, nested.columns))
     return _native.any_by_owner(hits, nested.owners, ctx.count)
+
+
+def _owners_by_index(array: JsonPath, ctx: Any) -> Offsets | None:
+    """The point of each object in an array, if nested indexes can tell; those inside of other objects have none."""
+    owners: Offsets | None = None if isinstance(ctx, _ElementContext) else ctx.element_owners(array)
+    return owners
 
 
 _CONDITIONS: dict[type, Callable[[Any, Any], Mask]] = {

@@ -1,7 +1,8 @@
 """How much memory the byte codes of all open shards of a process may take together.
 
 Codes are derived from vectors when searches pay for them (:mod:`edgeshard.index.flat`, the graphs of segments). Where
-they do not fit, searches read the vectors instead: slower, with the same answers.
+they do not fit, searches read the vectors instead: slower, with the same answers. Lists of links laid out for walks
+count as well, and so do quantized codes that a configuration wants in memory, which are never refused.
 """
 
 from __future__ import annotations
@@ -38,6 +39,11 @@ class CodesBudget:
                 return False
             self._held[owner] = size_bytes
             return True
+
+    def hold(self, owner: object, size_bytes: int) -> None:
+        """Count codes that are in memory because a configuration asks for it, however many there are."""
+        with self._lock:
+            self._held[owner] = size_bytes
 
     def _of_others(self, owner: object) -> int:
         holders = [ref() for ref in self._held.keyrefs()]

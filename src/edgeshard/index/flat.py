@@ -178,7 +178,10 @@ class FlatIndex:
         """Return codes that describe ``chunks``, if there are any or it is time to build them."""
         if not self._may_code(chunks):
             return None
-        rows = sum(map(len, chunks))
+        rows = len(chunks[0]) if len(chunks) == 1 else sum(map(len, chunks))
+        settled = self._codes
+        if settled is not None and not self._stale and settled.count == rows and settled.has_nibbles:
+            return settled  # nothing to build or to count: rows do not change during a call
         with self._lock:
             if self._codes is None:
                 self._scanned += scanning

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import struct
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +106,14 @@ class Shelf:
             return None
         return sections
 
-    def put(self, kind: str, layout: int, chunks: Chunks, sections: Mapping[str, npt.NDArray[Any]]) -> None:
+    def put(
+        self,
+        kind: str,
+        layout: int,
+        chunks: Chunks,
+        sections: Mapping[str, npt.NDArray[Any]],
+        release: Callable[[], None] | None = None,
+    ) -> None:
         """Keep codes; a disk that refuses is told once and not asked again.
 
         Args:
@@ -114,11 +121,12 @@ class Shelf:
             layout: version of what the sections hold.
             chunks: the rows they are of.
             sections: their arrays.
+            release: see :func:`source_of`.
         """
         if not self.writable or not options.keep_codes:
             return
         try:
-            write(self._path(kind), kind, layout, source_of(chunks), sections)
+            write(self._path(kind), kind, layout, source_of(chunks, release), sections)
         except OSError as error:
             self.writable = False
             warnings.warn(f"codes are not kept in {self.directory}: {error}", RuntimeWarning, stacklevel=3)
@@ -129,19 +137,22 @@ class Shelf:
         return self.directory / f"{self.name}.{kind}"
 
 
-def source_of(chunks: Chunks) -> Source:
+def source_of(chunks: Chunks, release: Callable[[], None] | None = None) -> Source:
     """What tells these rows from others.
 
     Args:
         chunks: ``(rows, elements)`` each, consecutive.
+        release: called after every row that is looked at. The system may map megabytes around each: for those who do
+            not read the rows otherwise, this gives them back.
     """
     rows = sum(map(len, chunks))
     crc, start = 0, 0
     wanted = np.unique(np.linspace(0, max(rows - 1, 0), min(SAMPLED_ROWS, rows)).astype(np.int64))
     for chunk in chunks:
-        here = wanted[(wanted >= start) & (wanted < start + len(chunk))] - start
-        if len(here):
-            crc = _native.crc32c(np.ascontiguousarray(chunk[here]).view(np.uint8).reshape(-1), crc)
+        for row in wanted[(wanted >= start) & (wanted < start + len(chunk))] - start:
+            crc = _native.crc32c(np.ascontiguousarray(chunk[row]).view(np.uint8).reshape(-1), crc)
+            if release is not None:
+                release()
         start += len(chunk)
     row_bytes = chunks[0].shape[1] * chunks[0].dtype.itemsize if chunks else 0
     return Source(rows, row_bytes, crc)

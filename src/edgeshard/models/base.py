@@ -18,6 +18,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from edgeshard._native import model_state, put_fields
+from edgeshard.errors import ArgumentError
 from edgeshard.models.paths import parse_path
 
 __all__ = [
@@ -246,10 +247,21 @@ def opt_boolean(value: bool | None, name: str) -> bool | None:
 
 
 def text(value: str, name: str) -> str:
-    """`value`, which must be a str."""
-    if isinstance(value, str):
-        return value
-    raise TypeError(f"{name}: expected a str, got {type(value).__name__}")
+    """`value`, which must be a str without lone surrogates.
+
+    Raises:
+        TypeError: `value` is no str.
+        ValidationError: it holds half of a surrogate pair, which no file and no message can hold.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{name}: expected a str, got {type(value).__name__}")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            half = f"half of a surrogate pair at position {error.start}, which is no text"
+            raise ArgumentError(f"{name}: {value!r} holds {half}") from None
+    return value
 
 
 def opt_text(value: str | None, name: str) -> str | None:
@@ -307,8 +319,8 @@ def instances(values: Iterable[T], kind: type | tuple[type, ...], name: str) -> 
 
 
 def texts(values: Iterable[str], name: str) -> tuple[str, ...]:
-    """The items of `values`, each a str."""
-    return instances(values, str, name)
+    """The items of `values`, each a `text`."""
+    return tuple([text(value, name) for value in sequence(values, name)])
 
 
 def json_path(value: str, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from edgeshard.models.base import (
@@ -118,25 +119,44 @@ class Bm25(Model):
         ValidationError: an unknown language, `avg_len` not positive, `b` outside 0 to 1, `k` negative.
     """
 
-    __slots__ = ("_model", "config")
+    __slots__ = ("_document", "_query", "config")
     __match_args__ = ("config",)
 
     config: Bm25Config
-    _model: Any
+    _document: Callable[[str], SparseVector]
+    _query: Callable[[str], SparseVector]
 
     def __init__(self, config: Bm25Config | None = None) -> None:
         from edgeshard.text.bm25 import Bm25Model
 
         config = Bm25Config() if config is None else instance(config, Bm25Config, "config")
-        put_fields(self, config=config, _model=Bm25Model(config))
+        model = Bm25Model(config)
+        model.make(SparseVector)
+        put_fields(self, config=config, _document=model.document, _query=model.query)
 
     def embed_query(self, text: str) -> SparseVector:
-        """The query's distinct tokens, each with weight 1."""
-        return SparseVector._make(*self._model.embed_query(_text(text, "text")))
+        """The query's distinct tokens, each with weight 1.
+
+        Raises:
+            ValidationError: the text holds half of a surrogate pair.
+        """
+        try:
+            return self._query(text)
+        except (TypeError, UnicodeEncodeError):
+            _text(text, "text")  # says so if it is at fault
+            raise
 
     def embed_document(self, text: str) -> SparseVector:
-        """The document's tokens, weighted by frequency and length; combine with ``Modifier.Idf``."""
-        return SparseVector._make(*self._model.embed_document(_text(text, "text")))
+        """The document's tokens, weighted by frequency and length; combine with ``Modifier.Idf``.
+
+        Raises:
+            ValidationError: the text holds half of a surrogate pair.
+        """
+        try:
+            return self._document(text)
+        except (TypeError, UnicodeEncodeError):
+            _text(text, "text")  # says so if it is at fault
+            raise
 
     def _state(self) -> tuple[Any, ...]:
         return (self.config,)

@@ -216,10 +216,10 @@ class HasIdCondition(Model):
     """The point's id is one of these.
 
     Args:
-        point_ids: a set of ids; unknown ones are harmless.
+        point_ids: a set, list, tuple or integer array of ids; unknown ones are harmless.
 
     Raises:
-        TypeError: not a set.
+        TypeError: not a collection of ids.
     """
 
     __slots__ = ("_ids",)
@@ -227,9 +227,7 @@ class HasIdCondition(Model):
 
     _ids: frozenset[ParsedId]
 
-    def __init__(self, point_ids: set[PointId] | frozenset[PointId]) -> None:
-        if not isinstance(point_ids, (set, frozenset)):
-            raise TypeError(f"point_ids: expected a set of ids, got {type(point_ids).__name__}; write {{1, 2}}")
+    def __init__(self, point_ids: Iterable[PointId]) -> None:
         put_fields(self, _ids=frozenset(parse_ids(point_ids)))
 
     @property

@@ -311,7 +311,9 @@ _text = text  # MatchText has an argument of that name
 
 
 def _scalar(value: Any) -> str | int | bool:
-    if isinstance(value, (str, bool)):
+    if isinstance(value, str):
+        return text(value, "value")
+    if isinstance(value, bool):
         return value
     return bool(value) if isinstance(value, np.bool_) else _i64(value, "value", "a str, an int or a bool")
 
@@ -333,6 +335,7 @@ def _one_type(values: Iterable[Any], name: str) -> tuple[Any, ...]:
         for item in items:
             if not isinstance(item, str):
                 raise TypeError(f"{name}: expected all strings or all integers, got both")
+            text(item, name)
         return tuple(dict.fromkeys(items))
     return tuple(dict.fromkeys([_i64(item, name, "strings or integers") for item in items]))
 

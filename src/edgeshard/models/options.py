@@ -12,8 +12,9 @@ class Options:
         allow_nonfinite_vectors: store NaN and infinity in vectors. ``qdrant_edge`` does; such a point is
             never found and, under cosine, one NaN spoils the whole vector, so the default refuses them. Query
             vectors may always hold them (and find nothing).
-        codes_limit_bytes: memory that byte codes, which make searches faster, may take in all shards together; None for
-            a quarter of the machine's memory, 0 for none. What is built already stays.
+        codes_limit_bytes: memory that byte codes, which make searches faster, and lists of links laid out for walks may
+            take in all shards together; None for a quarter of the machine's memory, 0 for none. What is built already
+            stays. Quantized codes that are configured to be in memory are kept there, and leave that much less.
         codes_for_cold_vectors: build them for vectors placed ``Memory.Cold`` too.
         keep_codes: keep the codes of optimised segments in files (``edgeshard.codes`` in the shard), about a third of
             the size of the vectors, so that searches after the next load need not build them; False: neither write

@@ -163,7 +163,7 @@ class ScoredPoint(Model):
     def _make_many(
         cls, ids: list[ParsedId], versions: Any, scores: Any, payloads: Any, vectors: Any, order_values: Any
     ) -> list[ScoredPoint]:
-        """Points by columns: each a list or an array with one item per point, or one value for all."""
+        """Points by columns: as :class:`ObjectMaker` takes them."""
         return _make_points((ids, versions, scores, payloads, vectors, order_values), len(ids))
 
 

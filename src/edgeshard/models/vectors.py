@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from edgeshard import _native
 from edgeshard.errors import ValidationError
-from edgeshard.models.base import MAX_ITEMS, Model, as_array, put_fields, sequence
+from edgeshard.models.base import MAX_ITEMS, Model, as_array, put_fields, sequence, text
 from edgeshard.models.options import options
 
 __all__ = [
@@ -47,11 +47,13 @@ class SparseVector(Model):
         ValidationError: different numbers of indices and values.
     """
 
-    __slots__ = ("_indices", "_values")
+    __slots__ = ("_indices", "_packed", "_values")
     __match_args__ = ("indices", "values")
 
     _indices: npt.NDArray[np.uint32]
     _values: npt.NDArray[np.float32]
+    _packed: bytes
+    """Of a vector an embedder made, until it is read: the bytes of the indices, then those of the values."""
 
     def __init__(
         self,
@@ -69,6 +71,17 @@ class SparseVector(Model):
             )
         put_fields(self, _indices=positions, _values=packed)
 
+    def __getattr__(self, name: str) -> Any:
+        """The arrays of a vector that is still packed."""
+        if name not in ("_indices", "_values"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+        packed = self._packed
+        count = len(packed) // 8
+        put_fields(
+            self, _indices=_from_buffer(packed, np.uint32, count), _values=_from_buffer(packed, F32, offset=4 * count)
+        )
+        return getattr(self, name)
+
     @property
     def indices(self) -> list[int]:
         """Positions of the non-zero components, in the order given."""
@@ -85,6 +98,9 @@ class SparseVector(Model):
         new = cls.__new__(cls)
         put_fields(new, _indices=indices, _values=values)
         return new
+
+
+SparseVector._slots = ("_indices", "_values")  # what a vector is, packed or not
 
 
 NamedVector: TypeAlias = (
@@ -196,7 +212,7 @@ def unpack_vectors(packed: Any) -> Any:
 
 def _name(name: object) -> str:
     if isinstance(name, str):
-        return name
+        return text(name, "vector name")
     raise TypeError(f"vector names must be strings, got {type(name).__name__}")
 
 

@@ -28,7 +28,7 @@ def run_query(
     segments: Sequence[Segment], schema: Schema, request: QueryRequest, sort_by: OrderBy | None = None
 ) -> list[ScoredPoint]:
     """The answer to one request."""
-    if sort_by is None and type(request.query) is Query.Nearest and not request._prefetches:
+    if sort_by is None and request.query.__class__ is Query.Nearest and not request._prefetches:
         points = query_one(segments, schema, request, _depth(request))
         if points is not None:
             return points
@@ -107,8 +107,8 @@ def run_search(segments: Sequence[Segment], schema: Schema, request: Any) -> lis
 
 
 def _depth(request: Any) -> int:
-    depth: int = min(request.limit + (request.offset or 0), MAX_LIMIT)
-    return depth
+    depth: int = request.limit + (request.offset or 0)
+    return depth if depth < MAX_LIMIT else MAX_LIMIT
 
 
 def _window(hits: Hits, request: Any) -> Hits:

@@ -17,9 +17,8 @@ import numpy as np
 from edgeshard.filter.evaluate import evaluate
 from edgeshard.filter.values import date_bounds, number_bounds
 from edgeshard.index.payload import schema
-from edgeshard.index.payload.ordered import ordered_values, place_of
+from edgeshard.index.payload.ordered import place_of
 from edgeshard.index.payload.schema import FieldSchema
-from edgeshard.index.payload.value_groups import value_groups
 from edgeshard.models.filters import (
     FieldCondition,
     Filter,
@@ -34,6 +33,7 @@ from edgeshard.models.matches import (
     MatchAny,
     MatchExcept,
     MatchPhrase,
+    MatchPrefix,
     MatchText,
     MatchTextAny,
     MatchValue,
@@ -57,13 +57,14 @@ def estimate(filters: Filters, segment: Segment) -> int:
 
 
 def _remembered(filter: Filter, segment: Segment) -> int:
-    """What a filter leaves, worked out once for the same filter object until the segment changes."""
-    known = segment.estimates.get(id(filter))
+    """What a filter leaves, worked out once for filters that say the same until the segment changes."""
+    key = filter._key()
+    known = segment.estimates.get(key)
     if known is None:
         if len(segment.estimates) >= _MAX_REMEMBERED:
             segment.estimates = {}
-        known = segment.estimates[id(filter)] = filter, _filter(filter, segment, "")
-    return known[1]
+        known = segment.estimates[key] = _filter(filter, segment, "")
+    return known
 
 
 def _filter(filter: Filter, segment: Segment, prefix: str) -> int:
@@ -136,6 +137,9 @@ def _counted(condition: Any, segment: Segment, prefix: str) -> int | None:
 
 def _matching(condition: FieldCondition, field: FieldSchema, segment: Segment, prefix: str) -> int | None:
     match = condition.match
+    if isinstance(match, MatchPrefix):
+        by_prefix = schema.KEYWORD in field.kinds and bool(field.options.get("prefix"))
+        return _counted(condition, segment, prefix) if by_prefix else None
     if isinstance(match, _TEXTS):
         return _counted(condition, segment, prefix) if schema.TEXT in field.kinds else None
     if not isinstance(match, (MatchValue, MatchAny, MatchExcept)):
@@ -151,7 +155,7 @@ def _matching(condition: FieldCondition, field: FieldSchema, segment: Segment, p
 
 def _having(match: Any, wanted: list[Any], kind: str, field: FieldSchema, segment: Segment) -> int:
     """Points with one of some values, or with another value than these (`MatchExcept`)."""
-    groups = value_groups(segment.columns.column(field.path), kind)
+    groups = segment.indexes.groups(field.field, kind)
     tally = groups.tally(segment.select(None))
     numbers = [groups.number(value) for value in dict.fromkeys(wanted)]
     counts = [0 if number is None else int(tally.counts[number]) for number in numbers]
@@ -177,8 +181,7 @@ def _within(bounds: Any, field: FieldSchema, segment: Segment) -> int | None:
         return None
     if limits is None:
         return 0
-    column = segment.columns.column(field.path)
-    ordered = ordered_values(column, kind)
+    ordered = segment.indexes.ordered(field.field, kind)
     if ordered is None:
         mask = evaluate(Filter(must=[FieldCondition(field.field, range=bounds)]), SegmentContext(segment))
         return int(np.count_nonzero(mask & segment.select(None).mask))
@@ -190,7 +193,7 @@ def _within(bounds: Any, field: FieldSchema, segment: Segment) -> int | None:
     found = max(last - first, 0)
     if segment.live < segment.count and not segment.appendable:  # deleted points are still among the values
         found = _rounded(found * segment.live / segment.count)
-    if column.owners is None or not len(values):
+    if not len(values) or not segment.indexes.several(field.field, kind):
         return found
     per_point = max(len(values) / segment.live, 1.0)  # a point is left out if none of its values is inside
     return min(_rounded(segment.live * (1 - (1 - found / len(values)) ** per_point)), found)

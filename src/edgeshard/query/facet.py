@@ -11,7 +11,7 @@ import numpy as np
 from edgeshard import _native
 from edgeshard.errors import IndexNotFoundError
 from edgeshard.index.payload import schema
-from edgeshard.index.payload.value_groups import ValueGroups, value_groups
+from edgeshard.index.payload.value_groups import ValueGroups
 from edgeshard.index.payload.values import Array
 from edgeshard.models.paths import parse_path
 from edgeshard.models.requests import FacetRequest
@@ -69,7 +69,7 @@ def _count(segment: Segment, facet: FacetRequest, kind: str) -> _Part | None:
     chosen = segment.select(facet.filter)
     if not len(chosen):
         return None
-    groups = value_groups(segment.columns.column(parse_path(facet.key)), kind)
+    groups = segment.indexes.groups(parse_path(facet.key).text, kind)
     return groups, groups.tally(chosen).counts if facet.filter is None else groups.count(chosen)
 
 

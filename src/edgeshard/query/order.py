@@ -11,7 +11,7 @@ import numpy.typing as npt
 from edgeshard.errors import IndexNotFoundError
 from edgeshard.filter.column_store import Column
 from edgeshard.filter.selections import Selection
-from edgeshard.index.payload.ordered import ordered_values, place_of, ranks
+from edgeshard.index.payload.ordered import place_of, ranks
 from edgeshard.index.payload.schema import DATETIME, FLOAT, INT
 from edgeshard.index.payload.values import values_of
 from edgeshard.models.enums import Direction
@@ -70,14 +70,14 @@ def _first_of(
     segment: Segment, order: OrderBy, kind: str, chosen: Selection, limit: int
 ) -> tuple[npt.NDArray[np.uint32], Values]:
     """Owners and values of the first chosen entries of one segment, in order, equal values by owner."""
-    column = segment.columns.column(parse_path(order.key))
-    known = ordered_values(column, kind, descending=order.direction == Direction.Desc)
+    path = parse_path(order.key)
+    known = segment.indexes.ordered(path.text, kind, descending=order.direction == Direction.Desc)
     if known is None:
-        return _picked(column, kind, order, chosen, limit)
+        return _picked(segment.columns.column(path), kind, order, chosen, limit)
     owners, values = known
     start = 0 if order._start is None else _start_of(order, values)
     if len(chosen) == len(chosen.mask):
-        return owners[start:][:limit], values[start:][:limit]
+        return np.ascontiguousarray(owners[start:][:limit]), np.ascontiguousarray(values[start:][:limit])
     found: list[npt.NDArray[np.int64]] = []
     missing, size = limit, 512
     while missing > 0 and start < len(owners):

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeshard.errors import ValidationError, WrongVectorKindError
-from edgeshard.models.base import instance
+from edgeshard.models.base import instance, sequence
 from edgeshard.models.filters import Filter
 from edgeshard.models.params import SearchParams
+from edgeshard.models.vectors import pack_example
 from edgeshard.query.hits import Hits, Keys, make_keys
 from edgeshard.query.scope import Filters, Scope, all_offsets
 from edgeshard.query.vector_search import nearest, stored_vectors
@@ -101,10 +102,8 @@ def measure_recall(
 
 def _queries(scope: Scope, using: str, sample: Any, seed: int) -> tuple[list[Any], Keys | None]:
     """Query vectors, and which points they belong to if they are stored ones."""
-    if not isinstance(sample, (int, np.integer)):
-        examples = [*sample]
-        if not examples:
-            raise ValidationError("Validation failed: sample: expected at least one query vector")
+    if isinstance(sample, bool) or not isinstance(sample, (int, np.integer)):
+        examples = _examples(sample)
         return scope.queries(using, examples, None, None), None
     if sample < 1:
         raise ValidationError(f"Validation failed: sample must be at least 1, not {sample}")
@@ -115,6 +114,22 @@ def _queries(scope: Scope, using: str, sample: Any, seed: int) -> tuple[list[Any
     chosen = np.random.default_rng(seed).choice(len(keys), min(int(sample), len(keys)), replace=False)
     own = keys[np.sort(chosen)]
     return stored_vectors(scope, using, own), own
+
+
+def _examples(sample: Any) -> list[Any]:
+    """The query vectors a caller gave.
+
+    Raises:
+        TypeError: these are no vectors.
+        ValidationError: there are none.
+    """
+    try:
+        examples = [pack_example(vector, "sample") for vector in sequence(sample, "sample")]
+    except TypeError as error:
+        raise TypeError(f"sample: expected a number of vectors or a list of vectors; {error}") from None
+    if not examples:
+        raise ValidationError("Validation failed: sample: expected at least one query vector")
+    return examples
 
 
 def _run(

@@ -23,7 +23,8 @@ from edgeshard.segment.fields import DenseField
 from edgeshard.segment.schema import COSINE, DOT, Schema
 from edgeshard.segment.segment import Segment
 
-NOTHING: Sequence[Any] = ()
+NOTHING = (False, None)
+"""What requests say that want ids and scores alone, as most do."""
 
 
 def nearest_to(
@@ -67,7 +68,9 @@ def nearest_to(
 def query_one(segments: Sequence[Segment], schema: Schema, request: Any, depth: int) -> list[ScoredPoint] | None:
     """The answer to a query or search request for the points nearest to a vector; None as :func:`nearest_to`."""
     query = request.query
-    projection = Projection(request.with_payload, request.with_vector, schema, default_payload=False)
+    projection = None
+    if request._with_payload not in NOTHING or request._with_vector not in NOTHING:
+        projection = Projection(request.with_payload, request.with_vector, schema, default_payload=False)
     name = query.using or ""
     if query._vector.__class__ is not np.ndarray or query._vector.ndim != 1:
         return None
@@ -79,7 +82,7 @@ def query_one(segments: Sequence[Segment], schema: Schema, request: Any, depth: 
         hits = merged(found, depth)
         hits.scores = shown(hits.scores, spec)
         hits = hits.take(slice(request.offset, cut(hits.scores, request.score_threshold, spec)))
-        return build(Scope(segments, schema), hits, projection)
+        return build(Scope(segments, schema), hits, projection or Projection(None, None, schema, default_payload=False))
     number, (offsets, scores) = found[0]
     if spec.distance not in (COSINE, DOT):
         scores = shown(scores, spec)
@@ -87,11 +90,7 @@ def query_one(segments: Sequence[Segment], schema: Schema, request: Any, depth: 
         window = slice(request.offset, cut(scores, request.score_threshold, spec))
         offsets, scores = offsets[window], scores[window]
     segment = segments[number]
-    return ScoredPoint._make_many(
-        segment.ids.ids_of(offsets),
-        segment.ids.versions[offsets],
-        scores,
-        projection.payloads(segment, offsets),
-        projection.vectors(segment, offsets),
-        None,
-    )
+    ids = segment.ids
+    payloads = None if projection is None else projection.payloads(segment, offsets)
+    vectors = None if projection is None else projection.vectors(segment, offsets)
+    return ScoredPoint._make_many(ids.ids_of(offsets), (ids.versions, offsets), scores, payloads, vectors, None)

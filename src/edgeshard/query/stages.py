@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeshard import _native
 from edgeshard.errors import ValidationError
 from edgeshard.models.enums import Sample
 from edgeshard.models.formula import Formula
@@ -22,6 +23,8 @@ from edgeshard.segment.id_order import first_by_id
 
 MAX_DEPTH = 64
 """Deepest nesting of prefetches, as in Qdrant."""
+_STABLY_SORTED = 20
+"""Longest list that Rust's ``sort_unstable`` puts in order by insertion."""
 
 
 def run(
@@ -58,7 +61,7 @@ def _run(scope: Scope, stage: Any, filters: Filters, limit: int, root: bool) -> 
     if not stage._prefetches:
         if isinstance(query, Mmr) and not root:
             return candidates(scope, query, None, filters, query.candidates_limit, threshold, params)
-        return _leaf(scope, query, filters, limit, threshold, params)
+        return _leaf(scope, query, filters, limit, threshold, params, root)
     if query is None:
         raise ValidationError("Validation failed: cannot have prefetches without a query")
     parts = [run(scope, prefetch, filters, prefetch.limit) for prefetch in stage._prefetches]
@@ -100,9 +103,12 @@ def check_depth(stage: Any) -> None:
         raise ValidationError(f"Validation failed: prefetches depth {depth} exceeds max depth {MAX_DEPTH}")
 
 
-def _leaf(scope: Scope, query: Any, filters: Filters, limit: int, threshold: float | None, params: Any) -> Hits:
+def _leaf(
+    scope: Scope, query: Any, filters: Filters, limit: int, threshold: float | None, params: Any, root: bool
+) -> Hits:
     if isinstance(query, Query):
-        return search(scope, query, filters, limit, threshold, params)
+        hits = search(scope, query, filters, limit, threshold, params)
+        return hits if root or not filters else as_queued(hits)
     if query is None:
         return first(scope, filters, limit)
     if isinstance(query, Fusion):
@@ -123,6 +129,18 @@ def _leaf(scope: Scope, query: Any, filters: Filters, limit: int, threshold: flo
 
         return text_search(scope, query, filters, limit, threshold)
     raise TypeError(f"not a query: {query!r}")
+
+
+def as_queued(hits: Hits) -> Hits:
+    """The same hits with equal scores in the order Qdrant's queue leaves them, as the stage above may count places.
+
+    Only up to the length at which Rust's unstable sort, which runs before that queue, keeps equal items in order.
+    """
+    scores = hits.scores
+    if len(scores) > _STABLY_SORTED or not bool((scores[1:] == scores[:-1]).any()):
+        return hits
+    descending = scores if scores[0] >= scores[-1] else -scores  # distances rise
+    return hits.take(_native.queue_order(descending).astype(np.int64))
 
 
 def _fuse(query: Any, parts: list[Hits], limit: int) -> Hits:

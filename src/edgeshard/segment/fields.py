@@ -175,10 +175,10 @@ class DenseField:
     def topk_of(self, queries: list[Any], chosen: Selection, k: int, params: Any = None) -> list[Hits]:
         """:meth:`topk` among the points of a selection; here by exact search."""
         rows = queries[0] if len(queries) == 1 else np.concatenate(queries)
-        k = min(k, len(chosen))
-        if len(chosen) < LISTED_SHARE * chosen.total:
-            return self.flat.search(rows, k, offsets=chosen.offsets)
-        return self.flat.search(rows, k, mask=chosen.mask)
+        wanted = len(chosen)
+        if wanted < LISTED_SHARE * chosen.total:
+            return self.flat.search(rows, k, offsets=chosen.offsets)  # which takes the smaller of k and their number
+        return self.flat.search(rows, min(k, wanted), mask=chosen.mask)
 
     def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
         """See :class:`Field`."""

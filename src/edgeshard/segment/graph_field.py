@@ -60,8 +60,8 @@ class Graph:
     """
 
     __slots__ = (
-        "__weakref__", "_coded", "_config", "_flat", "_graph", "_lock", "_settled", "_walks", "broken", "cold",
-        "directory", "inline", "pinned", "records", "shelf", "spec", "storage",
+        "__weakref__", "_code_bytes", "_coded", "_config", "_flat", "_graph", "_lock", "_settled", "_walks", "broken",
+        "cold", "directory", "inline", "pinned", "records", "shelf", "spec", "storage",
     )  # fmt: skip
 
     def __init__(
@@ -83,7 +83,7 @@ class Graph:
         self._flat = flat
         self._settled = self._coded = self.cold = False
         self.shelf: Shelf | None = None
-        self._walks = 0
+        self._walks = self._code_bytes = 0
         self._lock = threading.Lock()
 
     @property
@@ -149,10 +149,16 @@ class Graph:
         chunks, distance = self.storage.chunks(), self.spec.distance
         if self.records is not None:
             walk_codes = self._walk_codes(*self.records)
-            fast = paid and not self.cold
+            fast = paid and not self.cold and self._room_for_lists(graph)
             return graph.attach(chunks, distance, records=self.records, walk_codes=walk_codes, fast=fast)
         codes = None if self._flat is None else self._flat.all_codes()
-        return graph if codes is None else graph.attach(chunks, distance, codes, fast=paid)
+        if codes is None:
+            return graph
+        return graph.attach(chunks, distance, codes, fast=paid and self._room_for_lists(graph))
+
+    def _room_for_lists(self, graph: HnswGraph) -> bool:
+        """Whether there is memory for links laid out for walks, beside the records laid out so."""
+        return BUDGET.reserve(self, self._code_bytes + graph.list_bytes)
 
     def _walk_codes(self, codec: RecordCodec, records: list[Any] | None) -> WalkCodes | None:
         """The records laid out for walks, kept or made now; None where they cannot be, or memory is short."""
@@ -160,10 +166,12 @@ class Graph:
             return None
         chunks = self.storage.chunks() if records is None else records
         count = sum(map(len, chunks))
-        if not BUDGET.reserve(self, WalkCodes.expected_bytes(codec, count)):
+        size_bytes = WalkCodes.expected_bytes(codec, count)
+        if not BUDGET.reserve(self, size_bytes):
             return None
+        self._code_bytes = size_bytes
         found = None if self.shelf is None else self.shelf.take(WALK_KIND, WALK_LAYOUT, chunks)
-        if found is not None and len(found["data"]) == WalkCodes.expected_bytes(codec, count):
+        if found is not None and len(found["data"]) == size_bytes:
             return WalkCodes.around(codec, count, found["data"])
         return make_walk_codes(codec, chunks, self.shelf)
 
@@ -254,10 +262,12 @@ class GraphField(DenseField):
 
     def topk_of(self, queries: list[Any], chosen: Selection, k: int, params: Any = None) -> list[Hits]:
         """See :class:`DenseField`."""
-        found = None
-        if not self.graph.prefers_scan(len(chosen), chosen.total, params):
-            found = self.graph.walk(queries, chosen.mask, k, params, wanted=len(chosen))
-        return super().topk_of(queries, chosen, k) if found is None else found
+        wanted = len(chosen)
+        if not self.graph.prefers_scan(wanted, chosen.total, params):
+            found = self.graph.walk(queries, chosen.mask, k, params, wanted=wanted)
+            if found is not None:
+                return found
+        return super().topk_of(queries, chosen, k)
 
 
 class MultiGraphField(MultiField):

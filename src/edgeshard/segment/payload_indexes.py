@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import numpy as np
@@ -20,11 +20,18 @@ import numpy.typing as npt
 from edgeshard.errors import CorruptedError, EdgeShardError, StorageError
 from edgeshard.index.payload import mutable
 from edgeshard.index.payload.elements import ElementNumbers, find_elements
+from edgeshard.index.payload.open_elements import Elements
 from edgeshard.index.payload.schema import TEXT, UUID_MAP, FieldSchema
 from edgeshard.index.payload.values import Extracted, Packed
+from edgeshard.models.paths import JsonPath, parse_path
 from edgeshard.segment.batch import Mask, Offsets
 from edgeshard.storage import files
 from edgeshard.storage.flush import FlushPlan
+
+if TYPE_CHECKING:
+    from edgeshard.index.payload.opened import OpenedIndex
+    from edgeshard.index.payload.ordered import Ordered
+    from edgeshard.index.payload.value_groups import ValueGroups
 
 DIRECTORY = "payload_index"
 CONFIG = "config.json"
@@ -80,6 +87,7 @@ class PayloadIndexes:
     __slots__ = (
         "_broken",
         "_changed",
+        "_elements",
         "_fields",
         "_open",
         "_queue",
@@ -102,6 +110,7 @@ class PayloadIndexes:
         self._queue: list[Offsets] = []
         self._open: dict[str, _Open] = {}
         self._views: dict[str, Any] = {}
+        self._elements = Elements()
         self._fields: dict[str, FieldSchema] = {}
 
     @classmethod
@@ -214,13 +223,13 @@ class PayloadIndexes:
             from edgeshard.index.payload.text import TextIndex
 
             if self._usable(field):
-                return OpenedTextIndex(self.path, field, self.segment, report)
+                return OpenedTextIndex(self.path, field, self.segment, self._elements, report)
             return TextIndex(field, self.segment, None, report)
         view = self._column_view(field)
         if self._usable(field):
             from edgeshard.index.payload.opened import OpenedIndex
 
-            return OpenedIndex(self.path, field, self.segment.count, report, view)
+            return OpenedIndex(self.path, field, self.segment.count, self._elements, report, view)
         return view
 
     def _column_view(self, field: FieldSchema) -> Any:
@@ -232,7 +241,63 @@ class PayloadIndexes:
     def _usable(self, field: FieldSchema) -> bool:
         """Whether the files of a field can answer queries."""
         whole = field.field not in self._rebuild and field.field not in self._broken
-        return whole and not self.appendable and field.nested is None
+        return whole and not self.appendable
+
+    def element_owners(self, array: JsonPath) -> Offsets | None:
+        """The point of each object in an array, by the files of a nested index; None if no file tells."""
+        for name in self.schema:
+            field = self.field(name)
+            if field is not None and field.nested == array and self._usable(field):
+                owners: Offsets | None = self.get(name).owners()
+                if owners is not None:
+                    return owners
+        return None
+
+    def _opened(self, path: str) -> OpenedIndex | None:
+        """The index of a field in files that can be used."""
+        if self.appendable:
+            return None
+        from edgeshard.index.payload.opened import OpenedIndex
+
+        view = self.get(path)
+        return view if isinstance(view, OpenedIndex) else None
+
+    def groups(self, path: str, kind: str) -> ValueGroups:
+        """The values an index of a kind has of a field, numbered; from its files if they can be used.
+
+        Raises:
+            CorruptedError: a payload is damaged.
+        """
+        from edgeshard.index.payload.value_groups import column_groups
+
+        assert self.segment is not None
+        opened = self._opened(path)
+        found: ValueGroups | None = None if opened is None else opened.groups(kind)
+        return column_groups(self.segment.columns.column(parse_path(path)), kind) if found is None else found
+
+    def ordered(self, path: str, kind: str, *, descending: bool = False) -> Ordered | None:
+        """Points and values of a field in order, as a numeric index has them; from its files if they can be used.
+
+        None if a pass over the field's column is the better way to answer a single question.
+
+        Raises:
+            CorruptedError: a payload is damaged.
+        """
+        from edgeshard.index.payload.ordered import ordered_values
+
+        assert self.segment is not None
+        opened = self._opened(path)
+        found: Ordered | None = None if opened is None else opened.ordered(kind, descending=descending)
+        if found is not None:
+            return found
+        return ordered_values(self.segment.columns.column(parse_path(path)), kind, descending=descending)
+
+    def several(self, path: str, kind: str) -> bool:
+        """Whether a point may have several values in a numeric index of a field."""
+        assert self.segment is not None
+        opened = self._opened(path)
+        found: bool | None = None if opened is None else opened.several(kind)
+        return self.segment.columns.column(parse_path(path)).owners is not None if found is None else found
 
     def points(self, field: str) -> int:
         """How many points have a value the index of a field holds (of a text index: a token)."""

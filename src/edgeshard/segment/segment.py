@@ -19,6 +19,7 @@ from edgeshard.filter.columns import PayloadColumns
 from edgeshard.filter.evaluate import evaluate, evaluate_few
 from edgeshard.filter.selections import Selection, Selections
 from edgeshard.models.filters import Filter
+from edgeshard.models.paths import JsonPath
 from edgeshard.models.payload import decode_payload
 from edgeshard.segment.batch import Batch, Column, Ids, Mask, Offsets
 from edgeshard.segment.changes import LastChanges
@@ -72,7 +73,7 @@ class Segment:
         self.columns = PayloadColumns(self)
         self._alive: dict[str, tuple[Mask, int]] = {}
         self._everyone: Selection | None = None
-        self.estimates: dict[int, tuple[Filter, int]] = {}
+        self.estimates: dict[tuple[Any, ...], int] = {}
         self._selections = Selections()
         indexes.attach(self)
 
@@ -335,6 +336,10 @@ class SegmentContext:
     def index(self, path: str) -> Any:
         """The payload index of a field path, None if there is none."""
         return self.segment.indexes.get(path)
+
+    def element_owners(self, array: JsonPath) -> Offsets | None:
+        """The point of each object in an array, by the files of nested indexes; None if these cannot tell."""
+        return self.segment.indexes.element_owners(array)
 
     def payload(self, offset: int) -> dict[str, Any]:
         """The decoded payload of a point."""

@@ -9,9 +9,18 @@ Pinned     locked in memory (optimised segments)      unpacked into memory   loc
                                                                              the segment is opened
 =========  =========================================  =====================  ==========================================
 
-Without a setting payloads and their indexes are mapped, and the system decides. Vectors of appendable segments are
-mapped copy-on-write and would have to be copied to be locked: those that are Pinned are kept as Cached ones. So are the
-vectors inside graph files.
+=========  ==============================================  ====================================================
+placement  posting lists of sparse vectors                 ids of optimised segments
+=========  ==============================================  ====================================================
+Cold       mapped                                          mapped, read page by page
+Cached     mapped, fetched into the system's cache         mapped, fetched into the system's cache
+Pinned     locked in memory                                read into tables in memory
+=========  ==============================================  ====================================================
+
+Without a setting payloads and their indexes are mapped, and the system decides; posting lists are fetched, and ids are
+read into memory. Which files hold the ids is decided when a segment is built, the rest whenever it is opened. Vectors
+of appendable segments are mapped copy-on-write and would have to be copied to be locked: those that are Pinned are kept
+as Cached ones. So are the vectors inside graph files.
 """
 
 from __future__ import annotations
@@ -25,10 +34,12 @@ from edgeshard.index.payload.schema import FieldSchema
 from edgeshard.models.config import EdgeConfig, EdgeVectorParams
 from edgeshard.models.enums import Memory
 from edgeshard.segment.fields import DenseField, vector_directory
-from edgeshard.segment.graph_field import Graph
+from edgeshard.segment.graph_field import Graph, index_directory
 from edgeshard.segment.segment import Segment
+from edgeshard.segment.sparse_field import SparseField
 from edgeshard.storage import residency
 from edgeshard.storage.dense import MatrixDense
+from edgeshard.storage.id_tracker import DiskIdTracker
 
 
 def place(segment: Segment, config: EdgeConfig) -> None:
@@ -48,6 +59,8 @@ def place(segment: Segment, config: EdgeConfig) -> None:
             _place_rows(field, name, memory_of(params))
     _place_payloads(segment, config)
     _place_payload_indexes(segment)
+    _place_posting_lists(segment, config)
+    _place_ids(segment, config)
 
 
 def keep_codes(segment: Segment, root: Path, *, writable: bool) -> None:
@@ -91,6 +104,31 @@ def _place_payload_indexes(segment: Segment) -> None:
         found = [file for one in directories if one.is_dir() for file in sorted(one.iterdir()) if file.is_file()]
         memory = Memory.Pinned if options["memory"] == "pinned" else Memory.Cached
         _hold(segment, found, memory, f"the payload index of {path!r} is")
+
+
+def _place_posting_lists(segment: Segment, config: EdgeConfig) -> None:
+    if not config.sparse_vectors:
+        return
+    from edgeshard.index.sparse.files import LISTS
+
+    for name, params in config.sparse_vectors.items():
+        field = segment.fields.get(name)
+        if not isinstance(field, SparseField) or not field.packed:
+            continue
+        memory = params.memory
+        if memory is None:
+            memory = Memory.Cold if params.on_disk else Memory.Cached
+        if memory != Memory.Cold:
+            lists = [index_directory(segment.path, name) / LISTS]
+            _hold(segment, lists, memory, f"the index of the sparse vectors {name!r} is")
+
+
+def _place_ids(segment: Segment, config: EdgeConfig) -> None:
+    if isinstance(segment.ids, DiskIdTracker):
+        if config.id_tracker_memory in (Memory.Cached, Memory.Pinned):
+            segment.ids.fetch_ahead()
+        else:
+            segment.ids.expect_scattered_reads()
 
 
 def _hold(segment: Segment, paths: list[Path], memory: Memory, what: str) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from edgeshard.models.base import instance, opt_instance
+from edgeshard.models.base import instance, opt_instance, opt_text, opt_u64, u64
 from edgeshard.models.filters import Filter
 from edgeshard.models.params import SearchParams
 from edgeshard.models.requests import FacetRequest, QueryBatchRequest, QueryRequest, SearchRequest
 from edgeshard.query import run_batch, run_query, run_search
+from edgeshard.query.arrays import query_arrays
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,10 +90,10 @@ class Searching:
             ValidationError: NaN or infinity among the numbers.
             VectorNameNotFoundError: no vectors of that name.
         """
-        from edgeshard.query.arrays import query_arrays
-
-        opt_instance(filter, Filter, "filter")
-        opt_instance(params, SearchParams, "params")
+        if filter is not None:
+            instance(filter, Filter, "filter")
+        if params is not None:
+            instance(params, SearchParams, "params")
         with self._reading() as store:
             return query_arrays(store.segments, store.schema, vectors, limit, using, filter, params, score_threshold)
 
@@ -119,22 +120,18 @@ class Searching:
 
         Raises:
             ValidationError: no queries, or no stored vectors to choose from.
+            TypeError: `sample` is neither a number nor vectors.
             WrongVectorKindError: the vectors are sparse: their searches are exact.
             VectorNameNotFoundError: no vectors of that name.
         """
         from edgeshard.query.recall import measure_recall
 
+        name = opt_text(using, "using") or ""
+        limit, seed, ef = u64(limit, "limit"), u64(seed, "seed"), opt_u64(ef, "ef")
         opt_instance(filter, Filter, "filter")
         with self._reading() as store:
             return measure_recall(
-                store.segments,
-                store.schema,
-                sample,
-                using=using or "",
-                limit=limit,
-                ef=ef,
-                condition=filter,
-                seed=seed,
+                store.segments, store.schema, sample, using=name, limit=limit, ef=ef, condition=filter, seed=seed
             )
 
     def query_groups(self, request: GroupRequest) -> list[PointGroup]:

@@ -30,6 +30,7 @@ from edgeshard.shard.schema_changes import is_schema_change
 from edgeshard.shard.searching import Searching
 from edgeshard.shard.snapshotting import Snapshotting
 from edgeshard.shard.store import Store
+from edgeshard.shard.undisturbed import pause
 from edgeshard.storage.files import PathLike
 
 PointId: TypeAlias = "int | str | UUID"
@@ -326,7 +327,7 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
     def _writing(self) -> CallGuard[Store]:
         """Holds the shard open and keeps every other call out."""
         self._check_process()
-        return self._lock.writing(self._mended_store)
+        return self._lock.writing(self._mended_store, pause)
 
     def _mended_store(self) -> Store:
         store = self._open_store()

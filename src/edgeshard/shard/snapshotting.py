@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from edgeshard.errors import StorageError, ValidationError
 from edgeshard.shard.directories import directory_path
+from edgeshard.shard.undisturbed import pause, undisturbed
 
 if TYPE_CHECKING:
     from edgeshard._native import CallLock
@@ -61,7 +62,9 @@ class Snapshotting:
         from edgeshard.shard.snapshot.unpack import unpack_snapshot
 
         source, target = directory_path(snapshot_path), directory_path(target_path)
-        unpack_snapshot(source, target, checksum=checksum, limits=limits, mirror=mirror, durable=durable)
+        undisturbed(
+            lambda: unpack_snapshot(source, target, checksum=checksum, limits=limits, mirror=mirror, durable=durable)
+        )
 
     def snapshot_manifest(self, base: str | None = None) -> dict[str, Any]:
         """Versions of all files of the shard, by segment: what a server needs to make a partial snapshot.
@@ -113,12 +116,17 @@ class Snapshotting:
         self._check_process()
         archive = directory_path(snapshot_path)
         root = self._open_store().path
-        with (
-            unpacked(root, archive, checksum=checksum, limits=limits) as incoming,
-            self._optimising.writing(),
-            self._writing() as store,
-        ):
-            apply(store, incoming, force=force)
+        self._check_outside()
+
+        def work() -> None:
+            with (
+                unpacked(root, archive, checksum=checksum, limits=limits) as incoming,
+                self._optimising.writing(waiting=pause),
+                self._writing() as store,
+            ):
+                apply(store, incoming, force=force)
+
+        undisturbed(work)
 
     def create_snapshot(
         self,
@@ -144,4 +152,13 @@ class Snapshotting:
 
         self._check_process()
         target = directory_path(path)
-        return create_snapshot(self._open_store(), self._lock, target, format=format, base_manifest=base_manifest)
+        store = self._open_store()
+        self._check_outside()
+        return undisturbed(
+            lambda: create_snapshot(store, self._lock, target, format=format, base_manifest=base_manifest)
+        )
+
+    def _check_outside(self) -> None:
+        """Refuse to wait for another thread that would wait for this one: a signal handler inside of a call."""
+        self._lock.check_outside()
+        self._optimising.check_outside()

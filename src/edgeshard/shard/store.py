@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgeshard.errors import StorageError
+from edgeshard.errors import CorruptedError, StorageError
 from edgeshard.index import kept_codes
 from edgeshard.models.config import EdgeConfig
 from edgeshard.models.updates import UpdateOperation
@@ -184,7 +184,9 @@ class Store:
             store = cls(path, merged, lock, codes_of)
             store.segments, store._checksums, store._sealed = opened, sums, bool(sums)
             store._unsettled = settle.is_marked(path)
-            store._finish_load(stored, on_damage, check_acknowledged=verify == "full")
+            store._finish_load(
+                stored, on_damage, check_acknowledged=verify == "full", require_segments=verify is not None
+            )
             return store
         except OSError as error:
             for segment in opened:
@@ -234,10 +236,21 @@ class Store:
             wal.close()
 
     def _finish_load(
-        self, stored: EdgeConfig | None, on_damage: OnDamage = "raise", *, check_acknowledged: bool = True
+        self,
+        stored: EdgeConfig | None,
+        on_damage: OnDamage = "raise",
+        *,
+        check_acknowledged: bool = True,
+        require_segments: bool = True,
     ) -> None:
         resolve_duplicates(self.segments)
         self._open_wal(on_damage, check_acknowledged)
+        if require_segments and not self.segments and self.wal is not None and self.wal.replay_from > 0:
+            raise CorruptedError(
+                self.path / SEGMENTS,
+                f"there is no segment, but the log says that segments hold updates up to {self.wal.replay_from}; bring "
+                f"them back, or load with verify=None to go on with what the log still holds",
+            )
         if not any(segment.appendable for segment in self.segments):
             self.add_segment()
         if self.wal is not None:

@@ -14,7 +14,7 @@ from edgeshard.filter.evaluate import evaluate
 from edgeshard.index import kept_codes
 from edgeshard.models.filters import FieldCondition, Filter
 from edgeshard.models.matches import MatchValue, RangeFloat
-from edgeshard.models.paths import parse_path
+from edgeshard.models.paths import JsonPath, parse_path
 from edgeshard.models.payload import decode_payload
 from edgeshard.segment.batch import DenseColumn, Offsets
 from edgeshard.segment.fields import Field
@@ -202,4 +202,7 @@ class _WithoutIndexes(SegmentContext):
     __slots__ = ()
 
     def index(self, path: str) -> None:
+        """None, whatever there is."""
+
+    def element_owners(self, array: JsonPath) -> None:
         """None, whatever there is."""

@@ -156,6 +156,11 @@ class ChunkedRows:
             self._views = views
         return views
 
+    def release_pages(self) -> None:
+        """Let the system take back the memory of what was read; see :meth:`PrivateFile.release_pages`."""
+        for chunk in self._chunks:
+            chunk.release_pages()
+
     def _spans(self, first: int, count: int) -> list[tuple[int, int, int, int]]:
         """``(chunk, first row in it, position in the run, rows)`` of a run of rows."""
         spans, done = [], 0

@@ -112,6 +112,10 @@ class ChunkedDense:
         """Views ``(rows, dim)`` of all rows, in offset order."""
         return self._rows.chunks()
 
+    def release_pages(self) -> None:
+        """Let the system take back the memory of rows that were read, while nobody changes them."""
+        self._rows.release_pages()
+
     def get(self, offsets: npt.NDArray[Any]) -> Rows:
         """``(n, dim)`` copies of the rows at ``offsets``."""
         return self._rows.read_rows(offsets)
@@ -326,6 +330,11 @@ class MatrixDense:
     def file(self) -> PrivateFile | None:
         """Where the rows are, None if they are inside a graph file."""
         return self._file
+
+    def release_pages(self) -> None:
+        """Let the system take back the memory of rows that were read."""
+        if self._file is not None:
+            self._file.release_pages()
 
     def chunks(self) -> list[Rows]:
         """One view ``(count, dim)`` of all rows. Elements of four bytes are aligned, the rows are not."""

@@ -225,8 +225,8 @@ def _records(path: Path, data: bytes) -> Iterator[Record]:
         if data.startswith(OLD_MAGIC):
             raise CorruptedError(
                 path,
-                "the journal was left by a build from before the first release: load and close the shard with that "
-                "build, or let EdgeShard.repair() set the journal aside, which may lose what was last flushed",
+                "the journal is of a build before the first release: open and close the shard with that build, "
+                "or let EdgeShard.repair() set the journal aside, which loses the flush it describes",
                 0,
             )
         raise CorruptedError(path, "the header of the journal is damaged", 0)

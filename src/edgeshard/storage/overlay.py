@@ -45,12 +45,13 @@ class PrivateFile:
         StorageError: it cannot be opened or mapped.
     """
 
-    __slots__ = ("_copied", "_dirty", "_map", "_read_only", "array", "path", "size")
+    __slots__ = ("_copied", "_dirty", "_locked", "_map", "_read_only", "array", "path", "size")
 
     def __init__(self, path: files.PathLike, *, read_only: bool = False) -> None:
         self.path = Path(path)
         self._read_only = read_only
         self._dirty: list[tuple[int, int, bool]] = []
+        self._locked = False
         self._open()
 
     @classmethod
@@ -151,8 +152,13 @@ class PrivateFile:
         self._dirty = []
 
     def release_pages(self) -> None:
-        """Let the system take back the memory of what was read; it is read again when needed. Read-only files only."""
-        if self._map is not None and self._read_only and not self._copied and hasattr(mmap, "MADV_DONTNEED"):
+        """Let the system take back the memory of what was read; it is read again when needed.
+
+        Nothing happens to files that are pinned or have unflushed changes. Nobody may change the file meanwhile.
+        """
+        if self._map is None or self._dirty or self._copied or self._locked:
+            return
+        if hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED)
 
     def expect_scattered_reads(self) -> None:
@@ -169,7 +175,8 @@ class PrivateFile:
         """Keep a read-only file in memory as long as it is mapped; False if the system refuses."""
         if self._map is None:
             return True
-        return self._read_only and lock_memory(self.array)
+        self._locked = self._read_only and lock_memory(self.array)
+        return self._locked
 
     def close(self) -> None:
         """Drop the mapping (once the last view of it is gone). Unflushed changes are lost."""

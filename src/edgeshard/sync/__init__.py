@@ -5,6 +5,7 @@ in progress. Needs the extra ``edgeshard[sync]`` (httpx). Imports the public API
 
     pull.py      restore or refresh a mirror
     client.py    requests with retries, time-outs, resume
+    downloads.py where archives are put meanwhile
     complete.py  whether an archive arrived whole
     check.py     whether a collection's vectors are those of a shard
 """

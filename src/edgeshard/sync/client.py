@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,7 +87,7 @@ class ServerShard:
         rest = {key: value for key, value in options.items() if key != "headers"}
         try:
             self._client = httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=timeout, **rest)
-        except (httpx.InvalidURL, TypeError, ValueError) as error:
+        except (httpx.InvalidURL, TypeError, ValueError, OSError) as error:
             raise SyncError(f"cannot talk to {url!r}: {error}", retryable=False) from error
         self.attempts = 0
 
@@ -120,11 +121,25 @@ class ServerShard:
         path = f"{self._shard}/snapshot/partial/create"
         return self._retried(lambda: self._fetch("POST", path, target, progress, json=manifest))
 
-    def create_stored(self) -> dict[str, Any]:
-        """Make a snapshot that stays on the server: its name and checksum."""
+    @contextmanager
+    def stored_snapshot(self) -> Iterator[tuple[str, str | None]]:
+        """A snapshot that the server makes on its disk and that is removed at the end: its name and checksum.
+
+        One that cannot be removed is warned of: what was asked for is done, or has another error to tell.
+        """
         answer = self._json("POST", f"{self._shard}/snapshots", params={"wait": "true"})
         with understood():
-            return {"name": str(answer["name"]), "checksum": answer.get("checksum")}
+            name, checksum = str(answer["name"]), answer.get("checksum")
+        if checksum is not None and not isinstance(checksum, str):
+            raise SyncError(f"the answer is not that of a Qdrant server: checksum {checksum!r}", retryable=False)
+        try:
+            yield name, checksum
+        finally:
+            try:
+                path = f"{self._shard}/snapshots/{quote(name, safe='')}"
+                self._json("DELETE", path, attempts=1, params={"wait": "true"})
+            except SyncError as error:
+                warnings.warn(f"snapshot {name} stays on the server: {error}", stacklevel=5)
 
     def download_stored(self, name: str, target: Path, progress: Progress | None) -> None:
         """A stored snapshot; goes on where it broke off, if the server can."""
@@ -132,19 +147,15 @@ class ServerShard:
         target.unlink(missing_ok=True)
         self._retried(lambda: self._fetch("GET", path, target, progress, resume=True))
 
-    def delete_stored(self, name: str) -> None:
-        """Remove a stored snapshot from the server."""
-        self._json("DELETE", f"{self._shard}/snapshots/{quote(name, safe='')}", params={"wait": "true"})
-
     # --- inside ------------------------------------------------------------------------------------------
 
-    def _json(self, method: str, path: str, **options: Any) -> Any:
+    def _json(self, method: str, path: str, *, attempts: int | None = None, **options: Any) -> Any:
         def request() -> Any:
             response = self._client.request(method, path, **options)
             _check(response)
             return response.json()["result"]
 
-        return self._retried(request)
+        return self._retried(request, attempts)
 
     def _fetch(
         self, method: str, path: str, target: Path, progress: Progress | None, *, resume: bool = False, **options: Any
@@ -185,9 +196,10 @@ class ServerShard:
             )
         return True
 
-    def _retried(self, request: Callable[[], _T]) -> _T:
+    def _retried(self, request: Callable[[], _T], attempts: int | None = None) -> _T:
         httpx = _httpx()
-        for attempt in range(1, self._retry.attempts + 1):
+        attempts = self._retry.attempts if attempts is None else attempts
+        for attempt in range(1, attempts + 1):
             self.attempts += 1
             try:
                 return request()
@@ -198,7 +210,7 @@ class ServerShard:
                 failure = _not_understood(error)
             except SyncError as error:
                 failure = error
-            if not failure.retryable or attempt == self._retry.attempts:
+            if not failure.retryable or attempt == attempts:
                 raise failure
             time.sleep(self._retry.delay(attempt, failure.retry_after))
         raise SyncError("no attempt was allowed: RetryPolicy.attempts must be at least 1", retryable=False)

@@ -7,18 +7,16 @@ with ``force=True``.
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from edgeshard import DivergedError, EdgeShard, SnapshotLimits
 from edgeshard.sync.check import check_collection
 from edgeshard.sync.client import Progress, RetryPolicy, ServerShard
+from edgeshard.sync.downloads import download_directory, parents_of
 
-DOWNLOADS = ".edgeshard-sync-"
+DOWNLOADS = ".edgeshard-sync-download-"
 """Directories of this name in a shard are removed when it is loaded."""
 
 
@@ -98,7 +96,7 @@ def pull(
         if _holds_shard(path):
             with EdgeShard.load(path) as opened:
                 return _refresh(server, opened, force, progress, limits)
-        return _restore(server, path, via, progress, limits)
+        return _restore(server, path.absolute(), via, progress, limits)
 
 
 def _refresh(
@@ -112,7 +110,7 @@ def _refresh(
     params = server.describe_collection()
     if params is not None:
         check_collection(shard.config, params)
-    with _download_directory(shard.path) as directory:
+    with download_directory(shard.path, DOWNLOADS) as directory:
         archive = directory / "partial.snapshot"
         if not server.download_partial(manifest, archive, progress):
             return PullResult("up_to_date", 0, server.attempts)
@@ -126,32 +124,17 @@ def _restore(
 ) -> PullResult:
     if via not in ("stream", "stored"):
         raise ValueError(f'via must be "stream" or "stored", not {via!r}')
-    parent = path.absolute().parent
-    parent.mkdir(parents=True, exist_ok=True)
-    with _download_directory(parent) as directory:
+    with parents_of(path) as parent, download_directory(parent, f".{path.name}.pull-") as directory:
         archive = directory / "full.snapshot"
         checksum = None
         if via == "stream":
             server.download_stream(archive, progress)
         else:
-            stored = server.create_stored()
-            try:
-                server.download_stored(stored["name"], archive, progress)
-            finally:
-                server.delete_stored(stored["name"])
-            checksum = stored.get("checksum")
+            with server.stored_snapshot() as (name, checksum):
+                server.download_stored(name, archive, progress)
         size = archive.stat().st_size
         EdgeShard.unpack_snapshot(archive, path, checksum=checksum, limits=limits, mirror=True, durable=True)
     return PullResult("restored", size, server.attempts)
-
-
-@contextmanager
-def _download_directory(parent: Path) -> Iterator[Path]:
-    directory = Path(tempfile.mkdtemp(prefix=DOWNLOADS, dir=parent))
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _holds_shard(path: Path) -> bool:

@@ -6,6 +6,7 @@ Source: Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,9 +31,6 @@ _ISO_CODES = {
 }  # fmt: skip
 
 
-_frombuffer, _U4, _F4 = np.frombuffer, np.dtype(np.uint32), np.dtype(np.float32)
-
-
 class Bm25Model:
     """Turns texts into sparse vectors whose dot product ranks like BM25 without the rarity of words.
 
@@ -44,42 +42,43 @@ class Bm25Model:
         ValidationError: unknown language, avg_len not above 0, b outside [0, 1], k below 0.
     """
 
-    __slots__ = ("_avg_len", "_b", "_direct", "_documents", "_k", "_queries", "_tokenizer")
+    __slots__ = ("_documents", "_queries", "_tokenizer", "document", "query")
+
+    document: Callable[[str], Any]
+    """What embeds a stored text: the bytes of the indices u32 and those of the weights f32, or what `make` asked for.
+
+    Indices ascend, one per distinct token; the weight of one with n of the L tokens, in float64, is
+    n (k + 1) / (n + k (1 - b + b L / avg_len)). Raises UnicodeEncodeError for half of a surrogate pair.
+    """
+    query: Callable[[str], Any]
+    """The same for a query: weight 1 for every distinct token."""
 
     def __init__(self, config: Any = None) -> None:
         def given(name: str, default: Any) -> Any:
             value = getattr(config, name, None)
             return default if value is None else value
 
-        self._k = float(given("k", 1.2))
-        self._b = float(given("b", 0.75))
-        self._avg_len = float(given("avg_len", 256.0))
-        _check_model_numbers(self._k, self._b, self._avg_len)
+        k, b, avg_len = float(given("k", 1.2)), float(given("b", 0.75)), float(given("avg_len", 256.0))
+        _check_model_numbers(k, b, avg_len)
         language = _language_name(given("language", "english"))
         self._tokenizer = Tokenizer(_Pipeline(config, language))
-        self._documents, self._queries = self._tokenizer.embedders()
-        self._direct = self._tokenizer.kind != "Multilingual"
+        self._documents, self._queries = self._tokenizer.embedders((k, b, avg_len))
+        direct = self._tokenizer.kind != "Multilingual"
+        self.document = self._documents.document if direct else self._split_document
+        self.query = self._queries.query if direct else self._split_query
 
-    def embed_document(self, text: str) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
-        """``(indices, values)`` of a stored text: one dimension per distinct token, ascending.
+    def make(self, type: type) -> None:
+        """Let `document` and `query` give their bytes in the field ``_packed`` of objects of a type."""
+        self._documents.make(type)
+        self._queries.make(type)
 
-        The weight of a token with n of the L tokens, in float64: n (k + 1) / (n + k (1 - b + b L / avg_len)).
+    def _split_document(self, text: str) -> Any:
+        tokens = self._tokenizer.split(text)
+        return self._documents.document(text) if tokens is None else self._documents.document_of(tokens)
 
-        Raises:
-            UnicodeEncodeError: the text holds a lone surrogate.
-        """
-        split = text if self._direct else self._tokenizer.split_document(text)
-        indices, values = self._documents.document(split, self._k, self._b, self._avg_len)
-        return _frombuffer(indices, _U4), _frombuffer(values, _F4)
-
-    def embed_query(self, text: str) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
-        """``(indices, values)`` of a query: weight 1 for every distinct token, indices ascending.
-
-        Raises:
-            UnicodeEncodeError: the text holds a lone surrogate.
-        """
-        indices, values = self._queries.query(self._tokenizer.split_query(text))
-        return _frombuffer(indices, _U4), _frombuffer(values, _F4)
+    def _split_query(self, text: str) -> Any:
+        tokens = self._tokenizer.split(text)
+        return self._queries.query(text) if tokens is None else self._queries.query_of(tokens)
 
 
 class _Pipeline:

@@ -20,6 +20,8 @@ from edgeshard.text.scripts import script_of
 __all__ = ["split_multilingual"]
 
 _ASCII_CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_ASCII_LETTER = re.compile("[A-Za-z]")
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 _UNMARKED = frozenset(("latin", "greek", "hebrew", "arabic", "thai"))
 _CASED = frozenset(("latin", "cyrillic", "greek", "georgian", "armenian"))
 _ARTICLES = ("ال", "أل", "إل", "آل", "ٱل")
@@ -41,6 +43,45 @@ def split_multilingual(text: str, lowercase: bool, folding: bool) -> list[str]:
     """
     if is_simple(text):
         return _native.split_text(text, SIMPLE)
+    if _depends_on_neighbours(text):
+        return _split_runs(text, lowercase, folding)
+    tokens: list[str] = []
+    for simple, words in groupby(text.split(" "), _AsciiWords()):
+        part = " ".join(words)
+        if simple:
+            tokens += _native.split_text(part, SIMPLE)
+        elif tokens:  # what has no script at the start of the part goes with the Latin word before it
+            tokens += _split_runs(f"a {part}", lowercase, folding)[1:]
+        else:
+            tokens += _split_runs(part, lowercase, folding)
+    return tokens
+
+
+class _AsciiWords:
+    """Tells the words between blanks that are ASCII with a letter from the others, when asked in order.
+
+    Such a word ends any run of another script, so that its neighbours can be split without it. Words without letters
+    belong to those before them.
+    """
+
+    def __init__(self) -> None:
+        self._before = False
+
+    def __call__(self, word: str) -> bool:
+        if not is_simple(word):
+            self._before = False
+        elif _ASCII_LETTER.search(word):
+            self._before = True
+        return self._before
+
+
+def _depends_on_neighbours(text: str) -> bool:
+    """Whether letters of no script, which take that of the words around them, are in a text."""
+    return any(script_of(char) == "" and char.isalpha() for run in _BEYOND_ASCII.findall(text) for char in run)
+
+
+def _split_runs(text: str, lowercase: bool, folding: bool) -> list[str]:
+    """:func:`split_multilingual` of any text, character by character."""
     tokens = []
     for script, run in _runs(text):
         for piece in _separator().split(run):

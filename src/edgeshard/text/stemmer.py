@@ -10,7 +10,7 @@ from edgeshard.text.stem_rules import STEM_RULES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["STEMMED_LANGUAGES", "stemmer_of"]
+__all__ = ["STEMMED_LANGUAGES", "TokenStemmer", "stemmer_of"]
 
 STEMMED_LANGUAGES = frozenset(
     (
@@ -38,21 +38,41 @@ STEMMED_LANGUAGES = frozenset(
 """Languages with a Snowball stemmer."""
 
 
-def stemmer_of(setting: Any) -> Callable[[str], str] | None:
-    """The function that stems one lower-cased token, or None for no stemming.
+class TokenStemmer:
+    """The stems of one language.
+
+    Not to be used from two threads at once: a Snowball stemmer works in a buffer of its own.
+
+    Args:
+        language: one of `STEMMED_LANGUAGES`.
+    """
+
+    __slots__ = ("each", "one")
+
+    one: Callable[[str], str]
+    """The stem of a lower-cased token."""
+    each: Callable[[list[bytes]], list[bytes]]
+    """The stems of some tokens, all in UTF-8: decoding them costs as much as stemming."""
+
+    def __init__(self, language: str) -> None:
+        import Stemmer  # loaded with the first stemmer: it costs more than the rest of this package
+
+        stemmer = Stemmer.Stemmer(language, 0)
+        rule = STEM_RULES.get(language)
+        if rule is None:
+            self.one, self.each = stemmer.stemWord, stemmer.stemWords
+        else:
+            stem = partial(rule, stemmer.stemWord)
+            self.one, self.each = stem, lambda tokens: [stem(token.decode()).encode() for token in tokens]
+
+
+def stemmer_of(setting: Any) -> TokenStemmer | None:
+    """What stems lower-cased tokens, or None for no stemming.
 
     Args:
         setting: a language name, or an object with a ``language`` (``SnowballParams``); None and objects
             without one (``DisabledStemmer``) switch stemming off.
-
-    Not to be called from two threads at once: a Snowball stemmer works in a buffer of its own.
     """
     language = setting if isinstance(setting, str) else getattr(setting, "language", None)
     name = str(getattr(language, "name", language)).lower()
-    if name not in STEMMED_LANGUAGES:
-        return None
-    import Stemmer  # loaded with the first stemmer: it costs more than the rest of this package
-
-    stem: Callable[[str], str] = Stemmer.Stemmer(name, 0).stemWord
-    rule = STEM_RULES.get(name)
-    return stem if rule is None else partial(rule, stem)
+    return TokenStemmer(name) if name in STEMMED_LANGUAGES else None

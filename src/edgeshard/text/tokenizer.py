@@ -64,7 +64,7 @@ class Tokenizer:
         "_max_len",
         "_min_len",
         "_splitter",
-        "_stem",
+        "_stemmer",
         "_stop_words",
         "kind",
     )
@@ -80,7 +80,7 @@ class Tokenizer:
         self._lowercase = bool(given("lowercase", True))
         self._folding = bool(given("ascii_folding", False))
         self._stop_words = stop_words_of(given("stopwords", None), self._lowercase)
-        self._stem: Callable[[str], str] | None = stemmer_of(given("stemmer", None))
+        self._stemmer = stemmer_of(given("stemmer", None))
         self._min_len = int(given("min_token_len", 1 if self.kind == "Prefix" else 0))
         self._max_len = int(given("max_token_len", _NO_LIMIT))
         self._known: dict[str, Sequence[str]] = {}
@@ -112,34 +112,42 @@ class Tokenizer:
         split = TokenBatch(*_native.split_texts(list(texts), self._splitter, self._lowercase, self._folding))
         return split if self._is_plain() else _finished(split, self._finish)
 
-    def embedders(self) -> tuple[_native.TextEmbedder, _native.TextEmbedder]:
-        """What turns stored texts and queries, as `split_document` and `split_query` give them, into sparse vectors."""
-        prefixes = self.kind == "Prefix"
-        documents = self._embedder(self._stop_words, every_prefix=prefixes, cut=False)
-        return documents, self._embedder((), every_prefix=False, cut=True) if prefixes else documents
+    def embedders(self, shape: tuple[float, float, float]) -> tuple[_native.TextEmbedder, _native.TextEmbedder]:
+        """What turns stored texts and queries, or what `split` makes of them, into sparse vectors.
 
-    def _embedder(self, stop_words: Iterable[str], *, every_prefix: bool, cut: bool) -> _native.TextEmbedder:
+        Args:
+            shape: k, b and average length of BM25.
+        """
+        if self.kind == "Prefix":
+            documents = self._embedder(self._stop_words, shape, every_prefix=True)
+            return documents, self._embedder((), shape, cut=True)
+        documents = self._embedder(self._stop_words, shape)
+        if self.kind == "Whitespace":  # the other splitters never make a token of the separator
+            return documents, self._embedder((*self._stop_words, _SEPARATOR), shape)
+        return documents, documents
+
+    def _embedder(
+        self,
+        stop_words: Iterable[str],
+        shape: tuple[float, float, float],
+        *,
+        every_prefix: bool = False,
+        cut: bool = False,
+    ) -> _native.TextEmbedder:
         """An embedder that finishes tokens as `_finish` does, or `_finish_prefix_query` with `cut`."""
-        stem = self._stem
         return _native.TextEmbedder(
             SIMPLE if self.kind == "Multilingual" else self._splitter, self._lowercase, self._folding, list(stop_words),
-            None if stem is None else lambda tokens: list(map(stem, tokens)),
-            self._min_len, self._max_len, every_prefix, cut,
+            None if self._stemmer is None else self._stemmer.each,
+            self._min_len, self._max_len, every_prefix, cut, *shape,
         )  # fmt: skip
 
-    def split_document(self, text: str) -> str | list[str]:
-        """A stored text for its embedder: as it is if that can split it, else its split tokens."""
-        if self.kind != "Multilingual":
-            return text
+    def split(self, text: str) -> list[str] | None:
+        """The split tokens of a text whose embedder cannot split it, None if it can or it is no text."""
+        if self.kind != "Multilingual" or not isinstance(text, str):
+            return None
         from edgeshard.text.multilingual import is_simple
 
-        return text if is_simple(text) else self._split(text, WORD)
-
-    def split_query(self, text: str) -> str | list[str]:
-        """A query for its embedder, as `split_document`."""
-        if self.kind == "Whitespace" and _SEPARATOR in text:
-            return [token for token in self._split(text, WHITESPACE) if token != _SEPARATOR]
-        return self.split_document(text)
+        return None if is_simple(text) else self._split(text, WORD)
 
     def _split(self, text: str, splitter: int) -> list[str]:
         if self.kind == "Multilingual":
@@ -151,14 +159,14 @@ class Tokenizer:
     def _is_plain(self) -> bool:
         """Whether every split token stays as it is."""
         unlimited = self._min_len <= 1 and self._max_len == _NO_LIMIT and self.kind != "Prefix"
-        return unlimited and not self._stop_words and self._stem is None
+        return unlimited and not self._stop_words and self._stemmer is None
 
     def _finish(self, token: str) -> Sequence[str]:
         """What a split, folded and lower-cased token of a stored text becomes."""
         if token in self._stop_words:
             return ()
-        if self._stem is not None:
-            token = self._stem(token)
+        if self._stemmer is not None:
+            token = self._stemmer.one(token)
         if self.kind == "Prefix":
             longest = min(self._max_len, len(token))
             return [token[:size] for size in range(self._min_len, longest + 1)]
@@ -166,8 +174,8 @@ class Tokenizer:
 
     def _finish_prefix_query(self, token: str) -> Sequence[str]:
         """What a token of a query becomes under the prefix tokenizer, which keeps stop words there."""
-        if self._stem is not None:
-            token = self._stem(token)
+        if self._stemmer is not None:
+            token = self._stemmer.one(token)
         return (token[: self._max_len],) if len(token) >= self._min_len else ()
 
 

@@ -319,6 +319,11 @@ class HnswGraph:
         return self.links_table.points
 
     @property
+    def list_bytes(self) -> int:
+        """Memory that the lists of level 0 take once a search with ``fast`` has unpacked them."""
+        return self.links_table.points * self.links_table.m0 * 4
+
+    @property
     def entry_points(self) -> list[tuple[int, int]]:
         """``(point, level)`` where searches start; further ones belong to blocks."""
         return self.links_table.entries

@@ -14,7 +14,8 @@ from edgeshard.index.payload.values import Array, Offsets
 LENGTH = 12
 """Characters of a full geohash."""
 
-_CODE_BITS = 30
+CODE_BITS = 30
+"""Bits of a place on one axis in a full geohash."""
 _RECORD = [("hash", "<u8"), ("first", "<u4"), ("second", "<u4")]
 
 
@@ -54,14 +55,20 @@ def geohashes(places: Array) -> Array:
     turns, longitude first: 12 characters of 5 bits from the top, the length in the low 4 bits. The upper ends, 180 and
     90, wrap to the cell of the lower ones.
     """
-    scaled: Array = np.ascontiguousarray(places, np.float64) / (360.0, 180.0) + 1.5
-    codes = scaled.view(np.uint64) >> np.uint64(52 - _CODE_BITS) & np.uint64((1 << _CODE_BITS) - 1)
-    bits: Array = _spread(codes[:, 0]) << np.uint64(1) | _spread(codes[:, 1])
+    codes = axis_codes(places)
+    bits: Array = interleaved(codes[:, 0]) << np.uint64(1) | interleaved(codes[:, 1])
     hashes: Array = np.bitwise_or(bits << np.uint64(4), np.uint64(LENGTH))
     return hashes
 
 
-def _spread(codes: Array) -> Array:
+def axis_codes(places: Array) -> Array:
+    """Codes ``(n, 2) uint64`` of longitudes and latitudes, see :func:`geohashes`: ascending but for the upper ends."""
+    scaled: Array = np.ascontiguousarray(places, np.float64) / (360.0, 180.0) + 1.5
+    codes: Array = scaled.view(np.uint64) >> np.uint64(52 - CODE_BITS) & np.uint64((1 << CODE_BITS) - 1)
+    return codes
+
+
+def interleaved(codes: Array) -> Array:
     """Numbers of 32 bits with a zero before each bit (Morton coding)."""
     for shift, mask in (
         (16, 0x0000FFFF0000FFFF), (8, 0x00FF00FF00FF00FF), (4, 0x0F0F0F0F0F0F0F0F),

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgeshard.index.payload.conditions import Question, wanted_values
 from edgeshard.index.payload.mutable import FLAG_NAMES
-from edgeshard.index.payload.values import Mask
+from edgeshard.index.payload.values import Array, Mask, Offsets
 from edgeshard.models.matches import MatchExcept
 from edgeshard.storage.flags import Flags
 
@@ -24,15 +24,16 @@ class BoolFiles:
     Args:
         directory: of the index.
         kind: of the index.
-        points: offsets of the segment.
+        points: offsets of the segment, or elements of a nested index.
 
     Raises:
         CorruptedError: a file is missing or damaged.
     """
 
-    __slots__ = ("_falses", "_trues")
+    __slots__ = ("_falses", "_points", "_trues")
 
     def __init__(self, directory: Path, kind: str, points: int) -> None:
+        self._points = points
         self._trues, self._falses = _opened(directory, kind)
 
     def mask(self, asked: Question, count: int) -> Mask | None:
@@ -45,6 +46,12 @@ class BoolFiles:
             mask |= (self._trues if value else self._falses).mask(count)
         return mask
 
+    def groups(self) -> tuple[Array, Offsets, Offsets]:
+        """False and true; pairs of a point and the number, 0 or 1, of a value it has."""
+        owners = [np.flatnonzero(flags.mask(self._points)) for flags in (self._falses, self._trues)]
+        numbers = np.repeat(np.arange(2, dtype=np.uint32), [len(some) for some in owners])
+        return np.array([False, True]), np.concatenate(owners).astype(np.uint32), numbers
+
     def filled(self, count: int) -> Mask:
         """Points with a boolean."""
         return self._trues.mask(count) | self._falses.mask(count)
@@ -56,7 +63,7 @@ class NullFiles:
     Args:
         directory: of the index.
         kind: of the index.
-        points: offsets of the segment.
+        points: offsets of the segment, or elements of a nested index.
 
     Raises:
         CorruptedError: a file is missing or damaged.

@@ -14,13 +14,14 @@ from edgeshard.errors import CorruptedError
 from edgeshard.filter.values import number_bounds
 from edgeshard.index.payload import schema
 from edgeshard.index.payload.conditions import Question, integers_within, numbers_within
-from edgeshard.index.payload.open_parts import LISTED_SHARE, PointValues, mapped
-from edgeshard.index.payload.values import Mask, Offsets
+from edgeshard.index.payload.open_parts import LISTED_SHARE, PointValues, fitted, mapped
+from edgeshard.index.payload.values import Array, Mask, Offsets
 from edgeshard.models.matches import RangeFloat
 from edgeshard.storage import files
 
 FILE = "data.bin"
 COUNTS = "histogram_config.json"
+SETTINGS = "mmap_field_index_config.json"
 _PAIR_BYTES = 16
 
 
@@ -30,7 +31,7 @@ class NumericFiles:
     Args:
         directory: of the index.
         kind: of the index.
-        points: offsets of the segment.
+        points: offsets of the segment, or elements of a nested index.
 
     Raises:
         CorruptedError: the file is missing or damaged.
@@ -47,7 +48,7 @@ class NumericFiles:
             raise CorruptedError(directory / FILE, f"{len(data)} bytes are no whole number of pairs")
         self._data = data
         self._values = data.view("<f8" if kind == schema.FLOAT else "<i8")[::2]
-        expected = _pairs(directory / COUNTS)
+        expected = _number(directory / COUNTS, "total_count")
         if len(self._values) != expected:
             raise CorruptedError(directory / FILE, f"{len(self._values)} pairs instead of {expected}")
         owners = data.view("<u4")[2::4]
@@ -64,7 +65,7 @@ class NumericFiles:
             mask: Mask = _native.mark_pairs(self._data, first, max(first, last), self._points)
         except ValueError as error:
             raise CorruptedError(self._directory / FILE, str(error)) from error
-        return mask[:count] if count <= self._points else np.append(mask, np.zeros(count - self._points, np.bool_))
+        return fitted(mask, count)
 
     def offsets(self, asked: Question, count: int) -> Offsets | None:
         """Points with a value inside of a range, ascending; None for many."""
@@ -86,17 +87,26 @@ class NumericFiles:
         low, high = integers_within(bounds)
         return bisect_left(values, low), bisect_right(values, high)
 
+    def pairs(self) -> tuple[Offsets, Array]:
+        """Points and values in order of value, then of point."""
+        return self._data.view("<u4")[2::4], self._values
+
+    @property
+    def most(self) -> int:
+        """Values a point has at most."""
+        return _number(self._directory / SETTINGS, "max_values_per_point")
+
     def filled(self, count: int) -> Mask:
         """Points with a value."""
         return PointValues(self._directory, self._points).filled(count)
 
 
-def _pairs(path: Path) -> int:
-    """How many pairs the index says it has."""
+def _number(path: Path, name: str) -> int:
+    """A number in one of the index's JSON files."""
     try:
-        return int(msgspec.json.decode(files.read_file(path, 1 << 16))["total_count"])
+        return int(msgspec.json.decode(files.read_file(path, 1 << 16))[name])
     except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
-        raise CorruptedError(path, f"not the settings of a histogram: {error}") from error
+        raise CorruptedError(path, f"not the settings of a numeric index: {error}") from error
 
 
 def _floats(values: Any, bounds: RangeFloat) -> tuple[int, int]:

@@ -24,6 +24,11 @@ def mapped(path: Path) -> Array:
     return PrivateFile(path, read_only=True).array
 
 
+def fitted(mask: Array, count: int) -> Array:
+    """The first `count` flags, those beyond the end false."""
+    return mask[:count] if count <= len(mask) else np.append(mask, np.zeros(count - len(mask), np.bool_))
+
+
 class PointValues:
     """``point_to_values.bin``: how many values each point has, and where they are.
 
@@ -45,14 +50,14 @@ class PointValues:
         if known > points or ranges_at < 16 or ranges_at % 8 or ranges_at + 16 * known > len(data):
             raise CorruptedError(path, f"{known} points at byte {ranges_at} do not fit {len(data)} bytes of {points}")
         ranges = data[ranges_at : ranges_at + 16 * known].view("<u8").reshape(-1, 2)
-        self.counts: Array = ranges[:, 1].astype(np.int64)
-        """``(known,)`` values of each point; points beyond have none."""
+        self.counts: Array = np.minimum(ranges[:, 1], 2**32 - 1).astype(np.uint32)
+        """``(known,) uint32`` values of each point; points beyond have none."""
         self.values: Array = data[ranges_at + 16 * known :]
         """The bytes of all values, point by point."""
         starts = ranges[:, 0].astype(np.int64) - (ranges_at + 16 * known)
         if known and (starts[0] or (np.diff(starts) < 0).any() or int(starts[-1]) > len(self.values)):
             raise CorruptedError(path, "the values of the points do not follow one another")
-        if (self.counts < 0).any() or int(self.counts.sum()) > len(self.values):
+        if int(self.counts.sum()) > len(self.values):
             raise CorruptedError(path, "there are more values than bytes")
 
     def filled(self, count: int) -> Array:

@@ -1,7 +1,8 @@
 """The index files of a field in an optimised segment, used as they are: mapped, checked, and asked.
 
-Files of Qdrant's making and ours are alike. What they cannot answer (or answer otherwise than the payloads do) is left
-to the payload columns, and so is everything once a file turns out damaged.
+Files of Qdrant's making and ours are alike. Files of a nested index are about the elements of an array; which point
+each of these belongs to is in a file of its own. What no index of the field knows is left to the payload columns, and
+so is everything once a file turns out damaged.
 """
 
 from __future__ import annotations
@@ -10,23 +11,29 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
+from edgeshard import _native
 from edgeshard.errors import CorruptedError
 from edgeshard.index.payload import schema
 from edgeshard.index.payload.conditions import Question, question
+from edgeshard.index.payload.open_elements import Elements
 from edgeshard.index.payload.open_flags import BoolFiles, NullFiles
 from edgeshard.index.payload.open_geo import GeoFiles
 from edgeshard.index.payload.open_maps import MapFiles
 from edgeshard.index.payload.open_numeric import NumericFiles
+from edgeshard.index.payload.ordered import Ordered, in_order
 from edgeshard.index.payload.schema import FieldSchema
 from edgeshard.index.payload.text import TextIndex
+from edgeshard.index.payload.value_groups import KeyGroups
 from edgeshard.index.payload.values import Mask, Offsets
 from edgeshard.models.paths import JsonPath
 
 
 class Reader(Protocol):
-    """The files of one kind of index; made from ``(directory, kind, points)``.
+    """The files of one kind of index; made from ``(directory, kind, points)``, with elements for points if nested.
 
-    Both methods raise :class:`CorruptedError` for files that are missing or damaged.
+    All methods raise :class:`CorruptedError` for files that are missing or damaged.
     """
 
     def mask(self, asked: Question, count: int) -> Mask | None:
@@ -49,33 +56,42 @@ _READERS: dict[str, Callable[[Path, str, int], Reader]] = {
 }
 
 
-def _lists(reader: Reader) -> bool:
-    """Whether files can name the points of a condition without looking at all."""
-    return isinstance(reader, (MapFiles, NumericFiles))
-
-
 class OpenedIndex:
     """Answers conditions on a field from the files of its indexes.
 
     Args:
         root: the segment's ``payload_index`` directory.
-        field: its schema, not a nested one.
+        field: its schema.
         points: offsets of the segment; files must name none beyond.
+        elements: of the segment's nested indexes.
         report: told once what is wrong with the files, which are not used any more then.
         rest: what answers conditions the files do not; None for the payload columns.
     """
 
-    __slots__ = ("_field", "_points", "_readers", "_report", "_rest", "_root", "answered", "usable")
+    __slots__ = (
+        "_elements", "_field", "_groups", "_ordered", "_owners", "_points", "_readers", "_report", "_rest", "_root",
+        "answered", "usable",
+    )  # fmt: skip
 
     def __init__(
-        self, root: Path, field: FieldSchema, points: int, report: Callable[[str], None], rest: Any = None
+        self,
+        root: Path,
+        field: FieldSchema,
+        points: int,
+        elements: Elements,
+        report: Callable[[str], None],
+        rest: Any = None,
     ) -> None:
         self._root = root
         self._rest = rest
         self._field = field
         self._points = points
         self._report = report
+        self._elements = elements
+        self._owners: Offsets | None = None
         self._readers: dict[str, Reader] = {}
+        self._groups: dict[str, KeyGroups] = {}
+        self._ordered: dict[tuple[str, bool], Ordered] = {}
         self.usable = True
         self.answered = 0
         """Conditions answered from the files."""
@@ -88,50 +104,143 @@ class OpenedIndex:
     def changed(self, offsets: Offsets) -> None:
         """Points have new payloads, which does not happen in an optimised segment."""
 
+    # --- conditions ------------------------------------------------------------------------------------
+
     def mask(self, condition: Any, count: int) -> Mask | None:
         """``(count,) bool`` of the points that pass; None if the files cannot tell."""
         asked = question(condition, self._field.kinds)
-        found: Mask | None = None if asked is None else self._ask(asked.kind, lambda reader: reader.mask(asked, count))
-        if found is not None:
-            self.answered += 1
-            return found
+        if asked is not None:
+            found: Mask | None = self._ask(lambda: self._by_point(self._hits(asked, count), count))
+            if found is not None:
+                self.answered += 1
+                return found
         rest: Mask | None = None if self._rest is None else self._rest.mask(condition, count)
         return rest
 
     def elements(self, condition: Any) -> tuple[Mask, Offsets] | None:
         """Which elements of a nested index pass, and the point of each; None if the index cannot tell."""
+        asked = question(condition, self._field.kinds)
+        if asked is not None and self.nested is not None:
+            hits: Mask | None = self._ask(lambda: self._hits(asked, 0))
+            if hits is not None:
+                assert self._owners is not None
+                self.answered += 1
+                return hits, self._owners
         rest: tuple[Mask, Offsets] | None = None if self._rest is None else self._rest.elements(condition)
         return rest
 
     def offsets(self, condition: Any, count: int) -> Offsets | None:
         """The points that pass, ascending; None if they are many or the files cannot tell."""
         asked = question(condition, self._field.kinds)
-        if asked is None or self.nested is not None:
+        if asked is None:
             return None
-        found: Offsets | None = self._ask(
-            asked.kind, lambda reader: reader.offsets(asked, count) if _lists(reader) else None
-        )
+        found: Offsets | None = self._ask(lambda: self._listed(asked, count))
         if found is not None:
             self.answered += 1
         return found
 
     def filled(self, count: int) -> Mask | None:
         """``(count,) bool`` of the points with a value; None if the files cannot tell."""
-        filled: Mask | None = self._ask(self._field.kinds[0], lambda reader: reader.filled(count))
+        kind = self._field.kinds[0]
+        filled: Mask | None = self._ask(lambda: self._by_point(self._reader(kind).filled(self._size(count)), count))
         return filled
 
-    def _ask(self, kind: str, ask: Callable[[Any], Any]) -> Any:
-        if not self.usable or kind not in _READERS:
+    def owners(self) -> Offsets | None:
+        """The point of each element of a nested index, ascending; None if the files cannot tell."""
+        return None if self.nested is None else self._ask(self._read_owners)
+
+    # --- values ----------------------------------------------------------------------------------------
+
+    def groups(self, kind: str) -> KeyGroups | None:
+        """The values one of the indexes holds and which points have each; None if the files cannot tell."""
+        found = self._groups.get(kind)
+        if found is None and kind in self._field.kinds:
+            found = self._ask(lambda: self._group(kind))
+            if found is not None:
+                self._groups[kind] = found
+        return found
+
+    def ordered(self, kind: str, *, descending: bool = False) -> Ordered | None:
+        """Points and values of a numeric index in order, equal values by point; None if the files cannot tell."""
+        found = self._ordered.get((kind, descending))
+        if found is None and kind in self._field.kinds:
+            found = self._ask(lambda: self._order(kind, descending))
+            if found is not None:
+                self._ordered[kind, descending] = found
+        return found
+
+    def several(self, kind: str) -> bool | None:
+        """Whether a point may have several values in a numeric index; None if the files cannot tell."""
+        if kind not in self._field.kinds:
+            return None
+        found: bool | None = self._ask(lambda: self.nested is not None or self._numeric(kind).most > 1)
+        return found
+
+    # --- inside ----------------------------------------------------------------------------------------
+
+    def _hits(self, asked: Question, count: int) -> Mask | None:
+        """The points (or elements) that pass."""
+        return self._reader(asked.kind).mask(asked, self._size(count))
+
+    def _by_point(self, hits: Mask | None, count: int) -> Mask | None:
+        """From elements to points, if the index is nested."""
+        if hits is None or self._owners is None:
+            return hits
+        return _native.any_by_owner(hits, self._owners, count)
+
+    def _listed(self, asked: Question, count: int) -> Offsets | None:
+        reader = self._reader(asked.kind)
+        if not isinstance(reader, (MapFiles, NumericFiles, GeoFiles)) or count < self._points:
+            return None
+        found = reader.offsets(asked, self._size(count))
+        return found if found is None or self._owners is None else np.unique(self._owners[found])
+
+    def _group(self, kind: str) -> KeyGroups:
+        reader = self._reader(kind)
+        assert isinstance(reader, (MapFiles, BoolFiles))
+        keys, owners, numbers = reader.groups()
+        if self._owners is not None:
+            owners = self._owners[owners]
+        return KeyGroups(kind, keys, owners, numbers, self._points)
+
+    def _order(self, kind: str, descending: bool) -> Ordered:
+        owners, values = self._numeric(kind).pairs()
+        if self._owners is None and not descending:
+            return owners, values
+        return in_order(owners if self._owners is None else self._owners[owners], values, descending=descending)
+
+    def _numeric(self, kind: str) -> NumericFiles:
+        reader = self._reader(kind)
+        assert isinstance(reader, NumericFiles)
+        return reader
+
+    def _size(self, count: int) -> int:
+        """What the files count: elements of a nested index, or else the caller's points."""
+        return count if self.nested is None else len(self._read_owners())
+
+    def _read_owners(self) -> Offsets:
+        if self._owners is None:
+            self._owners = self._elements.owners(self._root, self._field, self._points)
+        return self._owners
+
+    def _reader(self, kind: str) -> Reader:
+        reader = self._readers.get(kind)
+        if reader is None:
+            size = self._size(self._points)
+            reader = self._readers[kind] = _READERS[kind](self._root / self._field.directory(kind), kind, size)
+        return reader
+
+    def _ask(self, ask: Callable[[], Any]) -> Any:
+        """What the files say; None, and a report, once they turn out damaged."""
+        if not self.usable:
             return None
         try:
-            reader = self._readers.get(kind)
-            if reader is None:
-                made = _READERS[kind](self._root / self._field.directory(kind), kind, self._points)
-                reader = self._readers[kind] = made
-            return ask(reader)
+            return ask()
         except CorruptedError as error:
             self.usable = False
             self._readers.clear()
+            self._groups.clear()
+            self._ordered.clear()
             self._report(str(error))
             return None
 
@@ -141,13 +250,26 @@ class OpenedTextIndex(TextIndex):
 
     Args:
         root: the segment's ``payload_index`` directory.
-        field: its schema, not a nested one.
+        field: its schema.
         segment: has the payloads.
+        elements: of the segment's nested indexes.
         report: told once what is wrong with the files, which are not used any more then.
     """
 
-    __slots__ = ()
+    __slots__ = ("_elements", "_root")
 
-    def __init__(self, root: Path, field: FieldSchema, segment: Any, report: Callable[[str], None]) -> None:
+    def __init__(
+        self, root: Path, field: FieldSchema, segment: Any, elements: Elements, report: Callable[[str], None]
+    ) -> None:
         super().__init__(field, segment, root / field.directory(schema.TEXT), report)
-        self._rest = OpenedIndex(root, field, segment.count, report, self._rest)
+        self._root = root
+        self._elements = elements
+        self._rest = OpenedIndex(root, field, segment.count, elements, report, self._rest)
+
+    def _read_owners(self) -> Offsets:
+        return self._elements.owners(self._root, self._field, self._segment.count)
+
+    def owners(self) -> Offsets | None:
+        """The point of each element of a nested index, ascending; None if the files cannot tell."""
+        owners: Offsets | None = self._rest.owners()
+        return owners

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from edgeshard.filter.column_store import Column
 from edgeshard.index.payload.values import Array, Offsets, values_of
 
-__all__ = ["Ordered", "ordered_values", "place_of", "ranks"]
+__all__ = ["Ordered", "in_order", "ordered_values", "place_of", "ranks"]
 
 Ordered: TypeAlias = "tuple[Offsets, Array]"
 """Owners and values of entries in order, equal values by owner."""
@@ -41,14 +41,18 @@ def ordered_values(column: Column, kind: str, *, descending: bool = False) -> Or
     else:
         owners = column.owners[places]
         inside = owners < column.points
-        owners, values = owners[inside], values[inside]
-        ranked = np.lexsort((owners, ranks(values, descending)))
-        owners, values = owners[ranked], values[ranked]
-        fresh = np.ones(len(owners), np.bool_)
-        fresh[1:] = (owners[1:] != owners[:-1]) | (values[1:] != values[:-1])
-        found = owners[fresh], values[fresh]
+        found = in_order(owners[inside], values[inside], descending=descending)
     column.memo[name] = found
     return found
+
+
+def in_order(owners: Offsets, values: Array, *, descending: bool) -> Ordered:
+    """Entries by value, equal values by owner; of an owner's equal values one."""
+    ranked = np.lexsort((owners, ranks(values, descending)))
+    owners, values = owners[ranked], values[ranked]
+    fresh = np.ones(len(owners), np.bool_)
+    fresh[1:] = (owners[1:] != owners[:-1]) | (values[1:] != values[:-1])
+    return owners[fresh], values[fresh]
 
 
 def ranks(values: Array, descending: bool) -> Array:
@@ -61,7 +65,8 @@ def ranks(values: Array, descending: bool) -> Array:
 
 def place_of(values: Array, bound: Any, *, after: bool = False) -> int:
     """How many of some ascending values are below a bound; with `after`, below it or equal."""
-    array: npt.NDArray[Any] = values
-    if isinstance(bound, float) and array.dtype.kind == "i" and abs(bound) < _EXACT:
+    if isinstance(bound, float) and values.dtype.kind == "i" and abs(bound) < _EXACT:
         bound = math.floor(bound) if after else math.ceil(bound)  # an integer, so that nothing is converted
-    return int(array.searchsorted(bound, side="right" if after else "left"))
+    if not values.flags.c_contiguous:  # a search would copy them
+        return (bisect_right if after else bisect_left)(values, bound)
+    return int(values.searchsorted(bound, side="right" if after else "left"))

@@ -1,7 +1,7 @@
 """Text indexes: what they add to filtering by columns, and BM25.
 
 An optimised segment's files are read in place; an appendable segment has its tokens in memory, as has one whose files
-are damaged, or whose index is nested.
+are damaged.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class TextIndex:
         self._segment = segment
         self._directory = directory
         self._report = report
-        self._files: _native.TextIndexFiles | None = None
+        self._files: tuple[_native.TextIndexFiles, Offsets | None] | None = None
         self._lock = threading.Lock()
         self.tokenizer = tokenizer_of(field)
         self._memory = TextMemory(field, segment, self.tokenizer)
@@ -156,7 +156,7 @@ class TextIndex:
         directory = self._directory
         if directory is not None:
             try:
-                return work(self._open(directory), None)
+                return work(*self._open(directory))
             except CorruptedError as error:
                 damage = str(error)
             except RuntimeError as error:
@@ -169,10 +169,18 @@ class TextIndex:
             index, owners = self._memory.current()
         return work(index, owners)
 
-    def _open(self, directory: Path) -> _native.TextIndexFiles:
-        if self._files is None:
-            self._files = open_text_files(directory, self._field, self._segment.count)
-        return self._files
+    def _open(self, directory: Path) -> tuple[_native.TextIndexFiles, Offsets | None]:
+        """The files, and of a nested index the point of each element."""
+        files = self._files
+        if files is None:
+            owners = None if self.nested is None else self._read_owners()
+            documents = self._segment.count if owners is None else len(owners)
+            files = self._files = open_text_files(directory, self._field, documents), owners
+        return files
+
+    def _read_owners(self) -> Offsets:
+        """The point of each element of a nested index in files."""
+        raise NotImplementedError
 
     # --- scoring ---------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ def open_text_files(directory: Path, field: FieldSchema, points: int) -> _native
     Args:
         directory: of the index.
         field: its schema.
-        points: offsets of the segment; the lists must name none beyond.
+        points: offsets of the segment, or elements of a nested index; the lists must name none beyond.
 
     Raises:
         CorruptedError: a file is missing or damaged.

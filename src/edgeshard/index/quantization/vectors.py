@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeshard.errors import CorruptedError, StorageError
+from edgeshard.index.codes_budget import BUDGET
 from edgeshard.index.flat import best_of
 from edgeshard.index.quantization.fit import fit
 from edgeshard.index.quantization.meta import CONFIG, META, Description, encode_files
@@ -44,7 +45,7 @@ class FixedCodes:
         CorruptedError: a file is missing or of the wrong size.
     """
 
-    __slots__ = ("_file", "_rows", "_table")
+    __slots__ = ("__weakref__", "_file", "_rows", "_table")
 
     def __init__(self, directory: Path, stride: int, multi: bool, in_memory: bool) -> None:
         self._file = PrivateFile(directory / DATA, read_only=True)
@@ -52,7 +53,10 @@ class FixedCodes:
             reason = f"{self._file.size} bytes are no whole number of rows of {stride}"
             raise CorruptedError(self._file.path, reason, self._file.size)
         rows = self._file.array.reshape(-1, stride)
-        self._rows: Records = rows.copy() if in_memory else rows
+        self._rows: Records = rows
+        if in_memory:
+            self._rows = rows.copy()
+            BUDGET.hold(self, rows.nbytes)
         self._table: tuple[Offsets, Offsets] | None = None
         if multi:
             entries = PrivateFile(directory / OFFSETS, read_only=True)
@@ -72,6 +76,7 @@ class FixedCodes:
 
     def close(self) -> None:
         """Let go of the file."""
+        BUDGET.release(self)
         self._rows = self._rows[:0].copy()
         self._file.close()
 

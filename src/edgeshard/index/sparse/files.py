@@ -31,7 +31,6 @@ WEIGHTS: Final = {"float32": 0, "float16": 1, "uint8": 2}
 """Codes of the weight types in native code."""
 HEADER_BYTES: Final = (24, 24, 32)
 """Size of the header of a list, by code of the weight type."""
-PAGE: Final = 4096
 
 
 class SparseIndexConfig:
@@ -156,8 +155,6 @@ def open_index(directory: Path, points: int) -> tuple[PackedSparseIndex, SparseI
         raise CorruptedError(directory / TRACKER, str(error)) from error
     if index is None:
         raise CorruptedError(directory / LISTS, reason, offset)
-    if config.memory != "cold" and config.index_type == "ImmutableRam":
-        data[::PAGE].max(initial=0)
     return index, config
 
 

@@ -23,7 +23,7 @@ from edgeshard.segment.payload_indexes import PayloadIndexes
 from edgeshard.segment.schema import VectorSchema
 from edgeshard.shard.optimizer.code_shelves import CodeShelves
 from edgeshard.shard.optimizer.graphs import build_graphs, open_vectors
-from edgeshard.shard.optimizer.source import Source
+from edgeshard.shard.optimizer.source import BLOCK, Source
 from edgeshard.shard.optimizer.sparse import build_sparse_indexes
 from edgeshard.storage import files
 from edgeshard.storage.dense import ChunkedDense, MatrixDense
@@ -34,6 +34,10 @@ from edgeshard.storage.gridstore_build import write_packed
 from edgeshard.storage.id_tracker import MutableIdTracker, write_disk_tracker, write_immutable_tracker
 from edgeshard.storage.multi import MultiDense
 from edgeshard.storage.sparse import SparseStorage
+
+RELEASED_AT_ONCE = 16 * BLOCK
+"""After so many points the memory of what was read is given back: soon enough to bound it, so seldom that searches in
+the segments read from hardly notice."""
 
 Progress = Callable[[str, float], None]
 """Called with the name of a step and its share done, 0 to 1."""
@@ -153,6 +157,8 @@ def _write_vectors(
                 if column.present is not None:
                     deleted[start:stop] = ~column.present
                 yield column.rows
+                if stop == len(source) or stop % RELEASED_AT_ONCE == 0:
+                    source.release(name)
 
         MatrixDense.write(target, rows(), deleted, turbo=spec.turbo_bits is not None)
         _write_codes(open_vectors(target, spec), target, name, spec, config)
@@ -161,6 +167,7 @@ def _write_vectors(
     for start, stop in ranges:
         put_column(storage, np.arange(start, stop, dtype=np.uint32), source.column(name, spec, start, stop))
         write_out(storage)
+    source.release(name)
     if spec.kind != "sparse":
         _write_codes(storage, target, name, spec, config)
     storage.close()

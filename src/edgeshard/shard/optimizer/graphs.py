@@ -138,19 +138,19 @@ def _build(
 
         keep_walk_codes(vector_directory(directory, name), spec, shelf)
     elif shelf is not None and codes is not None:
-        shelf.put(KIND, LAYOUT, chunks, sections_of(codes))
+        release = storage.release_pages if isinstance(storage, MatrixDense) else None
+        shelf.put(KIND, LAYOUT, chunks, sections_of(codes), release)
     storage.close()
 
 
 def _codes(storage: MatrixDense | MultiDense, threads: int) -> Codes8:
     """Codes of all rows. The graph is built on them alone, so what was read of the rows need not stay in memory."""
     codes = Codes8(storage.dim)
-    file = storage.file if isinstance(storage, MatrixDense) else None
     for chunk in storage.chunks():
         for start in range(0, len(chunk), CODED_AT_ONCE):
             codes.extend(np.ascontiguousarray(chunk[start : start + CODED_AT_ONCE], np.float32), threads)
-            if file is not None:
-                file.release_pages()
+            if isinstance(storage, MatrixDense):
+                storage.release_pages()
     return codes
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from edgeshard.segment.batch import Column, DenseColumn, MultiColumn, SparseColumn
 from edgeshard.segment.schema import VectorSchema
 from edgeshard.segment.segment import Segment
+from edgeshard.storage.dense import ChunkedDense, MatrixDense
 
 BLOCK = 4096
 """Points handled at a time: what bounds the memory of a build."""
@@ -64,6 +65,13 @@ class Source:
             for place, raw in zip(places.tolist(), segment.payloads(offsets), strict=True):
                 block[place] = None if raw == b"{}" else raw
         return block
+
+    def release(self, name: str) -> None:
+        """Let the system take back the memory of what was read of the vectors of a name: they stand still."""
+        for segment in self.segments:
+            storage = getattr(segment.fields[name], "storage", None)
+            if isinstance(storage, (ChunkedDense, MatrixDense)):
+                storage.release_pages()
 
     def column(self, name: str, spec: VectorSchema, start: int, stop: int) -> Column:
         """The vectors of one name of a range of output offsets."""

@@ -32,6 +32,7 @@ from edgeshard.shard.snapshot.state import FILE as STATE_FILE
 from edgeshard.shard.snapshot.state import read_state, state_of
 from edgeshard.shard.snapshot.unpack import opened
 from edgeshard.shard.store import Store
+from edgeshard.shard.undisturbed import joined
 from edgeshard.storage import files, generation
 from edgeshard.storage.wal import Wal
 
@@ -105,7 +106,7 @@ def unpacked(
             incoming = Incoming(archive, manifests, stage)
             extract(archive, stage / swap.NEW, syncing=True)
             with ThreadPoolExecutor(1) as pool:
-                syncing = pool.submit(sync_all, stage / swap.NEW)
+                syncing = pool.submit(joined(sync_all), stage / swap.NEW)
                 incoming.check_whole_segments()
                 syncing.result()
             yield incoming

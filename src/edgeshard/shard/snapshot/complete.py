@@ -11,6 +11,7 @@ from edgeshard.segment.fields import DenseField
 from edgeshard.segment.files import open_segment
 from edgeshard.segment.segment import Segment
 from edgeshard.shard.snapshot.limits import refusal
+from edgeshard.shard.undisturbed import pause
 from edgeshard.storage.dense import MatrixDense
 
 GRIDSTORE = ("config.json", "tracker.dat", "page_0.dat", "bitmask.dat", "gaps.dat")
@@ -31,6 +32,7 @@ def check_segment(path: Path) -> SegmentConfig:
     Raises:
         SnapshotError: a file is missing, damaged, or of a newer version.
     """
+    pause()
     name = f"segments/{path.name}"
     try:
         config = read_segment_config(path)

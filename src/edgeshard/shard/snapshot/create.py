@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import glob
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -39,6 +40,7 @@ from edgeshard.shard.snapshot.manifest import (
 )
 from edgeshard.shard.snapshot.tar_writer import Content, TarWriter, data_stretches
 from edgeshard.shard.store import Store
+from edgeshard.shard.undisturbed import pause
 from edgeshard.storage import files
 
 LARGE_BYTES = 1 << 20
@@ -118,7 +120,7 @@ def create_snapshot(
 @contextmanager
 def _standing_still(store: Store, lock: CallLock) -> Iterator[None]:
     """The files of the shard say what its memory says and do not change; queries go on."""
-    with lock.writing():
+    with lock.writing(waiting=pause):
         if store.closed:
             raise ClosedError("Service runtime error: Shard is not initialized: it was closed")
         store.flush(checkpoint=True)
@@ -134,7 +136,7 @@ def _draft(path: Path) -> Iterator[tuple[int, Path]]:
         Its descriptor, and what it is called so far.
     """
     prefix = f".{path.name}.part-"
-    for stale in path.parent.glob(f"{prefix}*"):
+    for stale in path.parent.glob(f"{glob.escape(prefix)}*"):
         _remove_unlocked(stale)
     draft = path.parent / f"{prefix}{secrets.token_hex(4)}"
     fd = files.disk.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL)
@@ -151,7 +153,10 @@ def _draft(path: Path) -> Iterator[tuple[int, Path]]:
 
 
 def _remove_unlocked(path: Path) -> None:
-    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return  # another process was faster
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         files.disk.unlink(path)

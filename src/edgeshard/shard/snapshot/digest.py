@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from threading import Thread
 
 from edgeshard.errors import StorageError
+from edgeshard.shard.undisturbed import pause
 
 CHUNK_BYTES = 1 << 20
 
@@ -69,6 +70,7 @@ def _digest(stretches: Iterable[Stretch]) -> str:
     for fd, offset, length in stretches:
         stop = offset + length
         while offset < stop:
+            pause()
             count = os.preadv(fd, [buffer[: min(CHUNK_BYTES, stop - offset)]], offset)
             if not count:
                 raise OSError("a file became shorter while it was read")

@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 
 from edgeshard.errors import SnapshotError
+from edgeshard.shard.undisturbed import pause
 from edgeshard.storage import files
 
 ALIGNMENT = 4096
@@ -72,9 +73,10 @@ class DirectWriter:
         done = 0
         if self._fd is None or whole < LEAST_BYTES:
             return done
-        # Memory of whole pages. It goes with its last view: closed by hand, it would fail on a view that an interruption kept.
+        # Memory of whole pages, which goes with its last view.
         buffer = memoryview(mmap.mmap(-1, CHUNK_BYTES))
         while done < whole:
+            pause()
             window = buffer[: min(CHUNK_BYTES, whole - done)]
             _read(source, window, offset + done)
             try:

@@ -12,6 +12,7 @@ from edgeshard.errors import SnapshotError, StorageError
 from edgeshard.shard.snapshot.layout import Archive, parents_of
 from edgeshard.shard.snapshot.limits import refusal
 from edgeshard.shard.snapshot.view import View
+from edgeshard.shard.undisturbed import pause
 from edgeshard.storage import files
 
 CHUNK_BYTES = 1 << 20
@@ -140,6 +141,7 @@ def _in_parallel(function: Callable[[_T], None], items: Iterable[_T]) -> None:
         try:
             for call in calls:
                 call.result()
+                pause()
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

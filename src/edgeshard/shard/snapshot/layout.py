@@ -24,6 +24,7 @@ from edgeshard.shard.snapshot.manifest import is_own
 from edgeshard.shard.snapshot.settle import PREFIX as UNSETTLED
 from edgeshard.shard.snapshot.tar_reader import Entry, TarReader
 from edgeshard.shard.snapshot.view import View
+from edgeshard.shard.undisturbed import pause
 
 SEGMENTS = "segments"
 WAL = "wal"
@@ -77,6 +78,7 @@ class Archive:
         archive = cls(budget)
         reader = TarReader(View.of_file(fd), budget)
         for entry in reader.entries():
+            pause()
             archive._add(entry)
         if limits.require_end and not reader.ended and LAST_ENTRY not in archive.files:
             raise SnapshotError(

@@ -22,6 +22,7 @@ from edgeshard.shard.snapshot.manifest import (
     effective,
     parse_segment_manifest,
 )
+from edgeshard.shard.undisturbed import pause
 from edgeshard.storage import files
 
 
@@ -117,6 +118,7 @@ def link_kept(kept: dict[str, list[str]], source: Path, target: Path) -> set[Pat
     try:
         for segment, names in kept.items():
             for name in names:
+                pause()
                 path = target / segment / name
                 for parent in reversed(list(parents_of(f"{segment}/{name}"))):
                     files.disk.mkdir(target / parent)

@@ -20,6 +20,7 @@ from edgeshard.shard.snapshot.tar_format import (
     format_number,
     padded,
 )
+from edgeshard.shard.undisturbed import pause
 from edgeshard.storage import files
 
 COPY_BYTES = 1 << 20
@@ -152,6 +153,7 @@ class TarWriter:
         told = place
         buffer = memoryview(bytearray(min(COPY_BYTES, length)))
         while length:
+            pause()
             count = os.preadv(fd, [buffer[: min(length, len(buffer))]], offset)
             if not count:
                 raise SnapshotError("a file became shorter while it was packed")

@@ -9,9 +9,10 @@ killed process left behind is recognised by its free lock and removed by the nex
 from __future__ import annotations
 
 import fcntl
+import glob
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ from edgeshard.shard.snapshot.limits import SnapshotLimits, refusal
 from edgeshard.shard.snapshot.merge import manifests_of
 from edgeshard.shard.snapshot.state import FILE as STATE_FILE
 from edgeshard.shard.snapshot.state import state_of
+from edgeshard.shard.undisturbed import joined
 from edgeshard.storage import files
 
 
@@ -56,16 +58,18 @@ def unpack_snapshot(
     with opened(snapshot_path, checksum, limits) as archive:
         if target.is_symlink():
             target = target.resolve()
-        made = _make_parents(target)
+        missing = [directory for directory in target.parents if not directory.exists()]
         try:
+            _make_parents(target, missing)
             filling = _Filling(archive, mirror, checked=(limits or SnapshotLimits()).require_segments)
             if target.exists():
                 _unpack_into(filling, target)
             else:
                 _unpack_beside(filling, target, durable or not settle.can_settle_later(target.parent))
-        except BaseException:
-            for directory in reversed(made):
-                directory.rmdir()
+        except BaseException as error:
+            _remove_empty(missing)
+            if isinstance(error, OSError) and not isinstance(error, StorageError):
+                raise StorageError(error.errno, f"cannot unpack into {target}: {error.strerror}") from error
             raise
 
 
@@ -134,7 +138,7 @@ class _Filling:
             finally:
                 os.close(fd)
         with ThreadPoolExecutor(1) as pool:
-            syncing = pool.submit(sync_all, draft) if durable else None
+            syncing = pool.submit(joined(sync_all), draft) if durable else None
             for segment in self.archive.segments if self._checked else ():
                 check_segment(draft / SEGMENTS / segment)
             if syncing is not None:
@@ -154,10 +158,14 @@ def _unpack_beside(filling: _Filling, target: Path, durable: bool) -> None:
             settle.mark(draft)
         filling.fill(draft, durable=durable)
         files.disk.rename(draft, target)
-        if durable:
-            files.disk.sync_directory(target.parent)
-        else:
+        if not durable:
             settle.settle_later(target.absolute())
+            return
+        try:
+            files.disk.sync_directory(target.parent)
+        except OSError:
+            files.disk.rename(target, draft)
+            raise
 
 
 def _unpack_into(filling: _Filling, target: Path) -> None:
@@ -214,8 +222,11 @@ def _locked_directory(parent: Path, prefix: str) -> Iterator[Path]:
 
 
 def _remove_stale(parent: Path, prefix: str) -> None:
-    for entry in parent.glob(f"{prefix}*"):
-        fd = os.open(entry, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    for entry in parent.glob(f"{glob.escape(prefix)}*"):
+        try:
+            fd = os.open(entry, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue  # another process was faster
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             files.disk.remove_tree(entry)
@@ -225,12 +236,19 @@ def _remove_stale(parent: Path, prefix: str) -> None:
             os.close(fd)
 
 
-def _make_parents(target: Path) -> list[Path]:
-    made = [directory for directory in reversed(target.parents) if not directory.exists()]
+def _remove_empty(directories: Iterable[Path]) -> None:
+    try:
+        for directory in directories:
+            if directory.exists():
+                directory.rmdir()
+    except OSError:
+        return  # somebody else uses it already
+
+
+def _make_parents(target: Path, missing: Iterable[Path]) -> None:
     try:
         files.disk.mkdir(target.parent)
-        for directory in made:
+        for directory in missing:
             files.disk.sync_directory(directory.parent)
     except OSError as error:
         raise StorageError(error.errno, f"cannot create {target.parent}: {error.strerror}") from error
-    return made

@@ -106,6 +106,16 @@ class DiskIdTracker(FixedIdTracker):
         kept: Offsets = offsets[~self.deleted_mask()[offsets]]
         return kept
 
+    def expect_scattered_reads(self) -> None:
+        """Read no more of the files than a search asks for."""
+        for file in (self._i2e, self._e2i):
+            file.expect_scattered_reads()
+
+    def fetch_ahead(self) -> None:
+        """Have the system read the files into its cache, without waiting for it."""
+        for file in (self._i2e, self._e2i):
+            file.fetch_ahead()
+
     def close(self) -> None:
         """Let go of the files. Unflushed changes are lost."""
         super().close()

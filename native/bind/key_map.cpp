@@ -1,0 +1,181 @@
+// Map files, prefix indexes and geo cells of immutable payload indexes, mapped by Python.
+#include "bind/register.hpp"
+
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "bind/owned.hpp"
+#include "bind/payload_args.hpp"
+#include "codec/zstd_frame.hpp"
+#include "index/geo_cells.hpp"
+#include "index/payload_keys.hpp"
+#include "index/payload_mph.hpp"
+#include "kernels/offsets.hpp"
+
+using namespace edgeshard;
+using namespace edgeshard::payload;
+using namespace edgeshard::bind;
+
+namespace {
+
+// A map file and the memory it lies in.
+struct KeyMap {
+  Array<uint8_t> memory;
+  MapFile file;
+
+  explicit KeyMap(Array<uint8_t> array) : memory(std::move(array)) {
+    const char *reason = file.open({reinterpret_cast<const char *>(memory.data()), memory.size()});
+    if (reason != nullptr)
+      throw nb::value_error(reason);
+  }
+};
+
+nb::object numbers_of(const std::optional<MapFile::Values> &found) {
+  if (!found)
+    throw nb::value_error("an entry reaches past the end of the file");
+  std::vector<uint32_t> values(found->count);
+  if (!values.empty())
+    std::memcpy(values.data(), found->data, values.size() * 4);
+  return owned_array(std::move(values));
+}
+
+// What find() finds, ascending and each once.
+nb::object key_map_offsets(const KeyMap &self, nb::bytes key, size_t points) {
+  const auto found = self.file.find({key.c_str(), key.size()});
+  if (!found)
+    throw nb::value_error("an entry reaches past the end of the file");
+  std::vector<uint32_t> values(found->count);
+  if (!values.empty())
+    std::memcpy(values.data(), found->data, values.size() * 4);
+  return owned_array(distinct_offsets(std::move(values), points));
+}
+
+nb::tuple key_map_entry(const KeyMap &self, size_t bucket) {
+  if (bucket >= self.file.size())
+    throw nb::index_error("there are fewer entries");
+  const auto entry = self.file.entry(bucket);
+  if (!entry)
+    throw nb::value_error("an entry reaches past the end of the file");
+  return nb::make_tuple(nb::bytes(entry->first.data(), entry->first.size()), numbers_of(entry->second));
+}
+
+// prefix_index.bin and the memory it lies in.
+struct PrefixFile {
+  Array<uint8_t> memory;
+  PrefixIndex file;
+
+  explicit PrefixFile(Array<uint8_t> array) : memory(std::move(array)) {
+    const char *reason = file.open({reinterpret_cast<const char *>(memory.data()), memory.size()});
+    if (reason != nullptr)
+      throw nb::value_error(reason);
+  }
+};
+
+// (points,) bool made by work(mask), which says what is wrong.
+template <class Work> nb::object marked(size_t points, Work &&work) {
+  auto mask = std::make_unique<bool[]>(points);
+  const char *reason = nullptr;
+  {
+    nb::gil_scoped_release release;
+    reason = work(mask.get());
+  }
+  if (reason != nullptr)
+    throw nb::value_error(reason);
+  bool *kept = mask.release();
+  nb::capsule owner(kept, [](void *p) noexcept { delete[] static_cast<bool *>(p); });
+  return nb::cast(nb::ndarray<nb::numpy, bool, nb::ndim<1>>(kept, {points}, owner));
+}
+
+nb::object key_map_matching(const KeyMap &self, nb::bytes text, bool anywhere, size_t points) {
+  const std::string_view wanted(text.c_str(), text.size());
+  return marked(points, [&](bool *mask) { return mark_matching(self.file, wanted, anywhere, mask, points); });
+}
+
+nb::object key_map_with_prefix(const KeyMap &self, const PrefixFile &index, nb::bytes text, size_t points) {
+  const std::string_view wanted(text.c_str(), text.size());
+  return marked(points, [&](bool *mask) { return mark_with_prefix(self.file, index.file, wanted, mask, points); });
+}
+
+// (keys, bounds, owners, numbers): all keys in order, and a pair of point and key number for each value of a key.
+nb::tuple key_map_groups(const KeyMap &self, size_t points) {
+  KeyGroups groups;
+  const char *reason = nullptr;
+  {
+    nb::gil_scoped_release release;
+    reason = group_keys(self.file, points, groups);
+  }
+  if (reason != nullptr)
+    throw nb::value_error(reason);
+  return nb::make_tuple(owned_array(std::move(groups.data)), owned_array(std::move(groups.bounds)),
+                        owned_array(std::move(groups.owners)), owned_array(std::move(groups.numbers)));
+}
+
+CellTable table_of(const Array<uint8_t> &cells, const Array<uint8_t> &ids) {
+  if (cells.size() % cell_bytes || ids.size() % 4)
+    throw nb::value_error("it is no whole number of cells, or of their points");
+  return {reinterpret_cast<const char *>(cells.data()), cells.size() / cell_bytes,
+          reinterpret_cast<const char *>(ids.data()), ids.size() / 4};
+}
+
+void check_cells_of(Array<uint8_t> cells, Array<uint8_t> ids, size_t points) {
+  const CellTable table = table_of(cells, ids);
+  const char *reason = nullptr;
+  {
+    nb::gil_scoped_release release;
+    reason = check_cells(table, points);
+  }
+  if (reason != nullptr)
+    throw nb::value_error(reason);
+}
+
+nb::object cell_points_of(Array<uint8_t> cells, Array<uint8_t> ids, Array<uint64_t> firsts, Array<uint64_t> lasts,
+                          size_t points, size_t most) {
+  if (firsts.size() != lasts.size())
+    throw nb::value_error("lasts: expected as many as firsts");
+  auto found = cell_points(table_of(cells, ids), firsts.data(), lasts.data(), firsts.size(), most);
+  return found ? owned_array(distinct_offsets(std::move(*found), points)) : nb::none();
+}
+
+nb::object zstd_bytes(Array<uint8_t> frame, size_t size) {
+  std::vector<uint8_t> out(size);
+  bool valid = false;
+  {
+    nb::gil_scoped_release release;
+    valid = zstd_decompress(frame.data(), frame.size(), out.data(), size);
+  }
+  if (!valid)
+    throw nb::value_error("not a Zstandard frame of that size");
+  return owned_array(std::move(out));
+}
+
+} // namespace
+
+void register_key_map(nb::module_ &m) {
+  nb::class_<KeyMap>(m, "KeyMap")
+      .def(nb::init<Array<uint8_t>>(), nb::arg("file"))
+      .def("__len__", [](const KeyMap &self) { return self.file.size(); })
+      .def_prop_ro("kind", [](const KeyMap &self) { return int(self.file.kind()); })
+      .def("find",
+           [](const KeyMap &self, nb::bytes key) {
+             return numbers_of(self.file.find({key.c_str(), key.size()}));
+           },
+           nb::arg("key"))
+      .def("offsets", &key_map_offsets, nb::arg("key"), nb::arg("points"))
+      .def("entry", &key_map_entry, nb::arg("bucket"))
+      .def("matching", &key_map_matching, nb::arg("text"), nb::arg("anywhere"), nb::arg("points"))
+      .def("with_prefix", &key_map_with_prefix, nb::arg("index"), nb::arg("prefix"), nb::arg("points"))
+      .def("groups", &key_map_groups, nb::arg("points"));
+  nb::class_<PrefixFile>(m, "PrefixFile")
+      .def(nb::init<Array<uint8_t>>(), nb::arg("file"))
+      .def("__len__", [](const PrefixFile &self) { return self.file.size(); });
+  m.def("check_cells", &check_cells_of, nb::arg("cells"), nb::arg("ids"), nb::arg("points"),
+        "Raises ValueError if points_map.bin and points_map_ids.bin do not fit each other or the segment.");
+  m.def("cell_points", &cell_points_of, nb::arg("cells"), nb::arg("ids"), nb::arg("firsts"), nb::arg("lasts"),
+        nb::arg("points"), nb::arg("most"), "The points of ranges of cells, ascending, each once; None for more than `most`.");
+  m.def("zstd_decompress", &zstd_bytes, nb::arg("frame"), nb::arg("size"), "The `size` bytes of one Zstandard frame.");
+}

@@ -1,0 +1,135 @@
+"""Calls that Ctrl-C stops where they allow it, and nowhere else.
+
+Python raises ``KeyboardInterrupt``, and whatever else a signal handler raises, between any two instructions of the main
+thread: also between taking a lock and the ``try`` that gives it back, and inside of what cleans up. A call that must
+leave nothing behind therefore runs in a thread of its own, where no signal handler ever runs, while the main thread
+waits. When that is interrupted it asks the call to stop, which does so at its next :func:`pause`, cleans up, and only
+then the exception goes on.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, Generic, ParamSpec, TypeVar
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class Stopped(BaseException):
+    """The main thread was interrupted; raised by :func:`pause` in the call only, never to the caller of it."""
+
+
+class _Work(Generic[_T]):
+    """A call in a thread of its own.
+
+    Args:
+        call: what to do there.
+    """
+
+    __slots__ = ("_begun", "_call", "_done", "_error", "_result", "stopping")
+
+    def __init__(self, call: Callable[[], _T]) -> None:
+        self._call = call
+        self._begun = threading.Lock()  # held by whoever came first: the thread, or one who calls it off
+        self._done = threading.Event()
+        self._error: BaseException | None = None
+        self._result: list[_T] = []
+        self.stopping = False
+
+    def run(self) -> None:
+        """What the thread does."""
+        if not self._begun.acquire(blocking=False):
+            return
+        _current.work = self
+        try:
+            self._result.append(self._call())
+        except BaseException as error:
+            self._error = error
+        finally:
+            _current.work = None
+            self._done.set()
+
+    def wait(self) -> None:
+        """Until the call is done."""
+        self._done.wait()
+
+    def stop(self) -> None:
+        """Let the call end soon, and wait until it has."""
+        self.stopping = True
+        if not self._begun.acquire(blocking=False):
+            self._done.wait()
+
+    def result(self) -> _T:
+        """What the call returned, or raise what it raised."""
+        if self._error is not None:
+            try:
+                raise self._error
+            finally:
+                self._error = None  # its traceback holds this object
+        return self._result.pop()
+
+
+class _Current(threading.local):
+    work: _Work[Any] | None = None
+
+
+_current = _Current()
+
+
+def undisturbed(call: Callable[[], _T]) -> _T:
+    """Do something that no signal handler cuts in the middle.
+
+    Args:
+        call: runs in another thread if this is the main one, and may end at each :func:`pause` if that is interrupted.
+
+    Returns:
+        What it returns.
+
+    Raises:
+        BaseException: what it raises; or, once it has ended, what a signal handler raised.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return call()
+    work = _Work(call)
+    thread = threading.Thread(target=work.run, name="edgeshard-undisturbed")
+    try:
+        thread.start()
+        work.wait()
+    except BaseException:
+        _stop(work)
+        raise
+    return work.result()
+
+
+def _stop(work: _Work[_T]) -> None:
+    try:
+        work.stop()
+    except BaseException:  # a second interruption; the first is on its way
+        work.stop()
+        raise
+
+
+def pause() -> None:
+    """A place where an undisturbed call may end.
+
+    Raises:
+        Stopped: its caller was interrupted.
+    """
+    if _current.work is not None and _current.work.stopping:
+        raise Stopped
+
+
+def joined(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    """A function for another thread, in which :func:`pause` is to do what it does here."""
+    work = _current.work
+
+    def run(*arguments: _P.args, **keywords: _P.kwargs) -> _T:
+        _current.work = work
+        try:
+            return function(*arguments, **keywords)
+        finally:
+            _current.work = None
+
+    return run
