@@ -226,3 +226,22 @@ def test_an_interruption_while_waiting_leaves_the_lock_usable(shard: EdgeShard) 
     assert rounds == 150
     assert shard.count(CountRequest()) == 50
     shard.close()
+
+
+def interrupt_updates(path: Path, seed: int, rounds: int) -> None:
+    child_file = Path(__file__).parent / "interrupted_updates.py"
+    command = [sys.executable, str(child_file), str(path), str(seed), str(rounds)]
+    child = subprocess.run(command, capture_output=True, text=True, timeout=3600)
+    assert child.returncode == 0, child.stderr[-3000:]
+    assert int(child.stdout) == 60 * rounds
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_updates_and_flushes_are_interrupted(seed: int, tmp_path: Path) -> None:
+    interrupt_updates(tmp_path / "shard", seed, 1)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(7200)
+def test_updates_and_flushes_are_interrupted_often(tmp_path: Path) -> None:
+    interrupt_updates(tmp_path / "shard", 100, 100)

@@ -76,6 +76,6 @@ def test_a_journal_that_was_being_made(size: int, tmp_path: Path) -> None:
 
 def test_a_journal_of_an_old_build_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / journal.NAME).write_bytes(b"EDGEJRN1" + bytes(100))
-    with pytest.raises(CorruptedError, match=r"load and close the shard with that build, or let EdgeShard\.repair"):
+    with pytest.raises(CorruptedError, match=r"open and close the shard with that build, or let EdgeShard\.repair"):
         journal.recover(tmp_path)
     assert (tmp_path / journal.NAME).exists()

@@ -8,7 +8,7 @@ it is passed over with a warning, never fatal.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgeshard.errors import CorruptedError, EdgeShardError, StorageError
@@ -28,8 +28,11 @@ from edgeshard.shard.operations import SyncPoints, SyncPointsRaw, UpsertRaw, dec
 from edgeshard.shard.prepare import prepare_raw, prepare_vectors, without_unknown_names
 from edgeshard.shard.resolve import resolve, select
 from edgeshard.shard.schema_changes import change_schema_replayed, is_schema_change
+from edgeshard.storage.id_tracker import MutableIdTracker
+from edgeshard.storage.id_tracker.mutable import VERSIONS_FILE
 
 if TYPE_CHECKING:
+    from edgeshard.segment.segment import Segment
     from edgeshard.shard.store import Store
 
 
@@ -185,3 +188,18 @@ _HANDLERS: dict[type, Callable[[Any, int, Any], None]] = {
     DeletePayload: _delete_payload,
     ClearPayload: _clear_payload,
 }
+
+
+def incomplete_points(segments: Sequence[Segment]) -> list[tuple[Segment, list[Any]]]:
+    """Ids without a version, by segment: of points another engine was adding when it died."""
+    trackers = [(segment, segment.ids) for segment in segments if isinstance(segment.ids, MutableIdTracker)]
+    return [(segment, ids.ids_of(ids.repair.unversioned)) for segment, ids in trackers if len(ids.repair.unversioned)]
+
+
+def complain_of(incomplete: list[tuple[Segment, list[Any]]], segments: Sequence[Segment]) -> None:
+    """Warn of points that a log with next to nothing to add did not bring back: they were complete once."""
+    for segment, ids in incomplete:
+        lost = [i for i in ids if all(int(other.ids.offsets_of([i])[0]) < 0 for other in segments)]
+        if lost:
+            text = f"{segment.path / VERSIONS_FILE}: {len(lost)} points have no version and are lost, as {lost[0]} is"
+            warnings.warn(text, RuntimeWarning, stacklevel=4)

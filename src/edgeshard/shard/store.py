@@ -33,16 +33,15 @@ from edgeshard.shard.directories import (
 )
 from edgeshard.shard.layout import check_vector_name, indexing_threshold_bytes, new_segment_config, schema_of_config
 from edgeshard.shard.placement import keep_codes, place
-from edgeshard.shard.replay import replay
+from edgeshard.shard.replay import complain_of, incomplete_points, replay
 from edgeshard.shard.resolve import Resolved, resolve
 from edgeshard.shard.schema_changes import change_schema, is_schema_change
 from edgeshard.shard.single import single_point, upsert_single
 from edgeshard.shard.snapshot import settle, swap
+from edgeshard.shard.undisturbed import undisturbed
 from edgeshard.storage import checksums, files, journal
 from edgeshard.storage.checkpoint import Checkpointer
 from edgeshard.storage.flush import FlushPlan
-from edgeshard.storage.id_tracker import MutableIdTracker
-from edgeshard.storage.id_tracker.mutable import VERSIONS_FILE
 from edgeshard.storage.lock import ShardLock
 from edgeshard.storage.wal import DEFAULT_CAPACITY_BYTES, OnDamage, Wal
 
@@ -254,32 +253,15 @@ class Store:
         if not any(segment.appendable for segment in self.segments):
             self.add_segment()
         if self.wal is not None:
-            incomplete = self._incomplete_points()
+            incomplete = incomplete_points(self.segments)
             if replay(self) <= 1:
-                self._complain_of(incomplete)
+                complain_of(incomplete, self.segments)
             if self.wal.restarting:
                 self.flush(checkpoint=True)
             self.next_op = self.wal.next_index
         if self.config != stored:
             self.unseal()
             configs.write_config(self.path, self.config)
-
-    def _incomplete_points(self) -> list[tuple[Segment, list[Any]]]:
-        """Ids without a version, by segment: of points another engine was adding when it died."""
-        trackers = [(segment, segment.ids) for segment in self.segments if isinstance(segment.ids, MutableIdTracker)]
-        return [
-            (segment, ids.ids_of(ids.repair.unversioned)) for segment, ids in trackers if len(ids.repair.unversioned)
-        ]
-
-    def _complain_of(self, incomplete: list[tuple[Segment, list[Any]]]) -> None:
-        """Warn of points that a log with next to nothing to add did not bring back: they were complete once."""
-        for segment, ids in incomplete:
-            lost = [i for i in ids if all(int(other.ids.offsets_of([i])[0]) < 0 for other in self.segments)]
-            if lost:
-                text = (
-                    f"{segment.path / VERSIONS_FILE}: {len(lost)} points have no version and are lost, as {lost[0]} is"
-                )
-                warnings.warn(text, RuntimeWarning, stacklevel=3)
 
     def _open_wal(self, on_damage: OnDamage = "raise", check_acknowledged: bool = True) -> None:
         """Open the log so that its numbers lie above every stored version."""
@@ -358,12 +340,23 @@ class Store:
             self.unseal()
         data = record()
         self._unflushed_bytes += len(data)
+        try:
+            if self.wal is None:
+                self.unflushed.append((number, data))
+            else:
+                number = self.wal.append(data)
+            self.next_op = number + 1
+            return number
+        except BaseException:
+            if self._holds(number):  # Ctrl-C came when it was written
+                self.undo(number)
+            raise
+
+    def _holds(self, number: int) -> bool:
+        """Whether the log has an operation of this number."""
         if self.wal is None:
-            self.unflushed.append((number, data))
-        else:
-            number = self.wal.append(data)
-        self.next_op = number + 1
-        return number
+            return any(known == number for known, _ in self.unflushed)
+        return self.wal.next_index > number
 
     def undo(self, number: int) -> None:
         """Take back an operation that failed half way: drop its record and rebuild the segments without it.
@@ -382,9 +375,11 @@ class Store:
         Raises:
             StorageError: the disk refused; the shard can neither be read nor written until this succeeds.
         """
-        number = self.doomed
-        if number is None:
-            return
+        if self.doomed is not None:
+            number = self.doomed
+            undisturbed(lambda: self._mend(number))
+
+    def _mend(self, number: int) -> None:
         try:
             if self.wal is None:
                 self.unflushed = [entry for entry in self.unflushed if entry[0] != number]
@@ -433,11 +428,14 @@ class Store:
             checkpoint: also acknowledge the log.
             replacements: whole files that change together with the segments.
         """
+        undisturbed(lambda: self._flush(checkpoint, replacements or {}))
+
+    def _flush(self, checkpoint: bool, replacements: Mapping[Path, bytes]) -> None:
         if self._unsettled:  # what is flushed now builds on what was unpacked
             settle.settle(self.path)
             self._unsettled = False
         plan = FlushPlan()
-        for path, data in (replacements or {}).items():
+        for path, data in replacements.items():
             plan.replace(path, data)
         for segment in self.segments:
             segment.collect(plan)

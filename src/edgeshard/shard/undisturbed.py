@@ -95,7 +95,10 @@ def undisturbed(call: Callable[[], _T]) -> _T:
     work = _Work(call)
     thread = threading.Thread(target=work.run, name="edgeshard-undisturbed")
     try:
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # none can be started: the interpreter is about to end
+            work.run()
         work.wait()
     except BaseException:
         _stop(work)

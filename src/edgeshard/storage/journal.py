@@ -82,7 +82,7 @@ class Journal:
         record = RECORD.pack(len(body), zlib.crc32(body), self._sequence) + body
         before = self.size
         try:
-            if self._fd < 0:
+            if self.size < HEADER_BYTES:
                 self._create()
                 before = self.size
             files.disk.pwrite(self._fd, record, before)
@@ -131,7 +131,8 @@ class Journal:
             files.disk.unlink(self.path)
 
     def _create(self) -> None:
-        self._fd = files.disk.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+        if self._fd < 0:
+            self._fd = files.disk.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
         files.disk.pwrite(self._fd, header(self._sequence), 0)
         files.disk.sync(self._fd)
         files.disk.sync_directory(self.root)

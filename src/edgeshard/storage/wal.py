@@ -329,9 +329,10 @@ class Wal:
             self._current.rename(f"closed-{self._current.start}")
             self._names_changed = True
             self.sync()
-            self._closed.append(self._current)
+        closed = self._closed if self._current is None else [*self._closed, self._current]
         self._spare.start = self._end
-        self._current, self._spare = self._spare, None
+        # Without a call, so that no signal handler can come in between.
+        self._closed, self._current, self._spare = closed, self._spare, None
         try:
             self._spare = self._new_open_file()
         except StorageError:

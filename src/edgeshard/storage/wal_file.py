@@ -219,6 +219,10 @@ class WalFile:
             StorageError: the file system refused; the file is as it was.
         """
         n = len(payload)
+        if self.torn:
+            self.cut_tail()
+        before, end = self.end, self.end + record_bytes(n)
+        self.torn = True
         try:
             if n <= _COPY_LIMIT_BYTES:
                 record, crc = _native.wal_record(payload, self.crc)
@@ -230,11 +234,12 @@ class WalFile:
                 files.disk.pwrite(self.fd, head, self.end)
         except OSError as error:
             self._withdraw(error)
-        before = self.end
-        self.crc = crc
-        self.end += record_bytes(n)
-        self.count += 1
-        first, last = (place // _EARLY_WRITE_BYTES * _EARLY_WRITE_BYTES for place in (before, self.end))
+        except BaseException:  # Ctrl-C: the record may be there whole
+            self.cut_tail()
+            raise
+        # Without a call, so that no signal handler can come in between.
+        self.crc, self.end, self.count, self.torn = crc, end, self.count + 1, False
+        first, last = (place // _EARLY_WRITE_BYTES * _EARLY_WRITE_BYTES for place in (before, end))
         if last > first:
             files.disk.start_writing(self.fd, first, last - first)
 
@@ -253,7 +258,7 @@ class WalFile:
             position, crc = self._skip[end]
         last = int(offsets[-1])
         previous = _native.wal_scan(data[:last], position, self._skip_crc(position))[3]
-        self.end, self.crc, self.count = last, previous, self.count - 1
+        self.end, self.crc, self.count, self.torn = last, previous, self.count - 1, True
         self.cut_tail()
 
     def _skip_crc(self, position: int) -> int:
@@ -277,6 +282,7 @@ class WalFile:
             files.disk.truncate(self.fd, self.capacity)
 
         self._call("shorten", cut)
+        self.torn = False
 
     def tail_is_zero(self) -> bool:
         """Whether nothing but zeroes lies behind the last record; holes of the file are not read."""
