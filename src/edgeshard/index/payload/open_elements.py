@@ -71,7 +71,7 @@ def read_owners(directory: Path, points: int, most: int) -> Offsets:
         raise CorruptedError(path, f"it has the elements of {entries - 1} points, the segment has {points}")
     if not entries:
         return np.zeros(0, np.uint32)
-    planes = np.frombuffer(zstd.unpack(path, memoryview(data)[_HEADER_BYTES:], _HEADER_BYTES, 4 * entries), np.uint8)
+    planes = np.frombuffer(zstd.unpack(path, data[_HEADER_BYTES:].data, _HEADER_BYTES, 4 * entries), np.uint8)
     steps: Array = np.ascontiguousarray(planes.reshape(4, -1).T).view("<u4").reshape(-1)
     total = int(steps.sum(dtype=np.uint64))
     if steps[0] or total > most:
