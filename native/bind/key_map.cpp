@@ -14,7 +14,6 @@
 
 #include "bind/owned.hpp"
 #include "bind/payload_args.hpp"
-#include "codec/zstd_frame.hpp"
 #include "index/geo_cells.hpp"
 #include "index/payload_keys.hpp"
 #include "index/payload_mph.hpp"
@@ -155,18 +154,6 @@ nb::object cell_points_of(Array<uint8_t> cells, Array<uint8_t> ids, Array<uint64
   return found ? owned_array(distinct_offsets(std::move(*found), points)) : nb::none();
 }
 
-nb::object zstd_bytes(Array<uint8_t> frame, size_t size) {
-  std::vector<uint8_t> out(size);
-  bool valid = false;
-  {
-    nb::gil_scoped_release release;
-    valid = zstd_decompress(frame.data(), frame.size(), out.data(), size);
-  }
-  if (!valid)
-    throw nb::value_error("not a Zstandard frame of that size");
-  return owned_array(std::move(out));
-}
-
 } // namespace
 
 void register_key_map(nb::module_ &m) {
@@ -193,5 +180,4 @@ void register_key_map(nb::module_ &m) {
         "(firsts u64, lasts u64): ranges of geohashes that hold every place in boxes of west, south, east and north.");
   m.def("cell_points", &cell_points_of, nb::arg("cells"), nb::arg("ids"), nb::arg("firsts"), nb::arg("lasts"),
         nb::arg("points"), nb::arg("most"), "The points of ranges of cells, ascending, each once; None for more than `most`.");
-  m.def("zstd_decompress", &zstd_bytes, nb::arg("frame"), nb::arg("size"), "The `size` bytes of one Zstandard frame.");
 }

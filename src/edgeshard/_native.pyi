@@ -685,7 +685,6 @@ def cell_points(
     points: int,
     most: int,
 ) -> NDArray[np.uint32] | None: ...
-def zstd_decompress(frame: NDArray[np.uint8], size: int) -> NDArray[np.uint8]: ...
 
 # --- quantization
 

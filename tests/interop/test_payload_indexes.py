@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 import qdrant_edge
+import zstandard
 from indexed_shard import answers, make_shard, scores, state
 
 import edgeshard
@@ -244,7 +245,6 @@ def test_immutable_files_are_what_the_payloads_say(shards, tmp_path):
 
 
 def test_element_starts_and_lengths_decode_to_the_same_numbers(shards, tmp_path):
-    zstandard = pytest.importorskip("zstandard")
 
     def planes(file: Path, header: int) -> np.ndarray[Any, Any]:
         raw = zstandard.ZstdDecompressor().decompress(file.read_bytes()[header:], max_output_size=1 << 24)

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 import qdrant_edge
+import zstandard
 from indexed_shard import answers, make_shard
 
 import edgeshard
@@ -181,7 +182,6 @@ def test_damaged_map_files_are_refused_or_answer_within_bounds():
 
 @pytest.mark.parametrize("values", [[], [5], [0, 1, 300, 70_000, 2**32 - 1], list(range(100_000))])
 def test_plane_frame_is_zstd(values):
-    zstandard = pytest.importorskip("zstandard")
     array = np.array(values, np.uint32)
     raw = zstandard.ZstdDecompressor().decompress(plane_frame(array), max_output_size=1 << 22)
     assert raw == array.view(np.uint8).reshape(-1, 4).T.tobytes()

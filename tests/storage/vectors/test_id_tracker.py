@@ -4,6 +4,7 @@ import uuid
 import numpy as np
 import pytest
 import qdrant_edge as oracle
+import zstandard
 
 from edgeshard import _native
 from edgeshard.errors import CorruptedError
@@ -321,7 +322,6 @@ def test_the_oracle_goes_on_from_our_mutable_tracker(make_shard, mixed_ids, flus
 
 
 def test_compact_versions_are_read_and_replaced(tmp_path, flush, mixed_ids):
-    zstandard = pytest.importorskip("zstandard", reason="an optional extra")
     ids = sorted(mixed_ids(100), key=order_key)
     versions = np.cumsum(np.arange(100) % 7 * 300 - 200).astype(np.uint64) + np.uint64(2**40)
     write_disk_tracker(tmp_path, *_native.parse_ids(ids), versions)

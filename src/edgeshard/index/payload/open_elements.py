@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeshard import _native
 from edgeshard.errors import CorruptedError
 from edgeshard.index.payload.mutable import FLAG_NAMES
 from edgeshard.index.payload.open_parts import mapped
 from edgeshard.index.payload.schema import NULL, FieldSchema
 from edgeshard.index.payload.values import Array, Offsets
+from edgeshard.storage import zstd
 
 FILE = "starts.zstd"
 _MAGIC = b"QDRANTEM"
@@ -71,10 +71,7 @@ def read_owners(directory: Path, points: int, most: int) -> Offsets:
         raise CorruptedError(path, f"it has the elements of {entries - 1} points, the segment has {points}")
     if not entries:
         return np.zeros(0, np.uint32)
-    try:
-        planes = _native.zstd_decompress(data[_HEADER_BYTES:], 4 * entries)
-    except ValueError as error:
-        raise CorruptedError(path, str(error)) from error
+    planes = np.frombuffer(zstd.unpack(path, data[_HEADER_BYTES:].data, _HEADER_BYTES, 4 * entries), np.uint8)
     steps: Array = np.ascontiguousarray(planes.reshape(4, -1).T).view("<u4").reshape(-1)
     total = int(steps.sum(dtype=np.uint64))
     if steps[0] or total > most:

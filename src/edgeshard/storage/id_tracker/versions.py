@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeshard.errors import CorruptedError, StorageError
-from edgeshard.storage import files
+from edgeshard.errors import CorruptedError
+from edgeshard.storage import files, zstd
 from edgeshard.storage.id_tracker.base import Offsets, Versions
 from edgeshard.storage.overlay import PrivateFile
 
@@ -96,23 +96,13 @@ def read_compact_versions(path: Path, count: int) -> Versions:
 
     Raises:
         CorruptedError: it is not such a file or holds another number of versions.
-        StorageError: the ``zstandard`` package is not installed.
     """
     data = files.read_file(path)
     if data[:12] != b"QDRANTCV\x01\x00\x00\x00":
         raise CorruptedError(path, "expected the header QDRANTCV and version 1", 0)
-    try:
-        import zstandard
-    except ImportError as error:
-        raise StorageError(f"{path} is compressed: pip install edgeshard[zstd] to read it") from error
-    expected = 8 + 8 * count
-    try:
-        with zstandard.ZstdDecompressor().stream_reader(data[12:]) as stream:
-            raw = stream.read(expected + 1)
-    except zstandard.ZstdError as error:
-        raise CorruptedError(path, f"not a zstd frame: {error}", 12) from error
-    if len(raw) != expected or int.from_bytes(raw[:8], "little") != count:
-        raise CorruptedError(path, f"expected {count} versions in {expected} bytes, got {len(raw)} bytes", 12)
+    raw = zstd.unpack(path, data[12:], 12, 8 + 8 * count)
+    if int.from_bytes(raw[:8], "little") != count:
+        raise CorruptedError(path, f"expected {count} versions, got {int.from_bytes(raw[:8], 'little')}", 12)
     planes = np.frombuffer(raw, np.uint8, 8 * count, 8).reshape(8, count)
     zigzag = np.ascontiguousarray(planes.T).view("<u8").reshape(count)
     deltas = (zigzag >> np.uint64(1)) ^ (np.uint64(0) - (zigzag & np.uint64(1)))
