@@ -3,6 +3,8 @@
 
 NB_MODULE(_native, m) {
     m.doc() = "C++ kernels of edgeshard; see native/ for the sources.";
+    // A program that ends with threads or shards still open is no fault of ours, and nothing is printed about it.
+    nb::set_leak_warnings(false);
     register_convert(m);
     register_scan(m);
     register_distance(m);

@@ -284,7 +284,8 @@ class ShardInfo(Model):
             points_count=u64(points_count, "points_count"),
             indexed_vectors_count=u64(indexed_vectors_count, "indexed_vectors_count"),
             _payload_schema={
-                path: instance(info, PayloadIndexInfo, "payload_schema") for path, info in payload_schema.items()
+                path: instance(info, PayloadIndexInfo, "payload_schema")
+                for path, info in instance(payload_schema, Mapping, "payload_schema").items()
             },
         )
 
