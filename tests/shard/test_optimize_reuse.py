@@ -122,6 +122,7 @@ def test_a_damaged_graph_is_not_taken_over(tmp_path: Path, started_from: list[Ol
     with es.EdgeShard.load(tmp_path / "shard", verify=None) as shard:
         put(shard, vectors(200, seed=2), first=2000)
         assert shard.optimize()
+        assert started_from == [None, None]
         assert recall_of(shard) > 0.98
         assert shard.verify() == []
 

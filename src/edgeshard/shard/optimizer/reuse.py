@@ -22,7 +22,7 @@ import numpy.typing as npt
 from edgeshard._native import HnswLinks
 from edgeshard.errors import CorruptedError
 from edgeshard.index.hnsw import files
-from edgeshard.index.hnsw.graph import OldGraph
+from edgeshard.index.hnsw.graph import OldGraph, check
 from edgeshard.segment.graph_field import Graph
 from edgeshard.segment.segment import Segment
 from edgeshard.shard.optimizer.source import Source
@@ -96,6 +96,11 @@ def _open(graph: Graph, options: dict[str, Any]) -> HnswLinks | None:
     """The links of a graph, None if its files are damaged: then it is built anew, which mends that."""
     try:
         header = files.GraphHeader.read(graph.directory / files.GRAPH)
-        return None if header.m != options["m"] else files.open_links(graph.directory, header)
+        if header.m != options["m"]:
+            return None
+        links = files.open_links(graph.directory, header)
+        check(links, graph.directory)
     except CorruptedError:
         return None
+    _, _, *damaged_points = links.census()
+    return None if max(damaged_points) >= 0 else links
