@@ -116,7 +116,10 @@ def test_an_interruption_before_the_thread_runs_calls_it_off() -> None:
     done: list[int] = []
     work = module._Work(lambda: done.append(1))
     work.stop()
-    work.run()
+    work.stop()
+    thread = threading.Thread(target=work.run)
+    thread.start()
+    thread.join()
     assert not done
 
 

@@ -9,6 +9,7 @@ then the exception goes on.
 
 from __future__ import annotations
 
+import _thread
 import threading
 from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, TypeVar
@@ -28,12 +29,15 @@ class _Work(Generic[_T]):
         call: what to do there.
     """
 
-    __slots__ = ("_begun", "_call", "_done", "_error", "_result", "stopping")
+    __slots__ = ("_begun", "_call", "_ended", "_error", "_finished", "_result", "stopping")
 
     def __init__(self, call: Callable[[], _T]) -> None:
         self._call = call
-        self._begun = threading.Lock()  # held by whoever came first: the thread, or one who calls it off
-        self._done = threading.Event()
+        # Held by whoever came first: the thread, or one who calls it off and, if that is interrupted, does so again.
+        self._begun = threading.RLock()
+        self._finished = False
+        self._ended = threading.Lock()  # held until the call has ended; an Event would cost as much as the thread
+        self._ended.acquire()
         self._error: BaseException | None = None
         self._result: list[_T] = []
         self.stopping = False
@@ -49,17 +53,19 @@ class _Work(Generic[_T]):
             self._error = error
         finally:
             _current.work = None
-            self._done.set()
+            self._finished = True
+            self._ended.release()
 
     def wait(self) -> None:
         """Until the call is done."""
-        self._done.wait()
+        while not self._finished:
+            self._ended.acquire()
 
     def stop(self) -> None:
         """Let the call end soon, and wait until it has."""
         self.stopping = True
         if not self._begun.acquire(blocking=False):
-            self._done.wait()
+            self.wait()
 
     def result(self) -> _T:
         """What the call returned, or raise what it raised."""
@@ -90,13 +96,12 @@ def undisturbed(call: Callable[[], _T]) -> _T:
     Raises:
         BaseException: what it raises; or, once it has ended, what a signal handler raised.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if _thread.get_ident() != threading.main_thread().ident:
         return call()
     work = _Work(call)
-    thread = threading.Thread(target=work.run, name="edgeshard-undisturbed")
     try:
         try:
-            thread.start()
+            _thread.start_new_thread(work.run, ())  # not a Thread, whose start() waits for it to run: a flush is short
         except RuntimeError:  # none can be started: the interpreter is about to end
             work.run()
         work.wait()
