@@ -89,6 +89,7 @@ def undisturbed(call: Callable[[], _T]) -> _T:
 
     Args:
         call: runs in another thread if this is the main one, and may end at each :func:`pause` if that is interrupted.
+            Threads it starts that the program's end is to wait for must say ``daemon=False``: they do not inherit it.
 
     Returns:
         What it returns.

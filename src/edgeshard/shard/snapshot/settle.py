@@ -134,7 +134,7 @@ def settle_later(root: Path) -> None:
     It changes no name, so that the directory can be moved or removed meanwhile. What it cannot do is left to the
     first flush.
     """
-    Thread(target=_accept_quietly, args=(root,), name="edgeshard-settle").start()
+    Thread(target=_accept_quietly, args=(root,), name="edgeshard-settle", daemon=False).start()
 
 
 def _accept_quietly(root: Path) -> None:

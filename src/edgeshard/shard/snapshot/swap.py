@@ -69,7 +69,7 @@ def finish(root: Path, stage: Path) -> None:
         files.disk.remove_tree(stage)
     finally:
         if held:
-            Thread(target=_let_go, args=(held,), name="edgeshard-let-go").start()
+            Thread(target=_let_go, args=(held,), name="edgeshard-let-go", daemon=False).start()
 
 
 def undo(root: Path, stage: Path) -> None:
