@@ -228,3 +228,18 @@ def test_explanation(shard: m.EdgeShard) -> None:
     assert {segment.strategy for segment in dense.segments} == {"filtered scan"}
     assert 0 < dense.milliseconds < plan.milliseconds
     assert plan.draw().count("\n") == 2 + len(dense.segments) + len(sparse.segments)
+
+
+def test_explanation_of_a_text_query(tmp_path: Path) -> None:
+    with m.EdgeShard.create(tmp_path, m.EdgeConfig(vectors=m.EdgeVectorParams(2, m.Distance.Dot))) as shard:
+        points = [m.Point(i, [1.0, 2.0], {"text": f"word w{i % 3}", "i": i}) for i in range(30)]
+        shard.update(m.UpdateOperation.upsert_points(points))
+        index = m.TextIndexParams(scoring=m.TextScoringParams())
+        shard.update(m.UpdateOperation.create_field_index("text", index))
+        low = m.Filter(must=[m.FieldCondition("i", range=m.RangeFloat(lt=10))])
+        plan = shard.explain(m.QueryRequest(5, query=m.TextQuery("text", "w1"), filter=low))
+        assert (plan.stage, plan.hits) == ("textquery", 3)
+        (segment,) = plan.segments
+        assert (segment.strategy, segment.points, segment.cardinality, segment.scored) == ("index", 30, 10, None)
+        (whole,) = shard.explain(m.QueryRequest(5, query=m.TextQuery("text", "w1"))).segments
+        assert whole.cardinality == 30

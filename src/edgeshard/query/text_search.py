@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from time import perf_counter
 
 import numpy as np
 
@@ -38,8 +39,13 @@ def text_search(scope: Scope, query: TextQuery, filters: Filters, limit: int, th
     found = []
     for (number, index), counted in zip(indexes, statistics, strict=True):
         if counted.documents:
-            offsets, scores = index.search(tokens, rarity, (k, b, average), scope.mask(number, filters), limit)
+            started = perf_counter()
+            mask = scope.mask(number, filters)
+            offsets, scores = index.search(tokens, rarity, (k, b, average), mask, limit)
             found.append((make_keys(number, offsets), scores))
+            if scope.trace is not None:
+                spent = (perf_counter() - started) * 1e3
+                scope.trace.segment(scope, number, filters, "index", mask, None, spent)
     keys, scores = found[0]
     if len(found) > 1:
         parts = list(zip(*found, strict=True))
