@@ -26,6 +26,7 @@ from edgeshard.models.matches import MatchText, MatchValue
 from edgeshard.models.paths import parse_path
 from edgeshard.query import run_query
 from edgeshard.segment.files import open_segment
+from edgeshard.segment.payload_index_files import FieldFiles
 from edgeshard.segment.segment import Segment
 from edgeshard.shard import config as configs
 from edgeshard.shard import seal
@@ -175,9 +176,7 @@ def attempt(call: Callable[[], Any]) -> None:
 def write_index(segment: Segment, field: str) -> None:
     """Open the index of a field as a flush does that has something to change."""
     if segment.appendable:
-        opened = segment.indexes._open_field(segment.indexes._field(field))
-        for part in opened.parts():
-            part.close()
+        FieldFiles.open(segment.indexes.path, segment.indexes._field(field)).close()
 
 
 def read_wal(directory: Path, _: str) -> None:

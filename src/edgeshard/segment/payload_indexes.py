@@ -4,8 +4,7 @@ Files: ``payload_index/config.json`` and a directory per index (``docs/format/pa
 
 The files of an optimised segment answer filters, facets and orderings as they are. In an appendable one payload columns
 do, so its files only have to be right when they become durable: changed offsets are noted, and a flush reads their
-payloads once and brings every index up to date. Directories are made under a temporary name and renamed when they are
-whole.
+payloads once and brings every index up to date (``segment/payload_index_files.py`` writes them).
 """
 
 from __future__ import annotations
@@ -16,16 +15,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
-from edgeshard.errors import CorruptedError, EdgeShardError, StorageError
+from edgeshard.errors import CorruptedError
 from edgeshard.index.payload import mutable
-from edgeshard.index.payload.elements import ElementNumbers, find_elements
 from edgeshard.index.payload.open_elements import Elements
 from edgeshard.index.payload.schema import TEXT, UUID_MAP, FieldSchema
-from edgeshard.index.payload.values import Extracted, Packed
+from edgeshard.index.payload.values import Packed
 from edgeshard.models.paths import JsonPath, parse_path
 from edgeshard.segment.batch import Mask, Offsets
+from edgeshard.segment.payload_index_files import POINTS_AT_ONCE, FieldFiles, IndexedPayloads, write_field_files
 from edgeshard.storage import files
 from edgeshard.storage.flush import FlushPlan
 
@@ -36,20 +34,6 @@ if TYPE_CHECKING:
 
 DIRECTORY = "payload_index"
 CONFIG = "config.json"
-_CHUNK = 1 << 15
-"""Points read at a time, which bounds memory."""
-_DRAFT = ".building-"
-
-
-class IndexedPayloads(Protocol):
-    """Payloads to build indexes from."""
-
-    @property
-    def count(self) -> int:
-        """Number of offsets."""
-
-    def read_batch(self, offsets: Offsets | None) -> Packed:
-        """Raw payloads of some offsets."""
 
 
 class IndexedSegment(IndexedPayloads, Protocol):
@@ -61,19 +45,6 @@ class IndexedSegment(IndexedPayloads, Protocol):
 
     def live_mask(self) -> Mask:
         """Which offsets hold a point."""
-
-
-class _Open:
-    """The indexes of one field, open for writing."""
-
-    __slots__ = ("elements", "indexes")
-
-    def __init__(self, indexes: list[Any], elements: ElementNumbers | None) -> None:
-        self.indexes = indexes
-        self.elements = elements
-
-    def parts(self) -> list[Any]:
-        return self.indexes if self.elements is None else [*self.indexes, self.elements]
 
 
 class PayloadIndexes:
@@ -109,7 +80,7 @@ class PayloadIndexes:
         self._broken: set[str] = set()
         self._rebuild: set[str] = set()
         self._queue: list[Offsets] = []
-        self._open: dict[str, _Open] = {}
+        self._open: dict[str, FieldFiles] = {}
         self._views: dict[str, Any] = {}
         self._elements = Elements()
         self._fields: dict[str, FieldSchema] = {}
@@ -121,7 +92,7 @@ class PayloadIndexes:
         files.disk.mkdir(directory)
         indexes = cls(directory, dict(schema))
         for field in schema:
-            indexes._create_field(indexes._field(field))
+            write_field_files(directory, indexes._field(field), None, appendable=True)
         files.replace_file(directory / CONFIG, indexes._config())
         return indexes
 
@@ -136,7 +107,7 @@ class PayloadIndexes:
         indexes = cls(segment / DIRECTORY, dict(schema), appendable=appendable)
         files.disk.mkdir(indexes.path)
         for field in schema:
-            indexes._create_field(indexes._field(field), source)
+            write_field_files(indexes.path, indexes._field(field), source, appendable=appendable)
         files.replace_file(indexes.path / CONFIG, indexes._config())
 
     @classmethod
@@ -225,7 +196,7 @@ class PayloadIndexes:
 
             if self._usable(field):
                 return OpenedTextIndex(self.path, field, self.segment, self._elements, report)
-            return TextIndex(field, self.segment, None, report)
+            return TextIndex(field, self.segment, report)
         view = self._column_view(field)
         if self._usable(field):
             from edgeshard.index.payload.opened import OpenedIndex
@@ -376,8 +347,7 @@ class PayloadIndexes:
             changed = np.unique(np.concatenate(self._queue)) if len(self._queue) > 1 else self._queue[0]
             self._write([name for name in self.schema if name not in rebuilt], np.unique(changed))
         for opened in self._open.values():
-            for part in opened.parts():
-                part.collect(plan)
+            opened.collect(plan)
         if self._changed or rebuilt:
             plan.replace(self.path / CONFIG, self._config())
         seen = len(self._queue)
@@ -407,15 +377,14 @@ class PayloadIndexes:
     def _close_field(self, field: str) -> None:
         opened = self._open.pop(field, None)
         if opened is not None:
-            for part in opened.parts():
-                part.close()
+            opened.close()
 
     def _write(self, fields: list[str], changed: Offsets) -> None:
         """Rewrite what the indexes of some fields hold of some points."""
         assert self.segment is not None
         damaged = []
-        for start in range(0, len(changed), _CHUNK):
-            offsets = changed[start : start + _CHUNK]
+        for start in range(0, len(changed), POINTS_AT_ONCE):
+            offsets = changed[start : start + POINTS_AT_ONCE]
             payloads = self.segment.read_batch(offsets)
             for name in fields:
                 if name not in damaged and not self._write_field(name, offsets, payloads):
@@ -425,26 +394,15 @@ class PayloadIndexes:
 
     def _write_field(self, name: str, offsets: Offsets, payloads: Packed) -> bool:
         """Whether the field's files could be changed; otherwise they are damaged."""
-        field = self._field(name)
         opened = self._open.get(name)
         if opened is None:
             try:
-                opened = self._open[name] = self._open_field(field)
+                opened = self._open[name] = FieldFiles.open(self.path, self._field(name))
             except CorruptedError as error:
                 self._to_rebuild(name, str(error))
                 return False
-        put_points(field, opened.indexes, opened.elements, offsets, payloads, self._where(offsets))
+        opened.put(offsets, payloads)
         return True
-
-    def _where(self, offsets: Offsets) -> Any:
-        return lambda place: f"payload at offset {int(offsets[place])} of {self.path.parent}"
-
-    def _open_field(self, field: FieldSchema) -> _Open:
-        indexes = [mutable.open_index(self.path / field.directory(kind), field, kind) for kind in field.kinds]
-        elements = None
-        if field.nested is not None:
-            elements = ElementNumbers.open([self.path / f"{field.directory(kind)}-elements" for kind in field.kinds])
-        return _Open(indexes, elements)
 
     def _build(self, name: str) -> None:
         """Write the indexes of a field anew from all payloads."""
@@ -453,43 +411,7 @@ class PayloadIndexes:
         field = self._field(name)
         if name not in self._broken:  # what is listed must never be files of another type
             files.replace_file(self.path / CONFIG, self._config(without=self._rebuild))
-        self._create_field(field, self.segment)
-
-    def _create_field(self, field: FieldSchema, segment: IndexedPayloads | None = None) -> None:
-        """Write the indexes of a field in directories of a temporary name, then put them in place."""
-        drafts = {name: self.path / f"{_DRAFT}{name}" for name in field.directories}
-        try:
-            for draft in drafts.values():
-                files.disk.remove_tree(draft)
-            if self.appendable:
-                self._fill_mutable(field, drafts, segment)
-            else:
-                from edgeshard.index.payload.build import write_field
-
-                assert segment is not None
-                every = np.arange(segment.count, dtype=np.uint32)
-                write_field(field, drafts, segment.count, segment.read_batch, self._where(every))
-            for name, draft in drafts.items():
-                files.sync_tree(draft)
-                files.disk.remove_tree(self.path / name)
-                files.disk.rename(draft, self.path / name)
-            files.disk.sync_directory(self.path)
-        except OSError as error:
-            if isinstance(error, EdgeShardError):
-                raise
-            raise StorageError(error.errno, f"cannot write {self.path}: {error.strerror}") from error
-
-    def _fill_mutable(self, field: FieldSchema, drafts: dict[str, Path], segment: IndexedPayloads | None) -> None:
-        indexes = [mutable.create_index(drafts[field.directory(kind)], field, kind) for kind in field.kinds]
-        elements = None
-        if field.nested is not None:
-            elements = ElementNumbers.create([drafts[f"{field.directory(kind)}-elements"] for kind in field.kinds])
-        if segment is not None:
-            for start in range(0, segment.count, _CHUNK):
-                offsets = np.arange(start, min(start + _CHUNK, segment.count), dtype=np.uint32)
-                payloads = segment.read_batch(offsets)
-                put_points(field, indexes, elements, offsets, payloads, self._where(offsets))
-        mutable.write_directly(_Open(indexes, elements).parts())
+        write_field_files(self.path, field, self.segment, appendable=self.appendable)
 
     def _remove_unlisted(self) -> None:
         """Remove directories of fields that are no longer indexed."""
@@ -504,31 +426,3 @@ class PayloadIndexes:
         if schema:
             config["indexed_types"] = {name: self._field(name).types(self.appendable) for name in schema}
         return msgspec.json.encode(config)
-
-
-def put_points(
-    field: FieldSchema,
-    indexes: list[Any],
-    elements: ElementNumbers | None,
-    offsets: Offsets,
-    payloads: Packed,
-    where: Any,
-) -> None:
-    """Set what the indexes of a field hold of some points to what their payloads say.
-
-    Raises:
-        CorruptedError: a payload is not valid JSON.
-    """
-    if field.nested is None or elements is None:
-        found = Extracted(*payloads, field.relative.steps, where)
-        for index in indexes:
-            index.put(offsets, found)
-        return
-    counts, objects = find_elements(*payloads, field.nested.steps, where)
-    numbers, gone = elements.assign(offsets, counts)
-    owners: npt.NDArray[np.int64] = np.repeat(np.arange(len(offsets)), counts)
-    found = Extracted(*objects, field.relative.steps, lambda place: where(int(owners[place])))
-    for index in indexes:
-        index.put(numbers, found)
-        if len(gone):
-            index.remove(gone)

@@ -256,18 +256,15 @@ class OpenedTextIndex(TextIndex):
         report: told once what is wrong with the files, which are not used any more then.
     """
 
-    __slots__ = ("_elements", "_root")
+    __slots__ = ()
 
     def __init__(
         self, root: Path, field: FieldSchema, segment: Any, elements: Elements, report: Callable[[str], None]
     ) -> None:
-        super().__init__(field, segment, root / field.directory(schema.TEXT), report)
-        self._root = root
-        self._elements = elements
+        nested = field.nested is not None
+        owners = (lambda: elements.owners(root, field, segment.count)) if nested else None
+        super().__init__(field, segment, report, directory=root / field.directory(schema.TEXT), owners=owners)
         self._rest = OpenedIndex(root, field, segment.count, elements, report, self._rest)
-
-    def _read_owners(self) -> Offsets:
-        return self._elements.owners(self._root, self._field, self._segment.count)
 
     def owners(self) -> Offsets | None:
         """The point of each element of a nested index, ascending; None if the files cannot tell."""

@@ -47,17 +47,38 @@ class TextIndex:
     Args:
         field: its schema.
         segment: has the payloads.
-        directory: of files to use; None for an index in memory.
         report: told once what is wrong with the files, which are not used any more then.
+        directory: of files to use; None for an index in memory.
+        owners: reads the point of each element, for a nested index in files.
     """
 
-    __slots__ = ("_directory", "_field", "_files", "_lock", "_memory", "_report", "_rest", "_segment", "tokenizer")
+    __slots__ = (
+        "_directory",
+        "_field",
+        "_files",
+        "_lock",
+        "_memory",
+        "_owners",
+        "_report",
+        "_rest",
+        "_segment",
+        "tokenizer",
+    )
 
-    def __init__(self, field: FieldSchema, segment: Any, directory: Path | None, report: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        field: FieldSchema,
+        segment: Any,
+        report: Callable[[str], None],
+        *,
+        directory: Path | None = None,
+        owners: Callable[[], Offsets] | None = None,
+    ) -> None:
         self._field = field
         self._segment = segment
         self._directory = directory
         self._report = report
+        self._owners = owners
         self._files: tuple[_native.TextIndexFiles, Offsets | None] | None = None
         self._lock = threading.Lock()
         self.tokenizer = tokenizer_of(field)
@@ -173,14 +194,10 @@ class TextIndex:
         """The files, and of a nested index the point of each element."""
         files = self._files
         if files is None:
-            owners = None if self.nested is None else self._read_owners()
+            owners = None if self._owners is None else self._owners()
             documents = self._segment.count if owners is None else len(owners)
             files = self._files = open_text_files(directory, self._field, documents), owners
         return files
-
-    def _read_owners(self) -> Offsets:
-        """The point of each element of a nested index in files."""
-        raise NotImplementedError
 
     # --- scoring ---------------------------------------------------------------------------------------
 
