@@ -25,36 +25,34 @@ using namespace edgeshard::bind;
 
 namespace {
 
-// A map file and the memory it lies in.
-struct KeyMap {
+// A checked file and the memory it lies in.
+template <class File> struct Mapped {
   Array<uint8_t> memory;
-  MapFile file;
+  File file;
 
-  explicit KeyMap(Array<uint8_t> array) : memory(std::move(array)) {
+  explicit Mapped(Array<uint8_t> array) : memory(std::move(array)) {
     const char *reason = file.open({reinterpret_cast<const char *>(memory.data()), memory.size()});
     if (reason != nullptr)
       throw nb::value_error(reason);
   }
 };
+using KeyMap = Mapped<MapFile>;
+using PrefixFile = Mapped<PrefixIndex>; // prefix_index.bin
 
-nb::object numbers_of(const std::optional<MapFile::Values> &found) {
+std::vector<uint32_t> values_of(const std::optional<MapFile::Values> &found) {
   if (!found)
     throw nb::value_error("an entry reaches past the end of the file");
   std::vector<uint32_t> values(found->count);
   if (!values.empty())
     std::memcpy(values.data(), found->data, values.size() * 4);
-  return owned_array(std::move(values));
+  return values;
 }
+
+nb::object numbers_of(const std::optional<MapFile::Values> &found) { return owned_array(values_of(found)); }
 
 // What find() finds, ascending and each once.
 nb::object key_map_offsets(const KeyMap &self, nb::bytes key, size_t points) {
-  const auto found = self.file.find({key.c_str(), key.size()});
-  if (!found)
-    throw nb::value_error("an entry reaches past the end of the file");
-  std::vector<uint32_t> values(found->count);
-  if (!values.empty())
-    std::memcpy(values.data(), found->data, values.size() * 4);
-  return owned_array(distinct_offsets(std::move(values), points));
+  return owned_array(distinct_offsets(values_of(self.file.find({key.c_str(), key.size()})), points));
 }
 
 nb::tuple key_map_entry(const KeyMap &self, size_t bucket) {
@@ -65,18 +63,6 @@ nb::tuple key_map_entry(const KeyMap &self, size_t bucket) {
     throw nb::value_error("an entry reaches past the end of the file");
   return nb::make_tuple(nb::bytes(entry->first.data(), entry->first.size()), numbers_of(entry->second));
 }
-
-// prefix_index.bin and the memory it lies in.
-struct PrefixFile {
-  Array<uint8_t> memory;
-  PrefixIndex file;
-
-  explicit PrefixFile(Array<uint8_t> array) : memory(std::move(array)) {
-    const char *reason = file.open({reinterpret_cast<const char *>(memory.data()), memory.size()});
-    if (reason != nullptr)
-      throw nb::value_error(reason);
-  }
-};
 
 // (points,) bool made by work(mask), which says what is wrong.
 template <class Work> nb::object marked(size_t points, Work &&work) {

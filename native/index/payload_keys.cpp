@@ -136,13 +136,16 @@ const char *mark_with_prefix(const MapFile &map, const PrefixIndex &index, std::
 const char *group_keys(const MapFile &map, size_t points, KeyGroups &groups) {
   std::vector<std::pair<std::string_view, MapFile::Values>> entries;
   entries.reserve(map.size());
-  size_t values = 0;
+  size_t values = 0, bytes = 0;
   for (size_t bucket = 0; bucket < map.size(); ++bucket) {
     const auto entry = map.entry(bucket);
     if (!entry)
       return past_end;
     entries.push_back(*entry);
     values += entry->second.count;
+    bytes += entry->first.size() + 4 * size_t(entry->second.count);
+    if (bytes > map.bytes()) // or a small file could ask for any amount of memory
+      return "its entries overlap";
   }
   std::sort(entries.begin(), entries.end(),
             [&](const auto &a, const auto &b) { return before(map.kind(), a.first, b.first); });

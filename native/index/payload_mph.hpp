@@ -39,6 +39,7 @@ public:
   const char *open(std::string_view file);
 
   size_t size() const { return count_; }
+  size_t bytes() const { return file_.size(); }
   KeyKind kind() const { return kind_; }
   // The values of a key (none if it is unknown); nothing if the file is damaged.
   std::optional<Values> find(std::string_view key) const;

@@ -87,3 +87,17 @@ def test_damage_is_told():
         except ValueError:
             told += 1
     assert told > 200
+
+
+def test_entries_that_overlap_take_no_memory():
+    """Many buckets that all name one long entry would ask for the square of the file's size."""
+    keys = sorted(f"key {number}".encode() for number in range(2000))
+    file, _ = build(keys, [range(2000) if number == 0 else [1] for number in range(len(keys))])
+    keymap = _native.KeyMap(file)
+    longest = next(bucket for bucket in range(len(keys)) if len(keymap.entry(bucket)[1]) == 2000)
+    start = int(file[8:16].view("<u8")[0])
+    damaged = file.copy()
+    buckets = damaged[start : start + 8 * len(keys)].view("<u8")
+    buckets[:] = buckets[longest]
+    with pytest.raises(ValueError, match="overlap"):
+        _native.KeyMap(damaged).groups(2000)
