@@ -286,7 +286,7 @@ nb::object geo_radius(Array<double> lons, Array<double> lats, Array<double> unit
   Fresh<bool> hits(places.count);
   {
     nb::gil_scoped_release release;
-    within_radius(places, units.data(), lon, lat, radius, hits.data);
+    within_radius(places, units.data(), lon, lat, radius, reinterpret_cast<uint8_t *>(hits.data));
   }
   return hits.array();
 }
