@@ -97,7 +97,7 @@ bool shares_below(const double *x, const double *y, const double *z, size_t coun
 
 } // namespace
 
-void within_radius(const Coordinates &places, const double *units, double lon, double lat, double radius,
+void within_radius(const Coordinates &places, const UnitVectors &units, double lon, double lat, double radius,
                    uint8_t *out) {
   std::fill(out, out + places.count, 0);
   if (!(radius > 0))
@@ -109,7 +109,7 @@ void within_radius(const Coordinates &places, const double *units, double lon, d
   constexpr size_t block = 256;
   for (size_t from = 0; from < places.count; from += block) {
     const size_t count = std::min(block, places.count - from);
-    const double *x = units + from, *y = x + places.count, *z = y + places.count;
+    const double *x = units.x + from, *y = units.y + from, *z = units.z + from;
     if (!shares_below(x, y, z, count, centre, limit, out + from))
       continue;
     for (size_t i = 0; i < count; ++i)

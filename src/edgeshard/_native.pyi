@@ -244,7 +244,9 @@ def geo_units(lons: NDArray[np.float64], lats: NDArray[np.float64]) -> NDArray[n
 def geo_radius(
     lons: NDArray[np.float64],
     lats: NDArray[np.float64],
-    units: NDArray[np.float64],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    z: NDArray[np.float64],
     lon: float,
     lat: float,
     radius: float,
