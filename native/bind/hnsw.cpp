@@ -363,7 +363,9 @@ nb::object links_of(const PyGraph& g, uint32_t point, size_t level) {
     return out.array;
 }
 
-nb::bytes encode_graph(const PyGraph& g, int kind, nb::object base, nb::object link, int base_align, int link_align) {
+// Hands the file to put(bytes) in pieces.
+void encode_graph(const PyGraph& g, nb::callable put, int kind, nb::object base, nb::object link, int base_align,
+                  int link_align) {
     if (kind < 1 || kind > 3) throw nb::value_error("kind: expected 1 plain, 2 compressed or 3 with vectors");
     InlineShape shape;
     std::optional<Array> b, l;
@@ -376,14 +378,16 @@ nb::bytes encode_graph(const PyGraph& g, int kind, nb::object base, nb::object l
         if (!align(base_align) || !align(link_align)) throw nb::value_error("alignments must be powers of two");
         shape = {b->shape(1), l->shape(1), static_cast<uint8_t>(base_align), static_cast<uint8_t>(link_align)};
     }
-    std::vector<uint8_t> out;
     if (g.graph.kind != LinksKind::memory && g.graph.verify()) throw nb::value_error("the graph is damaged");
     {
         nb::gil_scoped_release release;
-        out = g.graph.encode({static_cast<LinksKind>(kind), shape, b ? b->data<uint8_t>() : nullptr,
-                              l ? l->data<uint8_t>() : nullptr});
+        g.graph.encode({static_cast<LinksKind>(kind), shape, b ? b->data<uint8_t>() : nullptr,
+                        l ? l->data<uint8_t>() : nullptr},
+                       [&](const uint8_t* data, size_t size) {
+                           nb::gil_scoped_acquire acquire;
+                           put(nb::bytes(data, size));
+                       });
     }
-    return nb::bytes(out.data(), out.size());
 }
 
 nb::tuple verify_graph(const PyGraph& g) {
@@ -456,7 +460,7 @@ void register_graph(nb::module_& m) {
         .def_prop_ro("entries", [](const PyGraph& g) { return g.entries(false); })
         .def_prop_ro("extra_entries", [](const PyGraph& g) { return g.entries(true); })
         .def("links", &links_of, nb::arg("point"), nb::arg("level"))
-        .def("encode", &encode_graph, nb::arg("kind"), nb::arg("base") = nb::none(), nb::arg("link") = nb::none(),
+        .def("encode", &encode_graph, nb::arg("put"), nb::arg("kind"), nb::arg("base") = nb::none(), nb::arg("link") = nb::none(),
              nb::arg("base_align") = 1, nb::arg("link_align") = 1)
         .def("verify", &verify_graph)
         .def("census", &census_of)

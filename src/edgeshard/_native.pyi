@@ -429,12 +429,13 @@ class HnswLinks:
     def links(self, point: int, level: int) -> NDArray[np.uint32] | None: ...
     def encode(
         self,
+        put: Callable[[bytes], None],
         kind: int,
         base: NDArray[np.uint8] | None = None,
         link: NDArray[np.uint8] | None = None,
         base_align: int = 1,
         link_align: int = 1,
-    ) -> bytes: ...
+    ) -> None: ...
     def verify(self) -> tuple[str, int]: ...
     def census(self) -> tuple[NDArray[np.uint32], NDArray[np.uint32], int, int, int, int]:
         """Return how the links hang together; verify must have found nothing.

@@ -22,6 +22,10 @@ from edgeshard.segment.schema import VectorSchema
 from edgeshard.segment.turbo_fields import TurboField, TurboGraphField, TurboMultiField, TurboMultiGraphField
 from edgeshard.storage.flush import FlushPlan
 
+VISITED_SHARE = 1.25
+"""With vectors inside of the links Qdrant re-scores every point whose list it reads, some of which the beam has left
+behind: about so many times the beam."""
+
 if TYPE_CHECKING:
     _Base = DenseField
 else:
@@ -55,8 +59,10 @@ class _WithCodes(_Base):
         search = code_search(self.codes, params)
         graph: Graph | None = getattr(self, "graph", None)
         if graph is not None:
-            if search is not None:
-                search.rescore = search.rescore or graph.inline
+            if search is not None and graph.inline and k:
+                asked = None if params is None else params.hnsw_ef
+                search.rescore = True
+                search.oversampling = max(search.oversampling, VISITED_SHARE * (asked or graph.ef) / k)
             found = graph.walk(queries, mask, k, params, **self._walk_options(graph, search, k))
             if found is not None:
                 return found

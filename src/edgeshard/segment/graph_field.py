@@ -56,12 +56,13 @@ class Graph:
         cold: the records are not to take memory: they are walked on where they are, unless
             ``options.codes_for_cold_vectors``.
         shelf: where records laid out for walks are kept, if they are.
-        inline: the vectors are kept inside the links; results are then always re-scored, as in Qdrant.
+        inline: the links have vectors inside; searches through codes are then always re-scored, as in Qdrant.
+        holds_vectors: they are the only copy of the vectors.
     """
 
     __slots__ = (
         "__weakref__", "_code_bytes", "_coded", "_config", "_flat", "_graph", "_lock", "_settled", "_walks", "broken",
-        "cold", "directory", "inline", "pinned", "records", "shelf", "spec", "storage",
+        "cold", "directory", "holds_vectors", "inline", "pinned", "records", "shelf", "spec", "storage",
     )  # fmt: skip
 
     def __init__(
@@ -77,7 +78,7 @@ class Graph:
         self.spec = spec
         self.records = records
         self.broken = not directory.is_dir()
-        self.inline = self.pinned = False
+        self.inline = self.holds_vectors = self.pinned = False
         self._config = None if self.broken else HnswConfig.read(directory)
         self._graph: HnswGraph | None = None
         self._flat = flat

@@ -239,6 +239,12 @@ def create_turbo_field(directory: Path, spec: VectorSchema) -> TurboField | Turb
     return TurboField(ChunkedDense.create(directory, width, np.uint8, turbo=True, placeholder=filler), spec)
 
 
+def around_records(directory: Path, rows: npt.NDArray[np.uint8], spec: VectorSchema, *, read_only: bool) -> MatrixDense:
+    """Records that are kept inside of the lists of a graph; see :meth:`MatrixDense.around`."""
+    width = turbo.record_bytes(spec.size, spec.distance, spec.turbo_bits or 0)
+    return MatrixDense.around(directory, rows, width, np.uint8, read_only=read_only)
+
+
 def open_records(directory: Path, spec: VectorSchema) -> MatrixDense | MultiDense:
     """The records of a segment being built, for reading."""
     width = turbo.record_bytes(spec.size, spec.distance, spec.turbo_bits or 0)

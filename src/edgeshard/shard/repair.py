@@ -185,7 +185,7 @@ def _graphs(path: Path, segment: Path, done: list[str]) -> None:
         warnings.simplefilter("ignore")
         opened = open_segment(segment, read_only=True, complete=False)
         try:
-            wrong = {graph.directory: reason for graph, reason in damaged_graphs(opened) if not graph.inline}
+            wrong = {graph.directory: reason for graph, reason in damaged_graphs(opened) if not graph.holds_vectors}
         except CorruptedError:  # vectors that cannot be read: the check at the end says so
             wrong = {}
         finally:
