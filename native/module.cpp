@@ -21,7 +21,8 @@ NB_MODULE(_native, m) {
     register_quantization(m);
     register_sparse(m);
     register_numeric_codec(m);
-    register_results(m);
+    register_found(m);
+  register_results(m);
     register_selections(m);
     register_models(m);
     register_interrupt(m);

@@ -126,6 +126,23 @@ class LockedIdMap {
     return numbers.array;
   }
 
+  // (lo (n,) u64, hi (n,) u64, is_uuid (n,) bool) of the ids at some offsets.
+  nb::tuple parts_of(Input<uint32_t> offsets) const {
+    const size_t n = offsets.size();
+    std::vector<uint64_t> lo(n), hi(n);
+    std::vector<uint8_t> is_uuid(n);
+    {
+      nb::gil_scoped_release release;
+      std::shared_lock lock(mutex_);
+      for (size_t i = 0; i < n; ++i) {
+        if (!map_.known(offsets.data()[i])) throw std::out_of_range("no point ever had this offset");
+        const PointId id = map_.id_at(offsets.data()[i]);
+        lo[i] = id.lo, hi[i] = id.hi, is_uuid[i] = id.is_uuid;
+      }
+    }
+    return nb::make_tuple(to_numpy(std::move(lo)), to_numpy(std::move(hi)), mask_to_numpy(std::move(is_uuid)));
+  }
+
   void extend(uint32_t count) {
     std::unique_lock lock(mutex_);
     map_.extend(count);
@@ -318,6 +335,7 @@ void register_id_tracker(nb::module_ &m) {
       .def("id_at", &LockedIdMap::id_at)
       .def("ids_of", &LockedIdMap::ids_of)
       .def("numbers_of", &LockedIdMap::numbers_of)
+      .def("parts_of", &LockedIdMap::parts_of)
       .def("extend", &LockedIdMap::extend)
       .def_prop_ro("total", &LockedIdMap::total)
       .def_prop_ro("live", &LockedIdMap::live)

@@ -20,6 +20,7 @@ void register_hnsw(nb::module_ &m);
 void register_quantization(nb::module_ &m);
 void register_sparse(nb::module_ &m);
 void register_numeric_codec(nb::module_ &m);
+void register_found(nb::module_ &m);
 void register_results(nb::module_ &m);
 void register_selections(nb::module_ &m);
 void register_models(nb::module_ &m);

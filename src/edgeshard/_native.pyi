@@ -279,6 +279,9 @@ class IdMap:
     def id_at(self, offset: int, /) -> int | UUID: ...
     def ids_of(self, offsets: NDArray[np.uint32], /) -> list[int | UUID]: ...
     def numbers_of(self, offsets: NDArray[np.uint32], /) -> NDArray[np.uint64] | None: ...
+    def parts_of(
+        self, offsets: NDArray[np.uint32], /
+    ) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_]]: ...
     def extend(self, count: int, /) -> None: ...
     @property
     def total(self) -> int: ...
@@ -799,8 +802,32 @@ def mask_offsets(mask: NDArray[np.bool_]) -> NDArray[np.uint32]:
 
 # --- results
 
+class ResultPage:
+    """What the points of one result have in common; each makes its own from it when that is read.
+
+    Args:
+        ids: lo and hi ``(n,)`` u64 and is_uuid ``(n,)``.
+        payloads: JSON texts one after the other, their ``(n + 1,)`` i64 bounds, and the text of an empty one.
+        vectors: its ``at(place)`` makes those of a point.
+    """
+
+    def __init__(
+        self,
+        ids: tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_]] | None,
+        payloads: tuple[NDArray[np.uint8], NDArray[np.int64], bytes] | None,
+        vectors: Any,
+    ) -> None: ...
+
+class Found:
+    """A point of a result. What it does not hold itself its page has."""
+
+    id: int | UUID
+    _payload: bytes | None
+    _vectors: Any
+
 class ObjectMaker(Generic[_Made]):
-    """Makes objects of a slotted class without its __init__.
+    """Makes objects of a slotted class without its __init__; the garbage collector does not track them, so that nothing
+    that is put in may lead back to them.
 
     Args:
         cls: the class.
@@ -808,9 +835,9 @@ class ObjectMaker(Generic[_Made]):
     """
 
     def __init__(self, cls: type[_Made], names: tuple[str, ...]) -> None: ...
-    def __call__(self, columns: tuple[Any, ...], count: int) -> list[_Made]:
+    def __call__(self, columns: tuple[Any, ...], count: int, page: ResultPage | None = None) -> list[_Made]:
         """Objects by columns: per name a list or an array with one item per object, ``(array, offsets (count,) u32)``
-        that say where in a longer array each object's item is, or one value for all."""
+        that say where in a longer array each object's item is, ``...`` for what ``page`` has, or one value for all."""
 
 def split_values(data: NDArray[np.uint8], bounds: NDArray[np.int64], absent: bytes) -> list[bytes]:
     """Byte strings between consecutive bounds; absent where two are equal."""
