@@ -12,7 +12,8 @@ NB_MODULE(_native, m) {
     register_gridstore(m);
     register_wal(m);
     register_columns(m);
-    register_payload_index(m);
+    register_payload_changes(m);
+  register_payload_index(m);
     register_key_map(m);
     register_text(m);
     register_text_embed(m);

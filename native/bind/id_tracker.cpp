@@ -304,6 +304,17 @@ std::vector<PointId> from_columns(Input<uint64_t> lo, Input<uint64_t> hi, Mask i
   return ids;
 }
 
+bool are_numbers(nb::list ids) {
+  for (nb::handle id : ids) {
+    if (!PyLong_CheckExact(id.ptr())) return false;
+    if (PyLong_AsUnsignedLongLong(id.ptr()) == UINT64_MAX && PyErr_Occurred()) {
+      PyErr_Clear();
+      return false;
+    }
+  }
+  return true;
+}
+
 nb::list make_ids(Input<uint64_t> lo, Input<uint64_t> hi, Mask is_uuid) {
   return list_of(from_columns(lo, hi, is_uuid));
 }
@@ -353,6 +364,7 @@ void register_id_tracker(nb::module_ &m) {
       .def("find", &DiskIdMap::find)
       .def("find_many", &DiskIdMap::find_many)
       .def("sorted_offsets", &DiskIdMap::sorted_offsets);
+  m.def("are_numbers", &are_numbers);
   m.def("make_ids", &make_ids);
   m.def("parse_ids", &parse_ids);
   m.def("encode_id_table", &encode_id_table);

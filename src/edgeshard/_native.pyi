@@ -257,6 +257,21 @@ def slice_mask(
     low: NDArray[np.uint64], high: NDArray[np.uint64], is_uuid: NDArray[np.bool_], total: int, index: int
 ) -> NDArray[np.bool_]: ...
 def parse_datetime(text: str) -> int | None: ...
+def merge_payloads(
+    data: NDArray[np.uint8], bounds: NDArray[np.int64], patch: bytes, absent: bytes
+) -> tuple[tuple[int, int, str] | None, NDArray[np.uint8], NDArray[np.int64]]:
+    """Merge the members of the object `patch` into each payload, a null removing its key.
+
+    Args:
+        data: JSON texts back to back.
+        bounds: ``(n + 1,)``; an empty one has no payload.
+        patch: JSON of an object.
+        absent: what a point without payload gets.
+
+    Returns:
+        What is wrong as (number of the payload, byte, reason) or None, and texts and bounds after the merge.
+    """
+
 def select_payload(raw: bytes, paths: list[tuple[str | int | None, ...]], include: bool) -> bytes: ...
 
 # --- convert
@@ -306,6 +321,9 @@ class DiskIdMap:
     def find(self, id: int | UUID, /) -> int: ...
     def find_many(self, ids: object, /) -> NDArray[np.int64]: ...
     def sorted_offsets(self) -> NDArray[np.uint32]: ...
+
+def are_numbers(ids: list[Any], /) -> bool:
+    """Whether all items are ints, no more and no less, from 0 to 2^64 - 1."""
 
 def make_ids(lo: NDArray[np.uint64], hi: NDArray[np.uint64], is_uuid: NDArray[np.bool_], /) -> list[int | UUID]: ...
 def parse_ids(ids: object, /) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_]]: ...

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from operator import index
-from typing import TYPE_CHECKING, Any, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, TypeAlias, Union, cast
 
 import numpy as np
 
+from edgeshard._native import are_numbers
 from edgeshard.errors import ArgumentError
 from edgeshard.models.base import sequence
 
@@ -61,7 +62,10 @@ def parse_ids(values: Iterable[PointId], name: str = "point_ids") -> list[Parsed
     """The ids of a list, set, array..., in its order."""
     if isinstance(values, np.ndarray) and values.dtype.kind == "u" and values.ndim == 1:
         return values.tolist()  # type: ignore[no-any-return]
-    return [parse_id(value) for value in sequence(values, name)]
+    items = sequence(values, name)
+    if are_numbers(items):
+        return cast("list[ParsedId]", items)
+    return [parse_id(value) for value in items]
 
 
 def id_sort_key(point_id: ParsedId) -> tuple[bool, int]:

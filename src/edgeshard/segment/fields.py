@@ -148,7 +148,9 @@ class DenseField:
 
     def read(self, offsets: Offsets) -> StoredVectors:
         """See :class:`Field`."""
-        rows = from_stored(self.storage.get(offsets), self.spec.dtype)
+        rows = self.storage.get(offsets)  # a copy already
+        if rows.dtype != np.float32:
+            rows = from_stored(rows, self.spec.dtype)
         return Rows(rows, self.storage.deleted_mask()[offsets])
 
     def query(self, vector: Any) -> npt.NDArray[np.generic]:

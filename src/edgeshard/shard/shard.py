@@ -13,9 +13,9 @@ from uuid import UUID
 
 from edgeshard._native import CallGuard, CallLock
 from edgeshard.errors import ClosedError, ForkedShardError, ValidationError
-from edgeshard.models.base import instance, sequence
+from edgeshard.models.base import instance
 from edgeshard.models.config import EdgeConfig
-from edgeshard.models.ids import parse_id
+from edgeshard.models.ids import parse_ids
 from edgeshard.models.requests import (
     CountRequest,
     ScrollRequest,
@@ -259,7 +259,7 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
         Raises:
             VectorNameNotFoundError: a vector name the shard does not have.
         """
-        ids = [parse_id(point_id) for point_id in sequence(point_ids, "point_ids")]
+        ids = parse_ids(point_ids)
         with self._reading() as store:
             if len(ids) == 1 and not with_vector and (with_payload is True or with_payload is None):
                 return reads.retrieve_one(store.segments, ids[0])

@@ -70,7 +70,11 @@ def _payload(payload: bytes | None) -> memoryview | None:
 def _ids(ids: Any) -> list[int | bytes] | None:
     if ids is None:
         return None
-    return ids.tolist() if isinstance(ids, np.ndarray) else [encode_id(point_id) for point_id in ids]
+    return (
+        ids.tolist()
+        if isinstance(ids, np.ndarray)
+        else [point_id if type(point_id) is int else encode_id(point_id) for point_id in ids]
+    )
 
 
 def _filter(condition: Filter | None) -> dict[str, Any] | None:
