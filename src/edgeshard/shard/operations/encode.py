@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from edgeshard import _native
+from edgeshard.errors import quoted
 from edgeshard.models.filters import Filter
 from edgeshard.models.operations import (
     ClearPayload,
@@ -56,7 +57,7 @@ def encode(operation: UpdateOperation) -> bytes:
     try:
         name, encoder = _ENCODERS[type(operation)]
     except KeyError:
-        raise TypeError(f"expected an UpdateOperation, got {operation!r}") from None
+        raise TypeError(f"expected an UpdateOperation, got {quoted(operation)}") from None
     if isinstance(operation, UpsertPoints) and (operation.condition is not None or operation.mode is not None):
         return _native.cbor_dumps({"upsert_points_conditional": _conditional(operation)})
     return _native.cbor_dumps({name: encoder(operation)})
