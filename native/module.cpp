@@ -14,6 +14,7 @@ NB_MODULE(_native, m) {
     register_columns(m);
     register_payload_index(m);
     register_geo_places(m);
+    register_payload_changes(m);
     register_key_map(m);
     register_text(m);
     register_text_embed(m);
@@ -22,6 +23,7 @@ NB_MODULE(_native, m) {
     register_quantization(m);
     register_sparse(m);
     register_numeric_codec(m);
+    register_found(m);
     register_results(m);
     register_selections(m);
     register_models(m);

@@ -276,6 +276,7 @@ class PayloadWriter {
     enter(depth);
     nb::handle handle(object);
     if (PyObject_HasAttrString(object, "dtype") && PyObject_HasAttrString(object, "tolist")) {
+      check_size(handle);
       nb::object plain = handle.attr("tolist")();
       if (plain.type().is(handle.type())) raise_unsupported(object);
       return value(plain.ptr(), depth);
@@ -298,6 +299,18 @@ class PayloadWriter {
       return sequence(plain.ptr(), depth + 1);
     }
     raise_unsupported(object);
+  }
+
+  // An array may have far more items than memory: one row, repeated.
+  static void check_size(nb::handle array) {
+    constexpr long long kMaxItems = 1LL << 28;
+    const nb::object size = nb::getattr(array, "size", nb::none());
+    if (!PyLong_Check(size.ptr())) return;
+    int overflow = 0;
+    const long long items = PyLong_AsLongLongAndOverflow(size.ptr(), &overflow);
+    if (overflow > 0 || items > kMaxItems)
+      raise_validation("Validation failed: an array in a payload may have " + std::to_string(kMaxItems) + " items, got one of " +
+                       nb::cast<std::string>(nb::str(size)));
   }
 
   [[noreturn]] void raise_unsupported(PyObject *object) {

@@ -126,6 +126,23 @@ class LockedIdMap {
     return numbers.array;
   }
 
+  // (lo (n,) u64, hi (n,) u64, is_uuid (n,) bool) of the ids at some offsets.
+  nb::tuple parts_of(Input<uint32_t> offsets) const {
+    const size_t n = offsets.size();
+    std::vector<uint64_t> lo(n), hi(n);
+    std::vector<uint8_t> is_uuid(n);
+    {
+      nb::gil_scoped_release release;
+      std::shared_lock lock(mutex_);
+      for (size_t i = 0; i < n; ++i) {
+        if (!map_.known(offsets.data()[i])) throw std::out_of_range("no point ever had this offset");
+        const PointId id = map_.id_at(offsets.data()[i]);
+        lo[i] = id.lo, hi[i] = id.hi, is_uuid[i] = id.is_uuid;
+      }
+    }
+    return nb::make_tuple(to_numpy(std::move(lo)), to_numpy(std::move(hi)), mask_to_numpy(std::move(is_uuid)));
+  }
+
   void extend(uint32_t count) {
     std::unique_lock lock(mutex_);
     map_.extend(count);
@@ -287,6 +304,17 @@ std::vector<PointId> from_columns(Input<uint64_t> lo, Input<uint64_t> hi, Mask i
   return ids;
 }
 
+bool are_numbers(nb::list ids) {
+  for (nb::handle id : ids) {
+    if (!PyLong_CheckExact(id.ptr())) return false;
+    if (PyLong_AsUnsignedLongLong(id.ptr()) == UINT64_MAX && PyErr_Occurred()) {
+      PyErr_Clear();
+      return false;
+    }
+  }
+  return true;
+}
+
 nb::list make_ids(Input<uint64_t> lo, Input<uint64_t> hi, Mask is_uuid) {
   return list_of(from_columns(lo, hi, is_uuid));
 }
@@ -318,6 +346,7 @@ void register_id_tracker(nb::module_ &m) {
       .def("id_at", &LockedIdMap::id_at)
       .def("ids_of", &LockedIdMap::ids_of)
       .def("numbers_of", &LockedIdMap::numbers_of)
+      .def("parts_of", &LockedIdMap::parts_of)
       .def("extend", &LockedIdMap::extend)
       .def_prop_ro("total", &LockedIdMap::total)
       .def_prop_ro("live", &LockedIdMap::live)
@@ -335,6 +364,7 @@ void register_id_tracker(nb::module_ &m) {
       .def("find", &DiskIdMap::find)
       .def("find_many", &DiskIdMap::find_many)
       .def("sorted_offsets", &DiskIdMap::sorted_offsets);
+  m.def("are_numbers", &are_numbers);
   m.def("make_ids", &make_ids);
   m.def("parse_ids", &parse_ids);
   m.def("encode_id_table", &encode_id_table);

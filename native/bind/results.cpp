@@ -8,11 +8,14 @@
 #include <vector>
 
 #include "bind/arrays.hpp"
+#include "bind/found.hpp"
 #include "bind/scan_args.hpp"
 #include "bind/register.hpp"
 
 namespace {
 
+using edgeshard::bind::FoundObject;
+using edgeshard::bind::ResultPage;
 using Bytes = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Bounds = nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
@@ -64,15 +67,21 @@ class ItemColumn {
 };
 
 // Makes objects of a slotted class without its __init__.
+//
+// They are immutable and nothing that is put in leads back to them, so that they can be no part of a cycle: the garbage
+// collector does not track them, which would walk through every result that is alive again and again.
 class ObjectMaker {
  public:
   ObjectMaker(nb::type_object cls, nb::tuple names) : cls_(std::move(cls)) {
     for (nb::handle name : names) slots_.push_back(slot_offset(cls_, name));
+    on_page_ = PyType_IsSubtype(reinterpret_cast<PyTypeObject *>(cls_.ptr()), edgeshard::bind::found_type());
   }
 
   // Every column is a list or an array of numbers with one item per object, an array of numbers with the place (u32) of
-  // each object's, or one value for all.
-  nb::list make(nb::tuple columns, size_t count) const {
+  // each object's, `...` to leave the slot to the page, or one value for all.
+  nb::list make(nb::tuple columns, size_t count, nb::object page) const {
+    if (!page.is_none() && !(on_page_ && nb::isinstance<ResultPage>(page)))
+      throw nb::type_error("page: expected a ResultPage, for a class of points");
     if (columns.size() != slots_.size()) throw nb::value_error("columns: as many as names are needed");
     std::vector<std::optional<ItemColumn>> items(slots_.size());
     for (size_t j = 0; j < slots_.size(); ++j) {
@@ -88,8 +97,15 @@ class ObjectMaker {
     for (size_t i = 0; i < count; ++i) {
       PyObject *made = type->tp_alloc(type, 0);
       if (!made) throw nb::python_error();
+      PyObject_GC_UnTrack(made);
       PyList_SET_ITEM(result.ptr(), static_cast<Py_ssize_t>(i), made);
+      if (!page.is_none()) {
+        auto *found = reinterpret_cast<FoundObject *>(made);
+        found->page = page.inc_ref().ptr();
+        found->place = i;
+      }
       for (size_t j = 0; j < slots_.size(); ++j) {
+        if (PyTuple_GET_ITEM(columns.ptr(), static_cast<Py_ssize_t>(j)) == Py_Ellipsis) continue;
         PyObject *value = items[j] ? items[j]->item(i)
                                    : Py_NewRef(PyTuple_GET_ITEM(columns.ptr(), static_cast<Py_ssize_t>(j)));
         if (!value) throw nb::python_error();
@@ -115,6 +131,7 @@ class ObjectMaker {
  private:
   nb::object cls_;
   std::vector<size_t> slots_;
+  bool on_page_ = false;
 };
 
 PyType_Slot maker_slots[] = {{Py_tp_traverse, reinterpret_cast<void *>(&ObjectMaker::traverse)},
@@ -142,9 +159,9 @@ nb::list split_bytes_list(Bytes data, Bounds bounds, nb::bytes absent) {
 void register_results(nb::module_ &m) {
   nb::class_<ObjectMaker>(m, "ObjectMaker", nb::type_slots(maker_slots), "Makes objects of a slotted class without its __init__.")
       .def(nb::init<nb::type_object, nb::tuple>(), nb::arg("cls"), nb::arg("names"))
-      .def("__call__", &ObjectMaker::make, nb::arg("columns"), nb::arg("count"),
-           "Objects by columns: each a list or an array with one item per object, (array, offsets (count,) u32), or one "
-           "value for all.");
+      .def("__call__", &ObjectMaker::make, nb::arg("columns"), nb::arg("count"), nb::arg("page").none() = nb::none(),
+           "Objects by columns: each a list or an array with one item per object, (array, offsets (count,) u32), ... for "
+           "what the page has, or one value for all.");
   m.def("split_values", &split_bytes_list, nb::arg("data"), nb::arg("bounds"), nb::arg("absent"),
         "Byte strings between consecutive bounds.");
 }

@@ -259,6 +259,21 @@ def slice_mask(
     low: NDArray[np.uint64], high: NDArray[np.uint64], is_uuid: NDArray[np.bool_], total: int, index: int
 ) -> NDArray[np.bool_]: ...
 def parse_datetime(text: str) -> int | None: ...
+def merge_payloads(
+    data: NDArray[np.uint8], bounds: NDArray[np.int64], patch: bytes, absent: bytes
+) -> tuple[tuple[int, int, str] | None, NDArray[np.uint8], NDArray[np.int64]]:
+    """Merge the members of the object `patch` into each payload, a null removing its key.
+
+    Args:
+        data: JSON texts back to back.
+        bounds: ``(n + 1,)``; an empty one has no payload.
+        patch: JSON of an object.
+        absent: what a point without payload gets.
+
+    Returns:
+        What is wrong as (number of the payload, byte, reason) or None, and texts and bounds after the merge.
+    """
+
 def select_payload(raw: bytes, paths: list[tuple[str | int | None, ...]], include: bool) -> bytes: ...
 
 # --- convert
@@ -281,6 +296,9 @@ class IdMap:
     def id_at(self, offset: int, /) -> int | UUID: ...
     def ids_of(self, offsets: NDArray[np.uint32], /) -> list[int | UUID]: ...
     def numbers_of(self, offsets: NDArray[np.uint32], /) -> NDArray[np.uint64] | None: ...
+    def parts_of(
+        self, offsets: NDArray[np.uint32], /
+    ) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_]]: ...
     def extend(self, count: int, /) -> None: ...
     @property
     def total(self) -> int: ...
@@ -305,6 +323,9 @@ class DiskIdMap:
     def find(self, id: int | UUID, /) -> int: ...
     def find_many(self, ids: object, /) -> NDArray[np.int64]: ...
     def sorted_offsets(self) -> NDArray[np.uint32]: ...
+
+def are_numbers(ids: list[Any], /) -> bool:
+    """Whether all items are ints, no more and no less, from 0 to 2^64 - 1."""
 
 def make_ids(lo: NDArray[np.uint64], hi: NDArray[np.uint64], is_uuid: NDArray[np.bool_], /) -> list[int | UUID]: ...
 def parse_ids(ids: object, /) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_]]: ...
@@ -806,8 +827,32 @@ def mask_offsets(mask: NDArray[np.bool_]) -> NDArray[np.uint32]:
 
 # --- results
 
+class ResultPage:
+    """What the points of one result have in common; each makes its own from it when that is read.
+
+    Args:
+        ids: lo and hi ``(n,)`` u64 and is_uuid ``(n,)``.
+        payloads: JSON texts one after the other, their ``(n + 1,)`` i64 bounds, and the text of an empty one.
+        vectors: its ``at(place)`` makes those of a point.
+    """
+
+    def __init__(
+        self,
+        ids: tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_]] | None,
+        payloads: tuple[NDArray[np.uint8], NDArray[np.int64], bytes] | None,
+        vectors: Any,
+    ) -> None: ...
+
+class Found:
+    """A point of a result. What it does not hold itself its page has."""
+
+    id: int | UUID
+    _payload: bytes | None
+    _vectors: Any
+
 class ObjectMaker(Generic[_Made]):
-    """Makes objects of a slotted class without its __init__.
+    """Makes objects of a slotted class without its __init__; the garbage collector does not track them, so that nothing
+    that is put in may lead back to them.
 
     Args:
         cls: the class.
@@ -815,9 +860,9 @@ class ObjectMaker(Generic[_Made]):
     """
 
     def __init__(self, cls: type[_Made], names: tuple[str, ...]) -> None: ...
-    def __call__(self, columns: tuple[Any, ...], count: int) -> list[_Made]:
+    def __call__(self, columns: tuple[Any, ...], count: int, page: ResultPage | None = None) -> list[_Made]:
         """Objects by columns: per name a list or an array with one item per object, ``(array, offsets (count,) u32)``
-        that say where in a longer array each object's item is, or one value for all."""
+        that say where in a longer array each object's item is, ``...`` for what ``page`` has, or one value for all."""
 
 def split_values(data: NDArray[np.uint8], bounds: NDArray[np.int64], absent: bytes) -> list[bytes]:
     """Byte strings between consecutive bounds; absent where two are equal."""

@@ -114,6 +114,15 @@ class IndexNotFoundError(NotFoundError):
     """A request that needs a payload index which does not exist."""
 
 
+def quoted(value: object, limit: int = 200) -> str:
+    """A value of the caller for a message: its `repr`, cut, or its type where that fails (nested too deeply)."""
+    try:
+        text = repr(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
+    return text if len(text) <= limit else f"{text[:limit]}..."
+
+
 class StorageError(EdgeShardError, OSError):
     """The file system refused an operation."""
 

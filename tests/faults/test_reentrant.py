@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from edgeshard import (
+    BackgroundOptimize,
     CountRequest,
     Distance,
     EdgeConfig,
@@ -109,6 +110,63 @@ def test_progress_of_an_optimisation_may_update_but_not_optimise(tmp_path: Path)
     assert heard == [ReentrantCallError] * 3
     assert shard.count(CountRequest()) == 601
     assert shard.optimize() in (True, False)
+    shard.close()
+
+
+def test_progress_of_an_optimisation_cannot_wait_for_one_in_the_background(shard: EdgeShard) -> None:
+    shard.update(UpdateOperation.upsert_points([Point(i, [float(i), 1.0, 0.0, 0.0]) for i in range(3000)]))
+    shard.update(UpdateOperation.delete_points(list(range(1000))))
+    others: list[BackgroundOptimize] = []
+    heard: list[type[BaseException]] = []
+
+    def progress(*_: Any) -> None:
+        if heard:
+            return
+        threads = [threading.Thread(target=lambda: others.append(shard.optimize(background=True)))]
+        threads[0].start()
+        threads[0].join()
+        for call in (
+            lambda: others[0].result(),
+            lambda: others[0].exception(),
+            lambda: others[0].result(0),
+            lambda: shard.optimize(background=True).result(),
+            shard.close,
+        ):
+            try:
+                call()
+            except BaseException as error:
+                heard.append(type(error))
+
+    assert shard.optimize(on_progress=progress)
+    assert heard == [ReentrantCallError] * 5
+    assert others[0].result(30) is False  # neither cancelled nor stuck
+    assert shard.count(CountRequest()) == 2000
+    shard.close()
+
+
+def test_progress_of_an_optimisation_cannot_start_one_in_the_background(shard: EdgeShard) -> None:
+    shard.update(UpdateOperation.upsert_points([Point(i, [float(i), 1.0, 0.0, 0.0]) for i in range(3000)]))
+    shard.update(UpdateOperation.delete_points(list(range(1000))))
+
+    def progress(*_: Any) -> None:
+        shard.optimize(background=True)
+
+    with pytest.raises(ReentrantCallError):
+        shard.optimize(on_progress=progress)
+    assert shard.optimize(background=True).result(30) is True
+    assert shard.count(CountRequest()) == 2000
+    shard.close()
+
+
+def test_a_handler_in_the_middle_of_an_update_cannot_wait_for_an_optimisation(shard: EdgeShard) -> None:
+    shard.update(UpdateOperation.upsert_points([Point(i, [float(i), 1.0, 0.0, 0.0]) for i in range(3000)]))
+    shard.update(UpdateOperation.delete_points(list(range(1000))))
+    with shard._writing():
+        running = shard.optimize(background=True)  # a handler may start one
+        for call in (running.result, running.exception, shard.close):
+            with pytest.raises(ReentrantCallError):
+                call()
+    assert running.result(30) is True
     shard.close()
 
 

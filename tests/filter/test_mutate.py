@@ -1,11 +1,16 @@
+import itertools
 import json
 import random
+import re
 
+import numpy as np
 import pytest
 import qdrant_edge
 
+from edgeshard._native import merge_payloads
 from edgeshard.errors import ValidationError
 from edgeshard.filter.mutate import delete_keys, overwrite, set_payload
+from edgeshard.models.payload import decode_payload, encode_payload
 
 
 def ordered(payload):
@@ -80,3 +85,58 @@ def test_sequences_leave_what_qdrant_leaves(tmp_path, neutral):
             current = delete_keys(current, keys)
             shard.update(update.delete_payload([1], keys))
         assert ordered(shard.retrieve([1], None, None)[0].payload or {}) == ordered(current)
+
+
+def test_merging_stored_text_is_merging_what_it_says():
+    rng = random.Random(17)
+    keys = ["a", "b", "c", "é", 'quo"te', "back\\slash", "line\nend", "", "a.b", "😀", "\x01"]
+    values = [
+        None,
+        1,
+        -0.0,
+        1e300,
+        12345678901234567890,
+        'text "\\\n',
+        [],
+        {},
+        [None, {"x": [1]}],
+        {"y": {"z": None}},
+        True,
+    ]
+
+    def random_payload(most):
+        return {rng.choice(keys): rng.choice(values) for _ in range(rng.randrange(most))}
+
+    for _ in range(300):
+        stored = [encode_payload(random_payload(9)) if rng.random() < 0.9 else b"" for _ in range(rng.randrange(12))]
+        patch = random_payload(6)
+        bounds = np.cumsum([0, *map(len, stored)])
+        failure, text, ends = merge_payloads(
+            np.frombuffer(b"".join(stored), np.uint8), bounds, encode_payload(patch), b'{"new":1}'
+        )
+        assert failure is None
+        merged = [text[start:stop].tobytes() for start, stop in itertools.pairwise(ends.tolist())]
+        expected = [encode_payload(set_payload(decode_payload(raw), patch)) if raw else b'{"new":1}' for raw in stored]
+        assert merged == expected
+
+
+def test_keys_are_compared_as_they_read_and_kept_as_they_are_written():
+    stored = np.frombuffer(rb'{ "\u0061" : 1, "b":[1 , 2]}', np.uint8)
+    merged = merge_payloads(stored, np.array([0, len(stored)]), rb'{"a":2,"\u0062":null}', b"")[1]
+    assert merged.tobytes() == rb'{"\u0061":2}'
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [b"x", b"[1]", b'{"a":1', b'{"a"}', b'{"a":"1}', b"{a:1}", b"{} {}", b'{"a":[1}', b"{" * 5000, b'{"a":' * 5000],
+)
+def test_damaged_text_is_said_where_it_is(damaged):
+    bounds = np.array([0, 2, 2 + len(damaged)])
+    failure, text, ends = merge_payloads(np.frombuffer(b"{}" + damaged, np.uint8), bounds, b'{"a":1}', b"")
+    assert failure[0] == 1
+    assert 0 <= failure[1] <= len(damaged)
+    assert (text, ends) == (None, None)
+    with pytest.raises(ValueError, match=re.escape(failure[2])):
+        merge_payloads(np.empty(0, np.uint8), np.array([0]), damaged, b"")
+    with pytest.raises(ValueError, match="bounds"):
+        merge_payloads(np.empty(0, np.uint8), np.array([0, 1]), b"{}", b"")

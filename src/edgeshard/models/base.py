@@ -18,7 +18,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from edgeshard._native import model_state, put_fields
-from edgeshard.errors import ArgumentError
+from edgeshard.errors import ArgumentError, quoted
 from edgeshard.models.paths import parse_path
 
 __all__ = [
@@ -260,7 +260,7 @@ def text(value: str, name: str) -> str:
             value.encode()
         except UnicodeEncodeError as error:
             half = f"half of a surrogate pair at position {error.start}, which is no text"
-            raise ArgumentError(f"{name}: {value!r} holds {half}") from None
+            raise ArgumentError(f"{name}: {quoted(value)} holds {half}") from None
     return value
 
 
@@ -297,7 +297,10 @@ def sequence(values: Iterable[T], name: str) -> list[T]:
         if values.size > MAX_ITEMS:
             raise OverflowError(f"{name}: an array of {values.size} items, more than the {MAX_ITEMS} a list may have")
         return values.tolist()  # type: ignore[no-any-return]
-    return list(values)
+    try:
+        return list(values)
+    except MemoryError:  # also of what only claims to be that long
+        raise OverflowError(f"{name}: more items than there is memory for") from None
 
 
 def as_array(values: Any, name: str) -> np.ndarray[Any, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgeshard import _native
-from edgeshard.errors import ArgumentError
+from edgeshard.errors import ArgumentError, quoted
 
 __all__ = ["parse_datetime"]
 
@@ -25,6 +25,6 @@ def parse_datetime(text: str) -> int:
         micros = None
     if micros is None:
         raise ArgumentError(
-            f"failed to parse date-time {text!r}: expected RFC 3339 such as 2024-01-31T12:00:00Z, or a date alone"
+            f"failed to parse date-time {quoted(text)}: expected RFC 3339 such as 2024-01-31T12:00:00Z, or a date alone"
         )
     return micros

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from operator import index
-from typing import TYPE_CHECKING, Any, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, TypeAlias, Union, cast
 
 import numpy as np
 
-from edgeshard.errors import ArgumentError
+from edgeshard._native import are_numbers
+from edgeshard.errors import ArgumentError, quoted
 from edgeshard.models.base import sequence
 
 if TYPE_CHECKING:
@@ -54,14 +55,17 @@ def _parse_other(value: Any) -> ParsedId:
         number = -1
     if 0 <= number <= _ID_MAX:
         return number
-    raise TypeError(f"expected a point id: an integer from 0 to 2**64 - 1 or a UUID, got {value!r}")
+    raise TypeError(f"expected a point id: an integer from 0 to 2**64 - 1 or a UUID, got {quoted(value)}")
 
 
 def parse_ids(values: Iterable[PointId], name: str = "point_ids") -> list[ParsedId]:
     """The ids of a list, set, array..., in its order."""
     if isinstance(values, np.ndarray) and values.dtype.kind == "u" and values.ndim == 1:
         return values.tolist()  # type: ignore[no-any-return]
-    return [parse_id(value) for value in sequence(values, name)]
+    items = sequence(values, name)
+    if are_numbers(items):
+        return cast("list[ParsedId]", items)
+    return [parse_id(value) for value in items]
 
 
 def id_sort_key(point_id: ParsedId) -> tuple[bool, int]:
@@ -75,6 +79,6 @@ def _parse_uuid(text: str) -> UUID:
     match = _UUID_FORMS.fullmatch(text)
     if match is None:
         raise ArgumentError(
-            f"failed to parse {text} as UUID: expected 32 hexadecimal digits, plain or grouped 8-4-4-4-12"
+            f"failed to parse {text[:200]} as UUID: expected 32 hexadecimal digits, plain or grouped 8-4-4-4-12"
         )
     return UUID(match[1] or match[2] or match[3])

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from edgeshard._native import split_text
-from edgeshard.errors import ArgumentError
+from edgeshard.errors import ArgumentError, quoted
 
 __all__ = ["ELEMENTS", "JsonPath", "Step", "parse_path"]
 
@@ -106,7 +106,7 @@ def parse_path(text: str) -> JsonPath:
         path = JsonPath(_parse(text))
     except UnicodeEncodeError:
         raise ArgumentError(
-            f"invalid JSON path {text!r}: it holds half of a surrogate pair, which is no text"
+            f"invalid JSON path {quoted(text)}: it holds half of a surrogate pair, which is no text"
         ) from None
     if len(_cache) >= _CACHE_SIZE:
         _cache.clear()
@@ -178,4 +178,4 @@ def _spell(steps: tuple[Step, ...]) -> str:
 
 
 def _bad_path(text: str, at: int, reason: str) -> ArgumentError:
-    return ArgumentError(f"invalid JSON path {text!r}: {reason} at character {at}")
+    return ArgumentError(f"invalid JSON path {quoted(text)}: {reason} at character {at}")

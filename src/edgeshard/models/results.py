@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from edgeshard._native import ObjectMaker
-from edgeshard.models.base import Model, f32, f64, instance, instances, put_fields, u64
+from edgeshard._native import Found, ObjectMaker, ResultPage
+from edgeshard.models.base import Model, f32, f64, instance, instances, put_fields, restore, u64
 from edgeshard.models.enums import PayloadSchemaType
 from edgeshard.models.ids import ParsedId, PointId, parse_id
 from edgeshard.models.indexes import INDEX_PARAMS, IndexParams
@@ -16,7 +16,32 @@ from edgeshard.models.vectors import Vector, pack_example, unpack_vectors
 __all__ = ["FacetHit", "FacetResponse", "PayloadIndexInfo", "Record", "ScoredPoint", "ShardInfo"]
 
 
-class Record(Model):
+class _Point(Found, Model, public=False):
+    """What a :class:`Record` and a :class:`ScoredPoint` have in common; the natively held part is :class:`Found`."""
+
+    __slots__ = ("order_value",)
+
+    order_value: int | float | None
+
+    @property
+    def payload(self) -> Payload | None:
+        """The payload, decoded afresh, or None if it was not asked for."""
+        raw = self._payload  # made anew each time where a page holds it
+        return None if raw is None else decode_payload(raw)
+
+    @property
+    def vector(self) -> Any:
+        """The vectors as lists, or a dict by name; None if they were not asked for."""
+        return unpack_vectors(self._vectors)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return restore, (
+            type(self),
+            {slot: getattr(self, slot) for slot in ("id", "_payload", "_vectors", *self._slots)},
+        )
+
+
+class Record(_Point):
     """A point as retrieved.
 
     Args:
@@ -26,13 +51,8 @@ class Record(Model):
         order_value: the value it was ordered by (dates as microseconds since 1970), or None.
     """
 
-    __slots__ = ("_payload", "_vectors", "id", "order_value")
+    __slots__ = ()
     __match_args__: tuple[str, ...] = ("id", "payload", "vector", "order_value")
-
-    id: ParsedId
-    _payload: bytes | None
-    _vectors: Any
-    order_value: int | float | None
 
     def __init__(
         self,
@@ -51,16 +71,6 @@ class Record(Model):
             else f64(order_value, "order_value"),
         )
 
-    @property
-    def payload(self) -> Payload | None:
-        """The payload, decoded afresh, or None if it was not asked for."""
-        return None if self._payload is None else decode_payload(self._payload)
-
-    @property
-    def vector(self) -> Any:
-        """The vectors as lists, or a dict by name; None if they were not asked for."""
-        return unpack_vectors(self._vectors)
-
     def _state(self) -> tuple[Any, ...]:
         return self.id, self._payload, _hashable(self.vector), self.order_value
 
@@ -72,15 +82,17 @@ class Record(Model):
         return new
 
     @classmethod
-    def _make_many(cls, ids: list[ParsedId], payloads: Any, vectors: Any, order_values: Any = None) -> list[Record]:
-        """Records by columns: each a list or an array with one item per record, or one value for all."""
-        return _make_records((ids, payloads, vectors, order_values), len(ids))
+    def _make_many(
+        cls, count: int, ids: Any, payloads: Any, vectors: Any, page: ResultPage | None, order_values: Any = None
+    ) -> list[Record]:
+        """Records by columns: as :class:`ObjectMaker` takes them."""
+        return _make_records((ids, payloads, vectors, order_values), count, page)
 
 
-_make_records = ObjectMaker(Record, ("id", "_payload", "_vectors", "order_value"))
+_make_records = ObjectMaker(Record, ("_own_id", "_own_payload", "_own_vectors", "order_value"))
 
 
-class ScoredPoint(Model):
+class ScoredPoint(_Point):
     """A point as found by a query.
 
     Args:
@@ -92,15 +104,11 @@ class ScoredPoint(Model):
         order_value: the value it was ordered by (dates as microseconds since 1970), or None.
     """
 
-    __slots__ = ("_payload", "_vectors", "id", "order_value", "score", "version")
+    __slots__ = ("score", "version")
     __match_args__ = ("id", "version", "score", "payload", "vector", "order_value")
 
-    id: ParsedId
     version: int
     score: float
-    _payload: bytes | None
-    _vectors: Any
-    order_value: int | float | None
 
     def __init__(
         self,
@@ -122,16 +130,6 @@ class ScoredPoint(Model):
             if isinstance(order_value, int) or order_value is None
             else f64(order_value, "order_value"),
         )
-
-    @property
-    def payload(self) -> Payload | None:
-        """The payload, decoded afresh, or None if it was not asked for."""
-        return None if self._payload is None else decode_payload(self._payload)
-
-    @property
-    def vector(self) -> Any:
-        """The vectors as lists, or a dict by name; None if they were not asked for."""
-        return unpack_vectors(self._vectors)
 
     def _state(self) -> tuple[Any, ...]:
         return self.id, self.version, self.score, self._payload, _hashable(self.vector), self.order_value
@@ -161,13 +159,21 @@ class ScoredPoint(Model):
 
     @classmethod
     def _make_many(
-        cls, ids: list[ParsedId], versions: Any, scores: Any, payloads: Any, vectors: Any, order_values: Any
+        cls,
+        count: int,
+        versions: Any,
+        scores: Any,
+        order_values: Any,
+        ids: Any,
+        payloads: Any = None,
+        vectors: Any = None,
+        page: ResultPage | None = None,
     ) -> list[ScoredPoint]:
         """Points by columns: as :class:`ObjectMaker` takes them."""
-        return _make_points((ids, versions, scores, payloads, vectors, order_values), len(ids))
+        return _make_points((ids, versions, scores, payloads, vectors, order_values), count, page)
 
 
-_make_points = ObjectMaker(ScoredPoint, ("id", "version", "score", "_payload", "_vectors", "order_value"))
+_make_points = ObjectMaker(ScoredPoint, ("_own_id", "version", "score", "_own_payload", "_own_vectors", "order_value"))
 
 
 class FacetHit(Model):

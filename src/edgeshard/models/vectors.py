@@ -23,6 +23,7 @@ __all__ = [
     "PackedVector",
     "SparseVector",
     "Vector",
+    "VectorPage",
     "check_stored_sparse",
     "pack_example",
     "pack_vectors",
@@ -194,6 +195,28 @@ def check_stored_sparse(indices: npt.NDArray[np.uint32], values: npt.NDArray[np.
             "Validation failed: a sparse vector holds NaN or infinity; set "
             "edgeshard.options.allow_nonfinite_vectors to store such vectors"
         )
+
+
+class VectorPage:
+    """Packed vectors of all points of a result, from which those of one are made when they are read.
+
+    Args:
+        columns: a name, and by place 1-d arrays, 2-d arrays or ``(indices, values)``, None where a point has none.
+    """
+
+    __slots__ = ("_columns",)
+
+    def __init__(self, columns: list[tuple[str, Any]]) -> None:
+        self._columns = columns
+
+    def at(self, place: int) -> Any:
+        """The packed vectors of one point: bare if it has the unnamed one alone, else by name."""
+        entry: dict[str, Any] = {}
+        for name, column in self._columns:
+            vector = column[place]
+            if vector is not None:
+                entry[name] = SparseVector._make(*vector) if isinstance(vector, tuple) else vector
+        return entry[""] if len(entry) == 1 and "" in entry else entry
 
 
 def unpack(packed: PackedVector) -> Any:

@@ -6,7 +6,7 @@ import re
 from enum import Enum
 from typing import TypeVar
 
-from edgeshard.errors import ValidationError
+from edgeshard.errors import ValidationError, quoted
 from edgeshard.models.enums import Distance
 
 __all__ = ["from_wire", "to_wire"]
@@ -38,7 +38,7 @@ def from_wire(cls: type[E], spelling: str) -> E:
         return _by_spelling[cls][spelling]  # type: ignore[return-value]
     except (KeyError, TypeError):
         known = ", ".join(sorted(_by_spelling[cls]))
-        raise ValidationError(f"expected a {cls.__name__} ({known}), got {spelling!r}") from None
+        raise ValidationError(f"expected a {cls.__name__} ({known}), got {quoted(spelling)}") from None
 
 
 def _learn(cls: type[Enum]) -> None:

@@ -135,8 +135,7 @@ def scroll_ordered(scope: Scope, order: OrderBy, filters: Filters, limit: int, p
 def _records(
     segment: Segment, offsets: npt.NDArray[np.uint32], projection: Projection, values: list[Any]
 ) -> list[Record]:
-    ids = segment.ids.ids_of(offsets)
-    return Record._make_many(ids, projection.payloads(segment, offsets), projection.vectors(segment, offsets), values)
+    return Record._make_many(len(offsets), *projection.columns(segment, offsets), values)
 
 
 def order_kind(segments: Sequence[Segment], key: str) -> str:

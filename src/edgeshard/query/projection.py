@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
+from edgeshard._native import ResultPage
 from edgeshard.errors import VectorNameNotFoundError
 from edgeshard.filter.selector import compile_selector
 from edgeshard.models.base import texts
-from edgeshard.models.vectors import SparseVector
+from edgeshard.models.vectors import VectorPage
 from edgeshard.segment.batch import Offsets
 from edgeshard.segment.schema import Schema
 from edgeshard.segment.segment import Segment
+
+PAGE_POINTS = 1000
+"""Results of at least as many points are copied whole, without the GIL, and each makes its id and payload when they are
+read. Shorter ones hold them: one kept of many then keeps nothing of the others alive."""
+
+Columns: TypeAlias = "tuple[Any, Any, Any, ResultPage | None]"
+"""Ids, payloads, vectors and page, as :class:`~edgeshard._native.ObjectMaker` takes them."""
 
 
 class Projection:
@@ -61,13 +69,22 @@ class Projection:
             return [self._select(payload) for payload in raw]
         return raw  # type: ignore[return-value]
 
-    def vectors(self, segment: Segment, offsets: Offsets) -> list[Any] | None:
-        """Vectors as the caller wants them: bare for the unnamed one alone, else by name; None when none are."""
+    def vectors(self, segment: Segment, offsets: Offsets) -> VectorPage | None:
+        """Vectors as the caller wants them; None when none are."""
         if self.names is None:
             return None
-        by_point: list[dict[str, Any]] = [{} for _ in range(len(offsets))]
-        for name in self.names:
-            for entry, vector in zip(by_point, segment.fields[name].read(offsets), strict=True):
-                if vector is not None:
-                    entry[name] = SparseVector._make(*vector) if isinstance(vector, tuple) else vector
-        return [entry[""] if len(entry) == 1 and "" in entry else entry for entry in by_point]
+        return VectorPage([(name, segment.fields[name].read(offsets)) for name in self.names])
+
+    def columns(self, segment: Segment, offsets: Offsets) -> Columns:
+        """What a result holds of points of one segment: for few their ids and payloads, else what makes them."""
+        vectors = self.vectors(segment, offsets)
+        long = len(offsets) >= PAGE_POINTS
+        ids = segment.ids.parts_of(offsets) if long else None
+        payloads = (*segment.payload.get_batch(offsets), b"{}") if long and self.payload and not self._select else None
+        page = None if vectors is None and not long else ResultPage(ids, payloads, vectors)
+        return (
+            segment.ids.ids_of(offsets) if ids is None else ...,
+            self.payloads(segment, offsets) if payloads is None else ...,
+            None if vectors is None else ...,
+            page,
+        )

@@ -18,23 +18,21 @@ def build(scope: Scope, hits: Hits, projection: Projection) -> list[ScoredPoint]
         number, offsets = hits.place
         segment = scope.segments[number]
         return ScoredPoint._make_many(
-            segment.ids.ids_of(offsets),
+            len(offsets),
             segment.ids.versions[offsets].tolist() if hits.versioned else 0,
             hits.scores.tolist(),
-            projection.payloads(segment, offsets),
-            projection.vectors(segment, offsets),
             hits.order_values,
+            *projection.columns(segment, offsets),
         )
     points: list[Any] = [None] * len(hits)
     for number, places, offsets in by_segment(hits.keys):
         segment = scope.segments[number]
         made = ScoredPoint._make_many(
-            segment.ids.ids_of(offsets),
+            len(offsets),
             segment.ids.versions[offsets].tolist() if hits.versioned else 0,
             hits.scores[places].tolist(),
-            projection.payloads(segment, offsets),
-            projection.vectors(segment, offsets),
             None if hits.order_values is None else [hits.order_values[place] for place in places.tolist()],
+            *projection.columns(segment, offsets),
         )
         for place, point in zip(places.tolist(), made, strict=True):
             points[place] = point

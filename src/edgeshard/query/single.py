@@ -91,6 +91,5 @@ def query_one(segments: Sequence[Segment], schema: Schema, request: Any, depth: 
         offsets, scores = offsets[window], scores[window]
     segment = segments[number]
     ids = segment.ids
-    payloads = None if projection is None else projection.payloads(segment, offsets)
-    vectors = None if projection is None else projection.vectors(segment, offsets)
-    return ScoredPoint._make_many(ids.ids_of(offsets), (ids.versions, offsets), scores, payloads, vectors, None)
+    columns = (ids.ids_of(offsets),) if projection is None else projection.columns(segment, offsets)
+    return ScoredPoint._make_many(len(offsets), (ids.versions, offsets), scores, None, *columns)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgeshard import _native
-from edgeshard.errors import ValidationError
+from edgeshard.errors import ValidationError, quoted
 from edgeshard.models.enums import Sample
 from edgeshard.models.formula import Formula
 from edgeshard.models.queries import Query
@@ -128,7 +128,7 @@ def _leaf(
         from edgeshard.query.text_search import text_search
 
         return text_search(scope, query, filters, limit, threshold)
-    raise TypeError(f"not a query: {query!r}")
+    raise TypeError(f"not a query: {quoted(query)}")
 
 
 def as_queued(hits: Hits) -> Hits:

@@ -20,6 +20,7 @@ from edgeshard.index.flat import FlatIndex, MultiFlatIndex
 from edgeshard.segment.batch import Column, DenseColumn, Mask, MultiColumn, Offsets, SparseColumn
 from edgeshard.segment.schema import COSINE, VectorSchema
 from edgeshard.segment.sparse_field import SparseField
+from edgeshard.segment.stored_vectors import NoVectors, RowGroups, Rows, StoredVectors
 from edgeshard.storage.convert import ELEMENTS, from_stored, to_stored
 from edgeshard.storage.dense import ChunkedDense, MatrixDense
 from edgeshard.storage.flush import FlushPlan
@@ -64,8 +65,8 @@ class Field(Protocol):
     def stored(self, offsets: Offsets) -> Column:
         """Entries in stored form, for moving points between segments."""
 
-    def read(self, offsets: Offsets) -> list[Any]:
-        """Vectors for a result: 1-d array, 2-d array or ``(indices, values)``; None where missing."""
+    def read(self, offsets: Offsets) -> StoredVectors:
+        """Vectors for a result, as they are now."""
 
     def query(self, vector: Any) -> Any:
         """A query vector checked and converted once, for :meth:`topk` and :meth:`sims`."""
@@ -145,11 +146,12 @@ class DenseField:
         present = ~self.storage.deleted_mask()[offsets]
         return DenseColumn(self.storage.get(offsets), None if bool(present.all()) else present)
 
-    def read(self, offsets: Offsets) -> list[Any]:
+    def read(self, offsets: Offsets) -> StoredVectors:
         """See :class:`Field`."""
-        rows = from_stored(self.storage.get(offsets), self.spec.dtype)
-        missing = self.storage.deleted_mask()[offsets]
-        return [None if gone else row for row, gone in zip(rows, missing.tolist(), strict=True)]
+        rows = self.storage.get(offsets)  # a copy already
+        if rows.dtype != np.float32:
+            rows = from_stored(rows, self.spec.dtype)
+        return Rows(rows, self.storage.deleted_mask()[offsets])
 
     def query(self, vector: Any) -> npt.NDArray[np.generic]:
         """See :class:`Field`."""
@@ -264,12 +266,10 @@ class MultiField:
         present = ~self.storage.deleted_mask()[offsets]
         return MultiColumn(indptr, rows, None if bool(present.all()) else present)
 
-    def read(self, offsets: Offsets) -> list[Any]:
+    def read(self, offsets: Offsets) -> StoredVectors:
         """See :class:`Field`."""
         indptr, rows = self.storage.get_batch(offsets)
-        vectors = from_stored(rows, self.spec.dtype)
-        missing = self.storage.deleted_mask()[offsets].tolist()
-        return [None if gone else vectors[indptr[place] : indptr[place + 1]] for place, gone in enumerate(missing)]
+        return RowGroups(indptr, from_stored(rows, self.spec.dtype), self.storage.deleted_mask()[offsets])
 
     def query(self, vector: Any) -> npt.NDArray[np.generic]:
         """See :class:`Field`."""
@@ -404,9 +404,9 @@ class AbsentField:
             return MultiColumn(indptr, np.zeros((0, self.spec.size), self.spec.dtype), none)
         return DenseColumn(np.zeros((len(offsets), self.spec.size), self.spec.dtype), none)
 
-    def read(self, offsets: Offsets) -> list[Any]:
+    def read(self, offsets: Offsets) -> StoredVectors:
         """See :class:`Field`."""
-        return [None] * len(offsets)
+        return NoVectors()
 
     def query(self, vector: Any) -> Any:
         """See :class:`Field`; other segments check it."""

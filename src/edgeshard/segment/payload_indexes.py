@@ -317,7 +317,7 @@ class PayloadIndexes:
             if self.schema.get(field) != stored:
                 self.create_index(field, stored)
 
-    def update(self, offsets: Offsets, payloads: list[bytes | None]) -> None:
+    def update(self, offsets: Offsets) -> None:
         """Points got new payloads."""
         self._note(offsets)
 

@@ -28,7 +28,7 @@ from edgeshard.segment.fields import Field
 from edgeshard.segment.payload_indexes import PayloadIndexes
 from edgeshard.segment.scan_watch import ScanWatch
 from edgeshard.storage.flush import FlushPlan
-from edgeshard.storage.gridstore import Gridstore
+from edgeshard.storage.gridstore import Gridstore, Packed
 from edgeshard.storage.id_tracker import IdTracker, MutableIdTracker
 from edgeshard.storage.residency import LockedFiles
 
@@ -198,8 +198,8 @@ class Segment:
         self.changes.touch_vectors(names, op_number)
         self._stamp(op_number, offsets)
 
-    def put_payloads(self, op_number: int, offsets: Offsets, payloads: list[bytes | None]) -> None:
-        """Replace whole payloads; None removes one."""
+    def put_payloads(self, op_number: int, offsets: Offsets, payloads: list[bytes | None] | Packed) -> None:
+        """Replace whole payloads; None in a list removes one."""
         self._write_payloads(offsets, payloads)
         self.changes.payload = op_number
         self._stamp(op_number, offsets)
@@ -227,9 +227,9 @@ class Segment:
         self.changes.points = op_number
         self._stamp(op_number, offsets)
 
-    def _write_payloads(self, offsets: Offsets, payloads: list[bytes | None]) -> None:
+    def _write_payloads(self, offsets: Offsets, payloads: list[bytes | None] | Packed) -> None:
         self.payload.put_batch(offsets, payloads)
-        self.indexes.update(offsets, payloads)
+        self.indexes.update(offsets)
         self.columns.invalidate(offsets)
 
     def put_payload(self, offset: int, payload: bytes) -> None:
@@ -237,7 +237,7 @@ class Segment:
         self.payload.put(offset, payload)
         if self.indexes.schema or self.columns.in_use:
             offsets = np.array([offset], np.uint32)
-            self.indexes.update(offsets, [payload])
+            self.indexes.update(offsets)
             self.columns.invalidate(offsets)
 
     def _stamp(self, op_number: int, offsets: Offsets) -> None:

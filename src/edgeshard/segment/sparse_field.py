@@ -20,6 +20,7 @@ from edgeshard.errors import CorruptedError, WrongVectorKindError
 from edgeshard.index.sparse.build import build_index
 from edgeshard.segment.batch import Column, Mask, Offsets, SparseColumn
 from edgeshard.segment.schema import VectorSchema
+from edgeshard.segment.stored_vectors import SparseRows, StoredVectors
 from edgeshard.storage.flush import FlushPlan
 from edgeshard.storage.sparse import SparseStorage
 
@@ -187,15 +188,9 @@ class SparseField:
         present = ~self.storage.deleted_mask(self._reach(offsets))[offsets]
         return SparseColumn(indptr, indices, values, None if bool(present.all()) else present)
 
-    def read(self, offsets: Offsets) -> list[Any]:
+    def read(self, offsets: Offsets) -> StoredVectors:
         """See :class:`Field`."""
-        indptr, indices, values = self.storage.csr(offsets)
-        missing = self.storage.deleted_mask(self._reach(offsets))[offsets].tolist()
-        bounds = indptr.tolist()
-        return [
-            None if gone else (indices[bounds[i] : bounds[i + 1]], values[bounds[i] : bounds[i + 1]])
-            for i, gone in enumerate(missing)
-        ]
+        return SparseRows(*self.storage.csr(offsets), self.storage.deleted_mask(self._reach(offsets))[offsets])
 
     @staticmethod
     def _reach(offsets: Offsets) -> int:

@@ -21,6 +21,7 @@ from edgeshard.segment.batch import Mask, Offsets
 from edgeshard.segment.fields import DenseField, Hits, MultiField, Scores
 from edgeshard.segment.graph_field import Graph
 from edgeshard.segment.schema import VectorSchema
+from edgeshard.segment.stored_vectors import RowGroups, Rows, StoredVectors
 from edgeshard.storage.convert import to_stored
 from edgeshard.storage.dense import ChunkedDense, MatrixDense
 from edgeshard.storage.multi import MultiDense
@@ -47,11 +48,9 @@ class TurboField(DenseField):
         """See :class:`Field`."""
         return len(offsets) * self.storage.dim
 
-    def read(self, offsets: Offsets) -> list[Any]:
+    def read(self, offsets: Offsets) -> StoredVectors:
         """See :class:`Field`."""
-        rows = self.codec.decode(self.storage.get(offsets))
-        missing = self.storage.deleted_mask()[offsets]
-        return [None if gone else row for row, gone in zip(rows, missing.tolist(), strict=True)]
+        return Rows(self.codec.decode(self.storage.get(offsets)), self.storage.deleted_mask()[offsets])
 
     def query(self, vector: Any) -> Vectors:
         """See :class:`Field`."""
@@ -98,12 +97,11 @@ class TurboMultiField(MultiField):
         """See :class:`Field`."""
         return len(offsets) * self.storage.dim
 
-    def read(self, offsets: Offsets) -> list[Any]:
+    def read(self, offsets: Offsets) -> StoredVectors:
         """See :class:`Field`."""
         indptr, records = self.storage.get_batch(offsets)
         vectors = self.codec.decode(np.ascontiguousarray(records))
-        missing = self.storage.deleted_mask()[offsets].tolist()
-        return [None if gone else vectors[indptr[place] : indptr[place + 1]] for place, gone in enumerate(missing)]
+        return RowGroups(indptr, vectors, self.storage.deleted_mask()[offsets])
 
     def query(self, vector: Any) -> Vectors:
         """See :class:`Field`."""

@@ -13,11 +13,15 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 
+from edgeshard import _native
+from edgeshard.errors import CorruptedError
 from edgeshard.filter import mutate
+from edgeshard.models.paths import parse_path
 from edgeshard.models.payload import decode_payload, encode_payload
 from edgeshard.segment.batch import Batch, Ids, Offsets
 from edgeshard.segment.segment import Segment
 from edgeshard.shard.prepare import EMPTY_PAYLOAD
+from edgeshard.storage.gridstore import Packed
 
 Positions = npt.NDArray[np.int64]
 Located = tuple[Segment, Positions, Offsets]
@@ -95,17 +99,17 @@ def set_payload(segments: Sequence[Segment], op_number: int, ids: Ids, payload: 
 
     A point whose payload was cleared takes the payload as it is, nulls included, as in Qdrant.
     """
-    new = decode_payload(payload)
     if key is not None:
-        change_payloads(segments, op_number, ids, mutate.merger(new, key), EMPTY_PAYLOAD)
+        change_payloads(segments, op_number, ids, mutate.merger(decode_payload(payload), key), EMPTY_PAYLOAD)
         return
-    merge = mutate.merger(new)
     for segment, _, offsets in writable(segments, op_number, ids):
-        stored = segment.payloads(offsets, missing=b"")
-        places = [place for place, raw in enumerate(stored) if new or not raw]
-        if places:
-            changed: list[bytes | None] = [_changed(stored[at], merge) if stored[at] else payload for at in places]
-            segment.put_payloads(op_number, offsets[places], changed)
+        stored = segment.payload.get_batch(offsets)
+        if payload != EMPTY_PAYLOAD:
+            segment.put_payloads(op_number, offsets, _merged(stored, payload, absent=payload))
+            continue
+        empty = offsets[np.diff(stored[1]) == 0]
+        if len(empty):
+            segment.put_payloads(op_number, empty, [payload] * len(empty))
 
 
 def overwrite_payload(segments: Sequence[Segment], op_number: int, ids: Ids, payload: bytes) -> None:
@@ -116,7 +120,19 @@ def overwrite_payload(segments: Sequence[Segment], op_number: int, ids: Ids, pay
 
 def delete_payload(segments: Sequence[Segment], op_number: int, ids: Ids, keys: Sequence[str]) -> None:
     """Delete keys from the payloads of existing points."""
-    change_payloads(segments, op_number, ids, mutate.remover(keys), b"")
+    steps = [parse_path(key).steps for key in keys]
+    if any(len(path) > 1 for path in steps):
+        change_payloads(segments, op_number, ids, mutate.remover(keys), b"")
+        return
+    nulls = encode_payload(dict.fromkeys(str(path[0]) for path in steps))
+    for segment, _, offsets in writable(segments, op_number, ids):
+        stored = segment.payload.get_batch(offsets)
+        there = np.diff(stored[1]) > 0
+        if not bool(there.all()):
+            empty, offsets = offsets[~there], offsets[there]
+            segment.put_payloads(op_number, empty, [None] * len(empty))
+            stored = segment.payload.get_batch(offsets)
+        segment.put_payloads(op_number, offsets, _merged(stored, nulls, absent=b""))
 
 
 def clear_payload(segments: Sequence[Segment], op_number: int, ids: Ids) -> None:
@@ -134,6 +150,14 @@ def change_payloads(
     for segment, _, offsets in writable(segments, op_number, ids):
         found = segment.payloads(offsets, missing)
         segment.put_payloads(op_number, offsets, [_changed(raw, change) if raw else None for raw in found])
+
+
+def _merged(stored: Packed, patch: bytes, absent: bytes) -> Packed:
+    """Payloads after the members of the JSON object ``patch`` were merged into them as :func:`mutate.merger` does."""
+    failure, text, bounds = _native.merge_payloads(*stored, patch, absent)
+    if failure is not None:
+        raise CorruptedError("payload_storage", f"a payload cannot be read: {failure[2]}", failure[1])
+    return text, bounds
 
 
 def _changed(raw: bytes, change: mutate.Change) -> bytes:

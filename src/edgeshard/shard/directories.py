@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeshard.errors import CorruptedError, StorageError, ValidationError
+from edgeshard.errors import CorruptedError, StorageError, ValidationError, quoted
 from edgeshard.segment.segment import Segment
 from edgeshard.shard import config as configs
 from edgeshard.storage import files
@@ -25,12 +25,19 @@ def directory_path(path: files.PathLike) -> Path:
     Raises:
         TypeError: it is not text.
         ValidationError: it is empty.
+        StorageError: the file system cannot have such a path.
     """
     text = os.fspath(path)
     if not isinstance(text, str):
         raise TypeError(f"path must be str or os.PathLike[str], not {type(path).__name__}")
     if not text:
         raise ValidationError("the path of a shard must not be empty")
+    try:
+        os.stat(text)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        pass  # whoever opens it says so
+    except OSError as error:
+        raise StorageError(error.errno, f"cannot use {quoted(text)}: {error.strerror}") from error
     return Path(text)
 
 

@@ -88,6 +88,8 @@ class Optimizing:
         Raises:
             CancelledError: ``cancel`` said so.
             StorageError: the disk refused.
+            ReentrantCallError: by ``on_progress`` or ``cancel`` of another optimisation of the shard, in the background
+                as well: it would wait for the one that asks.
             TypeError: an argument of another kind.
             ValueError: a negative or absurd number of threads, or NaN as a budget.
         """
@@ -129,7 +131,9 @@ class Optimizing:
         with _starting:
             running = None if self._background is None else self._background()
             if running is None or running.done():
-                running = start(work, cancelled=asked, on_progress=on_progress)
+                self._optimising.check_outside()
+                locks = (self._optimising, self._lock)
+                running = start(work, cancelled=asked, on_progress=on_progress, locks=locks)
                 self._background = weakref.ref(running)
             return running
 

@@ -31,6 +31,8 @@ def retrieve(segments: Segments, ids: Sequence[PointId], projection: Projection)
         if not len(places):
             continue
         records = make_records(segment, offsets[places].astype(np.uint32), projection)
+        if len(records) == len(ids):
+            return records
         for place, record in zip(places.tolist(), records, strict=True):
             found[place] = record
     return [record for record in found if record is not None]
@@ -47,10 +49,7 @@ def retrieve_one(segments: Segments, point_id: PointId) -> list[Record]:
 
 def make_records(segment: Segment, offsets: Offsets, projection: Projection) -> list[Record]:
     """Records of points of one segment."""
-    ids = segment.ids.ids_of(offsets)
-    payloads = projection.payloads(segment, offsets)
-    vectors = projection.vectors(segment, offsets)
-    return Record._make_many(ids, payloads, vectors)
+    return Record._make_many(len(offsets), *projection.columns(segment, offsets))
 
 
 def scroll(

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import numpy as np
 
-from edgeshard.errors import PointNotFoundError, VectorNameNotFoundError
+from edgeshard.errors import PointNotFoundError, VectorNameNotFoundError, quoted
 from edgeshard.filter.evaluate import evaluate, evaluate_offsets
 from edgeshard.models.enums import UpdateMode
 from edgeshard.models.filters import Filter
@@ -68,7 +68,7 @@ def resolve(operation: UpdateOperation, segments: Segments, schema: Schema) -> R
     """
     handler = _HANDLERS.get(type(operation))
     if handler is None:
-        raise TypeError(f"not an update operation: {operation!r}")
+        raise TypeError(f"not an update operation: {quoted(operation)}")
     result: Resolved | None = handler(operation, segments, schema)
     return result
 

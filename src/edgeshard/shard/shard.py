@@ -12,10 +12,10 @@ from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 from edgeshard._native import CallGuard, CallLock
-from edgeshard.errors import ClosedError, ForkedShardError, ValidationError
-from edgeshard.models.base import instance, sequence
+from edgeshard.errors import ClosedError, ForkedShardError, ValidationError, quoted
+from edgeshard.models.base import f64, instance
 from edgeshard.models.config import EdgeConfig
-from edgeshard.models.ids import parse_id
+from edgeshard.models.ids import parse_ids
 from edgeshard.models.requests import (
     CountRequest,
     ScrollRequest,
@@ -105,12 +105,15 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
             StorageError: there is no such directory, or nothing to open in it.
             LockedError: another handle holds the shard; the message names it.
             CorruptedError: a file is damaged; the message names it.
-            ValidationError: ``config`` does not fit what the shard holds; nothing was changed.
+            ValidationError: ``config`` does not fit what the shard holds, or an argument is wrong; nothing was changed.
         """
         if config is not None and not isinstance(config, EdgeConfig):
             raise TypeError(f"config must be an EdgeConfig or None, not {type(config).__name__}")
         if verify not in ("fast", "full", None):
-            raise ValidationError(f"verify must be 'fast', 'full' or None, not {verify!r}")
+            raise ValidationError(f"verify must be 'fast', 'full' or None, not {quoted(verify)}")
+        wait = f64(wait, "wait")
+        if wait != wait:
+            raise ValidationError("wait must be seconds, not NaN")
         if read_only:
             from edgeshard.shard.reader import ReadOnlyShard
 
@@ -259,7 +262,7 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
         Raises:
             VectorNameNotFoundError: a vector name the shard does not have.
         """
-        ids = [parse_id(point_id) for point_id in sequence(point_ids, "point_ids")]
+        ids = parse_ids(point_ids)
         with self._reading() as store:
             if len(ids) == 1 and not with_vector and (with_payload is True or with_payload is None):
                 return reads.retrieve_one(store.segments, ids[0])

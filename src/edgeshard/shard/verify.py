@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeshard.errors import CorruptedError, EdgeShardError, StorageError, ValidationError
+from edgeshard.errors import CorruptedError, EdgeShardError, StorageError, ValidationError, quoted
 from edgeshard.filter.evaluate import evaluate
 from edgeshard.index import kept_codes
 from edgeshard.models.filters import FieldCondition, Filter
@@ -78,7 +78,7 @@ def require_level(level: str) -> None:
         ValidationError: it is neither ``"fast"`` nor ``"full"``.
     """
     if level not in ("fast", "full"):
-        raise ValidationError(f"level must be 'fast' or 'full', not {level!r}")
+        raise ValidationError(f"level must be 'fast' or 'full', not {quoted(level)}")
 
 
 def findings(segments: Sequence[Segment], level: checksums.Level) -> list[str]:

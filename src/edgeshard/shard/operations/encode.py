@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from edgeshard import _native
+from edgeshard.errors import quoted
 from edgeshard.models.filters import Filter
 from edgeshard.models.operations import (
     ClearPayload,
@@ -56,7 +57,7 @@ def encode(operation: UpdateOperation) -> bytes:
     try:
         name, encoder = _ENCODERS[type(operation)]
     except KeyError:
-        raise TypeError(f"expected an UpdateOperation, got {operation!r}") from None
+        raise TypeError(f"expected an UpdateOperation, got {quoted(operation)}") from None
     if isinstance(operation, UpsertPoints) and (operation.condition is not None or operation.mode is not None):
         return _native.cbor_dumps({"upsert_points_conditional": _conditional(operation)})
     return _native.cbor_dumps({name: encoder(operation)})
@@ -70,7 +71,11 @@ def _payload(payload: bytes | None) -> memoryview | None:
 def _ids(ids: Any) -> list[int | bytes] | None:
     if ids is None:
         return None
-    return ids.tolist() if isinstance(ids, np.ndarray) else [encode_id(point_id) for point_id in ids]
+    return (
+        ids.tolist()
+        if isinstance(ids, np.ndarray)
+        else [point_id if type(point_id) is int else encode_id(point_id) for point_id in ids]
+    )
 
 
 def _filter(condition: Filter | None) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from edgeshard.errors import quoted
 from edgeshard.models.filters import (
     Condition,
     FieldCondition,
@@ -63,7 +64,7 @@ def decode_id(value: Any) -> ParsedId:
         return UUID(bytes=value)
     if isinstance(value, str):
         return UUID(value)
-    raise TypeError(f"expected a point id, got {value!r}")
+    raise TypeError(f"expected a point id, got {quoted(value)}")
 
 
 def encode_filter(condition: Filter) -> Map:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from operator import index
 from typing import Any
 
-from edgeshard.errors import ArgumentError
+from edgeshard.errors import ArgumentError, quoted
 from edgeshard.models.base import f64
 
 MAX_THREADS = 1024
@@ -27,7 +27,7 @@ def question(cancel: Any) -> Callable[[], bool]:
         return _never
     asked = getattr(cancel, "is_set", cancel)
     if not callable(asked):
-        raise TypeError(f"cancel: expected an event or a function without arguments, got {cancel!r}")
+        raise TypeError(f"cancel: expected an event or a function without arguments, got {quoted(cancel)}")
     return lambda: bool(asked())  # a function that returns nothing says no
 
 
@@ -38,7 +38,7 @@ def check_progress(on_progress: Any) -> Callable[[str, float], None] | None:
         TypeError: it cannot be called.
     """
     if on_progress is not None and not callable(on_progress):
-        raise TypeError(f"on_progress: expected a function (step, share), got {on_progress!r}")
+        raise TypeError(f"on_progress: expected a function (step, share), got {quoted(on_progress)}")
     return on_progress  # type: ignore[no-any-return]
 
 
@@ -54,7 +54,7 @@ def check_threads(threads: Any) -> int | None:
     try:
         count = index(threads)
     except TypeError:
-        raise TypeError(f"threads: expected a whole number or None, got {threads!r}") from None
+        raise TypeError(f"threads: expected a whole number or None, got {quoted(threads)}") from None
     if not 0 <= count <= MAX_THREADS:
         raise ArgumentError(f"threads: expected 1 to {MAX_THREADS}, or None for one per core, got {count}")
     return count or None
@@ -71,7 +71,7 @@ def check_budget(budget_ms: Any) -> float | None:
         return None
     budget = f64(budget_ms, "budget_ms")
     if math.isnan(budget):
-        raise ArgumentError(f"budget_ms: expected milliseconds, or None for no limit, got {budget_ms!r}")
+        raise ArgumentError(f"budget_ms: expected milliseconds, or None for no limit, got {quoted(budget_ms)}")
     return budget
 
 

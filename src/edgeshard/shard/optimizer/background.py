@@ -8,9 +8,10 @@ import sys
 import threading
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 
+from edgeshard._native import CallLock
 from edgeshard.errors import BackgroundOptimizeWarning, CancelledError, ReentrantCallError
 
 NICENESS = 10
@@ -31,8 +32,9 @@ class BackgroundOptimize(Future[bool]):
     :class:`BackgroundOptimizeWarning` when the handle is thrown away.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, locks: Iterable[CallLock]) -> None:
         super().__init__()
+        self._locks = tuple(locks)
         self._stop = threading.Event()
         self._asked = False
         self._progress = ("", 0.0)
@@ -62,9 +64,10 @@ class BackgroundOptimize(Future[bool]):
             TimeoutError: it is not over yet (``concurrent.futures.TimeoutError`` before Python 3.11).
             CancelledError: it was cancelled, or the shard was closed.
             StorageError: the disk refused; the shard is as it was before the task that failed.
-            ReentrantCallError: the optimisation asks for its own result.
+            ReentrantCallError: by a thread for which the optimisation waits: its own, or one in the middle of a call of
+                the same shard, as in ``on_progress`` of another optimisation.
         """
-        self._refuse_itself("wait for its own end")
+        self._refuse_circle("wait for its own end")
         try:
             return super().result(timeout)
         finally:
@@ -72,19 +75,24 @@ class BackgroundOptimize(Future[bool]):
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """What went wrong, None if nothing; waits as :meth:`result`."""
-        self._refuse_itself("wait for its own end")
+        self._refuse_circle("wait for its own end")
         try:
             return super().exception(timeout)
         finally:
             self._asked = self.done()
 
-    def _refuse_itself(self, what: str) -> None:
-        """Raise :class:`ReentrantCallError` in the thread that optimises: it would wait for ever."""
-        if threading.current_thread() is self._thread and not self.done():
+    def _refuse_circle(self, what: str) -> None:
+        """Raise :class:`ReentrantCallError` where waiting would be for ever: in the thread that optimises, and in one
+        that holds what this needs to go on."""
+        if self.done():
+            return
+        if threading.current_thread() is self._thread:
             raise ReentrantCallError(
                 f"an optimisation in the background cannot {what}, as its on_progress or cancel just asked for: "
                 "let them set a flag, and do that in another thread"
             )
+        for lock in self._locks:
+            lock.check_outside()
 
     def __del__(self) -> None:
         if self.done() and not self._asked:
@@ -99,7 +107,11 @@ class BackgroundOptimize(Future[bool]):
 
 
 def start(
-    work: Work, *, cancelled: Callable[[], bool], on_progress: Callable[[str, float], None] | None
+    work: Work,
+    *,
+    cancelled: Callable[[], bool],
+    on_progress: Callable[[str, float], None] | None,
+    locks: Iterable[CallLock],
 ) -> BackgroundOptimize:
     """Run something in a thread of low priority.
 
@@ -107,8 +119,9 @@ def start(
         work: called once, in the thread.
         cancelled: asked besides the handle.
         on_progress: told besides the handle, in the thread.
+        locks: what it takes: who holds one of them cannot wait for it.
     """
-    handle = BackgroundOptimize()
+    handle = BackgroundOptimize(locks)
 
     def progress(step: str, share: float) -> None:
         handle._progress = (step, share)
@@ -135,9 +148,9 @@ def stop(handle: BackgroundOptimize) -> None:
     """Cancel and wait until it is over; its outcome stays for whoever asks the handle.
 
     Raises:
-        ReentrantCallError: by the thread that optimises.
+        ReentrantCallError: by the thread that optimises, or one in the middle of a call of the same shard.
     """
-    handle._refuse_itself("close its shard")
+    handle._refuse_circle("close its shard")
     handle.cancel()
     done = threading.Event()
     handle.add_done_callback(lambda _: done.set())

@@ -68,6 +68,11 @@ class IdTracker(ABC):
     def ids_of(self, offsets: Offsets) -> list[PointId]:
         """The ids at several offsets; raises like :meth:`id_at`."""
 
+    def parts_of(self, offsets: Offsets) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], Mask]:
+        """:meth:`ids_of` as :meth:`ids_arrays` gives them, each ``(n,)``."""
+        lo, hi, is_uuid = self.ids_arrays()
+        return lo[offsets], hi[offsets], is_uuid[offsets]
+
     def numbers_of(self, offsets: Offsets) -> npt.NDArray[np.uint64] | None:
         """:meth:`ids_of` as an array, None if one of them is a UUID."""
         ids = self.ids_of(offsets)

@@ -87,9 +87,12 @@ class DiskIdTracker(FixedIdTracker):
 
     def ids_of(self, offsets: Offsets) -> list[PointId]:
         """The ids at several offsets."""
+        return _native.make_ids(*self.parts_of(offsets))
+
+    def parts_of(self, offsets: Offsets) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], Mask]:
+        """See :class:`IdTracker`."""
         halves = self._halves[offsets]
-        lo, hi = np.ascontiguousarray(halves[:, 0]), np.ascontiguousarray(halves[:, 1])
-        return _native.make_ids(lo, hi, self._is_uuid[offsets])
+        return np.ascontiguousarray(halves[:, 0]), np.ascontiguousarray(halves[:, 1]), self._is_uuid[offsets]
 
     def ids_arrays(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], Mask]:
         """``(lo, hi, is_uuid)``, each ``(total,)``."""

@@ -64,6 +64,10 @@ class ImmutableIdTracker(FixedIdTracker):
         """The ids at several offsets."""
         return self._map.ids_of(offsets)
 
+    def parts_of(self, offsets: Offsets) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], Mask]:
+        """See :class:`IdTracker`."""
+        return self._map.parts_of(offsets)
+
     def numbers_of(self, offsets: Offsets) -> npt.NDArray[np.uint64] | None:
         """See :class:`IdTracker`."""
         return self._map.numbers_of(offsets)
