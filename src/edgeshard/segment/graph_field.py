@@ -18,7 +18,7 @@ import numpy as np
 from edgeshard._native import RecordCodec, WalkCodes
 from edgeshard.errors import CorruptedError
 from edgeshard.filter.selections import Selection
-from edgeshard.index.codes_budget import BUDGET
+from edgeshard.index.codes_budget import BUDGET, Holder
 from edgeshard.index.flat import FlatIndex
 from edgeshard.index.hnsw import HnswConfig, HnswGraph
 from edgeshard.index.hnsw.graph import Records
@@ -60,8 +60,8 @@ class Graph:
     """
 
     __slots__ = (
-        "__weakref__", "_code_bytes", "_coded", "_config", "_flat", "_graph", "_lock", "_settled", "_walks", "broken",
-        "cold", "directory", "inline", "pinned", "records", "shelf", "spec", "storage",
+        "__weakref__", "_code_bytes", "_coded", "_config", "_flat", "_graph", "_lock", "_pinned_links", "_settled",
+        "_walks", "broken", "cold", "directory", "inline", "pinned", "records", "shelf", "spec", "storage",
     )  # fmt: skip
 
     def __init__(
@@ -84,6 +84,7 @@ class Graph:
         self._settled = self._coded = self.cold = False
         self.shelf: Shelf | None = None
         self._walks = self._code_bytes = 0
+        self._pinned_links = Holder()
         self._lock = threading.Lock()
 
     @property
@@ -125,6 +126,8 @@ class Graph:
                         records=self.records,
                         in_memory=self.pinned,
                     )
+                    if self.pinned:
+                        BUDGET.hold(self._pinned_links, self._graph.links_table.size_bytes)
                 self._graph = self._on_codes(self._graph, walks)
             except CorruptedError as error:
                 self.broken = True
