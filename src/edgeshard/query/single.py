@@ -48,7 +48,9 @@ def nearest_to(
         params: search parameters, or None.
     """
     spec = schema.get(name)
-    if spec is None or spec.kind != "dense" or (params is not None and params.idf is not None):
+    if spec is None or spec.kind != "dense":
+        return None
+    if params is not None and (params.idf is not None or params.indexed_only):
         return None
     query: list[Any] | None = [vector] if isinstance(vector, np.ndarray) and vector.ndim == 2 else None
     found = []

@@ -18,7 +18,7 @@ import numpy as np
 from edgeshard._native import RecordCodec, WalkCodes
 from edgeshard.errors import CorruptedError
 from edgeshard.filter.selections import Selection
-from edgeshard.index.codes_budget import BUDGET
+from edgeshard.index.codes_budget import BUDGET, Holder
 from edgeshard.index.flat import FlatIndex
 from edgeshard.index.hnsw import HnswConfig, HnswGraph
 from edgeshard.index.hnsw.graph import Records
@@ -61,8 +61,9 @@ class Graph:
     """
 
     __slots__ = (
-        "__weakref__", "_code_bytes", "_coded", "_config", "_flat", "_graph", "_lock", "_settled", "_walks", "broken",
-        "cold", "directory", "holds_vectors", "inline", "pinned", "records", "shelf", "spec", "storage",
+        "__weakref__", "_code_bytes", "_coded", "_config", "_flat", "_graph", "_lock", "_pinned_links", "_settled",
+        "_walks", "broken", "cold", "directory", "holds_vectors", "inline", "pinned", "records", "shelf", "spec",
+        "storage",
     )  # fmt: skip
 
     def __init__(
@@ -85,6 +86,7 @@ class Graph:
         self._settled = self._coded = self.cold = False
         self.shelf: Shelf | None = None
         self._walks = self._code_bytes = 0
+        self._pinned_links = Holder()
         self._lock = threading.Lock()
 
     @property
@@ -126,7 +128,9 @@ class Graph:
                         records=self.records,
                         in_memory=self.pinned,
                     )
-                self._graph = self._on_codes(self._graph)
+                    if self.pinned:
+                        BUDGET.hold(self._pinned_links, self._graph.links_table.size_bytes)
+                self._graph = self._on_codes(self._graph, walks)
             except CorruptedError as error:
                 self.broken = True
                 warnings.warn(
@@ -136,15 +140,27 @@ class Graph:
                 )
             return self._graph
 
-    def _on_codes(self, graph: HnswGraph) -> HnswGraph:
+    def _kept(self) -> bool:
+        """Whether what walks are done on is kept in a file, sound as far as is known."""
+        if self.records is not None:
+            return self.shelf is not None and self.shelf.holds(WALK_KIND)
+        return self._flat is not None and self._flat.kept
+
+    def _checked(self, walks: int) -> bool:
+        """Whether the file has been read as far as to tell that it is sound, or that it is not; reads on a little."""
+        if self.records is not None:
+            return self.shelf is None or self.shelf.check_some(WALK_KIND, walks)
+        return self._flat is None or self._flat.check_kept(walks)
+
+    def _on_codes(self, graph: HnswGraph, walks: int) -> HnswGraph:
         """The graph over codes, once walks have paid for them, or they need not be built."""
         paid = self._walks > CODES_AFTER
-        if self.records is not None:
-            kept = self.shelf is not None and self.shelf.holds(WALK_KIND)
-        else:
-            kept = self._flat is not None and self._flat.kept
-        if isinstance(self.storage, MultiDense) or not (paid or (kept and not self._coded)):
+        if isinstance(self.storage, MultiDense) or not (paid or (self._kept() and not self._coded)):
             self._settled = paid
+            return graph
+        if not self._coded and self._kept() and not self._checked(walks):
+            return graph
+        if not (paid or self._kept()):  # what is kept turned out to be damaged
             return graph
         self._coded, self._settled = True, paid
         chunks, distance = self.storage.chunks(), self.spec.distance

@@ -93,10 +93,6 @@ class TurboMultiField(MultiField):
         self.bits = spec.turbo_bits or 0
         self.codec = turbo.codec(spec.size, spec.distance, self.bits)
 
-    def size_bytes(self, offsets: Offsets) -> int:
-        """See :class:`Field`."""
-        return len(offsets) * self.storage.dim
-
     def read(self, offsets: Offsets) -> StoredVectors:
         """See :class:`Field`."""
         indptr, records = self.storage.get_batch(offsets)
