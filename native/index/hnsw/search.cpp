@@ -47,7 +47,7 @@ void Searcher::descend(EntryPoint entry) {
         for (const Candidate& c : upper_) visited_.insert(c.id);
         upper_.reopen();
         while (const Candidate* next = upper_.pop()) {
-            const List l = graph_.list(next->id, level, scratch_);
+            const List l = lists_ ? lists_->upper(next->id, level) : graph_.list(next->id, level, scratch_);
             damaged_ = damaged_ || l.damaged;
             gather_fresh(l.ids, l.count);
             score_gathered(upper_);
@@ -173,7 +173,7 @@ void Searcher::collect(const char* query, size_t rows) {
     size_t limit = options_.k;
     if (last) limit = rescores ? std::max(options_.rescore, limit) : limit + std::max<size_t>(limit / 4, kRefined);
     for (const Candidate& c : beam_) {
-        if (hits_.size() >= limit) break;
+        if (hits_.size() >= limit && (last || c.sim < hits_.back().sim)) break;  // of equal ones offsets decide
         if (wanted(c.id)) hits_.push_back({c.sim, c.id});
     }
     if (last) {
