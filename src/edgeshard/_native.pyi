@@ -457,6 +457,7 @@ class HnswSearcher:
         mask: NDArray[np.bool_] | None,
         mode: int,
         selectivity: float,
+        held: float,
         rescore: int,
         exact: bool,
     ) -> tuple[NDArray[np.uint32], NDArray[np.float32]] | None: ...
@@ -469,6 +470,7 @@ class HnswSearcher:
         mask: NDArray[np.bool_] | None,
         mode: int,
         selectivity: float,
+        held: float,
         rescore: int,
         exact: bool,
         threads: int,

@@ -195,7 +195,8 @@ class Graph:
         rescore: int | None = None,
         exact: bool = False,
     ) -> list[Hits] | None:
-        """What the graph finds for each query, None if the wanted points should be scanned.
+        """What the graph finds for each query, None if the wanted points should be scanned, be it because the walk saw
+        too few of them.
 
         Args:
             queries: ``(rows, dim)`` each.
@@ -221,9 +222,12 @@ class Graph:
             bounds = np.zeros(len(queries) + 1, np.int64)
             np.cumsum([len(query) for query in queries], out=bounds[1:])
         elif len(queries) == 1:
-            return [graph.search_one(queries[0], k, ef, mask, wanted / total, rescore, exact)]
+            one = graph.search_one(queries[0], k, ef, mask, wanted / total, rescore, exact)
+            return None if mask is not None and len(one[0]) < k else [one]
         rows = np.ascontiguousarray(np.concatenate(queries))
         found = graph.search(rows, k, ef, mask, bounds=bounds, selectivity=wanted / total, rescore=rescore, exact=exact)
+        if mask is not None and int(found[2].min()) < k:
+            return None
         return [(o[:c], s[:c]) for o, s, c in zip(found[0], found[1], found[2].tolist(), strict=True)]
 
 
