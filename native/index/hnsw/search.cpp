@@ -171,13 +171,13 @@ void Searcher::score_gathered(const Beam& beam, Enter enter) {
 // Puts a candidate that the beam accepts into it, which then ends with the last of as many wanted points as it is to hold:
 // where points near the query are wanted less often than elsewhere it is wider than where they are wanted more often.
 void Searcher::enter_through(float sim, uint32_t id) {
-    const bool counts = wanted(id);
-    if (!counts && wanted_ >= held_) beam_.widen(options_.ef);
-    const bool lost = beam_.full() && wanted(beam_[beam_.size() - 1].id);
+    const bool closed = wanted_ >= held_, counts = wanted(id);  // a closed beam is full, and ends with a wanted point
+    if (closed && !counts) beam_.widen(options_.ef);
+    const bool lost = beam_.full() && ((closed && counts) || wanted(beam_[beam_.size() - 1].id));
     beam_.insert(sim, id);
     wanted_ += counts;
     wanted_ -= lost;
-    if (wanted_ < held_) return;
+    if (!counts || wanted_ < held_) return;
     size_t size = beam_.size();
     while (!wanted(beam_[size - 1].id)) --size;
     beam_.close(size);
