@@ -211,12 +211,15 @@ class Graph:
         if wanted is None:
             wanted = total if mask is None else int(np.count_nonzero(mask))
         k = min(k, wanted)
-        graph = None if self.prefers_scan(wanted, total, params) else self.load(len(queries))
+        if self.prefers_scan(wanted, total, params):
+            return None
+        graph = self._graph if self._settled else self.load(len(queries))
         if graph is None or k == 0:
             return None
         asked = None if params is None else params.hnsw_ef
         ef = max(k, asked or self.ef, rescore or 0)
-        mask = padded(mask, graph)
+        if mask is not None:
+            mask = padded(mask, graph)
         bounds = None
         if isinstance(self.storage, MultiDense):
             bounds = np.zeros(len(queries) + 1, np.int64)
@@ -300,9 +303,9 @@ class MultiGraphField(MultiField):
         return super().topk(queries, mask, k, params) if found is None else found
 
 
-def padded(mask: Mask | None, graph: HnswGraph) -> Mask | None:
-    """The mask as long as the graph; None for all points."""
-    if mask is None or len(mask) == graph.points:
+def padded(mask: Mask, graph: HnswGraph) -> Mask:
+    """The mask as long as the graph."""
+    if len(mask) == graph.points:
         return mask
     result = np.zeros(graph.points, np.bool_)
     result[: min(len(mask), graph.points)] = mask[: graph.points]

@@ -304,10 +304,11 @@ class HnswGraph:
         Raises:
             CorruptedError: the links file is damaged.
         """
-        mode = ACORN if mask is not None and selectivity < THROUGH_FROM else THROUGH
+        mode, held = THROUGH, 1.0
+        if mask is not None:
+            mode, held = ACORN if selectivity < THROUGH_FROM else THROUGH, held_share(selectivity)
         if rescore is None:
             rescore = max(2 * k, k + 10)
-        held = held_share(selectivity)
         found = self._searcher.search_one(query, k, ef, mask, mode, selectivity, held, rescore, exact)
         if found is None:
             raise self._damaged()
