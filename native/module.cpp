@@ -13,6 +13,7 @@ NB_MODULE(_native, m) {
     register_wal(m);
     register_columns(m);
     register_payload_index(m);
+    register_geo_places(m);
     register_key_map(m);
     register_text(m);
     register_text_embed(m);
