@@ -258,14 +258,14 @@ public:
 
     // One query of one row: (offsets (n,), sims (n,)), or None if a list is damaged.
     nb::object search_one(nb::object query, size_t k, size_t ef, nb::object mask, int mode, double selectivity,
-                          size_t rescore, bool exact) {
+                          double held, size_t rescore, bool exact) {
         const Array q = vectors(query, "query", 2);
         if (element_type(q.format()) != space_.query_type() || q.shape(1) != space_.query_dim() || q.shape(0) != 1)
             throw nb::value_error("query: expected one row of the dtype and dimension of the stored vectors");
         const MaskArgument m(mask, graph_.points);
         if (mode < 0 || mode > 2) throw nb::value_error("mode: expected 0 walls, 1 acorn or 2 through");
         const SearchOptions options{std::min<size_t>(k, graph_.points), ef, m.data(), static_cast<FilterMode>(mode),
-                                    selectivity, rescore};
+                                    selectivity, held, rescore};
         bool damaged = false;
         std::unique_ptr<Searcher> searcher;
         const std::vector<Hit>* hits = nullptr;
@@ -288,7 +288,7 @@ public:
     }
 
     nb::tuple search(nb::object queries, nb::object bounds, size_t k, size_t ef, nb::object mask, int mode,
-                     double selectivity, size_t rescore, bool exact, unsigned threads) {
+                     double selectivity, double held, size_t rescore, bool exact, unsigned threads) {
         const Array q = vectors(queries, "queries", 2);
         if (element_type(q.format()) != space_.query_type() || q.shape(1) != space_.query_dim())
             throw nb::value_error("queries: expected the dtype and dimension of the stored vectors");
@@ -296,7 +296,7 @@ public:
         const std::vector<int64_t> rows = row_bounds(bounds, q.shape(0));
         if (mode < 0 || mode > 2) throw nb::value_error("mode: expected 0 walls, 1 acorn or 2 through");
         k = std::min<size_t>(k, graph_.points);
-        const SearchOptions options{k, ef, m.data(), static_cast<FilterMode>(mode), selectivity, rescore};
+        const SearchOptions options{k, ef, m.data(), static_cast<FilterMode>(mode), selectivity, held, rescore};
         std::vector<std::vector<Hit>> hits(rows.size() - 1);
         bool damaged = false;
         {
@@ -494,9 +494,9 @@ void register_hnsw(nb::module_& m) {
         .def(nb::init<PyGraph&, PySpace&, bool>(), nb::arg("graph"), nb::arg("space"), nb::arg("fast") = false,
              nb::keep_alive<1, 2>(), nb::keep_alive<1, 3>())
         .def("search_one", &PySearcher::search_one, nb::arg("query"), nb::arg("k"), nb::arg("ef"),
-             nb::arg("mask").none(), nb::arg("mode"), nb::arg("selectivity"), nb::arg("rescore"), nb::arg("exact"),
+             nb::arg("mask").none(), nb::arg("mode"), nb::arg("selectivity"), nb::arg("held"), nb::arg("rescore"), nb::arg("exact"),
              "(offsets, sims) of one query, or None if a list is damaged.")
         .def("search", &PySearcher::search, nb::arg("queries"), nb::arg("bounds").none(), nb::arg("k"), nb::arg("ef"),
-             nb::arg("mask").none(), nb::arg("mode"), nb::arg("selectivity"), nb::arg("rescore"), nb::arg("exact"),
+             nb::arg("mask").none(), nb::arg("mode"), nb::arg("selectivity"), nb::arg("held"), nb::arg("rescore"), nb::arg("exact"),
              nb::arg("threads"), "(offsets, sims, counts) as scan_topk, or Nones if a list is damaged.");
 }

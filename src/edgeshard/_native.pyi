@@ -481,6 +481,7 @@ class HnswSearcher:
         mask: NDArray[np.bool_] | None,
         mode: int,
         selectivity: float,
+        held: float,
         rescore: int,
         exact: bool,
     ) -> tuple[NDArray[np.uint32], NDArray[np.float32]] | None: ...
@@ -493,6 +494,7 @@ class HnswSearcher:
         mask: NDArray[np.bool_] | None,
         mode: int,
         selectivity: float,
+        held: float,
         rescore: int,
         exact: bool,
         threads: int,

@@ -55,7 +55,7 @@ def nearest_to(
     query: list[Any] | None = [vector] if isinstance(vector, np.ndarray) and vector.ndim == 2 else None
     found = []
     for number, segment in enumerate(segments):
-        if not segment.count:
+        if not segment.ids.total:
             continue
         field = segment.fields[name]
         if not isinstance(field, DenseField):

@@ -212,7 +212,8 @@ class Graph:
         rescore: int | None = None,
         exact: bool = False,
     ) -> list[Hits] | None:
-        """What the graph finds for each query, None if the wanted points should be scanned.
+        """What the graph finds for each query, None if the wanted points should be scanned, be it because the walk saw
+        too few of them.
 
         Args:
             queries: ``(rows, dim)`` each.
@@ -227,20 +228,26 @@ class Graph:
         if wanted is None:
             wanted = total if mask is None else int(np.count_nonzero(mask))
         k = min(k, wanted)
-        graph = None if self.prefers_scan(wanted, total, params) else self.load(len(queries))
+        if self.prefers_scan(wanted, total, params):
+            return None
+        graph = self._graph if self._settled else self.load(len(queries))
         if graph is None or k == 0:
             return None
         asked = None if params is None else params.hnsw_ef
         ef = max(k, asked or self.ef, rescore or 0)
-        mask = padded(mask, graph)
+        if mask is not None:
+            mask = padded(mask, graph)
         bounds = None
         if isinstance(self.storage, MultiDense):
             bounds = np.zeros(len(queries) + 1, np.int64)
             np.cumsum([len(query) for query in queries], out=bounds[1:])
         elif len(queries) == 1:
-            return [graph.search_one(queries[0], k, ef, mask, wanted / total, rescore, exact)]
+            one = graph.search_one(queries[0], k, ef, mask, wanted / total, rescore, exact)
+            return None if mask is not None and len(one[0]) < k else [one]
         rows = np.ascontiguousarray(np.concatenate(queries))
         found = graph.search(rows, k, ef, mask, bounds=bounds, selectivity=wanted / total, rescore=rescore, exact=exact)
+        if mask is not None and int(found[2].min()) < k:
+            return None
         return [(o[:c], s[:c]) for o, s, c in zip(found[0], found[1], found[2].tolist(), strict=True)]
 
 
@@ -313,9 +320,9 @@ class MultiGraphField(MultiField):
         return super().topk(queries, mask, k, params) if found is None else found
 
 
-def padded(mask: Mask | None, graph: HnswGraph) -> Mask | None:
-    """The mask as long as the graph; None for all points."""
-    if mask is None or len(mask) == graph.points:
+def padded(mask: Mask, graph: HnswGraph) -> Mask:
+    """The mask as long as the graph."""
+    if len(mask) == graph.points:
         return mask
     result = np.zeros(graph.points, np.bool_)
     result[: min(len(mask), graph.points)] = mask[: graph.points]
