@@ -260,14 +260,14 @@ class RestoredCopy:
     """
 
     def __init__(self, source: Path, path: Path) -> None:
-        self._source, self._path = source, path
+        self._source, self._path = os.fspath(source), os.fspath(path)
         copy(source, path)
         self._known: dict[str, Stamp | None] = {name: self._age(name) for name in self._now()}
 
     def _age(self, name: str) -> Stamp | None:
         """Set the times of a file back, so that any change is seen however soon it comes; its stamp."""
-        path = self._path / name
-        if path.is_dir():
+        path = f"{self._path}/{name}"
+        if os.path.isdir(path):
             return None
         os.utime(path, (0, 0))
         return stamp_of(path)
@@ -276,10 +276,9 @@ class RestoredCopy:
         """Inode, size and time of every file, None of a folder; a folder before what is in it."""
         found: dict[str, Stamp | None] = {}
         for folder, folders, names in os.walk(self._path):
-            inside = os.path.relpath(folder, self._path)
-            found.update((os.path.normpath(os.path.join(inside, name)), None) for name in folders)
-            for name in names:
-                found[os.path.normpath(os.path.join(inside, name))] = stamp_of(Path(folder, name))
+            inside = folder[len(self._path) + 1 :]
+            found.update((os.path.join(inside, name), None) for name in folders)
+            found.update((os.path.join(inside, name), stamp_of(f"{folder}/{name}")) for name in names)
         return found
 
     def restore(self) -> None:
@@ -287,18 +286,18 @@ class RestoredCopy:
         now = self._now()
         changed = [name for name in now if name not in self._known or now[name] != self._known[name]]
         for name in reversed(changed):
-            (os.rmdir if now[name] is None else os.unlink)(self._path / name)
+            (os.rmdir if now[name] is None else os.unlink)(f"{self._path}/{name}")
         for name, stamp in self._known.items():
             if name in now and now[name] == stamp:
                 continue
             if stamp is None:
-                os.mkdir(self._path / name)
+                os.mkdir(f"{self._path}/{name}")
                 continue
-            copy_file(self._source / name, self._path / name)
+            copy_file(f"{self._source}/{name}", f"{self._path}/{name}")
             self._known[name] = self._age(name)
 
 
-def stamp_of(path: Path) -> Stamp:
+def stamp_of(path: str) -> Stamp:
     """What differs once a file was written to or replaced."""
     status = os.lstat(path)
     return status.st_ino, status.st_size, status.st_mtime_ns
@@ -315,7 +314,7 @@ def copy(source: Path, target: Path) -> None:
         copy_file(path, to)
 
 
-def copy_file(source: Path, target: Path) -> None:
+def copy_file(source: str | Path, target: str | Path) -> None:
     """Copy a file, leaving holes as holes."""
     with open(source, "rb") as old, open(target, "wb") as new:
         size, at = os.fstat(old.fileno()).st_size, 0
