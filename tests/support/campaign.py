@@ -2,12 +2,17 @@
 
 A long form goes through seeds or numbered cases; ``EDGESHARD_TEST_FIRST`` and ``EDGESHARD_TEST_COUNT`` choose others,
 so that it can be run in parts and with new ones; ``pytest -m long -rP`` shows the outcomes.
+
+A build that checks itself is slower: ``EDGESHARD_TEST_SLOWER`` says how many times.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+
+SLOWER = int(os.environ.get("EDGESHARD_TEST_SLOWER", "1"))
+"""Tests that time native code do it with so many times less work, or wait so many times longer."""
 
 
 def seeds(first: int, count: int) -> range:
