@@ -5,7 +5,8 @@ Usage: repaired_child.py SHARD COPY FIRST < "FILE<tab>WAY" lines. One line a cas
 * ``harmless``: nothing was found, and contents and answers are right; ``mended``: something was, and they are;
 * ``lost``: contents are missing, and the report says so; ``refused``: the repair raised an error of the package;
 * ``silent``: other contents without a word; ``worse``: less is there than a load of the damaged shard shows, without a
-  word; ``wrong``: the check finds something after the repair that its report does not name; ``raised``: another error.
+  word; ``wrong``: the check finds something after the repair that its report does not name, or names no file of the
+  shard; ``raised``: another error.
 """
 
 from __future__ import annotations
@@ -61,6 +62,8 @@ def judge(path: Path, again: Callable[[], Path], expected: list[Any]) -> tuple[s
     after_check = EdgeShard.check(path)
     after = contents(path)
     report = "; ".join([*found, *done])
+    if "edgeshard-reader-" in report:
+        return "wrong", f"names a copy that is gone: {report}"
     if len(after_check) > len(left):
         return "wrong", f"{after_check} after {done}"
     if after is None:

@@ -51,9 +51,16 @@ def test_an_open_shard_is_verified(shard: Path, tmp_path: Path) -> None:
         assert opened.verify("fast") == []
 
 
-@pytest.mark.parametrize(
-    "name", ["payload_index/*-k-map", "vector_index-d/links_compressed.bin", "version.info", "payload_storage/gaps.dat"]
+DERIVED = (
+    "payload_index/*-k-map",
+    "vector_index-d/links_compressed.bin",
+    "version.info",
+    "payload_storage/gaps.dat",
+    "vector_storage-s/store/bitmask.dat",
 )
+
+
+@pytest.mark.parametrize("name", DERIVED)
 def test_what_is_derived_is_rebuilt(name: str, shard: Path, tmp_path: Path) -> None:
     path = tmp_path / "shard"
     copy(shard, path)
@@ -63,7 +70,7 @@ def test_what_is_derived_is_rebuilt(name: str, shard: Path, tmp_path: Path) -> N
     assert found
     for entry in found:
         for file in [entry] if entry.is_file() else [file for file in entry.rglob("*") if file.is_file()]:
-            file.write_bytes(b"\x07" * 50)
+            file.write_bytes(b"\x07" * 50_000)
     EdgeShard.repair(path)
     assert EdgeShard.check(path) == []
     with EdgeShard.load(path) as opened:
@@ -85,6 +92,18 @@ def test_codes_are_made_anew(sealed: bool, tmp_path: Path) -> None:
     assert not [line for line in done if "LOST" in line or "cannot be rebuilt" in line or "still wrong" in line]
     with EdgeShard.load(path) as opened:
         assert answers(edgeshard, opened) == expected
+
+
+def test_findings_name_files_of_the_shard(shard: Path, tmp_path: Path) -> None:
+    path = tmp_path / "shard"
+    copy(shard, path)
+    (path / "edgeshard.checksums").unlink()
+    for victim in path.glob("segments/*/vector_storage-s/store/page_0.dat"):
+        with open(victim, "r+b") as file:
+            file.write(b"\xff" * 200)
+    found = EdgeShard.check(path)
+    assert found
+    assert all(line.startswith(str(path)) for line in found), found
 
 
 def test_a_lost_segment_is_set_aside(shard: Path, tmp_path: Path) -> None:
