@@ -94,6 +94,39 @@ def test_codes_are_made_anew(sealed: bool, tmp_path: Path) -> None:
         assert answers(edgeshard, opened) == expected
 
 
+SMALL = ("payload_storage/config.json", "vector_storage-*/*/config.json", "vector_storage-*/*/status.dat")
+
+
+@pytest.mark.parametrize("files", [SMALL, SMALL[1:2], ("vector_storage-m/vectors/status.dat",)])
+@pytest.mark.parametrize("content", [None, b"", b"\x05" * 16])
+def test_counts_and_settings_are_written_anew(
+    content: bytes | None, files: tuple[str, ...], shard: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "shard"
+    copy(shard, path)
+    with EdgeShard.load(path) as opened:
+        expected = answers(edgeshard, opened)
+    victims = [file for pattern in files for file in path.glob(f"segments/*/{pattern}")]
+    before = {victim: victim.read_bytes() for victim in victims}
+    assert before
+    for victim in victims:
+        victim.unlink() if content is None else victim.write_bytes(content)
+    done = EdgeShard.repair(path)
+    assert sum("was written anew" in line for line in done) == len(done) == len(victims)
+    with EdgeShard.load(path) as opened:
+        assert answers(edgeshard, opened) == expected
+    assert {victim: victim.read_bytes() for victim in victims} == before
+
+
+def test_without_checksums_nothing_is_guessed(shard: Path, tmp_path: Path) -> None:
+    path = tmp_path / "shard"
+    copy(shard, path)
+    (path / "edgeshard.checksums").unlink()
+    (victim,) = path.glob("segments/*/vector_storage-d/vectors/status.dat")
+    victim.write_bytes((7).to_bytes(8, "little"))
+    assert not any("written anew" in line for line in EdgeShard.repair(path))
+
+
 def test_findings_name_files_of_the_shard(shard: Path, tmp_path: Path) -> None:
     path = tmp_path / "shard"
     copy(shard, path)
