@@ -83,6 +83,18 @@ def test_results_and_errors_pass() -> None:
     pause()
 
 
+def test_no_thread_is_left_of_a_call_that_waits_for_threads() -> None:
+    def call() -> None:
+        thread = threading.Thread(target=pause, daemon=True)
+        thread.start()
+        thread.join()
+
+    before = set(threading.enumerate())
+    for _ in range(20):
+        undisturbed(call, joins=True)
+    assert set(threading.enumerate()) <= before
+
+
 def test_an_interruption_waits_for_the_end_of_the_call(ring: Callable[[], None]) -> None:
     seen: list[str] = []
 

@@ -63,7 +63,8 @@ class Snapshotting:
 
         source, target = directory_path(snapshot_path), directory_path(target_path)
         undisturbed(
-            lambda: unpack_snapshot(source, target, checksum=checksum, limits=limits, mirror=mirror, durable=durable)
+            lambda: unpack_snapshot(source, target, checksum=checksum, limits=limits, mirror=mirror, durable=durable),
+            joins=True,
         )
 
     def snapshot_manifest(self, base: str | None = None) -> dict[str, Any]:
@@ -126,7 +127,7 @@ class Snapshotting:
             ):
                 apply(store, incoming, force=force)
 
-        undisturbed(work)
+        undisturbed(work, joins=True)
 
     def create_snapshot(
         self,
@@ -155,7 +156,7 @@ class Snapshotting:
         store = self._open_store()
         self._check_outside()
         return undisturbed(
-            lambda: create_snapshot(store, self._lock, target, format=format, base_manifest=base_manifest)
+            lambda: create_snapshot(store, self._lock, target, format=format, base_manifest=base_manifest), joins=True
         )
 
     def _check_outside(self) -> None:

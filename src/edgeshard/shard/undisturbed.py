@@ -84,12 +84,14 @@ class _Current(threading.local):
 _current = _Current()
 
 
-def undisturbed(call: Callable[[], _T]) -> _T:
+def undisturbed(call: Callable[[], _T], *, joins: bool = False) -> _T:
     """Do something that no signal handler cuts in the middle.
 
     Args:
         call: runs in another thread if this is the main one, and may end at each :func:`pause` if that is interrupted.
             Threads it starts that the program's end is to wait for must say ``daemon=False``: they do not inherit it.
+        joins: it waits for threads of its own. Where a thread that Python does not know does that, Python lists it ever
+            after.
 
     Returns:
         What it returns.
@@ -101,11 +103,18 @@ def undisturbed(call: Callable[[], _T]) -> _T:
         return call()
     work = _Work(call)
     try:
+        thread = threading.Thread(target=work.run, name="edgeshard-call", daemon=True) if joins else None
         try:
-            _thread.start_new_thread(work.run, ())  # not a Thread, whose start() waits for it to run: a flush is short
+            if thread is not None:
+                thread.start()
+            else:
+                _thread.start_new_thread(work.run, ())  # start() waits for a Thread to run, and a flush is short
         except RuntimeError:  # none can be started: the interpreter is about to end
+            thread = None
             work.run()
         work.wait()
+        if thread is not None:
+            thread.join()
     except BaseException:
         _stop(work)
         raise
