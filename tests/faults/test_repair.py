@@ -139,6 +139,15 @@ def test_findings_name_files_of_the_shard(shard: Path, tmp_path: Path) -> None:
     assert all(line.startswith(str(path)) for line in found), found
 
 
+def test_errors_name_files_of_the_shard(shard: Path, tmp_path: Path) -> None:
+    path = tmp_path / "shard"
+    copy(shard, path)
+    (path / "edge_config.json").write_bytes(b'{"vectors":{"d":{"size":16}}}')
+    found = EdgeShard.check(path)
+    assert any("Failed to deserialize" in line for line in found)
+    assert not any("edgeshard-reader-" in line for line in found), found
+
+
 def test_a_lost_segment_is_set_aside(shard: Path, tmp_path: Path) -> None:
     path = tmp_path / "shard"
     copy(shard, path)

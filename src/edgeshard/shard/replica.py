@@ -164,5 +164,6 @@ def _files(segment: Path) -> Iterator[Path]:
 def _about(error: Exception, copy: Path, source: Path) -> Exception:
     """The error in terms of the shard, not of its copy."""
     if isinstance(error, CorruptedError):
-        return CorruptedError(error.path.replace(str(copy), str(source)), error.reason, error.offset)
+        path, reason = (text.replace(str(copy), str(source)) for text in (error.path, error.reason))
+        return CorruptedError(path, reason, error.offset)
     return error
