@@ -28,6 +28,7 @@ from edgeshard.shard.directories import (
     holds_shard,
     make_directories,
     remove_new,
+    require_plain_files,
     resolve_duplicates,
     segment_names,
 )
@@ -163,6 +164,7 @@ class Store:
         """
         if not path.is_dir():
             raise StorageError(f"cannot load edge shard: directory {path} does not exist")
+        require_plain_files(path)
         settle.check(path)
         if config is None and not swap.pending(path) and not holds_shard(path):
             raise StorageError(f"edge config is not provided and no segments were loaded: {path} holds no shard")
