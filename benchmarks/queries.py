@@ -7,6 +7,7 @@ columns extracted from payloads without an index are warm after the first one).
 
 from __future__ import annotations
 
+import itertools
 import random
 import sys
 from collections.abc import Callable
@@ -123,6 +124,11 @@ def requests(queries: np.ndarray, words: list[str]) -> dict[str, Request]:
 
         return make
 
+    longitudes = itertools.count(-100.0, 0.01)
+
+    def elsewhere(mod: Any) -> Any:
+        return mod.GeoRadius(mod.GeoPoint(next(longitudes), 50.0), 5e5)
+
     first = field("first", match=lambda mod: mod.MatchValue("django"))
     return {
         "nearest": search(None),
@@ -142,6 +148,7 @@ def requests(queries: np.ndarray, words: list[str]) -> dict[str, Request]:
         "MatchText 'django framework', made anew": search(
             field("summary", match=lambda m: m.MatchText("django framework"))
         ),
+        "geo radius 500 km, elsewhere each time, made anew": search(field("place", geo_radius=elsewhere)),
         "count, estimated": lambda mod: ("count", mod.CountRequest(exact=False, filter=first(mod))),
         "count, keyword": lambda mod: ("count", mod.CountRequest(filter=first(mod))),
         "scroll, filter": lambda mod: ("scroll", mod.ScrollRequest(limit=10, filter=first(mod))),

@@ -12,8 +12,9 @@ NB_MODULE(_native, m) {
     register_gridstore(m);
     register_wal(m);
     register_columns(m);
+    register_payload_index(m);
+    register_geo_places(m);
     register_payload_changes(m);
-  register_payload_index(m);
     register_key_map(m);
     register_text(m);
     register_text_embed(m);
@@ -23,7 +24,7 @@ NB_MODULE(_native, m) {
     register_sparse(m);
     register_numeric_codec(m);
     register_found(m);
-  register_results(m);
+    register_results(m);
     register_selections(m);
     register_models(m);
     register_interrupt(m);

@@ -1,11 +1,13 @@
 """The fault harness turned on qdrant-edge-py, for the second column of docs/reliability.md.
 
-Usage: oracle_faults.py kill|full|damage|input COUNT [FIRST]. Everything that may crash or hang runs in children with
-time limits. Prints how often each outcome came up, and one line per outcome that breaks a promise.
+Usage: oracle_faults.py kill|power|full|damage|input COUNT [FIRST]. Everything that may crash or hang runs in children
+with time limits. Prints how often each outcome came up, and one line per outcome that breaks a promise.
 """
 
 from __future__ import annotations
 
+import os
+import pickle
 import random
 import shutil
 import subprocess
@@ -105,7 +107,7 @@ def work(path: Path, seed: int, wal: bool) -> None:
 def judge(path: Path, seed: int, least: int, most: int) -> str:
     """Whether the shard holds the state after some update within the promise."""
     import qdrant_edge as mod
-    from workload import Layout, carry_out, dump, random_update, same
+    from workload import Layout, carry_out, dump, random_update
 
     rng = random.Random(seed)
     layout = Layout(rng)
@@ -116,6 +118,14 @@ def judge(path: Path, seed: int, least: int, most: int) -> str:
             carry_out(mod, model, random_update(rng, layout))
             contents.append(dump(mod, model))
         model.close()
+    return compare(path, contents, least, most)
+
+
+def compare(path: Path, contents: list[dict[Any, Any]], least: int, most: int) -> str:
+    """Load a shard and compare it with what it held after each update."""
+    import qdrant_edge as mod
+    from workload import dump, same
+
     shard = mod.EdgeShard.load(str(path))
     found = dump(mod, shard)
     for key, value in (("n", 3), ("k", "red")):
@@ -127,9 +137,88 @@ def judge(path: Path, seed: int, least: int, most: int) -> str:
     for number in range(least, most + 1):
         if found.keys() == contents[number].keys() and all(same(found[i], contents[number][i]) for i in found):
             return "ok"
-    known = contents[least:]
+    known = contents[least : most + 1]
     torn = any(not any(i in state and same(found[i], state[i]) for state in known) for i in found)
     return "torn or lost points" if torn else "updates lost, or out of order"
+
+
+# --- power loss ----------------------------------------------------------------------------------------
+
+STATES = 12
+"""Moments of each history at which the power goes."""
+
+
+def power(count: int, first: int, base: Path) -> Counter[str]:
+    """Histories of ``test_recorded_power_loss``, without snapshots, every second one without a log."""
+    from recorded_disk import compile_recorder, run_recorded
+    from simulated_disk import PowerLoss, crash_points
+    from test_recorded_power_loss import STYLES, bounds
+
+    library = compile_recorder(base)
+    outcomes: Counter[str] = Counter()
+    for seed in range(first, first + count):
+        rng, wal = random.Random(seed + 2), seed % 2 == 0
+        live, contents, target = base / "live", base / "contents", base / "lost"
+        live.mkdir()
+        child = [sys.executable, __file__, "live", str(live / "shard"), str(seed), "wal" if wal else "bare"]
+        recording = run_recorded([*child, str(contents)], live, base / "log", library)
+        (base / "log").unlink()
+        assert recording.raw, "calls that bypass the C library cannot be seen here"
+        shutil.rmtree(live)
+        loss = PowerLoss(recording)
+        for events in crash_points(len(recording.events), STATES, rng):
+            least, most = bounds(recording, events)
+            if least < 0:
+                continue
+            loss.advance(events)
+            style = rng.choice(STYLES)
+            kept = rng.random() < 0.5
+            loss.state(target, rng, style, keep_names=kept)
+            told = [sys.executable, __file__, "compare", str(target / "shard"), str(contents), str(least), str(most)]
+            setting = f"{'log' if wal else 'no log'}, {'all names kept' if kept else 'names not synced lost'}"
+            outcomes[f"{setting}: {answer(told)}"] += 1
+            shutil.rmtree(target)
+    return outcomes
+
+
+def live(path: Path, seed: int, wal: bool, result: Path) -> None:
+    """What ``recorded_child`` does, with the other engine and without snapshots.
+
+    Nothing counts as promised before the first flush, and the shard's directory is synced for it.
+    """
+    import qdrant_edge as mod
+    from recorded_disk import mark
+    from workload import Layout, carry_out, dump, random_update
+
+    rng, chores = random.Random(seed), random.Random(seed + 1)
+    layout = Layout(rng)
+    path.mkdir()
+    parent = os.open(path.parent, os.O_RDONLY)
+    os.fsync(parent)
+    os.close(parent)
+    config = layout.config(mod) if wal else layout.config(mod, wal_enabled=False)
+    shard = mod.EdgeShard.create(str(path), config)
+    shard.flush()
+    mark("flushed")
+    contents: list[dict[Any, Any]] = [{}]
+    for _ in range(30):
+        mark("begin")
+        carry_out(mod, shard, random_update(rng, layout))
+        mark("done")
+        contents.append(dump(mod, shard))
+        roll = chores.random()
+        if roll < 0.20:
+            shard.flush()
+            mark("flushed")
+        if 0.15 <= roll < 0.20:
+            shard.close()
+            shard = mod.EdgeShard.load(str(path))
+        elif 0.20 <= roll < 0.26:
+            shard.optimize()
+    shard.flush()
+    mark("flushed")
+    shard.close()
+    result.write_bytes(pickle.dumps(contents))
 
 
 # --- bad input -----------------------------------------------------------------------------------------
@@ -221,10 +310,14 @@ def main() -> None:
         work(Path(rest[0]), int(rest[1]), rest[2] == "wal")
     elif what == "judge":
         print(judge(Path(rest[0]), int(rest[1]), int(rest[2]), int(rest[3])))
+    elif what == "live":
+        live(Path(rest[0]), int(rest[1]), rest[2] == "wal", Path(rest[3]))
+    elif what == "compare":
+        print(compare(Path(rest[0]), pickle.loads(Path(rest[1]).read_bytes()), int(rest[2]), int(rest[3])))
     elif what == "call":
         print(call(Path(rest[0]), int(rest[1])))
     else:
-        campaign = {"kill": kill, "full": full, "damage": damage, "input": bad_input}[what]
+        campaign = {"kill": kill, "power": power, "full": full, "damage": damage, "input": bad_input}[what]
         with tempfile.TemporaryDirectory() as base:
             for outcome, times in sorted(campaign(int(rest[0]), int(rest[1]) if rest[1:] else 0, Path(base)).items()):
                 print(times, outcome)

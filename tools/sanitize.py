@@ -17,7 +17,15 @@ ROOT = Path(__file__).resolve().parent.parent
 FLAGS = {"address": "address,undefined", "thread": "thread"}
 LIBRARIES = {"address": ("libasan.so", "libubsan.so", "libstdc++.so.6"), "thread": ("libtsan.so", "libstdc++.so.6")}
 TESTS = {
-    "address": ("tests/index", "tests/storage", "tests/native", "tests/fuzz", "tests/faults/test_concurrency.py"),
+    "address": (
+        *(
+            f"tests/{folder}"
+            for folder in ("native", "storage", "index", "text", "filter", "segment", "models", "query")
+        ),
+        "tests/shard",
+        "tests/fuzz",
+        "tests/faults/test_concurrency.py",
+    ),
     "thread": (
         "tests/faults/test_concurrency.py",
         "tests/native",
@@ -27,6 +35,8 @@ TESTS = {
         "tests/shard/test_optimize_background.py",
     ),
 }
+SLOWER = {"address": "3", "thread": "10"}
+"""How many times slower native code becomes, about (see tests/support/campaign.py)."""
 OPTIONS = {
     "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1:allocator_may_return_null=1:detect_stack_use_after_return=0",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1:abort_on_error=1",
@@ -72,7 +82,7 @@ def main() -> int:
         for name in LIBRARIES[kind]
     ]
     preload = [path for path in found if os.path.isabs(path)]
-    environment = {**os.environ, **OPTIONS, "PYTHONPATH": str(site)}
+    environment = {**os.environ, **OPTIONS, "PYTHONPATH": str(site), "EDGESHARD_TEST_SLOWER": SLOWER[kind]}
     check = "import edgeshard, edgeshard._native as n, sys; sys.exit('sanitize-' not in n.__file__)"
     run = {**environment, "LD_PRELOAD": os.pathsep.join(preload)}
     subprocess.run([sys.executable, "-c", check], check=True, env=run)

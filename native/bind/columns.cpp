@@ -278,15 +278,15 @@ nb::object geo_units(Array<double> lons, Array<double> lats) {
   return units.array();
 }
 
-nb::object geo_radius(Array<double> lons, Array<double> lats, Array<double> units, double lon, double lat,
-                      double radius) {
+nb::object geo_radius(Array<double> lons, Array<double> lats, Array<double> x, Array<double> y, Array<double> z,
+                      double lon, double lat, double radius) {
   const Coordinates places = places_of(lons, lats);
-  if (units.size() < 3 * places.count)
-    throw nb::value_error("units: expected three per place");
+  if (x.size() != places.count || y.size() != places.count || z.size() != places.count)
+    throw nb::value_error("x, y, z: expected as many as places");
   Fresh<bool> hits(places.count);
   {
     nb::gil_scoped_release release;
-    within_radius(places, units.data(), lon, lat, radius, hits.data);
+    within_radius(places, {x.data(), y.data(), z.data()}, lon, lat, radius, reinterpret_cast<uint8_t *>(hits.data));
   }
   return hits.array();
 }
@@ -380,8 +380,8 @@ void register_columns(nb::module_ &m) {
   m.def("most_frequent", &most_frequent_of, nb::arg("counts"), nb::arg("wanted"),
         "(above u32, tied u32): numbers of the largest counts, and of those equal to the smallest of them.");
   m.def("geo_units", &geo_units, nb::arg("lons"), nb::arg("lats"));
-  m.def("geo_radius", &geo_radius, nb::arg("lons"), nb::arg("lats"), nb::arg("units"), nb::arg("lon"),
-        nb::arg("lat"), nb::arg("radius"));
+  m.def("geo_radius", &geo_radius, nb::arg("lons"), nb::arg("lats"), nb::arg("x"), nb::arg("y"), nb::arg("z"),
+        nb::arg("lon"), nb::arg("lat"), nb::arg("radius"));
   m.def("geo_polygon", &geo_polygon, nb::arg("lons"), nb::arg("lats"), nb::arg("rings"));
   m.def("slice_hash", &slice_hash, nb::arg("data"));
   m.def("slice_mask", &slice_mask_of, nb::arg("low"), nb::arg("high"), nb::arg("is_uuid"), nb::arg("total"),

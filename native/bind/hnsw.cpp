@@ -258,14 +258,14 @@ public:
 
     // One query of one row: (offsets (n,), sims (n,)), or None if a list is damaged.
     nb::object search_one(nb::object query, size_t k, size_t ef, nb::object mask, int mode, double selectivity,
-                          size_t rescore, bool exact) {
+                          double held, size_t rescore, bool exact) {
         const Array q = vectors(query, "query", 2);
         if (element_type(q.format()) != space_.query_type() || q.shape(1) != space_.query_dim() || q.shape(0) != 1)
             throw nb::value_error("query: expected one row of the dtype and dimension of the stored vectors");
         const MaskArgument m(mask, graph_.points);
         if (mode < 0 || mode > 2) throw nb::value_error("mode: expected 0 walls, 1 acorn or 2 through");
         const SearchOptions options{std::min<size_t>(k, graph_.points), ef, m.data(), static_cast<FilterMode>(mode),
-                                    selectivity, rescore};
+                                    selectivity, held, rescore};
         bool damaged = false;
         std::unique_ptr<Searcher> searcher;
         const std::vector<Hit>* hits = nullptr;
@@ -288,7 +288,7 @@ public:
     }
 
     nb::tuple search(nb::object queries, nb::object bounds, size_t k, size_t ef, nb::object mask, int mode,
-                     double selectivity, size_t rescore, bool exact, unsigned threads) {
+                     double selectivity, double held, size_t rescore, bool exact, unsigned threads) {
         const Array q = vectors(queries, "queries", 2);
         if (element_type(q.format()) != space_.query_type() || q.shape(1) != space_.query_dim())
             throw nb::value_error("queries: expected the dtype and dimension of the stored vectors");
@@ -296,7 +296,7 @@ public:
         const std::vector<int64_t> rows = row_bounds(bounds, q.shape(0));
         if (mode < 0 || mode > 2) throw nb::value_error("mode: expected 0 walls, 1 acorn or 2 through");
         k = std::min<size_t>(k, graph_.points);
-        const SearchOptions options{k, ef, m.data(), static_cast<FilterMode>(mode), selectivity, rescore};
+        const SearchOptions options{k, ef, m.data(), static_cast<FilterMode>(mode), selectivity, held, rescore};
         std::vector<std::vector<Hit>> hits(rows.size() - 1);
         bool damaged = false;
         {
@@ -363,7 +363,9 @@ nb::object links_of(const PyGraph& g, uint32_t point, size_t level) {
     return out.array;
 }
 
-nb::bytes encode_graph(const PyGraph& g, int kind, nb::object base, nb::object link, int base_align, int link_align) {
+// Hands the file to put(bytes) in pieces.
+void encode_graph(const PyGraph& g, nb::callable put, int kind, nb::object base, nb::object link, int base_align,
+                  int link_align) {
     if (kind < 1 || kind > 3) throw nb::value_error("kind: expected 1 plain, 2 compressed or 3 with vectors");
     InlineShape shape;
     std::optional<Array> b, l;
@@ -376,14 +378,16 @@ nb::bytes encode_graph(const PyGraph& g, int kind, nb::object base, nb::object l
         if (!align(base_align) || !align(link_align)) throw nb::value_error("alignments must be powers of two");
         shape = {b->shape(1), l->shape(1), static_cast<uint8_t>(base_align), static_cast<uint8_t>(link_align)};
     }
-    std::vector<uint8_t> out;
     if (g.graph.kind != LinksKind::memory && g.graph.verify()) throw nb::value_error("the graph is damaged");
     {
         nb::gil_scoped_release release;
-        out = g.graph.encode({static_cast<LinksKind>(kind), shape, b ? b->data<uint8_t>() : nullptr,
-                              l ? l->data<uint8_t>() : nullptr});
+        g.graph.encode({static_cast<LinksKind>(kind), shape, b ? b->data<uint8_t>() : nullptr,
+                        l ? l->data<uint8_t>() : nullptr},
+                       [&](const uint8_t* data, size_t size) {
+                           nb::gil_scoped_acquire acquire;
+                           put(nb::bytes(data, size));
+                       });
     }
-    return nb::bytes(out.data(), out.size());
 }
 
 nb::tuple verify_graph(const PyGraph& g) {
@@ -456,7 +460,7 @@ void register_graph(nb::module_& m) {
         .def_prop_ro("entries", [](const PyGraph& g) { return g.entries(false); })
         .def_prop_ro("extra_entries", [](const PyGraph& g) { return g.entries(true); })
         .def("links", &links_of, nb::arg("point"), nb::arg("level"))
-        .def("encode", &encode_graph, nb::arg("kind"), nb::arg("base") = nb::none(), nb::arg("link") = nb::none(),
+        .def("encode", &encode_graph, nb::arg("put"), nb::arg("kind"), nb::arg("base") = nb::none(), nb::arg("link") = nb::none(),
              nb::arg("base_align") = 1, nb::arg("link_align") = 1)
         .def("verify", &verify_graph)
         .def("census", &census_of)
@@ -490,9 +494,9 @@ void register_hnsw(nb::module_& m) {
         .def(nb::init<PyGraph&, PySpace&, bool>(), nb::arg("graph"), nb::arg("space"), nb::arg("fast") = false,
              nb::keep_alive<1, 2>(), nb::keep_alive<1, 3>())
         .def("search_one", &PySearcher::search_one, nb::arg("query"), nb::arg("k"), nb::arg("ef"),
-             nb::arg("mask").none(), nb::arg("mode"), nb::arg("selectivity"), nb::arg("rescore"), nb::arg("exact"),
+             nb::arg("mask").none(), nb::arg("mode"), nb::arg("selectivity"), nb::arg("held"), nb::arg("rescore"), nb::arg("exact"),
              "(offsets, sims) of one query, or None if a list is damaged.")
         .def("search", &PySearcher::search, nb::arg("queries"), nb::arg("bounds").none(), nb::arg("k"), nb::arg("ef"),
-             nb::arg("mask").none(), nb::arg("mode"), nb::arg("selectivity"), nb::arg("rescore"), nb::arg("exact"),
+             nb::arg("mask").none(), nb::arg("mode"), nb::arg("selectivity"), nb::arg("held"), nb::arg("rescore"), nb::arg("exact"),
              nb::arg("threads"), "(offsets, sims, counts) as scan_topk, or Nones if a list is damaged.");
 }

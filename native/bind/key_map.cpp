@@ -1,20 +1,17 @@
-// Map files, prefix indexes and geo cells of immutable payload indexes, mapped by Python.
+// Map files and prefix indexes of immutable payload indexes, mapped by Python.
 #include "bind/register.hpp"
 
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
-#include <nanobind/stl/vector.h>
 
 #include <cstring>
 #include <memory>
 #include <optional>
-#include <tuple>
 #include <vector>
 
 #include "bind/owned.hpp"
 #include "bind/payload_args.hpp"
-#include "index/geo_cells.hpp"
 #include "index/payload_keys.hpp"
 #include "index/payload_mph.hpp"
 #include "kernels/offsets.hpp"
@@ -103,43 +100,6 @@ nb::tuple key_map_groups(const KeyMap &self, size_t points) {
                         owned_array(std::move(groups.owners)), owned_array(std::move(groups.numbers)));
 }
 
-CellTable table_of(const Array<uint8_t> &cells, const Array<uint8_t> &ids) {
-  if (cells.size() % cell_bytes || ids.size() % 4)
-    throw nb::value_error("it is no whole number of cells, or of their points");
-  return {reinterpret_cast<const char *>(cells.data()), cells.size() / cell_bytes,
-          reinterpret_cast<const char *>(ids.data()), ids.size() / 4};
-}
-
-void check_cells_of(Array<uint8_t> cells, Array<uint8_t> ids, size_t points) {
-  const CellTable table = table_of(cells, ids);
-  const char *reason = nullptr;
-  {
-    nb::gil_scoped_release release;
-    reason = check_cells(table, points);
-  }
-  if (reason != nullptr)
-    throw nb::value_error(reason);
-}
-
-nb::tuple cover_boxes_of(const std::vector<std::tuple<double, double, double, double>> &boxes) {
-  std::vector<GeoBox> plain;
-  for (const auto &[west, south, east, north] : boxes) {
-    if (!(west >= -180 && west <= east && east <= 180 && south >= -90 && south <= north && north <= 90))
-      throw nb::value_error("boxes: expected west, south, east, north on the globe");
-    plain.push_back({west, south, east, north});
-  }
-  CellRanges found = cover_boxes(plain);
-  return nb::make_tuple(owned_array(std::move(found.firsts)), owned_array(std::move(found.lasts)));
-}
-
-nb::object cell_points_of(Array<uint8_t> cells, Array<uint8_t> ids, Array<uint64_t> firsts, Array<uint64_t> lasts,
-                          size_t points, size_t most) {
-  if (firsts.size() != lasts.size())
-    throw nb::value_error("lasts: expected as many as firsts");
-  auto found = cell_points(table_of(cells, ids), firsts.data(), lasts.data(), firsts.size(), most);
-  return found ? owned_array(distinct_offsets(std::move(*found), points)) : nb::none();
-}
-
 } // namespace
 
 void register_key_map(nb::module_ &m) {
@@ -160,10 +120,4 @@ void register_key_map(nb::module_ &m) {
   nb::class_<PrefixFile>(m, "PrefixFile")
       .def(nb::init<Array<uint8_t>>(), nb::arg("file"))
       .def("__len__", [](const PrefixFile &self) { return self.file.size(); });
-  m.def("check_cells", &check_cells_of, nb::arg("cells"), nb::arg("ids"), nb::arg("points"),
-        "Raises ValueError if points_map.bin and points_map_ids.bin do not fit each other or the segment.");
-  m.def("cover_boxes", &cover_boxes_of, nb::arg("boxes"),
-        "(firsts u64, lasts u64): ranges of geohashes that hold every place in boxes of west, south, east and north.");
-  m.def("cell_points", &cell_points_of, nb::arg("cells"), nb::arg("ids"), nb::arg("firsts"), nb::arg("lasts"),
-        nb::arg("points"), nb::arg("most"), "The points of ranges of cells, ascending, each once; None for more than `most`.");
 }

@@ -13,6 +13,7 @@ void register_wal(nb::module_ &m);
 void register_columns(nb::module_ &m);
 void register_payload_changes(nb::module_ &m);
 void register_payload_index(nb::module_ &m);
+void register_geo_places(nb::module_ &m);
 void register_key_map(nb::module_ &m);
 void register_text(nb::module_ &m);
 void register_text_embed(nb::module_ &m);

@@ -1,6 +1,7 @@
 #include "index/columns_geo.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 namespace edgeshard::columns {
@@ -54,31 +55,66 @@ Inside inside_of(const std::vector<Ring> &rings, double x, double y) {
 } // namespace
 
 void unit_vectors(const Coordinates &places, double *units) {
+  double *x = units, *y = units + places.count, *z = units + 2 * places.count;
   for (size_t i = 0; i < places.count; ++i) {
     const double lon = places.lons[i] * radians_per_degree, lat = places.lats[i] * radians_per_degree;
-    units[3 * i] = std::cos(lat) * std::cos(lon);
-    units[3 * i + 1] = std::cos(lat) * std::sin(lon);
-    units[3 * i + 2] = std::sin(lat);
+    x[i] = std::cos(lat) * std::cos(lon);
+    y[i] = std::cos(lat) * std::sin(lon);
+    z[i] = std::sin(lat);
   }
 }
 
-void within_radius(const Coordinates &places, const double *units, double lon, double lat, double radius, bool *out) {
-  std::fill(out, out + places.count, false);
+namespace {
+
+struct Vector {
+  double x, y, z;
+};
+
+// A quarter of the squared chord is the haversine: share = sin(d / 2R)^2 = |a - b|^2 / 4.
+double share_of(const Vector &a, double x, double y, double z) {
+  const double dx = x - a.x, dy = y - a.y, dz = z - a.z;
+  return (dx * dx + dy * dy + dz * dz) / 4.0;
+}
+
+constexpr double doubt = 1e-12; // far above the rounding of shares
+
+bool is_doubtful(double share, double limit) { return !(std::abs(share - limit) > doubt && share < 1.0 - doubt); }
+
+// below[i] = share i is below the limit; whether any of them is doubtful. Without branches and comparisons of doubles, of
+// which compilers make no vector instructions here: numbers without a sign are in the order of their bits.
+bool shares_below(const double *x, const double *y, const double *z, size_t count, const Vector centre, double limit,
+                  uint8_t *below) {
+  const int64_t near = std::bit_cast<int64_t>(doubt) + 1, far = std::bit_cast<int64_t>(1.0 - doubt) - 1;
+  int64_t doubtful = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const double share = share_of(centre, x[i], y[i], z[i]);
+    const uint64_t difference = std::bit_cast<uint64_t>(share - limit);
+    below[i] = uint8_t(difference >> 63);
+    doubtful |= (int64_t(difference & INT64_MAX) - near) | (far - std::bit_cast<int64_t>(share));
+  }
+  return doubtful < 0;
+}
+
+} // namespace
+
+void within_radius(const Coordinates &places, const UnitVectors &units, double lon, double lat, double radius,
+                   uint8_t *out) {
+  std::fill(out, out + places.count, 0);
   if (!(radius > 0))
     return;
-  double centre[3];
-  unit_vectors({&lon, &lat, 1}, centre);
-  // A quarter of the squared chord is the haversine: share = sin(d / 2R)^2 = |a - b|^2 / 4.
+  Vector centre;
+  unit_vectors({&lon, &lat, 1}, &centre.x);
   const double half_angle = radius / (2.0 * earth_radius_metres);
   const double limit = half_angle >= 1.5707963267948966 ? 2.0 : std::sin(half_angle) * std::sin(half_angle);
-  const double doubt = 1e-12; // far above the rounding of either side
-  for (size_t i = 0; i < places.count; ++i) {
-    const double dx = units[3 * i] - centre[0], dy = units[3 * i + 1] - centre[1], dz = units[3 * i + 2] - centre[2];
-    const double share = (dx * dx + dy * dy + dz * dz) / 4.0;
-    if (std::abs(share - limit) > doubt && share < 1.0 - doubt)
-      out[i] = share < limit;
-    else if (share == share)
-      out[i] = haversine_metres(lon, lat, places.lons[i], places.lats[i]) < radius;
+  constexpr size_t block = 256;
+  for (size_t from = 0; from < places.count; from += block) {
+    const size_t count = std::min(block, places.count - from);
+    const double *x = units.x + from, *y = units.y + from, *z = units.z + from;
+    if (!shares_below(x, y, z, count, centre, limit, out + from))
+      continue;
+    for (size_t i = 0; i < count; ++i)
+      if (is_doubtful(share_of(centre, x[i], y[i], z[i]), limit))
+        out[from + i] = haversine_metres(lon, lat, places.lons[from + i], places.lats[from + i]) < radius;
   }
 }
 

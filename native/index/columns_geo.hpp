@@ -15,12 +15,18 @@ struct Coordinates {
   size_t count;
 };
 
-// units[3 i ..] = place i as a point of the unit sphere.
+// Points of the unit sphere.
+struct UnitVectors {
+  const double *x, *y, *z;
+};
+
+// The places as points of the unit sphere: units has all x, then all y, then all z.
 void unit_vectors(const Coordinates &places, double *units);
 
 // out[i] = place i is less than `radius` metres (great circle, haversine formula) from the centre. Places are compared
 // by their straight-line distance; only those within rounding of the limit go through the formula.
-void within_radius(const Coordinates &places, const double *units, double lon, double lat, double radius, bool *out);
+void within_radius(const Coordinates &places, const UnitVectors &units, double lon, double lat, double radius,
+                   uint8_t *out);
 
 struct Ring {
   std::vector<double> lons;

@@ -137,4 +137,15 @@ std::optional<std::vector<uint32_t>> cell_points(const CellTable &table, const u
   return points;
 }
 
+PointPlaces places_of(const PlaceTable &table, const std::vector<uint32_t> &points) {
+  PointPlaces found;
+  for (size_t i = 0; i < points.size(); ++i)
+    for (int64_t at = table.starts[points[i]]; at < table.starts[points[i] + 1]; ++at) {
+      found.numbers.push_back(uint32_t(i));
+      found.lons.push_back(table.places[2 * at]);
+      found.lats.push_back(table.places[2 * at + 1]);
+    }
+  return found;
+}
+
 } // namespace edgeshard::payload

@@ -38,4 +38,18 @@ CellRanges cover_boxes(const std::vector<GeoBox> &boxes);
 std::optional<std::vector<uint32_t>> cell_points(const CellTable &table, const uint64_t *firsts, const uint64_t *lasts,
                                                  size_t ranges, size_t most);
 
+// The places of points: those of point p are pairs of longitude and latitude from starts[p] to starts[p + 1].
+struct PlaceTable {
+  const int64_t *starts; // ascending, from 0 to their number
+  const double *places;
+};
+
+// The places of some points, which `starts` has, and which of the points each belongs to.
+struct PointPlaces {
+  std::vector<uint32_t> numbers;
+  std::vector<double> lons;
+  std::vector<double> lats;
+};
+PointPlaces places_of(const PlaceTable &table, const std::vector<uint32_t> &points);
+
 } // namespace edgeshard::payload

@@ -244,7 +244,9 @@ def geo_units(lons: NDArray[np.float64], lats: NDArray[np.float64]) -> NDArray[n
 def geo_radius(
     lons: NDArray[np.float64],
     lats: NDArray[np.float64],
-    units: NDArray[np.float64],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    z: NDArray[np.float64],
     lon: float,
     lat: float,
     radius: float,
@@ -450,12 +452,13 @@ class HnswLinks:
     def links(self, point: int, level: int) -> NDArray[np.uint32] | None: ...
     def encode(
         self,
+        put: Callable[[bytes], None],
         kind: int,
         base: NDArray[np.uint8] | None = None,
         link: NDArray[np.uint8] | None = None,
         base_align: int = 1,
         link_align: int = 1,
-    ) -> bytes: ...
+    ) -> None: ...
     def verify(self) -> tuple[str, int]: ...
     def census(self) -> tuple[NDArray[np.uint32], NDArray[np.uint32], int, int, int, int]:
         """Return how the links hang together; verify must have found nothing.
@@ -480,6 +483,7 @@ class HnswSearcher:
         mask: NDArray[np.bool_] | None,
         mode: int,
         selectivity: float,
+        held: float,
         rescore: int,
         exact: bool,
     ) -> tuple[NDArray[np.uint32], NDArray[np.float32]] | None: ...
@@ -492,6 +496,7 @@ class HnswSearcher:
         mask: NDArray[np.bool_] | None,
         mode: int,
         selectivity: float,
+        held: float,
         rescore: int,
         exact: bool,
         threads: int,
@@ -699,15 +704,19 @@ class PrefixFile:
 def cover_boxes(
     boxes: list[tuple[float, float, float, float]],
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]: ...
-def check_cells(cells: NDArray[np.uint8], ids: NDArray[np.uint8], points: int) -> None: ...
-def cell_points(
-    cells: NDArray[np.uint8],
-    ids: NDArray[np.uint8],
-    firsts: NDArray[np.uint64],
-    lasts: NDArray[np.uint64],
-    points: int,
-    most: int,
-) -> NDArray[np.uint32] | None: ...
+
+class GeoPlaces:
+    def __init__(
+        self,
+        cells: NDArray[np.uint8],
+        ids: NDArray[np.uint8],
+        starts: NDArray[np.int64],
+        places: NDArray[np.float64],
+        points: int,
+    ) -> None: ...
+    def near(
+        self, firsts: NDArray[np.uint64], lasts: NDArray[np.uint64], most: int
+    ) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.float64], NDArray[np.float64]] | None: ...
 
 # --- quantization
 

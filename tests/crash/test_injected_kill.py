@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from campaign import seeds, tell
 from history import History, Killed, check_state, live, record
 from simulated_disk import dying_disk
 
@@ -62,7 +63,8 @@ def test_kill_at_a_call(seed: int, wal: bool, tmp_path: Path) -> None:
 @pytest.mark.parametrize("wal", [True, False])
 def test_many_kills_at_a_call(wal: bool, tmp_path: Path) -> None:
     total: dict[str, int] = {}
-    for seed in range(200, 220):
+    for seed in seeds(200, 20):
         for outcome, count in kill_in(tmp_path / str(seed), seed, wal=wal, rounds=50).items():
             total[outcome] = total.get(outcome, 0) + count
+    tell(f"death at a call, log {wal}", total)
     assert set(total) <= {"ok"}, "\n".join(total)

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from campaign import seeds, tell
 from history import check_state, record
 from simulated_disk import PowerLoss, crash_points
 
@@ -49,7 +50,8 @@ def test_power_loss(seed: int, wal: bool, tmp_path: Path) -> None:
 @pytest.mark.parametrize("wal", [True, False])
 def test_many_power_losses(wal: bool, tmp_path: Path) -> None:
     total: dict[str, int] = {}
-    for seed in range(100, 120):
+    for seed in seeds(100, 20):
         for outcome, count in lose_power(tmp_path / str(seed), seed, wal=wal, states=30).items():
             total[outcome] = total.get(outcome, 0) + count
+    tell(f"power loss, simulated disk, log {wal}", total)
     assert set(total) <= {"ok"}, "\n".join(total)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from campaign import seeds, tell
 from history import check_state
 from workload import Layout, carry_out, dump, random_update
 
@@ -76,5 +78,7 @@ def test_kill(seed: int, tmp_path: Path) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(7200)
 def test_many_kills(tmp_path: Path) -> None:
-    for seed in range(100, 600):
+    for seed in (every := seeds(100, 500)):
         kill_round(tmp_path / str(seed), seed)
+        shutil.rmtree(tmp_path / str(seed))
+    tell("SIGKILL in a child", {"ok": len(every)})

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from campaign import seeds, tell
 from history import check_state
 from recorded_disk import Recording, compile_recorder, run_recorded
 from simulated_disk import PowerLoss, crash_points
@@ -110,7 +111,8 @@ def test_power_loss_while_a_snapshot_is_applied(library: Path, tmp_path: Path) -
 @pytest.mark.parametrize("wal", [True, False])
 def test_many_recorded_power_losses(wal: bool, library: Path, tmp_path: Path) -> None:
     total: dict[str, int] = {}
-    for seed in range(100, 120):
+    for seed in seeds(100, 20):
         for outcome, count in lose_power(tmp_path / str(seed), library, seed, wal=wal, states=30).items():
             total[outcome] = total.get(outcome, 0) + count
+    tell(f"power loss, recorded calls, log {wal}", total)
     assert set(total) == {"ok"}, "\n".join(total)

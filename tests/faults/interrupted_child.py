@@ -18,11 +18,15 @@ from typing import Any
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "support"))
+
+from campaign import SLOWER
+
 import edgeshard
 from edgeshard import EdgeShard, PayloadSchemaType, Query, QueryBatchRequest, QueryRequest, UpdateOperation
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a process in the background starts without
-POINTS, SIZE = 20_000, 128
+POINTS, SIZE = 20_000 // SLOWER, 128
 DELAY_SECONDS = 0.15
 
 

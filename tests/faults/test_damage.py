@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import qdrant_edge
+from campaign import seeds, tell
 from damaged_shards import make_shard
 
 import edgeshard
@@ -122,7 +123,9 @@ def test_a_foreign_shard_gets_checksums_when_it_is_closed(foreign: Path) -> None
 @pytest.mark.parametrize("rich", [True, False])
 def test_much_damage(rich: bool, tmp_path: Path) -> None:
     make_shard(edgeshard, tmp_path / "shard", rich=rich)
-    lines = run_cases("edgeshard", tmp_path / "shard", tmp_path / "scratch", 10_000, 1000, verify=True)
+    cases = seeds(10_000, 1000)
+    lines = run_cases("edgeshard", tmp_path / "shard", tmp_path / "scratch", cases.start, len(cases), verify=True)
+    tell(f"damage, checksums, rich {rich}", (line.split()[0] for line in lines))
     assert not bad(lines), "\n".join(bad(lines))
 
 
@@ -132,6 +135,8 @@ def test_much_damage(rich: bool, tmp_path: Path) -> None:
 def test_much_damage_without_checksums(writer: str, tmp_path: Path) -> None:
     (tmp_path / "shard").mkdir()
     make_shard(importlib.import_module(writer), tmp_path / "shard", rich=True)
-    lines = run_cases("edgeshard", tmp_path / "shard", tmp_path / "scratch", 20_000, 500, bare=True)
+    cases = seeds(20_000, 500)
+    lines = run_cases("edgeshard", tmp_path / "shard", tmp_path / "scratch", cases.start, len(cases), bare=True)
+    tell(f"damage, no checksums, written by {writer}", (line.split()[0] for line in lines))
     broken = [line for line in bad(lines) if not line.startswith("silent")]
     assert not broken, "\n".join(broken)

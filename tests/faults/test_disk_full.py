@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from campaign import seeds, tell
 from history import History, check_consistent, check_state, disk_in_place, equal, small_files
 from simulated_disk import SimulatedDisk
 from workload import Layout, carry_out, dump, random_update
@@ -167,8 +168,9 @@ def test_full_disk(seed: int, wal: bool, tmp_path: Path) -> None:
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("wal", [True, False])
 def test_many_full_disks(wal: bool, tmp_path: Path) -> None:
-    for seed in range(300, 320):
+    for seed in (every := seeds(300, 20)):
         rounds(tmp_path / str(seed), seed, wal=wal, count=10)
+    tell(f"injected lack of room, log {wal}", {"ok": 10 * len(every)})
 
 
 def size_limit_round(path: Path, seed: int, limit_bytes: int) -> str:
@@ -187,6 +189,9 @@ def test_size_limit(seed: int, tmp_path: Path) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(7200)
 def test_many_size_limits(tmp_path: Path) -> None:
-    for seed in range(40):
+    outcomes = []
+    for seed in seeds(0, 40):
         limit = random.Random(seed).randint(1 << 20, 40 << 20)
-        assert "resumed" in size_limit_round(tmp_path / str(seed), seed, limit)
+        outcomes.append(size_limit_round(tmp_path / str(seed), seed, limit).split()[0])
+        shutil.rmtree(tmp_path / str(seed))
+    assert set(tell("limit on file sizes", outcomes)) == {"resumed"}

@@ -5,7 +5,6 @@ Needs the right to mount; where that is missing the limit on file sizes of ``tes
 
 from __future__ import annotations
 
-import os
 import random
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from campaign import seeds, tell
 
 CHILD = Path(__file__).parent.parent / "support" / "full_tmpfs_child.py"
 
@@ -54,7 +54,6 @@ def test_full_tmpfs(seed: int, tmp_path: Path) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(7200)
 def test_many_full_tmpfs(tmp_path: Path) -> None:
-    outcomes = [
-        round_on_tmpfs(tmp_path / "fs", seed) for seed in range(1000, 1000 + int(os.environ.get("ROUNDS", "48")))
-    ]
+    outcomes = [round_on_tmpfs(tmp_path / "fs", seed) for seed in seeds(1000, 48)]
+    tell("full tmpfs", [outcome.split()[0] for outcome in outcomes])
     assert all(outcome.startswith("resumed") for outcome in outcomes), "\n".join(outcomes)

@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from campaign import seeds, tell
 from random_calls import CLEAN, Caller, new_shard
 from workload import assert_same, dump
 
@@ -56,5 +57,5 @@ def test_random_calls(seed: int, tmp_path: Path) -> None:
 def test_many_random_calls(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for seed in range(100, 120):
-            call_at_random(tmp_path / str(seed), seed, 20_000)
+        for seed in seeds(100, 20):
+            tell(f"random calls, seed {seed}", call_at_random(tmp_path / str(seed), seed, 20_000))

@@ -51,9 +51,16 @@ def test_an_open_shard_is_verified(shard: Path, tmp_path: Path) -> None:
         assert opened.verify("fast") == []
 
 
-@pytest.mark.parametrize(
-    "name", ["payload_index/*-k-map", "vector_index-d/links_compressed.bin", "version.info", "payload_storage/gaps.dat"]
+DERIVED = (
+    "payload_index/*-k-map",
+    "vector_index-d/links_compressed.bin",
+    "version.info",
+    "payload_storage/gaps.dat",
+    "vector_storage-s/store/bitmask.dat",
 )
+
+
+@pytest.mark.parametrize("name", DERIVED)
 def test_what_is_derived_is_rebuilt(name: str, shard: Path, tmp_path: Path) -> None:
     path = tmp_path / "shard"
     copy(shard, path)
@@ -63,7 +70,7 @@ def test_what_is_derived_is_rebuilt(name: str, shard: Path, tmp_path: Path) -> N
     assert found
     for entry in found:
         for file in [entry] if entry.is_file() else [file for file in entry.rglob("*") if file.is_file()]:
-            file.write_bytes(b"\x07" * 50)
+            file.write_bytes(b"\x07" * 50_000)
     EdgeShard.repair(path)
     assert EdgeShard.check(path) == []
     with EdgeShard.load(path) as opened:
@@ -85,6 +92,51 @@ def test_codes_are_made_anew(sealed: bool, tmp_path: Path) -> None:
     assert not [line for line in done if "LOST" in line or "cannot be rebuilt" in line or "still wrong" in line]
     with EdgeShard.load(path) as opened:
         assert answers(edgeshard, opened) == expected
+
+
+SMALL = ("payload_storage/config.json", "vector_storage-*/*/config.json", "vector_storage-*/*/status.dat")
+
+
+@pytest.mark.parametrize("files", [SMALL, SMALL[1:2], ("vector_storage-m/vectors/status.dat",)])
+@pytest.mark.parametrize("content", [None, b"", b"\x05" * 16])
+def test_counts_and_settings_are_written_anew(
+    content: bytes | None, files: tuple[str, ...], shard: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "shard"
+    copy(shard, path)
+    with EdgeShard.load(path) as opened:
+        expected = answers(edgeshard, opened)
+    victims = [file for pattern in files for file in path.glob(f"segments/*/{pattern}")]
+    before = {victim: victim.read_bytes() for victim in victims}
+    assert before
+    for victim in victims:
+        victim.unlink() if content is None else victim.write_bytes(content)
+    done = EdgeShard.repair(path)
+    assert sum("was written anew" in line for line in done) == len(done) == len(victims)
+    with EdgeShard.load(path) as opened:
+        assert answers(edgeshard, opened) == expected
+    assert {victim: victim.read_bytes() for victim in victims} == before
+
+
+def test_without_checksums_nothing_is_guessed(shard: Path, tmp_path: Path) -> None:
+    path = tmp_path / "shard"
+    copy(shard, path)
+    (path / "edgeshard.checksums").unlink()
+    (victim,) = path.glob("segments/*/vector_storage-d/vectors/status.dat")
+    victim.write_bytes((7).to_bytes(8, "little"))
+    assert not any("written anew" in line for line in EdgeShard.repair(path))
+
+
+def test_findings_name_files_of_the_shard(shard: Path, tmp_path: Path) -> None:
+    path = tmp_path / "shard"
+    copy(shard, path)
+    (path / "edgeshard.checksums").unlink()
+    for victim in path.glob("segments/*/vector_storage-s/store/page_0.dat"):
+        with open(victim, "r+b") as file:
+            file.write(b"\xff" * 200)
+    found = EdgeShard.check(path)
+    assert found
+    assert all(line.startswith(str(path)) for line in found), found
 
 
 def test_a_lost_segment_is_set_aside(shard: Path, tmp_path: Path) -> None:

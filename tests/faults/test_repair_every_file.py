@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from campaign import seeds, tell
 from damaged_shards import copy, files_of, make_shard
 
 import edgeshard
@@ -51,15 +52,22 @@ def make(kind: str, path: Path) -> None:
         (path / "edgeshard.checksums").unlink()
 
 
-def judge_all(kind: str, base: Path, cases: list[tuple[Path, str]]) -> list[str]:
-    """``outcome file way detail`` of every case; each is repaired in a child with a memory limit and a watchdog."""
+def judge_all(kind: str, base: Path, cases: list[tuple[Path, str]], first: int = 0) -> list[str]:
+    """``outcome file way detail`` of every case; each is repaired in a child with a memory limit and a watchdog.
+
+    Args:
+        kind: of the shard, which is made if it is not there.
+        base: for the shards.
+        cases: files and ways.
+        first: number of the first case; the numbers make the choices.
+    """
     source, lines = base / "source", []
     if not source.exists():
         make(kind, source)
     for start in range(0, len(cases), 50):
         part = cases[start : start + 50]
         text = "\n".join(f"{name}\t{way}" for name, way in part)
-        command = [sys.executable, str(CHILD), str(source), str(base / "case"), str(start)]
+        command = [sys.executable, str(CHILD), str(source), str(base / "case"), str(first + start)]
         child = subprocess.run(command, input=text, capture_output=True, text=True, timeout=600)
         lines += child.stdout.splitlines()
         if child.returncode:
@@ -68,7 +76,14 @@ def judge_all(kind: str, base: Path, cases: list[tuple[Path, str]]) -> list[str]
 
 
 def all_cases(source: Path) -> list[tuple[Path, str]]:
-    return [(name, way) for name in files_of(source) for way in WAYS]
+    """Every file in every way, in the same order for all shards of a kind, whatever their segments are called."""
+
+    def place(name: Path) -> tuple[bool, tuple[str, ...]]:
+        if name.parts[0] != "segments":
+            return False, name.parts
+        return (source / Path(*name.parts[:2]) / "mutable_id_tracker.mappings").exists(), name.parts[2:]
+
+    return [(name, way) for name in sorted(files_of(source), key=place) for way in WAYS]
 
 
 BAD = ("died", "raised", "worse", "silent", "wrong")
@@ -91,12 +106,15 @@ def test_some_files(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["plain", "no-log", "rich", "bare"])
 def test_every_file(kind: str, tmp_path: Path) -> None:
     make(kind, tmp_path / "source")
-    lines = judge_all(kind, tmp_path, all_cases(tmp_path / "source"))
+    cases = all_cases(tmp_path / "source")
+    chosen = seeds(0, len(cases))
+    lines = judge_all(kind, tmp_path, cases[chosen.start : chosen.stop], chosen.start)
+    tell(f"repair, {kind}, of {len(cases)}", (line.split()[0] for line in lines))
     broken = [line for line in lines if line.startswith(BAD)]
     if kind == "bare":
         broken = [line for line in broken if not line.startswith("silent")]
     assert not broken, "\n".join(broken)
-    assert Counter(line.split()[0] for line in lines)["mended"] > 10
+    assert len(lines) < 100 or Counter(line.split()[0] for line in lines)["mended"] > 10
 
 
 class Killed(BaseException):

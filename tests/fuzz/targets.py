@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from damaged_shards import copy, copy_file, files_of, make_shard
+from damaged_shards import RestoredCopy, copy, files_of, make_shard
 
 import edgeshard
 from edgeshard import _native
@@ -68,20 +68,9 @@ class Replaced:
 
     def __init__(self, source: Path, scratch: Path, read: Callable[[Path, str], Any]) -> None:
         self._root, self._kept, self._read = scratch / "dir", scratch / "kept", read
-        copy(source, self._root)
         copy(source, self._kept)
+        self._copied = RestoredCopy(self._kept, self._root)
         self._names = files_of(self._root)
-        self._known = self._stamps()
-
-    def _stamps(self) -> dict[str, tuple[int, int, int]]:
-        """Inode, size and time of all files as they are."""
-        found = {}
-        for folder, _, names in os.walk(self._root):
-            for name in names:
-                path = os.path.join(folder, name)
-                status = os.stat(path)
-                found[path] = (status.st_ino, status.st_size, status.st_mtime_ns)
-        return found
 
     def target(self) -> Target:
         seeds = []
@@ -104,20 +93,7 @@ class Replaced:
         try:
             self._read(self._root, self._names[number].as_posix())
         finally:
-            self._restore()
-
-    def _restore(self) -> None:
-        """Bring back what was replaced, and what opening it may have repaired."""
-        now = self._stamps()
-        for path in now.keys() | self._known.keys():
-            if now.get(path) == self._known.get(path):
-                continue
-            if path in now:
-                os.unlink(path)
-            if path in self._known:
-                copy_file(self._kept / os.path.relpath(path, self._root), Path(path))
-                status = os.stat(path)
-                self._known[path] = (status.st_ino, status.st_size, status.st_mtime_ns)
+            self._copied.restore()
 
 
 def segment_reader(schema: Any) -> Callable[[Path, str], None]:

@@ -32,4 +32,6 @@ def test_links_of_the_example():
         assert graph.links(int(point), 1 if upper else 0).tolist() == expected
         packed += bytes.fromhex(text)
     assert packed == data[112:135]
-    assert graph.encode(2) == data
+    pieces: list[bytes] = []
+    graph.encode(pieces.append, 2)
+    assert b"".join(pieces) == data

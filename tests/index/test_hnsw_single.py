@@ -6,7 +6,7 @@ import pytest
 from edgeshard import _native
 from edgeshard.errors import CorruptedError
 from edgeshard.index.hnsw import HnswGraph
-from edgeshard.index.hnsw.graph import make_codes, narrowing
+from edgeshard.index.hnsw.graph import held_share, make_codes
 from edgeshard.storage.convert import to_stored
 
 COSINE, EUCLID, DOT = range(3)
@@ -116,10 +116,10 @@ def test_objects_are_made_of_slots_only():
 
 def test_beams_behind_filters_are_wide_enough(data):
     shares = np.linspace(0.05, 1, 96)
-    widths = [1 / narrowing(share) for share in shares]
-    assert widths == sorted(widths, reverse=True)
-    assert narrowing(1.0) == 1.0
-    assert narrowing(0.25) == 0.25
+    held = [held_share(share) for share in shares]
+    assert held_share(1.0) == 1.0
+    assert all(share <= part <= 1 for share, part in zip(shares, held, strict=True))
+    assert all(np.diff(held[20:]) > 0)
     rows, queries = data
     graph = HnswGraph.build([rows], COSINE, threads=1)
     unfiltered = overlap(graph.search(queries, 10, 64)[0], _native.scan_topk(queries, [rows], None, 10, COSINE)[0])
@@ -146,3 +146,15 @@ def test_listed_rows_are_ranked_as_by_a_mask(data, distance):
             np.testing.assert_array_equal(left, right)
     with pytest.raises(IndexError):
         _native.topk_listed(queries, [rows], np.array([N], np.uint32), 3, distance)
+
+
+def test_beams_widen_where_few_of_the_nearest_are_wanted(data):
+    rows, queries = data
+    graph = HnswGraph.build([rows], COSINE, threads=1)
+    near, far = [], []
+    for query in queries:
+        sims = rows @ query
+        for found, wanted in ((near, sims > np.quantile(sims, 0.5)), (far, sims < np.quantile(sims, 0.95))):
+            truth = _native.scan_topk(query[None], [rows], wanted, 10, COSINE)[0]
+            found.append(overlap(graph.search(query[None], 10, 32, wanted, selectivity=0.5)[0], truth))
+    assert np.mean(far) > np.mean(near) - 0.1

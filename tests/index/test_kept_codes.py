@@ -111,3 +111,29 @@ def test_memory_is_given_back_while_rows_are_looked_at() -> None:
     calls: list[int] = []
     assert source_of([ROWS[:200], ROWS[200:]], lambda: calls.append(1)) == source_of([ROWS])
     assert len(calls) == kept_codes.SAMPLED_ROWS
+
+
+def test_checksums_are_compared_part_by_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_codes, "PART_BYTES", 1000)
+    monkeypatch.setattr(kept_codes, "PARTS", 1000)
+    shelf(tmp_path).put("bytes", 1, [ROWS], SECTIONS)
+    found = shelf(tmp_path)
+    assert [found.check_some("bytes") for _ in range(6)] == [False] * 5 + [True]  # 5,000 bytes and a few
+    whole = found.take("bytes", 1, [ROWS])
+    again = shelf(tmp_path)
+    assert again.check_some("bytes", 3) is False
+    taken = again.take("bytes", 1, [ROWS])  # which compares the rest
+    assert whole is not None
+    assert taken is not None
+    assert {name: part.tobytes() for name, part in whole.items()} == {n: p.tobytes() for n, p in taken.items()}
+    assert shelf(tmp_path).check_some("other") is True
+    data = bytearray(file_of(tmp_path).read_bytes())
+    data[4096 + 4500] ^= 1
+    file_of(tmp_path).write_bytes(data)
+    damaged = shelf(tmp_path)
+    assert [damaged.check_some("bytes") for _ in range(5)] == [False] * 4 + [True]
+    assert not damaged.holds("bytes")
+    assert damaged.take("bytes", 1, [ROWS]) is None
+    partly = shelf(tmp_path)
+    assert partly.check_some("bytes", 2) is False
+    assert partly.take("bytes", 1, [ROWS]) is None

@@ -95,7 +95,7 @@ def test_pages_of_a_filter_are_in_id_order(tmp_path, below):
 
 
 def test_what_is_remembered_is_bounded(monkeypatch):
-    monkeypatch.setattr(selections, "MAX_FILTERS", 3)
+    monkeypatch.setattr(selections, "MAX_FILTERS", 4)
     monkeypatch.setattr(selections, "MAX_BYTES", 1000)
     known, made = Selections(), []
 
@@ -106,23 +106,27 @@ def test_what_is_remembered_is_bounded(monkeypatch):
 
         return known.of(filter, make)
 
-    filters = [e.Filter(must=[e.HasVectorCondition(str(number))]) for number in range(5)]
+    filters = [e.Filter(must=[e.HasVectorCondition(str(number))]) for number in range(6)]
     for filter in filters[:4]:
         ask(filter)
-    assert ask(filters[1]) is ask(filters[1])
-    assert len(made) == 4
-    ask(filters[0])  # was dropped for the fourth
+    assert ask(filters[0]) is ask(filters[0])
+    ask(filters[4])  # three stay, those asked for last
+    assert len(made) == 5
+    assert ask(filters[0]) is ask(filters[0])
+    ask(filters[3])
     assert len(made) == 5
     ask(filters[1])
-    ask(filters[4], 995)  # all others have to go
-    ask(filters[1])
+    ask(filters[2])  # was dropped, as the one before, and makes room again
     assert len(made) == 7
-    ask(filters[2], 1001)  # too large to be kept
-    ask(filters[2], 1001)
+    ask(filters[5], 995)  # all others have to go
+    ask(filters[2])
     assert len(made) == 9
+    ask(filters[3], 1001)  # too large to be kept
+    ask(filters[3], 1001)
+    assert len(made) == 11
     known.clear()
-    ask(filters[1])
-    assert len(made) == 10
+    ask(filters[2])
+    assert len(made) == 12
 
 
 def test_filters_that_say_the_same_share_what_is_remembered():

@@ -115,6 +115,34 @@ def test_damaged_and_missing_codes_are_made_anew(tmp_path: Path, built: list[str
         assert kept_codes.read(path)[0].source == whole_source
 
 
+@pytest.mark.parametrize("method", [None, "scalar"])
+@pytest.mark.parametrize("damage", [False, True], ids=["sound", "damaged"])
+def test_first_searches_walk_on_vectors_while_codes_are_checked(
+    method: str | None, damage: bool, tmp_path: Path, built: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with make(tmp_path / "s", method) as shard:
+        expected = search(shard)
+    (path,) = kept(tmp_path / "s")
+    if damage:
+        data = bytearray(path.read_bytes())
+        data[-5000] ^= 1
+        path.write_bytes(data)
+    monkeypatch.setattr(kept_codes, "PART_BYTES", path.stat().st_size // 5)
+    built.clear()
+    with es.EdgeShard.load(tmp_path / "s") as shard:
+        (graph,) = (one.fields[""].graph for one in shard._store.segments if not one.appendable)
+        used = []
+        for _ in range(8):
+            shard.query_arrays(ROWS[7], limit=10)
+            used.append(graph._coded)
+        assert used == [False] * 8 if damage else [False] * 4 + [True] * 4
+        assert built == []
+        for _ in range(70):
+            shard.query_arrays(ROWS[7], limit=10)
+        assert (built != []) is damage
+        assert search(shard) == expected
+
+
 def test_check_and_repair_know_them(tmp_path: Path) -> None:
     make(tmp_path / "s").close()
     (path,) = kept(tmp_path / "s")

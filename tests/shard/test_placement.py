@@ -185,10 +185,15 @@ def test_a_refusal_is_told_and_everything_works(tmp_path: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize("memory", [es.Memory.Cold, es.Memory.Cached, es.Memory.Pinned])
 def test_pinned_links_are_unpacked(tmp_path: Path, memory: es.Memory) -> None:
+    held = BUDGET.held_bytes
+    es.options.codes_limit_bytes = 0
     with optimised(tmp_path / "shard", config(links=memory)) as shard:
         search(shard)
         graphs = [segment.fields[""].graph for segment in shard._store.segments if not segment.appendable]
         assert [graph._graph.links_table.kind == MEMORY_LINKS for graph in graphs] == [memory == es.Memory.Pinned]
+        links_bytes = sum(graph._graph.links_table.size_bytes for graph in graphs)
+        assert (links_bytes > 0) is (memory == es.Memory.Pinned)
+        assert BUDGET.held_bytes - held == links_bytes  # counted, and never refused
 
 
 def with_payloads(path: Path, memory: es.Memory | None, *, on_disk: bool | None = None) -> es.EdgeShard:

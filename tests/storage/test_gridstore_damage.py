@@ -77,6 +77,25 @@ def test_truncated_zeroed_or_missing(damaged, original, name, read_only, flush):
             assert all(v is None or isinstance(v, CorruptedError) or v in VALUES for v in got)
 
 
+@pytest.mark.parametrize("name", DERIVED)
+def test_free_space_of_more_pages_than_there_are_is_computed_again(damaged, original, name, flush):
+    usual = (damaged / name).stat().st_size
+    with open(damaged / name, "ab") as file:
+        file.write(b"\xff" * 5000)
+    assert read_all(damaged, True, flush) == VALUES
+    Gridstore.open(damaged).close()
+    assert (damaged / name).stat().st_size == usual
+    assert read_all(damaged, False, flush) == VALUES
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_lost_page_is_told_by_the_slots(damaged, read_only):
+    page = max(damaged.glob("page_*.dat"), key=lambda path: int(path.stem[5:]))
+    page.unlink()
+    with pytest.raises(CorruptedError, match="page"):
+        Gridstore.open(damaged, read_only)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_flipped_bits(damaged, original, name, flush):
     rng = random.Random(name)

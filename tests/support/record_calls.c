@@ -1,4 +1,5 @@
-// Records every call of a process that changes files below one directory, for tests/support/recorded_disk.py.
+// Records every call of a process that changes files below one directory, for tests/support/recorded_disk.py; with
+// record_raw_calls.c those that bypass the C library too.
 //
 // Loaded with LD_PRELOAD into any program, so that it sees what the program does and not what the program says it does.
 // EDGESHARD_RECORD_BASE is the directory, EDGESHARD_RECORD_LOG the file for the records, which are
@@ -22,7 +23,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { WRITE = 1, SIZE, SYNC, CREATE, MKDIR, UNLINK, RENAME, SYNC_DIRECTORY, LINK, MARK };
+enum { WRITE = 1, SIZE, SYNC, CREATE, MKDIR, UNLINK, RENAME, SYNC_DIRECTORY, LINK, MARK, RAW };
+
+int record_raw_calls(void);
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static int log_fd = -1;
@@ -33,6 +36,8 @@ static pid_t owner;
 #define REAL(name) static __typeof__(&name) real_##name; \
     if (!real_##name) real_##name = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
 
+static void note_raw(void);
+
 __attribute__((constructor)) static void start(void) {
     const char *where = getenv("EDGESHARD_RECORD_BASE"), *log = getenv("EDGESHARD_RECORD_LOG");
     if (!where || !log || !realpath(where, base)) return;
@@ -40,6 +45,7 @@ __attribute__((constructor)) static void start(void) {
     REAL(open);
     log_fd = real_open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     owner = getpid();
+    if (record_raw_calls()) note_raw();
 }
 
 static int recording(void) { return log_fd >= 0 && getpid() == owner; }
@@ -64,6 +70,9 @@ static void emit(int kind, uint64_t inode, int64_t offset, const void *data, siz
     put(head, sizeof head);
     put(data, size);
 }
+
+// Calls that bypass the C library are seen too.
+static void note_raw(void) { emit(RAW, 0, 0, "", 0); }
 
 static int inside(const char *path) {
     return !strncmp(path, base, base_length) && (path[base_length] == '/' || !path[base_length]);
@@ -353,10 +362,10 @@ static int synced(int fd, int (*call)(int)) {
     struct stat status;
     int ours = recording() && !fstat(fd, &status) && path_of(fd, path);
     if (ours) pthread_mutex_lock(&mutex);
-    int result = call(fd), error = errno;
+    int result = ours ? 0 : call(fd), error = errno;  // the record tells what it does; waiting for it would tell no more
     if (ours) {
-        if (!result) note_mapped(status.st_ino);
-        if (!result) emit(S_ISDIR(status.st_mode) ? SYNC_DIRECTORY : SYNC, status.st_ino, 0, "", 0);
+        note_mapped(status.st_ino);
+        emit(S_ISDIR(status.st_mode) ? SYNC_DIRECTORY : SYNC, status.st_ino, 0, "", 0);
         pthread_mutex_unlock(&mutex);
     }
     errno = error;
@@ -434,7 +443,7 @@ int msync(void *start, size_t size, int flags) {
     REAL(msync);
     if (!recording() || !(flags & MS_SYNC)) return real_msync(start, size, flags);
     pthread_mutex_lock(&mutex);
-    int result = real_msync(start, size, flags), error = errno;
+    int result = real_msync(start, size, MS_ASYNC), error = errno;
     for (int i = 0; i < mapping_count && !result; ++i) {
         struct mapping *m = mappings + i;
         if ((char *)start >= m->start + m->size || (char *)start + size <= m->start) continue;

@@ -1,8 +1,8 @@
-"""What a process really did to a directory, recorded from outside by ``record_calls.c``.
+"""What a process really did to a directory, recorded from outside by ``record_calls.c`` and ``record_raw_calls.c``.
 
-:class:`SimulatedDisk` sees what goes through the package's own :class:`Disk`; this sees every call of the C library,
-whoever makes it, and changes through shared mappings too. The records become the same events, so that
-:class:`PowerLoss` can build from them what a disk may hold.
+:class:`SimulatedDisk` sees what goes through the package's own :class:`Disk`; this sees every call of the C library
+and, on Linux, of the system, whoever makes it, and changes through shared mappings too. The records become the same
+events, so that :class:`PowerLoss` can build from them what a disk may hold.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pathlib import Path
 
 from simulated_disk import Event
 
-SOURCE = Path(__file__).parent / "record_calls.c"
+SOURCES = [Path(__file__).parent / name for name in ("record_calls.c", "record_raw_calls.c")]
 HEAD = struct.Struct("<BQqI")
-WRITE, SIZE, SYNC, CREATE, MKDIR, UNLINK, RENAME, SYNC_DIRECTORY, LINK, MARK = range(1, 11)
+WRITE, SIZE, SYNC, CREATE, MKDIR, UNLINK, RENAME, SYNC_DIRECTORY, LINK, MARK, RAW = range(1, 12)
 
 
 def compile_recorder(folder: Path) -> Path:
@@ -29,7 +29,7 @@ def compile_recorder(folder: Path) -> Path:
         subprocess.CalledProcessError: it refused.
     """
     library = folder / "record_calls.so"
-    command = ["cc", "-O1", "-fPIC", "-shared", "-o", os.fspath(library), os.fspath(SOURCE), "-ldl", "-lpthread"]
+    command = ["cc", "-O1", "-fPIC", "-shared", "-o", os.fspath(library), *map(os.fspath, SOURCES), "-ldl", "-lpthread"]
     subprocess.run(command, check=True)
     return library
 
@@ -66,10 +66,12 @@ class Recording:
     Attributes:
         events: every change, in order.
         directories: numbers of the nodes that are directories.
+        raw: calls that bypass the C library were seen too (Linux on x86-64, where seccomp filters are allowed).
         marks: ``(events so far, text)`` of each call of :func:`mark`.
     """
 
     def __init__(self, log: bytes, root: int) -> None:
+        self.raw = False
         self.events: list[Event] = []
         self.directories = {0}
         self.marks: list[tuple[int, str]] = []
@@ -83,7 +85,9 @@ class Recording:
             position += length
 
     def _take(self, kind: int, inode: int, offset: int, data: bytes) -> None:
-        if kind == MARK:
+        if kind == RAW:
+            self.raw = True
+        elif kind == MARK:
             self.marks.append((len(self.events), data.decode()))
         elif kind in (CREATE, MKDIR):
             self._nodes[offset], self._count = self._count, self._count + 1

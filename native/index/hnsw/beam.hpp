@@ -30,6 +30,8 @@ public:
     const Candidate* begin() const { return items_.data(); }
     const Candidate* end() const { return items_.data() + size_; }
 
+    bool full() const { return size_ == capacity_; }
+
     // A similarity must be larger than this to enter.
     bool accepts(float sim) const { return size_ < capacity_ || sim > items_[size_ - 1].sim; }
 
@@ -63,6 +65,11 @@ public:
         }
         return nullptr;
     }
+
+    // Ends behind the first `size` candidates: others must be better than the last of them from now on.
+    void close(size_t size) { size_ = capacity_ = size; }
+    // Makes room for one more candidate beside those it holds, up to `most` of them, which reset() had room for.
+    void widen(size_t most) { capacity_ = std::min(capacity_ + 1, most); }
 
     // Makes all candidates ones that are not expanded yet.
     void reopen() {

@@ -5,6 +5,7 @@
 // it and unpacks a list each time it is visited, which costs about 10 % of a search and nothing to open.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -81,7 +82,9 @@ public:
     Graph unpacked() const;
 
     // Bytes of a links file. verify() must have found nothing in a packed graph.
-    std::vector<uint8_t> encode(const Rewrite& to) const;
+    // The links file, handed over in pieces. With vectors inside it may be far larger than what is held in memory.
+    using Sink = std::function<void(const uint8_t*, size_t)>;
+    void encode(const Rewrite& to, const Sink& sink) const;
 
     // The vectors inside links_comp_vec.bin: base rows go to base_rows (points x base_bytes).
     const InlineShape& inline_shape() const { return inline_; }
@@ -107,7 +110,7 @@ private:
         bool damaged;
     };
     Inner inner(const Record& record, bool level0) const;
-    void encode_lists(const Rewrite& to, std::vector<uint8_t>& area, std::vector<uint64_t>& offsets) const;
+    std::vector<uint64_t> encode_lists(const Rewrite& to, const Sink& sink) const;
     Damage open_header(const uint8_t* data, size_t size, uint64_t& at, uint64_t& levels, uint64_t& area,
                        uint64_t& padding);
     Damage open_levels(const uint8_t* data, uint64_t at, uint64_t levels, uint64_t slots);

@@ -109,50 +109,87 @@ Damage Graph::open(const uint8_t* data, size_t size, LinksKind file_kind) {
     return {};
 }
 
-// The neighbour area and where every list begins in it (in bytes; plain: in neighbours).
-void Graph::encode_lists(const Rewrite& to, std::vector<uint8_t>& area, std::vector<uint64_t>& offsets) const {
+namespace {
+
+// The neighbour area, of which no more than a piece is in memory.
+class AreaWriter {
+public:
+    explicit AreaWriter(const Graph::Sink& sink) : sink_(sink) {}
+
+    std::vector<uint8_t> piece;
+
+    uint64_t size() const { return written_ + piece.size(); }
+
+    void pad_to(uint64_t align) {
+        while (size() % align) piece.push_back(0);
+    }
+
+    void flush() {
+        written_ += piece.size();
+        sink_(piece.data(), piece.size());
+        piece.clear();
+    }
+
+private:
+    const Graph::Sink& sink_;
+    uint64_t written_ = 0;
+};
+
+constexpr size_t kPiece = size_t{1} << 20;
+
+}  // namespace
+
+// Hands over the neighbour area; returns where every list begins in it (in bytes; plain: in neighbours).
+std::vector<uint64_t> Graph::encode_lists(const Rewrite& to, const Sink& sink) const {
     const bool vectors = to.kind == LinksKind::with_vectors, plain = to.kind == LinksKind::plain;
+    AreaWriter area(sink);
     const auto add_row = [&](const uint8_t* rows, uint64_t bytes, uint32_t p) {
-        area.insert(area.end(), rows + p * bytes, rows + (p + size_t{1}) * bytes);
+        area.piece.insert(area.piece.end(), rows + p * bytes, rows + (p + size_t{1}) * bytes);
     };
     std::vector<uint32_t> by_rank(points);
     for (uint32_t p = 0; p < points; ++p) by_rank[rank(p)] = p;
     Scratch scratch, links;
-    offsets.assign(1, 0);
+    std::vector<uint64_t> offsets(1, 0);
     for (size_t level = 0; level < levels(); ++level)
         for (uint64_t i = 0; i < population(level); ++i) {
             const uint32_t p = level ? by_rank[i] : static_cast<uint32_t>(i);
             const List l = list(p, level, scratch);
             links.assign(l.ids, l.ids + l.count);
             if (vectors && !level) add_row(to.base, to.shape.base_bytes, p);
-            if (vectors) put_varint(area, l.count);
+            if (vectors) put_varint(area.piece, l.count);
             if (plain)
-                for (uint32_t id : links) put(area, id, 4);
+                for (uint32_t id : links) put(area.piece, id, 4);
             else
-                pack_list(links.data(), links.size(), level_m(level), points, area);
+                pack_list(links.data(), links.size(), level_m(level), points, area.piece);
             if (vectors) {
-                pad_to(area, to.shape.link_align);
+                area.pad_to(to.shape.link_align);
                 for (uint32_t id : links) add_row(to.link, to.shape.link_bytes, id);
-                if (!level) pad_to(area, to.shape.base_align);
+                if (!level) area.pad_to(to.shape.base_align);
             }
             offsets.push_back(plain ? area.size() / 4 : area.size());
+            if (area.piece.size() >= kPiece) area.flush();
         }
+    area.flush();
+    return offsets;
 }
 
-std::vector<uint8_t> Graph::encode(const Rewrite& to) const {
+void Graph::encode(const Rewrite& to, const Sink& sink) const {
     const bool vectors = to.kind == LinksKind::with_vectors, plain = to.kind == LinksKind::plain;
     std::vector<uint8_t> area, out;
-    std::vector<uint64_t> offsets;
-    encode_lists(to, area, offsets);
+    // What stands before the area depends on its length. With vectors it is too large to be kept: it is made twice.
+    const std::vector<uint64_t> offsets = encode_lists(to, [&](const uint8_t* data, size_t size) {
+        if (!vectors) area.insert(area.end(), data, data + size);
+    });
+    const uint64_t area_bytes = plain ? 4 * offsets.back() : offsets.back();
     const OffsetsShape packed = best_shape(offsets);
     put(out, points, 8);
     if (plain) {
-        const uint64_t before = kHeader + 8 * levels() + 4 * uint64_t{points} + area.size();
-        for (uint64_t value : {uint64_t{levels()}, uint64_t{area.size() / 4}, uint64_t{offsets.size()}, before % 8})
+        const uint64_t before = kHeader + 8 * levels() + 4 * uint64_t{points} + area_bytes;
+        for (uint64_t value : {uint64_t{levels()}, area_bytes / 4, uint64_t{offsets.size()}, before % 8})
             put(out, value, 8);
     } else {
         put(out, vectors ? kWithVectors : kCompressed, 8);
-        for (uint64_t value : {uint64_t{levels()}, uint64_t{area.size()}, packed.length}) put(out, value, 8);
+        for (uint64_t value : {uint64_t{levels()}, area_bytes, packed.length}) put(out, value, 8);
         for (uint8_t value : {packed.base_bits, packed.delta_bits, packed.log2}) put(out, value, 1);
         put(out, m, 8);
         put(out, m0, 8);
@@ -167,14 +204,20 @@ std::vector<uint8_t> Graph::encode(const Rewrite& to) const {
     for (size_t level = 0; level < levels(); ++level) put(out, level_offsets[level], 8);
     for (uint32_t p = 0; p < points; ++p) put(out, rank(p), 4);
     if (vectors) pad_to(out, std::max(to.shape.base_align, to.shape.link_align));
-    out.insert(out.end(), area.begin(), area.end());
+    const size_t before_area = out.size();
+    sink(out.data(), before_area);
+    out.clear();
+    if (vectors)
+        encode_lists(to, sink);
+    else
+        sink(area.data(), area.size());
     if (plain) {
-        pad_to(out, 8);
+        out.resize((8 - (before_area + area_bytes) % 8) % 8, 0);
         for (uint64_t offset : offsets) put(out, offset, 8);
     } else {
         pack_offsets(offsets, packed, out);
     }
-    return out;
+    sink(out.data(), out.size());
 }
 
 }  // namespace edgeshard

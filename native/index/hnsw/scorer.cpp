@@ -9,6 +9,7 @@
 #include "index/hnsw/code_dot.hpp"
 #include "index/hnsw/record_scorer.hpp"
 #include "index/quantized/codec.hpp"
+#include "index/quantized/walk_codes.hpp"
 #include "kernels/half.hpp"
 #include "kernels/prefetch.hpp"
 
@@ -230,7 +231,9 @@ std::unique_ptr<Scorer> MultiScorer::make() const { return row_scorer(space_, on
 
 size_t Space::query_dim() const { return only_records() ? records->dim() : rows.dim(); }
 
-std::unique_ptr<Scorer> Space::refiner() const { return walk_codes ? record_scorer(*this) : nullptr; }
+std::unique_ptr<Scorer> Space::refiner() const {
+    return walk_codes && !walk_codes->form().same ? record_scorer(*this) : nullptr;
+}
 
 std::unique_ptr<Scorer> Space::scorer(bool on_codes) const {
     if (multi()) return std::make_unique<MultiScorer>(*this, on_codes);

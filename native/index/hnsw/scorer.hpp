@@ -63,7 +63,7 @@ struct Space {
         return codes && distance != Distance::manhattan && rows.type() != ElementType::u8;
     }
 
-    // Of the records themselves, where walks go over codes made of them; else null.
+    // Of the records themselves, where walks go over codes made of them that tell less; else null.
     std::unique_ptr<Scorer> refiner() const;
     // With `on_codes` an approximate scorer (walks_on_codes() must hold), else the exact one.
     std::unique_ptr<Scorer> scorer(bool on_codes) const;

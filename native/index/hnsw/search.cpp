@@ -10,6 +10,9 @@ namespace {
 constexpr size_t kUpperBeam = 3;
 // Codes for walks are those of the records but for the rounding of the query: so many more than asked for are enough.
 constexpr size_t kRefined = 6;
+// How many times as wide as evenly spread wanted points need it a beam may become. With 4 filters that go against the
+// vectors find what those that do not find (docs/design/hnsw.md).
+constexpr double kWidest = 4;
 
 }  // namespace
 
@@ -20,8 +23,10 @@ Searcher::Searcher(const Graph& graph, const Space& space, bool on_codes, const 
 const std::vector<Hit>& Searcher::search(const char* query, size_t rows, const SearchOptions& options) {
     options_ = options;
     options_.ef = std::max(options.ef, options.k);
-    if (options.mask && options.mode == FilterMode::through) {
-        const double widened = static_cast<double>(options_.ef) / std::max(options.selectivity, 1e-6);
+    wanted_ = 0;
+    held_ = std::max<size_t>(options.k, static_cast<size_t>(static_cast<double>(options_.ef) * std::min(options.held, 1.0)));
+    if (through()) {
+        const double widened = kWidest * static_cast<double>(options_.ef) / std::max(options.selectivity, 1e-6);
         options_.ef = static_cast<size_t>(std::min(widened, static_cast<double>(graph_.points)));
     }
     options_.ef = std::clamp<size_t>(options_.ef, 1, std::max(graph_.points, 1u));
@@ -41,16 +46,17 @@ const std::vector<Hit>& Searcher::search(const char* query, size_t rows, const S
 void Searcher::descend(EntryPoint entry) {
     upper_.reset(kUpperBeam);
     batch_.assign(1, entry.point);
-    score_gathered(upper_);
+    const auto enter = [this](float sim, uint32_t id) { upper_.insert(sim, id); };
+    score_gathered(upper_, enter);
     for (size_t level = std::min<size_t>(entry.level, graph_.levels() - 1); level > 0; --level) {
         visited_.reset(graph_.points);
         for (const Candidate& c : upper_) visited_.insert(c.id);
         upper_.reopen();
         while (const Candidate* next = upper_.pop()) {
-            const List l = graph_.list(next->id, level, scratch_);
+            const List l = lists_ ? lists_->upper(next->id, level) : graph_.list(next->id, level, scratch_);
             damaged_ = damaged_ || l.damaged;
             gather_fresh(l.ids, l.count);
-            score_gathered(upper_);
+            score_gathered(upper_, enter);
         }
     }
 }
@@ -63,11 +69,17 @@ void Searcher::seed(uint32_t point) {
 // Level 0. With a filter the entry points of sub-graphs that pass are seeds too: the neighbourhood found from above may
 // hold no wanted point at all.
 void Searcher::walk() {
+    if (through()) return walk_level0([this](float sim, uint32_t id) { enter_through(sim, id); });
+    walk_level0([this](float sim, uint32_t id) { beam_.insert(sim, id); });
+}
+
+template <class Enter>
+void Searcher::walk_level0(Enter enter) {
     descend(graph_.entries[0]);
     visited_.reset(graph_.points);
     batch_.clear();
     for (const Candidate& c : upper_)
-        if (visited_.insert(c.id) && beam_.accepts(c.sim)) beam_.insert(c.sim, c.id);
+        if (visited_.insert(c.id) && beam_.accepts(c.sim)) enter(c.sim, c.id);
     if (options_.mask && options_.mode != FilterMode::through) {
         constexpr size_t kSeeds = 8;
         for (size_t i = 0; i < graph_.entries.size() && batch_.size() < kSeeds; ++i)
@@ -75,12 +87,12 @@ void Searcher::walk() {
         for (size_t i = 0; i < graph_.extra_entries.size() && batch_.size() < kSeeds; ++i)
             if (wanted(graph_.extra_entries[i].point)) seed(graph_.extra_entries[i].point);
     }
-    score_gathered(beam_);
+    score_gathered(beam_, enter);
     while (const Candidate* next = beam_.pop()) {
         const uint32_t point = next->id;
         if (options_.mask && options_.mode == FilterMode::acorn) gather_acorn(point);
         else gather(point);
-        score_gathered(beam_);
+        score_gathered(beam_, enter);
     }
 }
 
@@ -144,15 +156,31 @@ void Searcher::gather_acorn(uint32_t point) {
     }
 }
 
-void Searcher::score_gathered(Beam& beam) {
+template <class Enter>
+void Searcher::score_gathered(const Beam& beam, Enter enter) {
     if (sims_.size() < batch_.size()) sims_.resize(batch_.size());
     scorer_->score(batch_.data(), batch_.size(), sims_.data());
     for (size_t i = 0; i < batch_.size(); ++i)
         if (beam.accepts(sims_[i])) {
-            beam.insert(sims_[i], batch_[i]);
+            enter(sims_[i], batch_[i]);
             if (lists_) lists_->prefetch(batch_[i]);
             else graph_.prefetch(batch_[i]);
         }
+}
+
+// Puts a candidate that the beam accepts into it, which then ends with the last of as many wanted points as it is to hold:
+// where points near the query are wanted less often than elsewhere it is wider than where they are wanted more often.
+void Searcher::enter_through(float sim, uint32_t id) {
+    const bool closed = wanted_ >= held_, counts = wanted(id);  // a closed beam is full, and ends with a wanted point
+    if (closed && !counts) beam_.widen(options_.ef);
+    const bool lost = beam_.full() && ((closed && counts) || wanted(beam_[beam_.size() - 1].id));
+    beam_.insert(sim, id);
+    wanted_ += counts;
+    wanted_ -= lost;
+    if (!counts || wanted_ < held_) return;
+    size_t size = beam_.size();
+    while (!wanted(beam_[size - 1].id)) --size;
+    beam_.close(size);
 }
 
 // Leaves out hits, which are in order, that the exact similarities will hardly bring among the k best.
@@ -173,7 +201,7 @@ void Searcher::collect(const char* query, size_t rows) {
     size_t limit = options_.k;
     if (last) limit = rescores ? std::max(options_.rescore, limit) : limit + std::max<size_t>(limit / 4, kRefined);
     for (const Candidate& c : beam_) {
-        if (hits_.size() >= limit) break;
+        if (hits_.size() >= limit && (last || c.sim < hits_.back().sim)) break;  // of equal ones offsets decide
         if (wanted(c.id)) hits_.push_back({c.sim, c.id});
     }
     if (last) {

@@ -15,7 +15,7 @@ namespace edgeshard {
 enum class FilterMode : int {
     walls = 0,    // not scored, not expanded (Qdrant's plain filtered walk; payload links keep it connected)
     acorn = 1,    // not scored, but their neighbours are looked at (ACORN-1: Patel et al. 2024)
-    through = 2,  // walked like any other with a beam widened by 1 / selectivity, and left out of the answer
+    through = 2,  // walked like any other, and left out of the answer; the beam ends with so many wanted ones
 };
 
 struct SearchOptions {
@@ -23,7 +23,8 @@ struct SearchOptions {
     size_t ef = 100;              // beam on level 0, at least k
     const uint8_t* mask = nullptr;  // (points) bytes; 0 = not wanted
     FilterMode mode = FilterMode::walls;
-    double selectivity = 1;       // share of wanted points, for FilterMode::through
+    // For FilterMode::through: the share of wanted points, and how much of `ef` must be wanted points before the beam ends.
+    double selectivity = 1, held = 1;
     size_t rescore = 0;           // with codes: how many of the best at most are scored exactly; 0 = none
 };
 
@@ -40,13 +41,18 @@ public:
 
 private:
     bool wanted(uint32_t point) const { return !options_.mask || options_.mask[point]; }
+    bool through() const { return options_.mask && options_.mode == FilterMode::through; }
     void descend(EntryPoint entry);
     void walk();
+    template <class Enter>
+    void walk_level0(Enter enter);
     void seed(uint32_t point);
     void gather(uint32_t point);
     void gather_fresh(const uint32_t* ids, size_t count);
     void gather_acorn(uint32_t point);
-    void score_gathered(Beam& beam);
+    template <class Enter>
+    void score_gathered(const Beam& beam, Enter enter);
+    void enter_through(float sim, uint32_t id);
     void collect(const char* query, size_t rows);
     void drop_hopeless();
 
@@ -61,6 +67,7 @@ private:
     std::vector<uint32_t> batch_;
     std::vector<float> sims_;
     std::vector<Hit> hits_;
+    size_t held_ = 1, wanted_ = 0;  // FilterMode::through: wanted points that end the beam, and those in it
     bool damaged_ = false;
 };
 

@@ -56,7 +56,7 @@ public:
     // Queries of more bits are compared with the records as they are.
     std::optional<WalkForm> walk_form() const override {
         if (o_.query_bits != 1) return std::nullopt;
-        return WalkForm{0, 0, stride(), {}};
+        return WalkForm{0, 0, stride(), {}, true};
     }
 
     void walk_terms(const uint8_t*, float* terms) const override {

@@ -31,10 +31,11 @@ struct WalkForm {
     unsigned bits;        // 1, 2, 4, 8, or 0
     size_t begin, bytes;  // where they are in a record
     uint8_t levels[16];   // what a code of less than 8 bits stands for
+    bool same = false;    // similarities are those of the records: nothing has to be compared again
 };
 
 // A query rounded to bytes. With raw = sum of numbers[i] * level of code i, or the number of differing bits, and the two
-// terms of the row: similarity = ((raw - bias) * unit + offset) * terms[0] + terms[1] + constant.
+// terms of the row: similarity = ((raw - bias) * unit + offset) * terms[0] + constant + terms[1].
 struct WalkQuery {
     std::vector<int8_t> numbers;
     std::vector<uint8_t> bits;

@@ -6,6 +6,7 @@
 //   L1     constant = -0                                  score = s alpha sum|q - c|
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "index/quantized/methods.hpp"
 
@@ -16,6 +17,19 @@ constexpr size_t kHead = 4;  // bytes of the constant
 
 size_t padded_dim(size_t dim) { return (dim + 15) / 16 * 16; }
 
+// Sum of a function of bytes, at most 255 squared; 32 bits for blocks of them, which compilers do several at a time.
+template <class Of>
+int64_t total(const uint8_t* bytes, size_t n, Of of) {
+    constexpr size_t kBlock = 65536;
+    int64_t sum = 0;
+    for (size_t at = 0; at < n; at += kBlock) {
+        uint32_t part = 0;
+        for (size_t i = at; i < std::min(n, at + kBlock); ++i) part += of(bytes[i]);
+        sum += part;
+    }
+    return sum;
+}
+
 class ScalarCodec final : public Codec {
 public:
     explicit ScalarCodec(const ScalarOptions& options)
@@ -24,9 +38,12 @@ public:
     bool dot() const { return o_.distance == Distance::dot || o_.distance == Distance::cosine; }
     const ScalarOptions& options() const { return o_; }
 
+    // Halves are rounded up; the part behind the point is exact, so this is std::round, which compilers call a library for.
     uint8_t code(float x) const {
-        const float scaled = (x - o_.offset) / o_.alpha;
-        return scaled > 0 ? static_cast<uint8_t>(std::round(std::min(scaled, 127.0f))) : 0;  // also for NaN
+        float scaled = (x - o_.offset) / o_.alpha;
+        scaled = scaled > 0 ? std::min(scaled, 127.0f) : 0.0f;  // also for NaN
+        const auto whole = static_cast<int32_t>(scaled);
+        return static_cast<uint8_t>(whole + (scaled - static_cast<float>(whole) >= 0.5f));
     }
 
     void codes(const float* row, uint8_t* out) const {
@@ -36,14 +53,10 @@ public:
 
     // The constant of codes without the part that is the same for all rows.
     float constant(const uint8_t* codes) const {
-        int64_t sum = 0, squares = 0;
-        for (size_t i = 0; i < stride() - kHead; ++i) {
-            sum += codes[i];
-            squares += codes[i] * codes[i];
-        }
-        if (dot()) return static_cast<float>(sum) * o_.alpha * o_.offset;
-        if (o_.distance == Distance::euclid) return -(static_cast<float>(squares) * o_.alpha * o_.alpha);
-        return -0.0f;
+        const size_t n = stride() - kHead;
+        if (dot()) return static_cast<float>(total(codes, n, [](uint32_t c) { return c; })) * o_.alpha * o_.offset;
+        if (o_.distance == Distance::manhattan) return -0.0f;
+        return -(static_cast<float>(total(codes, n, [](uint32_t c) { return c * c; })) * o_.alpha * o_.alpha);
     }
 
     float shift() const {
@@ -68,7 +81,7 @@ public:
 
     std::optional<WalkForm> walk_form() const override {
         if (o_.distance == Distance::manhattan) return std::nullopt;
-        return WalkForm{8, kHead, stride() - kHead, {}};
+        return WalkForm{8, kHead, stride() - kHead, {}, true};
     }
 
     void walk_terms(const uint8_t* record, float* terms) const override {
@@ -78,19 +91,19 @@ public:
 
     void walk_query(const float* query, WalkQuery& out) const override {
         out.numbers.resize(stride() - kHead);
-        const float inverse = o_.alpha > 0 ? 1 / o_.alpha : 0;
-        for (size_t i = 0; i < dim(); ++i) {
-            const float scaled = (query[i] - o_.offset) * inverse;
-            out.numbers[i] = static_cast<int8_t>(std::min(scaled > 0 ? scaled : 0.0f, 127.0f) + 0.5f);
-        }
-        std::fill(out.numbers.begin() + static_cast<std::ptrdiff_t>(dim()), out.numbers.end(), dot() ? code(0) : uint8_t{0});
+        auto* rounded = reinterpret_cast<uint8_t*>(out.numbers.data());
+        codes(query, rounded);
         out.unit = o_.multiplier;
-        double square = 0;
-        for (size_t i = 0; i < dim(); ++i) square += query[i] * query[i];
+        constexpr size_t kLanes = 8;
+        float squares[kLanes] = {};  // sums of their own, as one addition after the other would wait
+        for (size_t i = 0; i + kLanes <= dim(); i += kLanes)
+            for (size_t j = 0; j < kLanes; ++j) squares[j] += query[i + j] * query[i + j];
+        for (size_t i = dim() / kLanes * kLanes; i < dim(); ++i) squares[0] += query[i] * query[i];
+        const double square = std::accumulate(squares, squares + kLanes, 0.0);
         // Half a step of rounding each, and some more for what lies outside the range.
         const double each = (dot() ? 0.5 : 1.0) * o_.alpha;
         out.deviation = static_cast<float>(each * std::sqrt(square));
-        out.constant = constant(reinterpret_cast<const uint8_t*>(out.numbers.data()));
+        out.constant = constant(rounded);
     }
 
 private:

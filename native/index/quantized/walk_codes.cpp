@@ -72,7 +72,7 @@ void WalkComparer::score(const uint32_t* ids, size_t n, float* sims) const {
         for (size_t i = 0; i < m; ++i) {
             const float* terms = codes_.terms() + 2 * size_t{ids[at + i]};
             const float value = static_cast<float>(raw[i] - query_.bias) * query_.unit + query_.offset;
-            sims[at + i] = value * terms[0] + terms[1] + query_.constant;
+            sims[at + i] = value * terms[0] + query_.constant + terms[1];
         }
     }
 }

@@ -1,8 +1,8 @@
 // Records laid out for graph walks: codes alone, each row in cache lines of its own, and the floats of a row beside them.
 //
 // Records as they are on disk share cache lines with their neighbours, and their chunks have to be searched for; half of
-// what a walk over them costs is that. The similarity found here is that of the records, with the query rounded to bytes:
-// close enough to find the neighbourhood, after which the records themselves decide.
+// what a walk over them costs is that. The similarity found here is that of the records, or of the records with the query rounded to
+// bytes: close enough to find the neighbourhood, after which the records themselves decide.
 #pragma once
 #include <memory>
 #include <vector>

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edgeshard import _native
 from edgeshard.filter.column_store import TAG_INTEGER, Column
 from edgeshard.filter.columns import PayloadColumns
-from edgeshard.filter.geo import in_polygon, ring_of
+from edgeshard.filter.geo_masks import Shape, inside
 from edgeshard.filter.values import date_bounds, number_bounds
 from edgeshard.models.filters import FieldCondition
 from edgeshard.models.geo import GeoBoundingBox, GeoPolygon, GeoRadius
@@ -40,7 +40,6 @@ Mask: TypeAlias = "NDArray[np.bool_]"
 TAG_NULL, TAG_FALSE, TAG_TRUE = 1, 2, 3
 FACT_EMPTY, FACT_FILLED, FACT_NULL, FACT_NOT_NULL = 2, 4, 8, 16
 ALL_WORDS, ANY_WORD, PHRASE, PREFIX, SUBSTRING = range(5)
-UNCLEAR = 2
 
 _EXACT = 2**53
 """Integers up to here are exact as doubles; a column without larger ones keeps only doubles."""
@@ -200,34 +199,10 @@ def _range_date(bounds: RangeDateTime, column: Column) -> Mask | None:
     return _gather(column, column.strings.dates_within(low, high))
 
 
-def _geo_box(box: GeoBoundingBox, column: Column) -> Mask | None:
+def _geo(shape: Shape, column: Column) -> Mask | None:
     if column.lons is None or column.lats is None:
         return None
-    left, right = box.top_left.lon, box.bottom_right.lon
-    hits = (column.lats > box.bottom_right.lat) & (column.lats < box.top_left.lat)
-    if left > right:  # the box crosses the antimeridian
-        return _both(hits, (column.lons > left) | (column.lons < right))
-    return _both(hits, (column.lons > left) & (column.lons < right))
-
-
-def _geo_radius(circle: GeoRadius, column: Column) -> Mask | None:
-    if column.lons is None or column.lats is None:
-        return None
-    units = column.memo.get("units")
-    if units is None:
-        units = column.memo["units"] = _native.geo_units(column.lons, column.lats)
-    centre = circle.center
-    return _native.geo_radius(column.lons, column.lats, units, centre.lon, centre.lat, circle.radius)
-
-
-def _geo_polygon(polygon: GeoPolygon, column: Column) -> Mask | None:
-    if column.lons is None or column.lats is None:
-        return None
-    rings = [ring_of(ring) for ring in (polygon.exterior, *(polygon.interiors or []))]
-    inside = _native.geo_polygon(column.lons, column.lats, rings)
-    for entry in np.flatnonzero(inside == UNCLEAR):
-        inside[entry] = in_polygon(column.lons[entry].item(), column.lats[entry].item(), rings[0], rings[1:])
-    return inside.view(np.bool_)
+    return inside(shape, column.lons, column.lats, column.memo)
 
 
 _CLAUSES: dict[type, Callable[[Any, Column], Mask | None]] = {
@@ -241,7 +216,7 @@ _CLAUSES: dict[type, Callable[[Any, Column], Mask | None]] = {
     MatchSubstring: _match_string(SUBSTRING, "substring"),
     RangeFloat: _range_float,
     RangeDateTime: _range_date,
-    GeoBoundingBox: _geo_box,
-    GeoRadius: _geo_radius,
-    GeoPolygon: _geo_polygon,
+    GeoBoundingBox: _geo,
+    GeoRadius: _geo,
+    GeoPolygon: _geo,
 }

@@ -25,6 +25,8 @@ MAX_BYTES = 4 << 20
 """Memory that the remembered selections of a segment may take."""
 MAX_FILTERS = 64
 """Filters remembered for a segment."""
+_KEPT_SHARE = 0.75
+"""What stays of either once it is reached."""
 
 
 class Selection:
@@ -116,11 +118,13 @@ class Selection:
 class _Known:
     """A remembered selection and when it was last asked for."""
 
-    __slots__ = ("selection", "used")
+    __slots__ = ("forgotten", "nbytes", "selection", "used")
 
     def __init__(self, selection: Selection) -> None:
         self.selection = selection
+        self.nbytes = selection.nbytes
         self.used = 0
+        self.forgotten = False
 
 
 class Selections:
@@ -154,10 +158,10 @@ class Selections:
         with self._lock:
             if key not in self._known and found.nbytes <= MAX_BYTES:
                 known = self._known[key] = _Known(found)
-                self._bytes += found.nbytes
+                self._bytes += known.nbytes
                 self._link(filter, known)
                 self._use(known)
-                while self._bytes > MAX_BYTES or len(self._known) > MAX_FILTERS:
+                if self._bytes > MAX_BYTES or len(self._known) > MAX_FILTERS:
                     self._drop_oldest()
         return found
 
@@ -173,10 +177,16 @@ class Selections:
         self._by_object[id(filter)] = filter, known
 
     def _drop_oldest(self) -> None:
-        key = min(self._known, key=lambda key: self._known[key].used)
-        gone = self._known.pop(key)
-        self._bytes -= gone.selection.nbytes
-        self._by_object = {at: entry for at, entry in self._by_object.items() if entry[1] is not gone}
+        """Make room for more than one, so that an application whose filters are all new seldom pays for it."""
+        kept = int(MAX_FILTERS * _KEPT_SHARE)
+        oldest = sorted(self._known.items(), key=lambda entry: entry[1].used)
+        for at, (key, known) in enumerate(oldest[:-1]):
+            if len(oldest) - at <= kept and self._bytes <= MAX_BYTES * _KEPT_SHARE:
+                break
+            del self._known[key]
+            self._bytes -= known.nbytes
+            known.forgotten = True
+        self._by_object = {at: entry for at, entry in self._by_object.items() if not entry[1].forgotten}
 
     def clear(self) -> None:
         """Forget everything: the segment changed."""

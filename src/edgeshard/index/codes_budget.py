@@ -2,7 +2,7 @@
 
 Codes are derived from vectors when searches pay for them (:mod:`edgeshard.index.flat`, the graphs of segments). Where
 they do not fit, searches read the vectors instead: slower, with the same answers. Lists of links laid out for walks
-count as well, and so do quantized codes that a configuration wants in memory, which are never refused.
+count as well, and so do quantized codes and links that a configuration wants in memory, which are never refused.
 """
 
 from __future__ import annotations
@@ -15,6 +15,12 @@ from edgeshard.models.options import options
 
 SHARE_OF_MEMORY = 4
 """Without a setting, codes may take one part in so many of the machine's memory."""
+
+
+class Holder:
+    """An owner of memory that is counted apart from what the object that has it reserves."""
+
+    __slots__ = ("__weakref__",)
 
 
 class CodesBudget:

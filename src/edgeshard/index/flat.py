@@ -166,6 +166,11 @@ class FlatIndex:
         """Whether codes need not be built: a file has them."""
         return self.shelf is not None and self.shelf.holds(KIND)
 
+    def check_kept(self, parts: int) -> bool:
+        """Compare a part of the checksums of kept codes, see :meth:`Shelf.check_some`; True if there are no more."""
+        with self._lock:
+            return self.shelf is None or self._codes is not None or self.shelf.check_some(KIND, parts)
+
     def all_codes(self) -> _native.Codes8 | None:
         """Codes of all rows, made now if there are none yet; None where there can be none."""
         chunks = self._source.chunks()

@@ -34,6 +34,8 @@ MAGIC, VERSION = b"EDGECODE", 1
 PAGE_BYTES = 4096
 SAMPLED_ROWS = 64
 """So many rows, evenly spread, tell whether codes are of the rows that are there."""
+PART_BYTES, PARTS = 1 << 20, 64
+"""Checksums are compared in so many parts at most, of so many bytes at least."""
 Bytes = npt.NDArray[np.uint8]
 Chunks = Sequence[npt.NDArray[Any]]
 _HEAD = struct.Struct("<8sIII")
@@ -71,13 +73,14 @@ class Shelf:
         writable: whether codes may be added.
     """
 
-    __slots__ = ("_found", "directory", "name", "writable")
+    __slots__ = ("_found", "_opened", "directory", "name", "writable")
 
     def __init__(self, directory: Path, name: str, *, writable: bool) -> None:
         self.directory = directory
         self.name = name
         self.writable = writable
         self._found: dict[str, bool] = {}
+        self._opened: dict[str, KeptFile] = {}
 
     def holds(self, kind: str) -> bool:
         """Whether there is a file of that kind, sound or not; asked of the disk once."""
@@ -85,6 +88,27 @@ class Shelf:
         if found is None:
             found = self._found[kind] = options.keep_codes and self._path(kind).exists()
         return found
+
+    def check_some(self, kind: str, parts: int = 1) -> bool:
+        """Compare a part of the checksums of kept codes; whether :meth:`take` has nothing more to compare.
+
+        The whole file at once would keep the first search after a load waiting: it is read from the disk for it.
+
+        Args:
+            kind: of codes.
+            parts: how many of at most :data:`PARTS`.
+        """
+        if not self.holds(kind):
+            return True
+        try:
+            file = self._opened.get(kind)
+            if file is None:
+                file = self._opened[kind] = KeptFile(self._path(kind))
+            return file.check(parts * max(PART_BYTES, file.size_bytes // PARTS))
+        except (CorruptedError, StorageError):
+            self._opened.pop(kind, None)
+            self._found[kind] = False
+            return True
 
     def take(self, kind: str, layout: int, chunks: Chunks) -> dict[str, Bytes] | None:
         """The sections of kept codes, mapped; None if there are none, or none that can be used.
@@ -97,14 +121,16 @@ class Shelf:
         if not self.holds(kind):
             return None
         try:
-            header, sections = read(self._path(kind))
+            file = self._opened.pop(kind, None) or KeptFile(self._path(kind))
+            file.check()
         except (CorruptedError, StorageError):  # whoever asks makes them anew
             self._found[kind] = False
             return None
+        header = file.header
         if (header.kind, header.layout, header.source) != (kind, layout, source_of(chunks)):
             self._found[kind] = False
             return None
-        return sections
+        return file.sections()
 
     def put(
         self,
@@ -195,6 +221,83 @@ def write(path: Path, kind: str, layout: int, source: Source, sections: Mapping[
         raise
 
 
+class KeptFile:
+    """A file of codes, mapped; :meth:`check` compares its checksums, at once or a part at a time.
+
+    Args:
+        path: of the file.
+
+    Attributes:
+        header: what it says of itself; its checksum has been compared.
+
+    Raises:
+        CorruptedError: it is damaged, or of a version that is not ours.
+        StorageError: it cannot be read.
+    """
+
+    __slots__ = ("_checked", "_crc", "_data", "_path", "_section", "header")
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._data = path, PrivateFile(path, read_only=True).array
+        self.header = self._read_header()
+        self._section = self._checked = self._crc = 0
+
+    def _read_header(self) -> _Header:
+        data, path = self._data, self._path
+        if len(data) < _HEAD.size:
+            raise CorruptedError(path, f"{len(data)} bytes are no file of codes", len(data))
+        magic, version, size, crc = _HEAD.unpack(data[: _HEAD.size].tobytes())
+        if magic != MAGIC or version != VERSION:
+            raise CorruptedError(path, "not a file of codes of this version", 0)
+        body = data[_HEAD.size : _HEAD.size + size].tobytes()
+        if len(body) != size or _native.crc32c(body) != crc:
+            raise CorruptedError(path, "the checksum of its header is wrong", _HEAD.size)
+        try:
+            header = msgspec.msgpack.decode(body, type=_Header)
+        except ValueError as error:
+            raise CorruptedError(path, f"its header cannot be read: {error}", _HEAD.size) from error
+        for section in header.sections:
+            inside = not section.size or 0 < section.size <= len(data) - section.offset
+            if section.offset % PAGE_BYTES or section.offset < 0 or not inside:
+                raise CorruptedError(
+                    path, f"the checksum of {section.name!r} is wrong: it is not in the file", section.offset
+                )
+        return header
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the file."""
+        return len(self._data)
+
+    def check(self, limit_bytes: int | None = None) -> bool:
+        """Compare checksums; whether all of them have been compared.
+
+        Args:
+            limit_bytes: how much to read before stopping; the next call goes on from there. None for all.
+
+        Raises:
+            CorruptedError: one is wrong.
+        """
+        left = len(self._data) if limit_bytes is None else limit_bytes
+        while self._section < len(self.header.sections):
+            section = self.header.sections[self._section]
+            start = section.offset + self._checked
+            part = self._data[start : start + min(left, section.size - self._checked)]
+            self._crc = _native.crc32c(part, self._crc)
+            self._checked += len(part)
+            left -= len(part)
+            if self._checked < section.size:
+                return False
+            if self._crc != section.crc:
+                raise CorruptedError(self._path, f"the checksum of {section.name!r} is wrong", section.offset)
+            self._section, self._checked, self._crc = self._section + 1, 0, 0
+        return True
+
+    def sections(self) -> dict[str, Bytes]:
+        """The sections by name, for those who have checked them."""
+        return {one.name: self._data[one.offset : one.offset + one.size] for one in self.header.sections}
+
+
 def read(path: Path) -> tuple[_Header, dict[str, Bytes]]:
     """A file of codes, mapped, every checksum compared.
 
@@ -202,26 +305,9 @@ def read(path: Path) -> tuple[_Header, dict[str, Bytes]]:
         CorruptedError: it is damaged, or of a version that is not ours.
         StorageError: it cannot be read.
     """
-    data = PrivateFile(path, read_only=True).array
-    if len(data) < _HEAD.size:
-        raise CorruptedError(path, f"{len(data)} bytes are no file of codes", len(data))
-    magic, version, size, crc = _HEAD.unpack(data[: _HEAD.size].tobytes())
-    if magic != MAGIC or version != VERSION:
-        raise CorruptedError(path, "not a file of codes of this version", 0)
-    body = data[_HEAD.size : _HEAD.size + size].tobytes()
-    if len(body) != size or _native.crc32c(body) != crc:
-        raise CorruptedError(path, "the checksum of its header is wrong", _HEAD.size)
-    try:
-        header = msgspec.msgpack.decode(body, type=_Header)
-    except ValueError as error:
-        raise CorruptedError(path, f"its header cannot be read: {error}", _HEAD.size) from error
-    sections = {}
-    for section in header.sections:
-        array = data[section.offset : section.offset + section.size]
-        if section.offset % PAGE_BYTES or len(array) != section.size or _native.crc32c(array) != section.crc:
-            raise CorruptedError(path, f"the checksum of {section.name!r} is wrong", section.offset)
-        sections[section.name] = array
-    return header, sections
+    file = KeptFile(path)
+    file.check()
+    return file.header, file.sections()
 
 
 def remove(root: Path, segment: str) -> None:

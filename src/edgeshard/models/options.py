@@ -14,7 +14,8 @@ class Options:
             vectors may always hold them (and find nothing).
         codes_limit_bytes: memory that byte codes, which make searches faster, and lists of links laid out for walks may
             take in all shards together; None for a quarter of the machine's memory, 0 for none. What is built already
-            stays. Quantized codes that are configured to be in memory are kept there, and leave that much less.
+            stays. Quantized codes and links that are configured to be in memory are kept there, and leave that much
+            less.
         codes_for_cold_vectors: build them for vectors placed ``Memory.Cold`` too.
         keep_codes: keep the codes of optimised segments in files (``edgeshard.codes`` in the shard), about a third of
             the size of the vectors, so that searches after the next load need not build them; False: neither write

@@ -78,7 +78,7 @@ class SearchParams(Model):
         hnsw_ef: candidates kept while walking the graph (ef), None chooses.
         exact: compare every vector.
         quantization: how compressed vectors are used.
-        indexed_only: leave out large segments without an index.
+        indexed_only: leave out segments where more than 10,000 KB of vectors that no index finds would be compared.
         acorn: filtered search by neighbours of neighbours.
         idf: which points decide how rare a term is.
     """

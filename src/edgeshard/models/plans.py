@@ -14,7 +14,9 @@ class SegmentPlan(Model):
 
     Args:
         segment: name of the segment.
-        strategy: ``scan`` (of all points), ``filtered scan`` (of the matching ones), ``graph`` or ``index``.
+        strategy: ``scan`` (of all points), ``filtered scan`` (of the matching ones), ``graph``, ``index`` (posting
+            lists of sparse vectors or words), or ``left out`` (no index, and too large for
+            ``SearchParams.indexed_only``).
         points: number of points in the segment.
         estimated: how many points the filters were expected to leave.
         cardinality: how many they left.

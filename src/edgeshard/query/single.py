@@ -48,12 +48,14 @@ def nearest_to(
         params: search parameters, or None.
     """
     spec = schema.get(name)
-    if spec is None or spec.kind != "dense" or (params is not None and params.idf is not None):
+    if spec is None or spec.kind != "dense":
+        return None
+    if params is not None and (params.idf is not None or params.indexed_only):
         return None
     query: list[Any] | None = [vector] if isinstance(vector, np.ndarray) and vector.ndim == 2 else None
     found = []
     for number, segment in enumerate(segments):
-        if not segment.count:
+        if not segment.ids.total:
             continue
         field = segment.fields[name]
         if not isinstance(field, DenseField):

@@ -17,7 +17,7 @@ from edgeshard.query.mmr import choose
 from edgeshard.query.scope import Filters, Scope, all_offsets
 from edgeshard.segment.batch import Mask, Offsets
 from edgeshard.segment.fields import AbsentField, DenseField
-from edgeshard.segment.graph_field import GraphField
+from edgeshard.segment.graph_field import Graph, GraphField
 from edgeshard.segment.scan_watch import ScanWatch
 from edgeshard.segment.schema import COSINE, DOT, VectorSchema
 from edgeshard.segment.segment import Segment
@@ -26,6 +26,8 @@ from edgeshard.storage.convert import from_stored, to_stored
 
 Scores = npt.NDArray[np.float32]
 ONE = np.zeros(1, np.uint32)
+UNINDEXED_LIMIT_BYTES = 10_000 * 1024
+"""Size of the vectors that no index finds from which searches with ``indexed_only`` leave them out, as in Qdrant."""
 Found = tuple[Offsets, Scores]
 """What one segment finds for one query, best first."""
 
@@ -54,11 +56,14 @@ def search(scope: Scope, query: Any, filters: Filters, limit: int, threshold: fl
         hits.scores = shown(hits.scores, spec)
     else:
         found = None
-        if isinstance(query, Query.RecommendBestScore) and spec.kind == "dense":
+        indexed_only = params is not None and params.indexed_only
+        if isinstance(query, Query.RecommendBestScore) and spec.kind == "dense" and not indexed_only:
             from edgeshard.query.recommend import best_score
 
             found = best_score(scope, parts, prepared, len(query.query._positives), filters, limit)
-        hits = Hits(*(_scored_all(scope, parts, prepared, filters, limit) if found is None else found))
+        if found is None:
+            found = _scored_all(scope, parts, prepared, filters, limit, indexed_only)
+        hits = Hits(*found)
     return hits if threshold is None else hits.take(slice(cut(hits.scores, threshold, spec)))
 
 
@@ -183,16 +188,34 @@ def nearest(scope: Scope, name: str, queries: list[Any], filters: Filters, limit
             continue
         started = perf_counter()
         chosen = scope.select(number, filters) if filters else None
-        found.append((number, search_segment(segment, name, queries, chosen, limit, params)))
+        left_out = params is not None and params.indexed_only and is_left_out(segment, name, chosen)
+        if not left_out:
+            found.append((number, search_segment(segment, name, queries, chosen, limit, params)))
         if scope.trace is not None:
             known, alive = segment.alive(name)
             mask = known if chosen is None else known & chosen.mask
             whole = chosen is None and alive == len(known)
-            _note(scope, number, filters, None if whole else mask, started, field.indexed_count > 0)
+            way = "left out" if left_out else _way(segment, name, mask, params)
+            _note(scope, number, filters, None if whole else mask, started, way)
     if len(found) == 1:
         number, answers = found[0]
         return [Hits(None, sims, place=(number, offsets)) for offsets, sims in answers]
     return [merged([(number, answers[i]) for number, answers in found], limit) for i in range(len(queries))]
+
+
+def is_left_out(segment: Segment, name: str, chosen: Selection | None) -> bool:
+    """Whether a search with ``indexed_only`` passes over a segment: it would scan too much.
+
+    Args:
+        segment: with points, and with vectors of that name.
+        name: of the vectors.
+        chosen: the points that may be returned, None for all.
+    """
+    field = segment.fields[name]
+    if field.indexed_count:
+        return False
+    scanned = segment.alive(name)[1] if chosen is None else len(chosen)
+    return scanned * field.size_bytes(ONE) > UNINDEXED_LIMIT_BYTES
 
 
 def search_segment(
@@ -243,14 +266,26 @@ def _watch_scan(watch: ScanWatch, segment: Segment, name: str, points: int, scan
     watch.warn(segment.name, name, scanned, scanned * row_bytes)
 
 
+def _way(segment: Segment, name: str, mask: Mask, params: Any) -> str | None:
+    """By which index a segment was searched, None if it was scanned."""
+    field = segment.fields[name]
+    if isinstance(field, SparseField):
+        return "index"
+    graph: Graph | None = getattr(field, "graph", None)
+    if graph is None or graph.prefers_scan(int(np.count_nonzero(mask)), graph.storage.count, params):
+        return None
+    return "graph"
+
+
 def _note(
-    scope: Scope, number: int, filters: Filters, mask: Mask | None, started: float, indexed: bool = False
+    scope: Scope, number: int, filters: Filters, mask: Mask | None, started: float, way: str | None = None
 ) -> None:
-    """Report how a segment was searched."""
+    """Report how a segment was searched: by an index, or by a scan of the points the filters leave."""
     spent = (perf_counter() - started) * 1e3
     left = scope.segments[number].live if mask is None else int(np.count_nonzero(mask))
-    strategy = "index" if indexed else "filtered scan" if filters else "scan"
-    scope.trace.segment(scope, number, filters, strategy, mask, None if indexed else left, spent)
+    strategy = way or ("filtered scan" if filters else "scan")
+    scored = left if way is None else 0 if way == "left out" else None
+    scope.trace.segment(scope, number, filters, strategy, mask, scored, spent)
 
 
 def merged(found: list[tuple[int, Found]], limit: int) -> Hits:
@@ -266,11 +301,15 @@ def merged(found: list[tuple[int, Found]], limit: int) -> Hits:
 
 
 def _scored_all(
-    scope: Scope, parts: VectorQuery, prepared: list[Any], filters: Filters, limit: int
+    scope: Scope, parts: VectorQuery, prepared: list[Any], filters: Filters, limit: int, indexed_only: bool
 ) -> tuple[Keys, Scores]:
     candidates = []
     for number, segment in enumerate(scope.segments):
         started = perf_counter()
+        if indexed_only and segment.count and is_left_out(segment, parts.using, scope.select(number, filters)):
+            if scope.trace is not None:
+                _note(scope, number, filters, scope.mask(number, filters), started, "left out")
+            continue
         mask = scope.mask(number, filters) & segment.fields[parts.using].presence(segment.count)
         candidates.append(make_keys(number, all_offsets(mask)))
         if scope.trace is not None:

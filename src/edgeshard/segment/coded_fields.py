@@ -14,13 +14,17 @@ import numpy as np
 
 from edgeshard._native import WalkCodes
 from edgeshard.index.kept_codes import Shelf
-from edgeshard.index.quantization import CodeSearch, QuantizedVectors, VectorSpec, code_search
+from edgeshard.index.quantization import QuantizedVectors, VectorSpec, code_search
 from edgeshard.segment.batch import Column, DenseColumn, Mask, MultiColumn, Offsets
 from edgeshard.segment.fields import DenseField, Field, Hits, MultiField
 from edgeshard.segment.graph_field import Graph, GraphField, MultiGraphField, make_walk_codes
 from edgeshard.segment.schema import VectorSchema
 from edgeshard.segment.turbo_fields import TurboField, TurboGraphField, TurboMultiField, TurboMultiGraphField
 from edgeshard.storage.flush import FlushPlan
+
+VISITED_SHARE = 1.25
+"""With vectors inside of the links Qdrant re-scores every point whose list it reads, some of which the beam has left
+behind: about so many times the beam."""
 
 if TYPE_CHECKING:
     _Base = DenseField
@@ -55,9 +59,16 @@ class _WithCodes(_Base):
         search = code_search(self.codes, params)
         graph: Graph | None = getattr(self, "graph", None)
         if graph is not None:
-            if search is not None:
-                search.rescore = search.rescore or graph.inline
-            found = graph.walk(queries, mask, k, params, **self._walk_options(graph, search, k))
+            if search is not None and graph.inline and k:
+                asked = None if params is None else params.hnsw_ef
+                search.rescore = True
+                search.oversampling = max(search.oversampling, VISITED_SHARE * (asked or graph.ef) / k)
+            rescore, originals = None, False
+            if graph.records is not None and graph.records[1] is not None:  # otherwise it does not walk on these codes
+                originals = search is None
+                if search is not None:
+                    rescore = max(search.candidates(k), k + 10) if search.rescore else 0
+            found = graph.walk(queries, mask, k, params, rescore=rescore, exact=originals)
             if found is not None:
                 return found
         if search is None:
@@ -68,14 +79,6 @@ class _WithCodes(_Base):
             return self.sims([query], offsets)[0]
 
         return [search.run(query, k, exact, mask=mask) for query in queries]
-
-    def _walk_options(self, graph: Graph, search: CodeSearch | None, k: int) -> dict[str, Any]:
-        """How a graph walks: on the codes if it has them, unless the search leaves them aside."""
-        if graph.records is None or graph.records[1] is None:
-            return {}
-        if search is None:
-            return {"exact": True}
-        return {"rescore": max(search.candidates(k), k + 10) if search.rescore else 0}
 
     def ensure_count(self, total: int) -> None:
         """See :class:`Field`."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeshard.errors import CorruptedError, StorageError
-from edgeshard.index.hnsw.files import inline_rows
+from edgeshard.index.hnsw.files import has_inline_vectors, inline_rows
 from edgeshard.segment.config import DenseConfig, SegmentConfig, SparseConfig, read_segment_config, write_version
 from edgeshard.segment.fields import (
     AbsentField,
@@ -151,12 +151,7 @@ def _open_field(
             return AbsentField(spec)
         raise CorruptedError(directory, "the vector storage is missing")
     if storage_type == "GraphInline":
-        rows = inline_rows(index_directory(path, name))
-        if rows is None:
-            raise CorruptedError(index_directory(path, name), "the graph that holds the vectors is missing")
-        inline = MatrixDense.around(directory, rows, spec.size, spec.dtype, read_only=read_only)
-        field = GraphField(inline, spec, index_directory(path, name))
-        field.graph.inline = True
+        field = _open_inside_graph(directory, index_directory(path, name), spec, read_only)
         return _with_codes(field, directory, name, config, read_only)
     plain = open_field(path, name, spec, storage_type=storage_type, appendable=config.appendable, read_only=read_only)
     if isinstance(plain, SparseField):
@@ -165,12 +160,31 @@ def _open_field(
     return _with_codes(_with_graph(plain, path, name, config), directory, name, config, read_only)
 
 
+def _open_inside_graph(directory: Path, index: Path, spec: VectorSchema, read_only: bool) -> Field:
+    """Vectors of which the lists of their graph hold the only copy."""
+    rows = inline_rows(index)
+    if rows is None:
+        raise CorruptedError(index, "the graph that holds the vectors is missing")
+    if spec.turbo_bits is None:
+        field = GraphField(MatrixDense.around(directory, rows, spec.size, spec.dtype, read_only=read_only), spec, index)
+        field.graph.holds_vectors = True
+        return field
+    from edgeshard.segment.turbo_fields import TurboGraphField, around_records
+
+    records = TurboGraphField(around_records(directory, rows, spec, read_only=read_only), spec, index)
+    records.graph.holds_vectors = True
+    return records
+
+
 def _with_codes(field: Field, directory: Path, name: str, config: SegmentConfig, read_only: bool) -> Field:
     """The field, searched through its quantized codes if the segment has them."""
     if name in config.vector_data and config.vector_data[name].quantization is not None:
         from edgeshard.segment.coded_fields import with_codes
 
-        return with_codes(field, directory, read_only=read_only)
+        field = with_codes(field, directory, read_only=read_only)
+        graph = getattr(field, "graph", None)
+        if graph is not None:
+            graph.inline = has_inline_vectors(graph.directory)
     return field
 
 

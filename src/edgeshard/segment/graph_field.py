@@ -18,7 +18,7 @@ import numpy as np
 from edgeshard._native import RecordCodec, WalkCodes
 from edgeshard.errors import CorruptedError
 from edgeshard.filter.selections import Selection
-from edgeshard.index.codes_budget import BUDGET
+from edgeshard.index.codes_budget import BUDGET, Holder
 from edgeshard.index.flat import FlatIndex
 from edgeshard.index.hnsw import HnswConfig, HnswGraph
 from edgeshard.index.hnsw.graph import Records
@@ -56,12 +56,14 @@ class Graph:
         cold: the records are not to take memory: they are walked on where they are, unless
             ``options.codes_for_cold_vectors``.
         shelf: where records laid out for walks are kept, if they are.
-        inline: the vectors are kept inside the links; results are then always re-scored, as in Qdrant.
+        inline: the links have vectors inside; searches through codes are then always re-scored, as in Qdrant.
+        holds_vectors: they are the only copy of the vectors.
     """
 
     __slots__ = (
-        "__weakref__", "_code_bytes", "_coded", "_config", "_flat", "_graph", "_lock", "_settled", "_walks", "broken",
-        "cold", "directory", "inline", "pinned", "records", "shelf", "spec", "storage",
+        "__weakref__", "_code_bytes", "_coded", "_config", "_flat", "_graph", "_lock", "_pinned_links", "_settled",
+        "_walks", "broken", "cold", "directory", "holds_vectors", "inline", "pinned", "records", "shelf", "spec",
+        "storage",
     )  # fmt: skip
 
     def __init__(
@@ -77,13 +79,14 @@ class Graph:
         self.spec = spec
         self.records = records
         self.broken = not directory.is_dir()
-        self.inline = self.pinned = False
+        self.inline = self.holds_vectors = self.pinned = False
         self._config = None if self.broken else HnswConfig.read(directory)
         self._graph: HnswGraph | None = None
         self._flat = flat
         self._settled = self._coded = self.cold = False
         self.shelf: Shelf | None = None
         self._walks = self._code_bytes = 0
+        self._pinned_links = Holder()
         self._lock = threading.Lock()
 
     @property
@@ -125,7 +128,9 @@ class Graph:
                         records=self.records,
                         in_memory=self.pinned,
                     )
-                self._graph = self._on_codes(self._graph)
+                    if self.pinned:
+                        BUDGET.hold(self._pinned_links, self._graph.links_table.size_bytes)
+                self._graph = self._on_codes(self._graph, walks)
             except CorruptedError as error:
                 self.broken = True
                 warnings.warn(
@@ -135,15 +140,27 @@ class Graph:
                 )
             return self._graph
 
-    def _on_codes(self, graph: HnswGraph) -> HnswGraph:
+    def _kept(self) -> bool:
+        """Whether what walks are done on is kept in a file, sound as far as is known."""
+        if self.records is not None:
+            return self.shelf is not None and self.shelf.holds(WALK_KIND)
+        return self._flat is not None and self._flat.kept
+
+    def _checked(self, walks: int) -> bool:
+        """Whether the file has been read as far as to tell that it is sound, or that it is not; reads on a little."""
+        if self.records is not None:
+            return self.shelf is None or self.shelf.check_some(WALK_KIND, walks)
+        return self._flat is None or self._flat.check_kept(walks)
+
+    def _on_codes(self, graph: HnswGraph, walks: int) -> HnswGraph:
         """The graph over codes, once walks have paid for them, or they need not be built."""
         paid = self._walks > CODES_AFTER
-        if self.records is not None:
-            kept = self.shelf is not None and self.shelf.holds(WALK_KIND)
-        else:
-            kept = self._flat is not None and self._flat.kept
-        if isinstance(self.storage, MultiDense) or not (paid or (kept and not self._coded)):
+        if isinstance(self.storage, MultiDense) or not (paid or (self._kept() and not self._coded)):
             self._settled = paid
+            return graph
+        if not self._coded and self._kept() and not self._checked(walks):
+            return graph
+        if not (paid or self._kept()):  # what is kept turned out to be damaged
             return graph
         self._coded, self._settled = True, paid
         chunks, distance = self.storage.chunks(), self.spec.distance
@@ -195,7 +212,8 @@ class Graph:
         rescore: int | None = None,
         exact: bool = False,
     ) -> list[Hits] | None:
-        """What the graph finds for each query, None if the wanted points should be scanned.
+        """What the graph finds for each query, None if the wanted points should be scanned, be it because the walk saw
+        too few of them.
 
         Args:
             queries: ``(rows, dim)`` each.
@@ -210,20 +228,26 @@ class Graph:
         if wanted is None:
             wanted = total if mask is None else int(np.count_nonzero(mask))
         k = min(k, wanted)
-        graph = None if self.prefers_scan(wanted, total, params) else self.load(len(queries))
+        if self.prefers_scan(wanted, total, params):
+            return None
+        graph = self._graph if self._settled else self.load(len(queries))
         if graph is None or k == 0:
             return None
         asked = None if params is None else params.hnsw_ef
         ef = max(k, asked or self.ef, rescore or 0)
-        mask = padded(mask, graph)
+        if mask is not None:
+            mask = padded(mask, graph)
         bounds = None
         if isinstance(self.storage, MultiDense):
             bounds = np.zeros(len(queries) + 1, np.int64)
             np.cumsum([len(query) for query in queries], out=bounds[1:])
         elif len(queries) == 1:
-            return [graph.search_one(queries[0], k, ef, mask, wanted / total, rescore, exact)]
+            one = graph.search_one(queries[0], k, ef, mask, wanted / total, rescore, exact)
+            return None if mask is not None and len(one[0]) < k else [one]
         rows = np.ascontiguousarray(np.concatenate(queries))
         found = graph.search(rows, k, ef, mask, bounds=bounds, selectivity=wanted / total, rescore=rescore, exact=exact)
+        if mask is not None and int(found[2].min()) < k:
+            return None
         return [(o[:c], s[:c]) for o, s, c in zip(found[0], found[1], found[2].tolist(), strict=True)]
 
 
@@ -296,9 +320,9 @@ class MultiGraphField(MultiField):
         return super().topk(queries, mask, k, params) if found is None else found
 
 
-def padded(mask: Mask | None, graph: HnswGraph) -> Mask | None:
-    """The mask as long as the graph; None for all points."""
-    if mask is None or len(mask) == graph.points:
+def padded(mask: Mask, graph: HnswGraph) -> Mask:
+    """The mask as long as the graph."""
+    if len(mask) == graph.points:
         return mask
     result = np.zeros(graph.points, np.bool_)
     result[: min(len(mask), graph.points)] = mask[: graph.points]

@@ -115,6 +115,8 @@ class Segment:
         return everyone
 
     def _matching(self, filter: Filter) -> Selection:
+        if not self.count:
+            return Selection.listed(np.zeros(0, np.uint32), 0)
         few = evaluate_few(filter, SegmentContext(self))
         if few is not None:
             if self.ids.live < self.count:

@@ -34,6 +34,8 @@ T = TypeVar("T")
 
 NOTHING = (np.zeros(0, np.uint32), np.zeros(0, np.float32))
 """A sparse vector without elements."""
+ELEMENT_BYTES = 12
+"""What an element counts for when an optimiser measures sparse vectors, as in Qdrant: its entry in a posting list."""
 DEFAULT_FULL_SCAN_THRESHOLD = 5000
 """Points left by a filter below which Qdrant scores them one by one (and keeps scores of 0)."""
 
@@ -172,7 +174,7 @@ class SparseField:
     def size_bytes(self, offsets: Offsets) -> int:
         """See :class:`Field`."""
         indptr, _, _ = self.storage.csr(offsets)
-        return int(indptr[-1]) * 8
+        return int(indptr[-1]) * ELEMENT_BYTES
 
     def presence(self, total: int) -> Mask:
         """See :class:`Field`. Not to be changed: it is kept until the next change of a vector."""

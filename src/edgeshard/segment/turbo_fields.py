@@ -93,10 +93,6 @@ class TurboMultiField(MultiField):
         self.bits = spec.turbo_bits or 0
         self.codec = turbo.codec(spec.size, spec.distance, self.bits)
 
-    def size_bytes(self, offsets: Offsets) -> int:
-        """See :class:`Field`."""
-        return len(offsets) * self.storage.dim
-
     def read(self, offsets: Offsets) -> StoredVectors:
         """See :class:`Field`."""
         indptr, records = self.storage.get_batch(offsets)
@@ -235,6 +231,12 @@ def create_turbo_field(directory: Path, spec: VectorSchema) -> TurboField | Turb
         return TurboMultiField(MultiDense.create(directory, width, np.uint8, turbo=True), spec, True)
     filler = turbo.placeholder(spec.size, spec.distance, bits)
     return TurboField(ChunkedDense.create(directory, width, np.uint8, turbo=True, placeholder=filler), spec)
+
+
+def around_records(directory: Path, rows: npt.NDArray[np.uint8], spec: VectorSchema, *, read_only: bool) -> MatrixDense:
+    """Records that are kept inside of the lists of a graph; see :meth:`MatrixDense.around`."""
+    width = turbo.record_bytes(spec.size, spec.distance, spec.turbo_bits or 0)
+    return MatrixDense.around(directory, rows, width, np.uint8, read_only=read_only)
 
 
 def open_records(directory: Path, spec: VectorSchema) -> MatrixDense | MultiDense:

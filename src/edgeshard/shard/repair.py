@@ -6,7 +6,8 @@ The steps, in order; each does nothing where nothing is wrong:
 2. Finish a flush or a snapshot that was interrupted; a journal that cannot be used is set aside. Of an unpacked
    snapshot that may have been cut by a power loss, keep what is there.
 3. Set derived files aside whose checksums are wrong: indexes, graphs and quantized codes. (Free space is recomputed
-   anyway.) Remove codes kept for searches whose checksums are wrong.
+   anyway.) Remove codes kept for searches whose checksums are wrong. Write counts and settings of storages anew whose
+   checksums tell what they were.
 4. Set ``edge_config.json`` aside if it cannot be read: the segments say what the shard stores.
 5. For each segment that does not open: write a missing ``version.info``; else set its codes aside; else its indexes
    and graphs; else the whole segment. Only the last loses points. Set aside graphs that open, but are not of their
@@ -31,6 +32,7 @@ from edgeshard.shard import config as configs
 from edgeshard.shard import seal
 from edgeshard.shard.directories import GRAVE_SUFFIX, ODD, SEGMENTS, odd_entries
 from edgeshard.shard.shard import EdgeShard
+from edgeshard.shard.small_files import written_anew
 from edgeshard.shard.snapshot import settle, swap
 from edgeshard.shard.store import WAL, Store
 from edgeshard.shard.verify import check
@@ -127,6 +129,8 @@ def _mismatches(path: Path, done: list[str]) -> None:
             aside.update({entry.relative_to(path).as_posix(): reason for entry in folder.glob("quantized*")})
         elif checksums.is_derived(name):
             aside["/".join(parts[: 4 if parts[2] == DERIVED[0] else 3])] = f"{parts[-1]}: {reason}"
+        elif written_anew(path, name, table):
+            done.append(f"{name} was written anew: {reason}")
         else:
             done.append(f"{name} is damaged and cannot be rebuilt: {reason}")
     for name, reason in aside.items():
@@ -189,7 +193,7 @@ def _graphs(path: Path, segment: Path, done: list[str]) -> None:
         warnings.simplefilter("ignore")
         opened = open_segment(segment, read_only=True, complete=False)
         try:
-            wrong = {graph.directory: reason for graph, reason in damaged_graphs(opened) if not graph.inline}
+            wrong = {graph.directory: reason for graph, reason in damaged_graphs(opened) if not graph.holds_vectors}
         except CorruptedError:  # vectors that cannot be read: the check at the end says so
             wrong = {}
         finally:

@@ -67,8 +67,8 @@ def check(path: Path, level: checksums.Level = "full") -> list[str]:
             text = str(error)
             return found if text in found else [*found, text]
     try:
-        found += [str(warning.message).replace(str(replica.root), str(path)) for warning in heard]
-        found += findings(replica.store.segments, level)
+        told = [str(warning.message) for warning in heard] + findings(replica.store.segments, level)
+        found += [line.replace(str(replica.root), str(path)) for line in told]
     finally:
         replica.store.release()
         replica.discard()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -111,14 +112,34 @@ def replace_file(path: PathLike, data: bytes) -> None:
     Raises:
         StorageError: the file system refused; the old file is untouched.
     """
+    replace_file_in_pieces(path, lambda put: put(data))
+
+
+def replace_file_in_pieces(path: PathLike, produce: Callable[[Callable[[bytes], None]], None]) -> None:
+    """Replace a whole file as :func:`replace_file` does, without all of it in memory.
+
+    Args:
+        path: the file.
+        produce: called with a function that takes the next bytes of the file.
+
+    Raises:
+        StorageError: the file system refused; the old file is untouched.
+    """
     path = Path(path)
     temporary = path.parent / f"{TEMPORARY_PREFIX}{random_suffix()}"
+    size = 0
     try:
         disk.mkdir(temporary)
         draft = temporary / "tmpfile.tmp"
         fd = disk.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+
+        def put(data: bytes) -> None:
+            nonlocal size
+            disk.pwrite(fd, data, size)
+            size += len(data)
+
         try:
-            disk.pwrite(fd, data, 0)
+            produce(put)
             disk.sync(fd)
         finally:
             os.close(fd)

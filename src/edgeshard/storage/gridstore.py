@@ -176,13 +176,10 @@ class Gridstore:
         bitmask_size = pages * self.config.bitmask_bytes_per_page
         gaps_size = pages * self.config.regions_per_page * names.GAPS_BYTES
         bitmask, gaps = _content(self._bitmask), _content(self._gaps)
-        # A page is created before bitmask and gaps grow, so they may lag behind; they never run ahead.
-        if len(bitmask) > bitmask_size or len(gaps) > gaps_size:
-            path = self._bitmask if len(bitmask) > bitmask_size else self._gaps
-            reason = f"it covers more than {pages} pages: {names.page_name(pages)} is missing"
-            raise CorruptedError(path, reason)
-        self._core.load(bitmask, gaps)
-        if not self.read_only and (len(bitmask) < bitmask_size or len(gaps) < gaps_size):
+        # A page is made before bitmask and gaps grow, so that they may lag behind. They run ahead only if they are
+        # damaged, or if a page was lost, which the slots tell of if it held anything.
+        self._core.load(bitmask[:bitmask_size], gaps[:gaps_size])
+        if not self.read_only and (len(bitmask) != bitmask_size or len(gaps) != gaps_size):
             _set_length(self._bitmask, bitmask_size)
             _set_length(self._gaps, gaps_size)
 

@@ -93,5 +93,12 @@ def test_damaged_cells_are_told(file, tmp_path):
         (tmp_path / file).write_bytes(damage)
         with pytest.raises(es.errors.CorruptedError):
             GeoFiles(tmp_path, "geo_index", 20)
+
+
+def test_files_that_do_not_fit_each_other_are_refused():
+    cells, places = np.zeros(0, np.uint8), np.zeros(4)
+    for starts in ([], [1, 2], [0, 3], [0, 1], [0, 2, 1, 2]):
+        with pytest.raises(ValueError, match="follow one another"):
+            _native.GeoPlaces(cells, cells, np.array(starts, np.int64), places, 9)
     with pytest.raises(ValueError, match="whole number"):
-        _native.cell_points(np.zeros(17, np.uint8), np.zeros(0, np.uint8), *[np.zeros(0, np.uint64)] * 2, 1, 1)
+        _native.GeoPlaces(np.zeros(17, np.uint8), cells, np.array([0, 2]), places, 9)

@@ -149,6 +149,11 @@ def open_links(directory: Path, header: GraphHeader) -> HnswLinks:
     return links
 
 
+def has_inline_vectors(directory: Path) -> bool:
+    """Whether the links of a graph have vectors inside."""
+    return (directory / LINKS_FILES[0][0]).exists()
+
+
 def inline_rows(directory: Path) -> Rows | None:
     """The original rows ``(points, bytes)`` in ``links_comp_vec.bin``, or ``None`` without such a file.
 
@@ -187,11 +192,10 @@ def write(
         StorageError: the file system refused.
     """
     arguments: tuple[Any, ...] = (kind, *vectors) if vectors is not None else (kind,)
-    data = links.encode(*arguments)
     files.disk.mkdir(directory)
     for name, number in LINKS_FILES:
         if number == kind:
-            files.replace_file(directory / name, data)
+            files.replace_file_in_pieces(directory / name, lambda put: links.encode(put, *arguments))
     files.replace_file(directory / GRAPH, header.to_bytes())
     for name, number in LINKS_FILES:
         if number != kind:

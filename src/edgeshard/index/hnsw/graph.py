@@ -253,7 +253,8 @@ class HnswGraph:
             threads: at most this many share the queries.
             mode: what to do with points outside the mask. ``WALLS``: they are neither scored nor walked (as
                 Qdrant does; needs payload links). ``ACORN``: their neighbours are looked at (Patel et al.
-                2024). ``THROUGH``: they are walked, with a wider beam. By default the best one for the share
+                2024). ``THROUGH``: they are walked, and the beam is as wide as it must be to hold enough
+                wanted ones (:func:`held_share`). By default the best one for the share
                 of wanted points.
             selectivity: share of wanted points, counted if not given.
             rescore: with codes or records, how many of the best at most are scored with the originals; by
@@ -278,7 +279,8 @@ class HnswGraph:
             ef,
             mask,
             mode,
-            1.0 if selectivity is None else narrowing(selectivity),
+            1.0 if selectivity is None else selectivity,
+            1.0 if selectivity is None else held_share(selectivity),
             max(2 * k, k + 10) if rescore is None else rescore,
             exact,
             threads,
@@ -302,10 +304,12 @@ class HnswGraph:
         Raises:
             CorruptedError: the links file is damaged.
         """
-        mode = ACORN if mask is not None and selectivity < THROUGH_FROM else THROUGH
+        mode, held = THROUGH, 1.0
+        if mask is not None:
+            mode, held = ACORN if selectivity < THROUGH_FROM else THROUGH, held_share(selectivity)
         if rescore is None:
             rescore = max(2 * k, k + 10)
-        found = self._searcher.search_one(query, k, ef, mask, mode, narrowing(selectivity), rescore, exact)
+        found = self._searcher.search_one(query, k, ef, mask, mode, selectivity, held, rescore, exact)
         if found is None:
             raise self._damaged()
         return found
@@ -348,17 +352,17 @@ class HnswGraph:
         check(self.links_table, self.path or Path("graph"))
 
 
-def narrowing(selectivity: float) -> float:
-    """By what the beam of a walk through unwanted points is divided.
+def held_share(selectivity: float) -> float:
+    """How much of the beam of a walk through unwanted points must be wanted ones before it ends.
 
-    Holding as many wanted points as without a filter takes the share of them, which finds more than a walk without a
-    filter does: its root is enough where most points are wanted. Filters that wanted fewer leave more to chance, above
-    all those that go against the vectors, so down to :data:`THROUGH_FROM` the root becomes the share itself.
+    Holding as many as without a filter finds more than a walk without one does. So a filter that has nothing to do with
+    the vectors widens the beam by the fourth root of the share where half or more is wanted, rising to its root at
+    :data:`THROUGH_FROM`. One that goes against them widens it until so many are found.
 
     Args:
         selectivity: share of wanted points.
     """
-    return float(selectivity ** min(max(1.5 - 2 * selectivity, 0.5), 1.0))
+    return float(selectivity ** min(selectivity + 0.25, 0.75))
 
 
 def check(links: HnswLinks, path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from edgeshard import _native
@@ -30,7 +31,6 @@ from edgeshard.models.matches import (
 
 LEAST, MOST = -(2**63), 2**63 - 1
 SHAPES = ("geo_bounding_box", "geo_radius", "geo_polygon")
-_OTHERS = ("values_count", "is_empty", "is_null")
 
 
 class Question(NamedTuple):
@@ -58,12 +58,15 @@ def question(condition: Any, kinds: Sequence[str]) -> Question | None:
         for name in _CLAUSES[kind]:
             clause = getattr(condition, name)
             if clause is not None and (name != "match" or _MATCHES[kind](clause)):
-                return Question(kind, name, clause, _alone(condition, name))
+                return Question(kind, name, clause, _alone(condition))
     return None
 
 
-def _alone(condition: FieldCondition, name: str) -> bool:
-    return all(getattr(condition, other) is None for other in ("match", "range", *SHAPES, *_OTHERS) if other != name)
+_clauses = attrgetter("match", "range", *SHAPES, "values_count", "is_empty", "is_null")
+
+
+def _alone(condition: FieldCondition) -> bool:
+    return len([clause for clause in _clauses(condition) if clause is not None]) == 1
 
 
 def wanted_values(match: Any) -> list[Any]:

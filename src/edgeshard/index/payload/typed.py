@@ -161,13 +161,14 @@ def _uuids(match: Any, column: Any) -> Mask:
 def _on_globe(shape: Any, column: Any) -> Mask | None:
     if column.lons is None or column.lats is None:
         return None
-    inside: Mask | None = column.memo.get("on globe")
-    if inside is None:
-        inside = column.memo["on globe"] = _marked(column, values_of(column, schema.GEO)[0])
-    if bool((inside | np.isnan(column.lons)).all()):
+    if "on globe" not in column.memo:
+        inside = _marked(column, values_of(column, schema.GEO)[0])
+        column.memo["on globe"] = None if bool((inside | np.isnan(column.lons)).all()) else inside
+    on_globe: Mask | None = column.memo["on globe"]
+    if on_globe is None:
         return None
     found: Mask | None = clause_hits(shape, column)
-    return None if found is None else found & inside
+    return None if found is None else found & on_globe
 
 
 _TYPED: dict[str, Callable[[Any, Any], Mask | None]] = {

@@ -20,6 +20,9 @@ from edgeshard.index.quantization.spec import EUCLID, MANHATTAN, Rows, VectorSpe
 F32 = np.float32
 SCALAR_SAMPLE, PRODUCT_SAMPLE = 5000, 10_000
 SCALAR_MIN_SAMPLE = 127
+SCALAR_LEVELS = 127
+NARROWINGS = np.geomspace(1, 0.25, 32)
+"""How far from the middle the ends of narrower ranges are that a range of int8 codes is chosen from."""
 CENTROIDS = 256
 KMEANS_ITERATIONS = 30
 """Lloyd steps at most; Qdrant allows 100, the last ones move hardly anything."""
@@ -54,7 +57,7 @@ def shortest(values: npt.NDArray[np.float32]) -> list[float]:
 def fit_scalar(options: dict[str, Any], spec: VectorSpec, rows: Rows | None) -> dict[str, Any]:
     """Range of the components, without the tails a quantile cuts off."""
     low, high = _scalar_range(options.get("quantile"), rows)
-    alpha = F32(F32(high - low) / F32(127))
+    alpha = F32(F32(high - low) / F32(SCALAR_LEVELS))
     multiplier = alpha * alpha
     if spec.distance == EUCLID:
         multiplier = F32(2) * alpha * alpha
@@ -75,12 +78,30 @@ def _scalar_range(quantile: float | None, rows: Rows | None) -> tuple[np.float32
             count = len(values)
             cut = max(1, min((count - 1) // 2, int(F32(len(sample)) * (F32(1) - F32(quantile)) / F32(2))))
             parts = np.partition(values, (cut + 1, count - cut - 1))
-            return parts[cut + 1], parts[count - cut - 1]
+            low, high = parts[cut + 1], parts[count - cut - 1]
+            return _least_error(values, low, high) if rows.present_count() > SCALAR_SAMPLE else (low, high)
     low, high = F32(np.inf), F32(-np.inf)
     for block, present in rows.blocks():
         if present.any():
             low, high = min(low, block[present].min()), max(high, block[present].max())
     return (low, high) if low <= high else (F32(0), F32(0))
+
+
+def _least_error(values: npt.NDArray[np.float32], low: np.float32, high: np.float32) -> tuple[np.float32, np.float32]:
+    """The range within ``low`` and ``high`` whose codes are closest to the values, by their mean squared error.
+
+    What is cut off is wrong by how far it lies outside, all else by up to half a step, evenly spread. Where a range
+    follows from a random sample anyway, nobody can expect a particular one.
+    """
+    middle = values.mean(dtype=np.float64)
+    lows, highs = (middle + (float(end) - middle) * NARROWINGS for end in (low, high))
+    below, above = values[values < lows[-1]].astype(np.float64), values[values > highs[-1]].astype(np.float64)
+    cut_low = np.array([np.square(np.maximum(end - below, 0)).sum() for end in lows])
+    cut_high = np.array([np.square(np.maximum(above - end, 0)).sum() for end in highs])
+    steps = (highs - lows[:, None]) / SCALAR_LEVELS
+    error = steps**2 / 12 * len(values) + cut_low[:, None] + cut_high
+    first, second = np.unravel_index(np.argmin(error), error.shape)
+    return F32(lows[first]), F32(highs[second])
 
 
 def groups(compression: str, size: int) -> npt.NDArray[np.uint32]:

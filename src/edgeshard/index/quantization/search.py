@@ -13,8 +13,6 @@ from edgeshard.index.quantization.vectors import QuantizedVectors
 
 Offsets = npt.NDArray[np.uint32]
 Sims = npt.NDArray[np.float32]
-COARSE_TURBO = ("bits1", "bits1_5", "bits2")
-"""Sizes of TurboQuant codes whose order is not good enough to be the answer."""
 
 
 class CodeSearch:
@@ -62,13 +60,6 @@ class CodeSearch:
         return found[:k], sims[:k]
 
 
-def rescores_by_default(codes: QuantizedVectors) -> bool:
-    """Whether codes of this method are rescored unless the caller says otherwise (as Qdrant does)."""
-    if codes.method == "binary":
-        return True
-    return codes.method == "turbo" and codes.description.options.get("bits") in COARSE_TURBO
-
-
 def code_search(codes: QuantizedVectors | None, params: Any) -> CodeSearch | None:
     """How to search with ``SearchParams`` (or None); None if the original vectors are to be used.
 
@@ -80,8 +71,8 @@ def code_search(codes: QuantizedVectors | None, params: Any) -> CodeSearch | Non
         return None
     chosen = None if params is None else params.quantization
     if chosen is None:
-        return CodeSearch(codes, rescores_by_default(codes), 1.0)
+        return CodeSearch(codes, codes.rescores, 1.0)
     if chosen.ignore:
         return None
-    rescore = rescores_by_default(codes) if chosen.rescore is None else chosen.rescore
+    rescore = codes.rescores if chosen.rescore is None else chosen.rescore
     return CodeSearch(codes, rescore, chosen.oversampling or 1.0)

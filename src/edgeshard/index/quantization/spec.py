@@ -101,6 +101,10 @@ class Rows:
                 present = np.repeat(present, self.table[1][offsets])
             yield self.spec.floats(rows, self.method), present
 
+    def present_count(self) -> int:
+        """Number of rows of present vectors."""
+        return sum(int(np.count_nonzero(present)) for _, present in self._presence())
+
     def sample(self, most: int) -> Vectors:
         """At most ``most`` rows of present vectors, evenly spread at random with a fixed seed."""
         generator = np.random.default_rng(0x5EED)

@@ -28,6 +28,8 @@ from edgeshard.storage.overlay import PrivateFile
 DATA, OFFSETS = "quantized.data", "quantized.offsets.data"
 DATA_CHUNKS, OFFSETS_CHUNKS = "quantized_data", "quantized_offsets_data"
 ENTRY = np.dtype("<u4")
+COARSE_TURBO = ("bits1", "bits1_5", "bits2")
+"""Sizes of TurboQuant codes whose order is not good enough to be the answer."""
 Records = npt.NDArray[np.uint8]
 Sims = npt.NDArray[np.float32]
 
@@ -179,12 +181,15 @@ class QuantizedVectors:
 
     Attributes:
         description: method, options and codec.
+        rescores: whether searches rescore what codes of this method find unless the caller says otherwise (as Qdrant).
     """
 
-    __slots__ = ("_store", "description", "spec")
+    __slots__ = ("_store", "description", "rescores", "spec")
 
     def __init__(self, description: Description, store: FixedCodes | GrowingCodes, spec: VectorSpec) -> None:
         self.description = description
+        coarse = description.method == "turbo" and description.options.get("bits") in COARSE_TURBO
+        self.rescores = description.method == "binary" or coarse
         self.spec = spec
         self._store = store
 

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edgeshard._native import Codes8
 from edgeshard.filter.columns import PayloadSource
 from edgeshard.index.flat import KIND, LAYOUT, sections_of
 from edgeshard.index.hnsw import HnswConfig, HnswGraph
 from edgeshard.index.kept_codes import Shelf
+from edgeshard.index.quantization import QuantizedVectors
 from edgeshard.index.turbo import codec
 from edgeshard.segment.config import DenseConfig, SegmentConfig
 from edgeshard.segment.fields import vector_directory
@@ -29,6 +31,8 @@ from edgeshard.storage.multi import MultiDense
 
 CODED_AT_ONCE = 4096
 """Rows read at a time."""
+BINARY_ALIGNMENT = 16
+"""Of binary codes inside of lists, in bytes."""
 
 
 def build_graphs(
@@ -123,7 +127,7 @@ def _build(
         cancel=cancelled,
     )
     target = index_directory(directory, name)
-    graph.save(target)
+    _save(graph, target, vector_directory(directory, name), spec, dense, chunks)
     written = HnswConfig(
         m,
         options["ef_construct"],
@@ -141,6 +145,35 @@ def _build(
         release = storage.release_pages if isinstance(storage, MatrixDense) else None
         shelf.put(KIND, LAYOUT, chunks, sections_of(codes), release)
     storage.close()
+
+
+def _save(
+    graph: HnswGraph, target: Path, directory: Path, spec: VectorSchema, dense: DenseConfig, rows: list[Any]
+) -> None:
+    """Write a graph; with vectors and the codes of neighbours in its lists if this is asked for and possible.
+
+    The vectors stay in their own file as well: Qdrant Edge 0.9.0 leaves it out, but Qdrant 1.19 does not open segments
+    without it.
+    """
+    if not dense.index["options"].get("inline_storage") or dense.quantization is None or spec.kind != "dense":
+        graph.save(target)
+        return
+    from edgeshard.segment.coded_fields import spec_of
+
+    codes = QuantizedVectors.open(directory, spec_of(spec), read_only=True)
+    assert codes is not None  # just written
+    try:
+        base_align = 1 if spec.turbo_bits is not None else spec.dtype.itemsize
+        link_align = BINARY_ALIGNMENT if codes.method == "binary" else 1
+        graph.save(target, inline=(_as_bytes(rows), _as_bytes(codes.chunks()), base_align, link_align))
+    finally:
+        codes.close()
+
+
+def _as_bytes(chunks: list[Any]) -> npt.NDArray[np.uint8]:
+    """Rows of bytes; one chunk, which is what optimised segments have, is not copied."""
+    rows = [np.ascontiguousarray(chunk).view(np.uint8).reshape(len(chunk), -1) for chunk in chunks]
+    return rows[0] if len(rows) == 1 else np.concatenate(rows)
 
 
 def _codes(storage: MatrixDense | MultiDense, threads: int) -> Codes8:

@@ -63,8 +63,9 @@ def optimise(
         for task in tasks:
             if deadline is not None and time.monotonic() > deadline:
                 return done
-            known.add(run_task(store, lock, task, progress=progress, cancelled=cancelled, threads=threads))
-            done = True
+            name, points = run_task(store, lock, task, progress=progress, cancelled=cancelled, threads=threads)
+            known.add(name)
+            done = done or points > 0
         previous = tasks
     return done
 
@@ -118,8 +119,8 @@ def run_task(
     progress: Progress,
     cancelled: Callable[[], bool],
     threads: int | None = None,
-) -> str:
-    """Replace the segments of a task by one, whose name is returned.
+) -> tuple[str, int]:
+    """Replace the segments of a task by one; its name and how many points it has.
 
     Raises:
         CancelledError: ``cancelled`` said so; the shard is as it was.
@@ -128,6 +129,7 @@ def run_task(
     directory = store.path / TEMPORARY / f"segment_builder_{files.random_suffix()}"
     target = store.path / "segments" / str(uuid.uuid4())
     frozen: list[tuple[Segment, bool]] = []
+    spare: Segment | None = None
     try:
         with lock.writing():
             inputs = [segment for segment in store.segments if segment.name in task.names]
@@ -137,10 +139,11 @@ def run_task(
             for segment in inputs:
                 segment.appendable = False
             if not any(segment.appendable for segment in store.segments):
-                store.add_segment()
+                spare = store.add_segment()
             source = Source(inputs)
         config = optimised_segment_config(store.config, inputs, len(source))
-        config.initial_version = config.version = max(segment.version for segment in inputs)
+        version = max(segment.version for segment in inputs)
+        config.initial_version = config.version = version if version >= 0 else None  # nobody wrote to them yet
         shelf = CodeShelves(store.path, directory.name, store.config)
         build_segment(directory, source, config, shelf, progress=progress, cancelled=cancelled, threads=threads)
         with lock.writing():
@@ -149,9 +152,12 @@ def run_task(
                 kept_codes.adopt(store.path, directory.name, target.name)
                 _swap(store, inputs, source, directory, target)
                 graves = [bury_segment(segment.path) for segment in inputs]
+                graves += _bury_spare(store, spare)
     except BaseException:
         with lock.writing():
             _settle(store, frozen, target)
+            for grave in _bury_spare(store, spare):
+                files.disk.remove_tree(grave)
         files.disk.remove_tree(directory)
         kept_codes.clean_up(store.path, [segment.name for segment in store.segments])
         raise
@@ -159,7 +165,18 @@ def run_task(
         files.disk.remove_tree(grave)
     for segment in inputs:
         kept_codes.remove(store.path, segment.name)
-    return target.name
+    return target.name, len(source)
+
+
+def _bury_spare(store: Store, spare: Segment | None) -> list[Path]:
+    """Give up the segment that took new points meanwhile, if none came and another one can take them."""
+    if spare not in store.segments or spare.count or spare.version >= 0:
+        return []
+    if not any(segment.appendable for segment in store.segments if segment is not spare):
+        return []
+    store.segments = [segment for segment in store.segments if segment is not spare]
+    spare.close()
+    return [bury_segment(spare.path)]
 
 
 def _settle(store: Store, frozen: Sequence[tuple[Segment, bool]], target: Path) -> None:
