@@ -130,7 +130,7 @@ class Store:
             files.disk.mkdir(segments)
             store.segments = [create_segment(segments, new_segment_config(config), {})]
             store._open_wal()
-            configs.write_config(path, config)
+            configs.write_config(path, config, new_seal=seal.new_seal())
             files.disk.sync_directory(path)
             for directory in created:
                 files.disk.sync_directory(directory.parent)
