@@ -192,12 +192,13 @@ class LockedIdMap {
     return nb::make_tuple(to_numpy(std::move(lo)), to_numpy(std::move(hi)), mask_to_numpy(std::move(is_uuid)));
   }
 
-  std::tuple<std::optional<const char *>, size_t, size_t> load_log(Bytes data) {
+  std::tuple<std::optional<const char *>, size_t, size_t, std::optional<const char *>, size_t> load_log(Bytes data) {
     size_t valid_bytes = 0;
+    ParseStatus odd;
     nb::gil_scoped_release release;
     std::unique_lock lock(mutex_);
-    const ParseStatus status = replay_log(span_of(data), map_, valid_bytes);
-    return {reason_of(status), status.at, valid_bytes};
+    const ParseStatus status = replay_log(span_of(data), map_, valid_bytes, odd);
+    return {reason_of(status), status.at, valid_bytes, reason_of(odd), odd.at};
   }
 
   Parsed load_table(Bytes data, Bytes deleted) {

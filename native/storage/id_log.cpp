@@ -67,8 +67,11 @@ void log_delete(std::vector<uint8_t> &log, const PointId &id) {
   put_id(log, id);
 }
 
-ParseStatus replay_log(ByteSpan data, IdMap &map, size_t &valid_bytes) {
+ParseStatus replay_log(ByteSpan data, IdMap &map, size_t &valid_bytes, ParseStatus &odd) {
   size_t records = 0;
+  const auto note = [&odd](const char *what, size_t at) {
+    if (odd.reason == nullptr) odd = {what, at};
+  };
   for (valid_bytes = 0; valid_bytes < data.size(); ++records) {
     const uint8_t tag = data[valid_bytes];
     if (tag < 1 || tag > 4) return {"unknown record type, expected 1 to 4", valid_bytes};
@@ -84,9 +87,15 @@ ParseStatus replay_log(ByteSpan data, IdMap &map, size_t &valid_bytes) {
       const uint32_t offset = load<uint32_t>(&data[at + (is_uuid ? 17 : 9)]);
       if (offset == IdMap::kNone || offset >= offset_limit(records))
         return {"offset far beyond the number of records", at};
-      map.link(id, offset);
+      const uint32_t total = map.total(), live = map.live();
+      const bool linked = map.link(id, offset);
+      if (offset > total) note("a record leaves an offset out", at);
+      if (linked && offset < total) note("a record gives an offset away again", at);
+      if (linked && map.live() != live + 1) note("a record gives a point a second offset", at);
     } else if (const uint32_t offset = map.find(id); offset != IdMap::kNone) {
       map.unlink(offset);
+    } else {
+      note("a record deletes a point that is not there", at);
     }
     at += kRecordBytes[tag];
   }

@@ -30,8 +30,10 @@ struct ParseStatus {
 void log_insert(std::vector<uint8_t> &log, const PointId &id, uint32_t offset);
 void log_delete(std::vector<uint8_t> &log, const PointId &id);
 
-// Replays a log into an empty map. `valid_bytes` is where the last complete record ends; a torn one is no error.
-ParseStatus replay_log(ByteSpan data, IdMap &map, size_t &valid_bytes);
+// Replays a log into an empty map. `valid_bytes` is where the last complete record ends; a torn one is no error. `odd` is
+// the first record that can be followed but that no tracker writes: offsets are handed out in turn, each once, and only
+// to points that have none, and only points that have one are deleted.
+ParseStatus replay_log(ByteSpan data, IdMap &map, size_t &valid_bytes, ParseStatus &odd);
 
 // Reads a table into an empty map; bit i of `deleted` (least significant first) kills offset i.
 ParseStatus read_table(ByteSpan data, ByteSpan deleted, IdMap &map);

@@ -85,13 +85,17 @@ def read_config(path: Path) -> EdgeConfig | None:
         raise CorruptedError(file, f"Failed to deserialize {file}: {error}") from error
 
 
-def write_config(path: Path, config: EdgeConfig) -> None:
-    """Store a configuration, replacing the file atomically; settings of other engines in it are kept."""
-    files.replace_file(path / FILE, encoded(path, config))
+def write_config(path: Path, config: EdgeConfig, new_seal: str | None = None) -> None:
+    """Store a configuration, replacing the file atomically; settings of other engines in it are kept.
+
+    A new shard is given its seal at once, so that the first close need not write the file again for its checksums.
+    """
+    files.replace_file(path / FILE, encoded(path, config, new_seal))
 
 
-def encoded(path: Path, config: EdgeConfig) -> bytes:
-    """What ``edge_config.json`` is to hold, with the settings of other engines that are in it now."""
+def encoded(path: Path, config: EdgeConfig, new_seal: str | None = None) -> bytes:
+    """What ``edge_config.json`` is to hold, with the settings of other engines that are in it now, and ``new_seal`` if
+    there is none."""
     file = path / FILE
     kept: dict[str, Any] = {}
     if file.exists():
@@ -100,6 +104,8 @@ def encoded(path: Path, config: EdgeConfig) -> bytes:
             kept = {key: stored[key] for key in ("wal_options", SEAL) if key in stored}
         except (ValueError, TypeError):
             kept = {}
+    if new_seal is not None:
+        kept.setdefault(SEAL, new_seal)
     return msgspec.json.encode({**to_object(config), **kept})
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from edgeshard.errors import CorruptedError, StorageError, ValidationError, quoted
+from edgeshard.index import kept_codes
 from edgeshard.segment.segment import Segment
 from edgeshard.shard import config as configs
 from edgeshard.storage import files
 
 SEGMENTS = "segments"
 TEMPORARY = "temp_segments"
+ODD = "it is neither a file nor a directory"
 GRAVE_SUFFIX = ".deleted"
 
 
@@ -71,6 +73,50 @@ def segment_names(path: Path) -> list[str]:
             continue
         names.append(entry.name)
     return names
+
+
+def odd_entries(path: Path) -> Iterator[str]:
+    """What is neither a file nor a directory where a shard keeps its own, relative to it.
+
+    To open a pipe may take for ever, and a device may have side effects; a link that leads nowhere is damage.
+    """
+    for entry in _scan(path):
+        ours = entry.name.startswith(("edge", ".edgeshard")) or entry.name in ("wal", SEGMENTS)
+        if ours and not _is_plain(entry):
+            yield entry.name
+    pending = ["wal", SEGMENTS, kept_codes.NAME]
+    while pending:
+        folder = pending.pop()
+        for entry in _scan(path / folder):
+            if entry.is_dir(follow_symlinks=False):
+                pending.append(f"{folder}/{entry.name}")
+            elif not _is_plain(entry):
+                yield f"{folder}/{entry.name}"
+
+
+def _scan(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError):  # there is none, or its writer has just removed it
+        return []
+
+
+def _is_plain(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file() or entry.is_dir()
+    except OSError:  # a circle of links
+        return False
+
+
+def require_plain_files(path: Path) -> None:
+    """Refuse a shard with :func:`odd_entries`.
+
+    Raises:
+        CorruptedError: it has one.
+    """
+    for name in odd_entries(path):
+        raise CorruptedError(path / name, ODD)
 
 
 def clean_up(path: Path) -> None:

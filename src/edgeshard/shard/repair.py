@@ -2,7 +2,7 @@
 
 The steps, in order; each does nothing where nothing is wrong:
 
-1. Lock the shard.
+1. Lock the shard; set aside what is neither a file nor a directory.
 2. Finish a flush or a snapshot that was interrupted; a journal that cannot be used is set aside. Of an unpacked
    snapshot that may have been cut by a power loss, keep what is there.
 3. Set derived files aside whose checksums are wrong: indexes, graphs and quantized codes. (Free space is recomputed
@@ -30,7 +30,7 @@ from edgeshard.segment.config import VERSION_FILE, read_segment_config, write_ve
 from edgeshard.segment.files import open_segment
 from edgeshard.shard import config as configs
 from edgeshard.shard import seal
-from edgeshard.shard.directories import GRAVE_SUFFIX, SEGMENTS
+from edgeshard.shard.directories import GRAVE_SUFFIX, ODD, SEGMENTS, odd_entries
 from edgeshard.shard.shard import EdgeShard
 from edgeshard.shard.small_files import written_anew
 from edgeshard.shard.snapshot import settle, swap
@@ -38,7 +38,7 @@ from edgeshard.shard.store import WAL, Store
 from edgeshard.shard.verify import check
 from edgeshard.shard.verify_graphs import damaged_graphs
 from edgeshard.storage import checksums, files, journal
-from edgeshard.storage.lock import ShardLock
+from edgeshard.storage.lock import HOLDER_FILE, ShardLock
 from edgeshard.storage.wal import Wal
 
 DERIVED = ("payload_index", "vector_index")
@@ -60,8 +60,12 @@ def repair(path: Path) -> list[str]:
     if not path.is_dir():
         raise StorageError(f"cannot repair: directory {path} does not exist")
     done: list[str] = []
+    if HOLDER_FILE in odd_entries(path):
+        raise CorruptedError(path / HOLDER_FILE, f"{ODD}; remove it")
     lock = ShardLock(path)
     try:
+        for name in list(odd_entries(path)):
+            _aside(path, name, ODD, done)
         _finish(path, done)
         _mismatches(path, done)
         _configuration(path, done)

@@ -20,7 +20,7 @@ from edgeshard.errors import CorruptedError, EdgeShardError, StorageError
 from edgeshard.models.config import EdgeConfig
 from edgeshard.segment.config import read_segment_config
 from edgeshard.shard import config as configs
-from edgeshard.shard.directories import SEGMENTS, segment_names
+from edgeshard.shard.directories import SEGMENTS, require_plain_files, segment_names
 from edgeshard.shard.snapshot import settle, swap
 from edgeshard.shard.store import Store
 from edgeshard.storage import files, generation, journal
@@ -62,6 +62,7 @@ class Replica:
         self.source = source
         if not source.is_dir():
             raise StorageError(f"cannot load edge shard: directory {source} does not exist")
+        require_plain_files(source)
         settle.check(source)
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:

@@ -20,6 +20,11 @@ DAMAGED = "edgeshard.damaged"
 """Directory in the shard's root for derived files that were set aside."""
 
 
+def new_seal() -> str:
+    """A seal that no shard has."""
+    return secrets.token_hex(8)
+
+
 def seal_of(path: Path) -> str | None:
     """The seal in ``edge_config.json``, None if another engine wrote the file or it cannot be read."""
     try:
@@ -78,7 +83,7 @@ def write(path: Path, known: dict[str, checksums.Entry], sums: RunningSums) -> N
     """Write the checksums of a shard whose files are complete and synced; see :func:`checksums.write`."""
     seal = seal_of(path)
     if seal is None:
-        seal = secrets.token_hex(8)
+        seal = new_seal()
         stored = files.parse_json((path / configs.FILE).read_bytes())
         files.replace_file(path / configs.FILE, msgspec.json.encode({**stored, configs.SEAL: seal}))
     checksums.write(path, seal, covered(path), known, sums)

@@ -28,6 +28,7 @@ from edgeshard.shard.directories import (
     holds_shard,
     make_directories,
     remove_new,
+    require_plain_files,
     resolve_duplicates,
     segment_names,
 )
@@ -129,7 +130,7 @@ class Store:
             files.disk.mkdir(segments)
             store.segments = [create_segment(segments, new_segment_config(config), {})]
             store._open_wal()
-            configs.write_config(path, config)
+            configs.write_config(path, config, new_seal=seal.new_seal())
             files.disk.sync_directory(path)
             for directory in created:
                 files.disk.sync_directory(directory.parent)
@@ -163,6 +164,7 @@ class Store:
         """
         if not path.is_dir():
             raise StorageError(f"cannot load edge shard: directory {path} does not exist")
+        require_plain_files(path)
         settle.check(path)
         if config is None and not swap.pending(path) and not holds_shard(path):
             raise StorageError(f"edge config is not provided and no segments were loaded: {path} holds no shard")

@@ -21,6 +21,7 @@ from edgeshard.segment.fields import Field
 from edgeshard.segment.schema import COSINE
 from edgeshard.segment.segment import Segment, SegmentContext
 from edgeshard.shard import seal
+from edgeshard.shard.directories import ODD, odd_entries
 from edgeshard.shard.replica import Replica
 from edgeshard.shard.verify_graphs import graph_findings
 from edgeshard.storage import checksums
@@ -49,6 +50,9 @@ def check(path: Path, level: checksums.Level = "full") -> list[str]:
     require_level(level)
     if not path.is_dir():
         raise StorageError(f"cannot check: directory {path} does not exist")
+    odd = [f"{path / name}: {ODD}" for name in odd_entries(path)]
+    if odd:
+        return odd
     table = checksums.read(path, seal.seal_of(path))
     found = [f"{path / name}: {reason}" for name, reason in checksums.differences(path, table, level)
              if not checksums.is_ignored(name)]  # fmt: skip

@@ -344,3 +344,37 @@ def test_compact_versions_are_read_and_replaced(tmp_path, flush, mixed_ids):
         compact.write_bytes(bad)
         with pytest.raises(CorruptedError):
             DiskIdTracker.open(tmp_path)
+
+
+def insert(number, offset):
+    return struct.pack("<BQI", 1, number, offset)
+
+
+def delete(number):
+    return struct.pack("<BQ", 3, number)
+
+
+@pytest.mark.parametrize(
+    ("records", "reason", "place"),
+    [
+        ([insert(5, 0), insert(6, 1), insert(7, 0)], "gives an offset away again", 2),
+        ([insert(5, 0), delete(5), insert(6, 0)], "gives an offset away again", 2),
+        ([insert(5, 0), insert(5, 1)], "gives a point a second offset", 1),
+        ([insert(5, 0), insert(6, 2)], "leaves an offset out", 1),
+        ([insert(5, 0), delete(6)], "deletes a point that is not there", 1),
+        ([insert(5, 0), delete(5), delete(5)], "deletes a point that is not there", 2),
+    ],
+)
+def test_records_that_no_tracker_writes_are_said(tmp_path, records, reason, place):
+    (tmp_path / LOG).write_bytes(b"".join(records))
+    (tmp_path / VERSIONS).write_bytes(np.ones(3, "<u8").tobytes())
+    at = len(b"".join(records[:place]))
+    with pytest.warns(RuntimeWarning, match=f"{LOG}: the file is damaged at byte {at}: a record {reason}"):
+        MutableIdTracker(tmp_path)
+
+
+def test_a_sound_log_is_no_reason_to_complain(tmp_path):
+    again = [insert(5, 0), insert(6, 1), delete(5), insert(5, 2), delete(6), insert(5, 2), insert(9, 3)]
+    (tmp_path / LOG).write_bytes(b"".join(again))
+    (tmp_path / VERSIONS).write_bytes(np.ones(4, "<u8").tobytes())
+    assert MutableIdTracker(tmp_path).live == 2

@@ -7,6 +7,7 @@ a mask of changed versions until a flush takes them.
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -87,9 +88,16 @@ class MutableIdTracker(IdTracker):
         if not self._mappings.exists():
             return
         data = np.fromfile(self._mappings, np.uint8)
-        reason, at, valid_bytes = self._map.load_log(data)
+        reason, at, valid_bytes, odd, odd_at = self._map.load_log(data)
         if reason is not None:
             raise CorruptedError(self._mappings, reason, at)
+        if odd is not None:
+            warnings.warn(
+                f"{self._mappings}: the file is damaged at byte {odd_at}: {odd}; points may be missing, or have what "
+                "belongs to others",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         self._log_bytes = valid_bytes
         if valid_bytes < len(data) and not read_only:
             cut_file(self._mappings, valid_bytes)
