@@ -1,4 +1,4 @@
-"""``exact=True`` compares every point, also where a graph would be walked: after deletions, behind filters, on codes."""
+"""``exact=True`` compares every point, also where graphs would be walked: after deletions, behind filters, on codes."""
 
 from __future__ import annotations
 
