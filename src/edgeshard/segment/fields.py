@@ -172,10 +172,14 @@ class DenseField:
         if mask is None:
             rows = queries[0] if len(queries) == 1 else np.concatenate(queries)
             return self.flat.search(rows, min(k, self.storage.count))
-        return self.topk_of(queries, Selection(mask), k)
+        return self.scan(queries, Selection(mask), k)
 
     def topk_of(self, queries: list[Any], chosen: Selection, k: int, params: Any = None) -> list[Hits]:
-        """:meth:`topk` among the points of a selection; here by exact search."""
+        """:meth:`topk` among the points of a selection."""
+        return self.scan(queries, chosen, k)
+
+    def scan(self, queries: list[Any], chosen: Selection, k: int) -> list[Hits]:
+        """The best ``k`` of a selection by exact search, whatever index there is."""
         rows = queries[0] if len(queries) == 1 else np.concatenate(queries)
         wanted = len(chosen)
         if wanted < LISTED_SHARE * chosen.total:

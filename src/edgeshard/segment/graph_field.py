@@ -199,6 +199,8 @@ class Graph:
         """Whether scanning the wanted points is the better plan."""
         if self.broken or (params is not None and params.exact):
             return True
+        if self._config is not None and not self._config.m and 2 * wanted >= total:
+            return True  # there are links inside of blocks only: a walk would not leave the first one
         return wanted <= SCAN_ROWS or wanted < SCAN_SHARE * total
 
     def walk(
@@ -291,7 +293,7 @@ class GraphField(DenseField):
             found = self.graph.walk(queries, chosen.mask, k, params, wanted=wanted)
             if found is not None:
                 return found
-        return super().topk_of(queries, chosen, k)
+        return self.scan(queries, chosen, k)
 
 
 class MultiGraphField(MultiField):
