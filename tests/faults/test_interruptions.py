@@ -112,6 +112,11 @@ def test_an_interruption_waits_for_the_end_of_the_call(ring: Callable[[], None])
     assert seen == ["stopped", "cleaned up"]
 
 
+def test_a_signal_that_another_thread_gets_is_heard(ring: Callable[[], None]) -> None:
+    with pytest.raises(Rung):
+        undisturbed(lambda: until_stopped(lambda: signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)))
+
+
 def test_a_call_without_pauses_is_done_when_the_interruption_goes_on(ring: Callable[[], None]) -> None:
     done: list[int] = []
 

@@ -14,6 +14,9 @@ import threading
 from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, TypeVar
 
+WAKE_SECONDS = 0.1
+"""How often the main thread looks for signals: the system may hand one to another thread, which leaves it asleep."""
+
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -59,7 +62,7 @@ class _Work(Generic[_T]):
     def wait(self) -> None:
         """Until the call is done."""
         while not self._finished:
-            self._ended.acquire()
+            self._ended.acquire(timeout=WAKE_SECONDS)
 
     def stop(self) -> None:
         """Let the call end soon, and wait until it has."""
