@@ -110,6 +110,7 @@ void dealloc(PyObject *self) {
   Py_XDECREF(found->id);
   Py_XDECREF(found->payload);
   Py_XDECREF(found->vectors);
+  Py_XDECREF(found->source);
   type->tp_free(self);
   Py_DECREF(type);
 }
@@ -125,6 +126,8 @@ PyMemberDef members[] = {
     {"_own_id", T_OBJECT_EX, offsetof(FoundObject, id), READONLY, nullptr},
     {"_own_payload", T_OBJECT_EX, offsetof(FoundObject, payload), READONLY, nullptr},
     {"_own_vectors", T_OBJECT_EX, offsetof(FoundObject, vectors), READONLY, nullptr},
+    {"_own_source", T_OBJECT_EX, offsetof(FoundObject, source), READONLY, nullptr},
+    {"_source", T_OBJECT, offsetof(FoundObject, source), READONLY, nullptr},
     {nullptr, 0, 0, 0, nullptr}};
 
 PyType_Slot slots[] = {{Py_tp_getset, attributes},

@@ -32,6 +32,7 @@ struct FoundObject {
   PyObject *page;  // a ResultPage or null
   size_t place;
   PyObject *id, *payload, *vectors;
+  PyObject *source;  // where its payload was read, for messages, or null
 };
 
 PyTypeObject *found_type();

@@ -853,6 +853,7 @@ class Found:
     id: int | UUID
     _payload: bytes | None
     _vectors: Any
+    _source: Any
 
 class ObjectMaker(Generic[_Made]):
     """Makes objects of a slotted class without its __init__; the garbage collector does not track them, so that nothing

@@ -45,6 +45,8 @@ class Points:
     def count(self):
         return len(self.ids)
 
+    origin = "payload_storage"
+
     def read_batch(self, offsets):
         rows = self.raw if offsets is None else [self.raw[offset] for offset in offsets]
         self.reads += len(rows)

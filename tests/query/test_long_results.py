@@ -166,3 +166,30 @@ def test_records_go_with_what_they_share() -> None:
     assert gone() is not None
     del last
     assert gone() is None
+
+
+def test_a_damaged_payload_is_named_when_it_is_read(tmp_path):
+    path = tmp_path / "shard"
+    config = es.EdgeConfig(vectors=es.EdgeVectorParams(2, es.Distance.Dot))
+    with es.EdgeShard.create(path, config) as shard:
+        points = [es.Point(number, [1.0, number], {"n": number, "mark": "whole"}) for number in range(1200)]
+        shard.update(es.UpdateOperation.upsert_points(points))
+    (page,) = path.glob("segments/*/payload_storage/page_0.dat")
+    data = page.read_bytes()
+    page.write_bytes(data.replace(b'"mark":"whole"', b'"mark":"whole}'))
+    folder = str(page.parent)
+    with es.EdgeShard.load(path, verify=None) as shard:
+        for limit in (1, 1200):
+            (record, *_), _ = shard.scroll(es.ScrollRequest(limit=limit, with_payload=True))
+            hit, *_ = shard.query(es.QueryRequest(limit, query=es.Query.Nearest([1.0, 1.0]), with_payload=True))
+            for point in (record, hit):
+                with pytest.raises(es.errors.CorruptedError, match="payload") as caught:
+                    point.payload  # noqa: B018
+                assert caught.value.path == folder
+        condition = es.FieldCondition("mark", match=es.MatchValue("whole"))
+        with pytest.raises(es.errors.CorruptedError) as caught:
+            shard.count(es.CountRequest(filter=es.Filter(must=[condition])))
+        assert folder in str(caught.value)
+        with pytest.raises(es.errors.CorruptedError) as caught:
+            shard.update(es.UpdateOperation.set_payload([7], {"m": 1}))
+        assert folder in str(caught.value)

@@ -39,6 +39,10 @@ class PayloadSource(Protocol):
     def count(self) -> int:
         """Number of offsets."""
 
+    @property
+    def origin(self) -> str:
+        """The directory they are read from, for messages."""
+
     def read_batch(self, offsets: Offsets | None) -> Payloads:
         """The compact JSON of these offsets (None: all) as ``(bytes, bounds)``; empty where there is none."""
 
@@ -159,7 +163,7 @@ class PayloadColumns:
             some = offsets[start : start + _CHUNK]
             data, bounds = _read(self._source, some)
             failure, *arrays = _native.extract_column(data, bounds, path.steps, counts, store.strings)
-            _check(failure, some)
+            _check(failure, some, self._source)
             store.put(some, Batch(*arrays))
 
     def _trim(self) -> None:
@@ -201,6 +205,11 @@ class _NestedStore:
         return self._owners.nbytes + self.columns.nbytes
 
     @property
+    def origin(self) -> str:
+        """Where the arrays are read from."""
+        return self._source.origin
+
+    @property
     def wasteful(self) -> bool:
         """Whether most objects are outdated."""
         return self._owners.wasteful
@@ -220,7 +229,7 @@ class _NestedStore:
         """(objects per point, raw payloads, where each object starts and ends in them)."""
         data, bounds = _read(self._source, offsets)
         failure, counts, starts, ends = _native.extract_objects(data, bounds, self.path.steps)
-        _check(failure, offsets)
+        _check(failure, offsets, self._source)
         empty = np.empty(0, np.int64)
         return counts, data, empty if starts is None else starts, empty if ends is None else ends
 
@@ -264,6 +273,10 @@ class _ElementSource:
     def count(self) -> int:
         return self._store.used
 
+    @property
+    def origin(self) -> str:
+        return self._store.origin
+
     def read_batch(self, offsets: Offsets | None) -> Payloads:
         every = np.arange(self.count, dtype=np.uint32) if offsets is None else offsets
         return self._store.slices(every)
@@ -274,8 +287,8 @@ def _read(source: PayloadSource, offsets: Offsets) -> Payloads:
     return source.read_batch(None if len(offsets) == source.count else offsets)
 
 
-def _check(failure: tuple[int, int, str] | None, offsets: Offsets) -> None:
+def _check(failure: tuple[int, int, str] | None, offsets: Offsets, source: PayloadSource) -> None:
     if failure is not None:
         point, byte, reason = failure
-        where = f"payload of the point at offset {int(offsets[point])}"
+        where = f"{source.origin}: payload of the point at offset {int(offsets[point])}"
         raise CorruptedError(where, f"malformed JSON: {reason}", byte)

@@ -25,8 +25,12 @@ def decode_json(raw: bytes) -> Any:
     return _decoder(raw)
 
 
-def decode_payload(raw: bytes) -> Payload:
+def decode_payload(raw: bytes, source: object = None) -> Payload:
     """A fresh dict of the stored payload whose JSON is `raw`.
+
+    Args:
+        raw: JSON.
+        source: the directory it was read from, for the message; None if that is not known.
 
     Raises:
         CorruptedError: it is no JSON: the payload storage of a segment is damaged.
@@ -35,4 +39,4 @@ def decode_payload(raw: bytes) -> Payload:
     try:
         return decode(raw)  # type: ignore[no-any-return]
     except ValueError as error:
-        raise CorruptedError("payload_storage", f"a payload cannot be read: {error}") from error
+        raise CorruptedError(source or "payload_storage", f"a payload cannot be read: {error}") from error

@@ -27,7 +27,7 @@ class _Point(Found, Model, public=False):
     def payload(self) -> Payload | None:
         """The payload, decoded afresh, or None if it was not asked for."""
         raw = self._payload  # made anew each time where a page holds it
-        return None if raw is None else decode_payload(raw)
+        return None if raw is None else decode_payload(raw, self._source)
 
     @property
     def vector(self) -> Any:
@@ -83,13 +83,20 @@ class Record(_Point):
 
     @classmethod
     def _make_many(
-        cls, count: int, ids: Any, payloads: Any, vectors: Any, page: ResultPage | None, order_values: Any = None
+        cls,
+        count: int,
+        ids: Any,
+        payloads: Any,
+        vectors: Any,
+        source: Any,
+        page: ResultPage | None,
+        order_values: Any = None,
     ) -> list[Record]:
         """Records by columns: as :class:`ObjectMaker` takes them."""
-        return _make_records((ids, payloads, vectors, order_values), count, page)
+        return _make_records((ids, payloads, vectors, source, order_values), count, page)
 
 
-_make_records = ObjectMaker(Record, ("_own_id", "_own_payload", "_own_vectors", "order_value"))
+_make_records = ObjectMaker(Record, ("_own_id", "_own_payload", "_own_vectors", "_own_source", "order_value"))
 
 
 class ScoredPoint(_Point):
@@ -167,13 +174,16 @@ class ScoredPoint(_Point):
         ids: Any,
         payloads: Any = None,
         vectors: Any = None,
+        source: Any = None,
         page: ResultPage | None = None,
     ) -> list[ScoredPoint]:
         """Points by columns: as :class:`ObjectMaker` takes them."""
-        return _make_points((ids, versions, scores, payloads, vectors, order_values), count, page)
+        return _make_points((ids, versions, scores, payloads, vectors, source, order_values), count, page)
 
 
-_make_points = ObjectMaker(ScoredPoint, ("_own_id", "version", "score", "_own_payload", "_own_vectors", "order_value"))
+_make_points = ObjectMaker(
+    ScoredPoint, ("_own_id", "version", "score", "_own_payload", "_own_vectors", "_own_source", "order_value")
+)
 
 
 class FacetHit(Model):

@@ -23,7 +23,6 @@ from edgeshard.models.expressions import Expression
 from edgeshard.models.filters import Filter
 from edgeshard.models.formula import Formula
 from edgeshard.models.paths import JsonPath
-from edgeshard.models.payload import decode_payload
 from edgeshard.query.hits import Hits, Keys, best, by_segment, union
 from edgeshard.query.scope import Scope
 
@@ -83,7 +82,7 @@ class Evaluation:
     def payload(self, place: int) -> dict[str, Any]:
         """Decoded payload of a point, read once for all."""
         if self._payloads is None:
-            self._payloads = [decode_payload(raw) for raw in self._scope.payloads(self.keys)]
+            self._payloads = self._scope.decoded(self.keys)
         return self._payloads[place]
 
     def id_at(self, place: int) -> Any:

@@ -8,7 +8,6 @@ import numpy as np
 
 from edgeshard.models.groups import GroupRequest, PointGroup
 from edgeshard.models.paths import JsonPath
-from edgeshard.models.payload import decode_payload
 from edgeshard.query.hits import Hits
 from edgeshard.query.projection import Projection
 from edgeshard.query.result import build
@@ -50,8 +49,8 @@ def _values(scope: Scope, hits: Hits, path: str) -> list[list[str | int]]:
     """The values each hit is grouped by."""
     parsed = JsonPath.parse(path)
     values = []
-    for raw in scope.payloads(hits.keys):
-        found = parsed.lookup(decode_payload(raw))
+    for payload in scope.decoded(hits.keys):
+        found = parsed.lookup(payload)
         flat = [item for value in found for item in (value if isinstance(value, list) else [value])]
         values.append([v for v in flat if isinstance(v, (str, int)) and not isinstance(v, bool)])
     return values

@@ -18,8 +18,8 @@ PAGE_POINTS = 1000
 """Results of at least as many points are copied whole, without the GIL, and each makes its id and payload when they are
 read. Shorter ones hold them: one kept of many then keeps nothing of the others alive."""
 
-Columns: TypeAlias = "tuple[Any, Any, Any, ResultPage | None]"
-"""Ids, payloads, vectors and page, as :class:`~edgeshard._native.ObjectMaker` takes them."""
+Columns: TypeAlias = "tuple[Any, Any, Any, Any, ResultPage | None]"
+"""Ids, payloads, vectors, where payloads come from, and page, as :class:`~edgeshard._native.ObjectMaker` takes them."""
 
 
 class Projection:
@@ -86,5 +86,6 @@ class Projection:
             segment.ids.ids_of(offsets) if ids is None else ...,
             self.payloads(segment, offsets) if payloads is None else ...,
             None if vectors is None else ...,
+            segment.payload.directory if self.payload else None,
             page,
         )

@@ -13,6 +13,7 @@ from edgeshard.errors import VectorNameNotFoundError
 from edgeshard.filter.evaluate import evaluate_offsets
 from edgeshard.filter.selections import Selection
 from edgeshard.models.filters import Filter, MinShould
+from edgeshard.models.payload import decode_payload
 from edgeshard.query.hits import Keys, by_segment
 from edgeshard.segment.batch import Mask, Offsets
 from edgeshard.segment.schema import Schema, VectorSchema
@@ -95,12 +96,17 @@ class Scope:
             result[places] = evaluate_offsets(condition, SegmentContext(self.segments[number]), offsets)
         return result
 
-    def payloads(self, keys: Keys) -> list[bytes]:
-        """Raw payloads of points."""
-        result: list[bytes] = [b"{}"] * len(keys)
+    def decoded(self, keys: Keys) -> list[dict[str, Any]]:
+        """Payloads of points.
+
+        Raises:
+            CorruptedError: one cannot be read.
+        """
+        result: list[dict[str, Any]] = [{}] * len(keys)
         for number, places, offsets in by_segment(keys):
-            for place, raw in zip(places.tolist(), self.segments[number].payloads(offsets), strict=True):
-                result[place] = raw
+            segment = self.segments[number]
+            for place, raw in zip(places.tolist(), segment.payloads(offsets), strict=True):
+                result[place] = decode_payload(raw, segment.payload.directory)
         return result
 
     def queries(self, name: str, examples: Sequence[Any], corpus: Filter | None, params: Any) -> list[Any]:

@@ -10,7 +10,6 @@ from edgeshard.errors import ValidationError
 from edgeshard.models.datetimes import parse_datetime
 from edgeshard.models.enums import Direction
 from edgeshard.models.paths import JsonPath
-from edgeshard.models.payload import decode_payload
 from edgeshard.models.ranking import OrderBy
 from edgeshard.query.hits import Hits
 from edgeshard.query.scope import Scope
@@ -33,8 +32,8 @@ def sort_hits(scope: Scope, hits: Hits, order: OrderBy) -> Hits:
     path, descending = JsonPath.parse(order.key), order.direction == Direction.Desc
     pick = max if descending else min
     values: list[int | float | None] = []
-    for raw in scope.payloads(hits.keys):
-        found = [number for value in path.lookup(decode_payload(raw)) for number in _numbers(value)]
+    for payload in scope.decoded(hits.keys):
+        found = [number for value in path.lookup(payload) for number in _numbers(value)]
         values.append(pick(found) if found else None)
     places = [place for place, value in enumerate(values) if value is not None]
     places.sort(key=lambda place: values[place], reverse=descending)  # type: ignore[arg-type, return-value]

@@ -140,6 +140,11 @@ class Segment:
 
     # --- reading ---------------------------------------------------------------------------------------
 
+    @property
+    def origin(self) -> str:
+        """Where payloads are read from, for messages."""
+        return str(self.payload.directory)
+
     def read_batch(self, offsets: Offsets | None) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
         """Raw payloads as one buffer and bounds ``(n + 1,)``; all offsets of the segment for None."""
         if offsets is None:
@@ -156,7 +161,7 @@ class Segment:
     def payload_of(self, offset: int) -> dict[str, Any]:
         """The decoded payload of one point."""
         raw = self.payload.get(offset)
-        return decode_payload(raw) if raw else {}
+        return decode_payload(raw, self.payload.directory) if raw else {}
 
     def extract(self, offsets: Offsets) -> Batch:
         """Whole points in stored form, for moving them to another segment."""

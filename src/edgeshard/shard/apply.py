@@ -8,6 +8,7 @@ segment is written to an appendable one before it is deleted where it was (copy-
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from uuid import UUID
 
 import numpy as np
@@ -105,7 +106,7 @@ def set_payload(segments: Sequence[Segment], op_number: int, ids: Ids, payload: 
     for segment, _, offsets in writable(segments, op_number, ids):
         stored = segment.payload.get_batch(offsets)
         if payload != EMPTY_PAYLOAD:
-            segment.put_payloads(op_number, offsets, _merged(stored, payload, absent=payload))
+            segment.put_payloads(op_number, offsets, _merged(segment, stored, payload, absent=payload))
             continue
         empty = offsets[np.diff(stored[1]) == 0]
         if len(empty):
@@ -132,7 +133,7 @@ def delete_payload(segments: Sequence[Segment], op_number: int, ids: Ids, keys: 
             empty, offsets = offsets[~there], offsets[there]
             segment.put_payloads(op_number, empty, [None] * len(empty))
             stored = segment.payload.get_batch(offsets)
-        segment.put_payloads(op_number, offsets, _merged(stored, nulls, absent=b""))
+        segment.put_payloads(op_number, offsets, _merged(segment, stored, nulls, absent=b""))
 
 
 def clear_payload(segments: Sequence[Segment], op_number: int, ids: Ids) -> None:
@@ -149,19 +150,20 @@ def change_payloads(
     """Change payloads by a function; a point without one is taken to have `missing`, and stays as it is for ``b""``."""
     for segment, _, offsets in writable(segments, op_number, ids):
         found = segment.payloads(offsets, missing)
-        segment.put_payloads(op_number, offsets, [_changed(raw, change) if raw else None for raw in found])
+        source = segment.payload.directory
+        segment.put_payloads(op_number, offsets, [_changed(raw, change, source) if raw else None for raw in found])
 
 
-def _merged(stored: Packed, patch: bytes, absent: bytes) -> Packed:
+def _merged(segment: Segment, stored: Packed, patch: bytes, absent: bytes) -> Packed:
     """Payloads after the members of the JSON object ``patch`` were merged into them as :func:`mutate.merger` does."""
     failure, text, bounds = _native.merge_payloads(*stored, patch, absent)
     if failure is not None:
-        raise CorruptedError("payload_storage", f"a payload cannot be read: {failure[2]}", failure[1])
+        raise CorruptedError(segment.payload.directory, f"a payload cannot be read: {failure[2]}")
     return text, bounds
 
 
-def _changed(raw: bytes, change: mutate.Change) -> bytes:
-    payload = decode_payload(raw)
+def _changed(raw: bytes, change: mutate.Change, source: Path) -> bytes:
+    payload = decode_payload(raw, source)
     change(payload)
     return encode_payload(payload)
 

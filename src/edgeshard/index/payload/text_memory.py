@@ -80,7 +80,7 @@ class TextMemory:
         """The documents of some points, and the texts of each."""
 
         def where(place: int) -> str:
-            return f"payload of the point at offset {int(offsets[place])}"
+            return f"{self._segment.origin}: payload of the point at offset {int(offsets[place])}"
 
         owners = self._owners
         if owners is None or self._field.nested is None:

@@ -116,6 +116,11 @@ class _Payloads:
         self.store = store
         self.count = count
 
+    @property
+    def origin(self) -> str:
+        """Where they are, for messages."""
+        return str(self.store.directory)
+
     def read_batch(self, offsets: npt.NDArray[np.uint32] | None) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
         """Raw payloads as one buffer and bounds."""
         return self.store.get_batch(np.arange(self.count, dtype=np.uint32) if offsets is None else offsets)
