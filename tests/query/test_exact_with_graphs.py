@@ -15,12 +15,14 @@ DIM, COUNT, QUERIES, K = 24, 3000, 20, 10
 ROWS = np.random.default_rng(7).normal(size=(COUNT + QUERIES, DIM)).astype(np.float32)
 
 
-def shard_of(path: Path, method: str | None = None, m: int = 4, payload_m: int | None = None) -> es.EdgeShard:
+def shard_of(
+    path: Path, method: str | None = None, m: int = 4, payload_m: int | None = None, threshold_kb: int = 1
+) -> es.EdgeShard:
     """An optimised shard with a graph that finds little: few links, made with a narrow beam."""
     params = es.EdgeVectorParams(DIM, es.Distance.Dot, quantization_config=METHODS[method](es) if method else None)
     config = es.EdgeConfig(
         vectors=params,
-        hnsw_config=es.HnswIndexConfig(m, 4, 10_000, payload_m=payload_m),
+        hnsw_config=es.HnswIndexConfig(m, 4, threshold_kb, payload_m=payload_m),
         optimizers=es.EdgeOptimizersConfig(indexing_threshold=1),
     )
     shard = es.EdgeShard.create(path, config)
@@ -63,3 +65,16 @@ def test_a_graph_without_common_links_is_not_walked_for_most_points(
     monkeypatch.setattr(graph_field, "SCAN_ROWS", 0)
     with shard_of(tmp_path / "shard", m=0, payload_m=8) as shard:
         assert wrong(shard, np.arange(COUNT), None, es.SearchParams(hnsw_ef=K)) == 0
+
+
+def test_fewer_vectors_than_the_full_scan_threshold_are_scanned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graph_field, "SCAN_ROWS", 0)
+    below = es.Filter(must=[es.FieldCondition("n", range=es.RangeFloat(lt=2000))])
+    row_bytes, narrow = 4 * DIM, es.SearchParams(hnsw_ef=K)
+    with shard_of(tmp_path / "all", threshold_kb=COUNT * row_bytes // 1024 + 2) as shard:
+        assert wrong(shard, np.arange(COUNT), None, narrow) == 0
+    with shard_of(tmp_path / "some", threshold_kb=2100 * row_bytes // 1024) as shard:
+        assert wrong(shard, np.arange(COUNT), None, narrow) > 0
+        assert wrong(shard, np.arange(2000), below, narrow) == 0

@@ -84,6 +84,7 @@ def test_an_explanation_names_the_way_taken(tmp_path: Path, monkeypatch: pytest.
     config = edgeshard.EdgeConfig(
         vectors=edgeshard.EdgeVectorParams(8, edgeshard.Distance.Dot),
         sparse_vectors={"words": edgeshard.EdgeSparseVectorParams()},
+        hnsw_config=edgeshard.HnswIndexConfig(16, 100, 1),
         optimizers=edgeshard.EdgeOptimizersConfig(indexing_threshold=1),
     )
     with edgeshard.EdgeShard.create(tmp_path / "shard", config) as shard:

@@ -31,6 +31,7 @@ def shard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[es.EdgeShard]:
             ),
         },
         sparse_vectors={"words": es.EdgeSparseVectorParams()},
+        hnsw_config=es.HnswIndexConfig(16, 100, 1),
         optimizers=es.EdgeOptimizersConfig(indexing_threshold=10),
     )
     with es.EdgeShard.create(tmp_path_factory.mktemp("recall") / "shard", config) as opened:

@@ -35,7 +35,11 @@ def _walk(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def make(path: Path, method: str | None = None, memory: es.Memory | None = None, points: int = POINTS) -> es.EdgeShard:
     quantization = METHODS[method](es) if method else None
     params = es.EdgeVectorParams(DIM, es.Distance.Dot, memory=memory, quantization_config=quantization)
-    config = es.EdgeConfig(vectors=params, optimizers=es.EdgeOptimizersConfig(indexing_threshold=1))
+    config = es.EdgeConfig(
+        vectors=params,
+        hnsw_config=es.HnswIndexConfig(16, 100, 1),
+        optimizers=es.EdgeOptimizersConfig(indexing_threshold=1),
+    )
     shard = es.EdgeShard.create(path, config)
     shard.update(es.UpdateOperation.upsert_batch(np.arange(points, dtype=np.uint64), ROWS[:points]))
     shard.optimize()

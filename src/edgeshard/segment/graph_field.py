@@ -196,12 +196,16 @@ class Graph:
         return self.storage.row_table() if isinstance(self.storage, MultiDense) else None
 
     def prefers_scan(self, wanted: int, total: int, params: Any) -> bool:
-        """Whether scanning the wanted points is the better plan."""
-        if self.broken or (params is not None and params.exact):
+        """Whether scanning the wanted points is the better plan.
+
+        It is below the ``full_scan_threshold`` that the graph was built with, too: Qdrant scans there, and nobody is to
+        find less here than there.
+        """
+        if self.broken or self._config is None or (params is not None and params.exact):
             return True
-        if self._config is not None and not self._config.m and 2 * wanted >= total:
+        if not self._config.m and 2 * wanted >= total:
             return True  # there are links inside of blocks only: a walk would not leave the first one
-        return wanted <= SCAN_ROWS or wanted < SCAN_SHARE * total
+        return wanted <= SCAN_ROWS or wanted < self._config.full_scan_threshold or wanted < SCAN_SHARE * total
 
     def walk(
         self,
