@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from campaign import SLOWER
 
 import edgeshard
+import edgeshard.shard.replica
+import edgeshard.shard.store
 from edgeshard import (
     ClosedError,
     CountRequest,
@@ -125,6 +132,139 @@ def test_a_forked_child_gets_an_error_and_the_parent_goes_on(tmp_path: Path) -> 
     shard.close()
     with EdgeShard.load(tmp_path / "shard") as again:
         check_whole(again)
+
+
+def child_status(action: Callable[[], None]) -> int:
+    """What a forked child exits with that does something; -SIGALRM if it hangs, 1 if it raises."""
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        try:
+            action()
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_closes_a_reader_and_the_parent_keeps_its_copy(tmp_path: Path) -> None:
+    with new_shard(tmp_path / "shard") as shard:
+        write_round(shard, 0)
+        shard.flush()
+        reader = EdgeShard.load(tmp_path / "shard", read_only=True)
+        inside, leave = threading.Event(), threading.Event()
+
+        def stay_in_a_call() -> None:
+            with reader._reading():
+                inside.set()
+                leave.wait(60)
+
+        thread = threading.Thread(target=stay_in_a_call)
+        thread.start()
+        assert inside.wait(60)
+
+        def close_twice_and_drop() -> None:
+            reader.close()
+            reader.close()
+            with pytest.raises(ClosedError):
+                reader._open_store()
+
+        try:
+            assert child_status(close_twice_and_drop) == 0
+            assert child_status(lambda: reader._finalizer() and None) == 0  # as the end of the child's program does
+        finally:
+            leave.set()
+            thread.join()
+        check_whole(reader)
+        write_round(shard, 1)
+        shard.flush()
+        assert reader.refresh()
+        check_whole(reader)
+        copy = reader._replica.root
+        assert copy.is_dir()
+        reader.close()
+        assert not copy.exists()
+
+
+FORKED_IN_AN_IMPORT = """
+import importlib.abc, os, signal, sys, threading, time
+from edgeshard import *
+
+class Slow(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.startswith("edgeshard.shard.optimizer"):
+            begun.set()
+            time.sleep(0.5)
+        return None
+
+begun = threading.Event()
+sys.meta_path.insert(0, Slow())
+config = EdgeConfig(vectors={"": EdgeVectorParams(size=4, distance=Distance.Dot)})
+shard = EdgeShard.create(sys.argv[1] + "/parent", config)
+thread = threading.Thread(target=shard.optimize)
+thread.start()
+begun.wait()
+child = os.fork()
+if not child:
+    signal.alarm(20)
+    EdgeShard.create(sys.argv[1] + "/child", config).optimize()
+    os._exit(0)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+thread.join()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_forked_while_a_thread_imports_does_not_hang(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FORKED_IN_AN_IMPORT, str(tmp_path)]
+    child = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (child.returncode, child.stdout.strip()) == (0, "0"), child.stderr[-2000:]
+    assert "ignored" not in child.stderr  # what an import in the middle of a fork would leave
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
+def test_an_interrupted_load_leaves_no_descriptor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    with new_shard(tmp_path / "shard") as shard:
+        write_round(shard, 0)
+    shutil.copytree(tmp_path / "shard", tmp_path / "copy")
+    monkeypatch.setattr(edgeshard.shard.store, "Checkpointer", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        EdgeShard.load(tmp_path / "copy")
+    gc.collect()
+    opened = {os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")}
+    assert not [path for path in opened if path.startswith(str(tmp_path / "copy"))]
+    monkeypatch.undo()
+    with EdgeShard.load(tmp_path / "copy") as again:
+        check_whole(again)
+
+
+def test_interrupted_readers_leave_no_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    (tmp_path / "copies").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "copies"))
+    with new_shard(tmp_path / "shard") as shard:
+        write_round(shard, 0)
+        shard.flush()
+        with EdgeShard.load(tmp_path / "shard", read_only=True) as reader:
+            write_round(shard, 1)
+            shard.flush()
+            for name in ("_copy", "discard"):  # while it is copied, and after it took the place of the one before
+                with monkeypatch.context() as patch:
+                    patch.setattr(edgeshard.shard.replica.Replica, name, interrupt)
+                    with pytest.raises(KeyboardInterrupt):
+                        reader.refresh()
+                gc.collect()
+                assert list((tmp_path / "copies").iterdir()) == [reader._replica.root]
+                check_whole(reader)
+            assert not reader.refresh()
+        assert not list((tmp_path / "copies").iterdir())
 
 
 INTERRUPTED = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from functools import partial
 from pathlib import Path
@@ -60,9 +61,13 @@ class ReadOnlyShard(EdgeShard):
 
     def close(self) -> None:
         """Let go of the shard. Closing twice is fine; every other call then raises ClosedError."""
-        if not self._store.closed:
-            with self._lock.writing():
-                self._finalizer()
+        if self._store.closed:
+            return
+        if os.getpid() != self._store.pid:  # the lock may be held by a thread that only the parent has
+            self._finalizer()
+            return
+        with self._lock.writing():
+            self._finalizer()
 
     def update(self, operation: Any) -> NoReturn:
         """Refused.
@@ -90,5 +95,9 @@ class ReadOnlyShard(EdgeShard):
 
 
 def _discard(replica: Replica) -> None:
+    """Close a copy and remove it; in a forked child only the former, and that in memory: the copy is its parent's."""
+    if os.getpid() != replica.store.pid:
+        replica.store.closed = True
+        return
     replica.store.release()
     replica.discard()

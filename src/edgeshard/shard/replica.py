@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
@@ -56,7 +57,7 @@ class Replica:
         StorageError: there is no shard, or its writer did not leave it alone long enough.
     """
 
-    __slots__ = ("_stamps", "generation", "root", "source", "store")
+    __slots__ = ("__weakref__", "_remove", "_stamps", "generation", "root", "source", "store")
 
     def __init__(self, source: Path, config: EdgeConfig | None = None, before: Replica | None = None) -> None:
         self.source = source
@@ -67,6 +68,7 @@ class Replica:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             self.root = Path(tempfile.mkdtemp(prefix="edgeshard-reader-"))
+            self._remove = weakref.finalize(self, _remove, self.root, os.getpid())  # also after an interruption
             self._stamps: dict[str, tuple[Stamp, int]] = {}
             self.generation = generation.current(source)
             try:
@@ -91,8 +93,8 @@ class Replica:
         return generation.current(self.source) != self.generation
 
     def discard(self) -> None:
-        """Remove the copy."""
-        shutil.rmtree(self.root, ignore_errors=True)
+        """Remove the copy, except in a forked child: it is the parent's."""
+        self._remove()
 
     def _copy(self, before: Replica | None) -> None:
         if not (self.source / configs.FILE).exists() and not segment_names(self.source):
@@ -142,6 +144,11 @@ class Replica:
                 return
             copy_sparse(file.fileno(), status.st_size, target)
         self._stamps[relative] = (stamp, now)
+
+
+def _remove(root: Path, pid: int) -> None:
+    if os.getpid() == pid:
+        shutil.rmtree(root, ignore_errors=True)
 
 
 def copy_sparse(source: int, size: int, target: Path) -> None:
