@@ -13,12 +13,14 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from types import FrameType
+from typing import Any, NoReturn
 
 import pytest
 from campaign import SLOWER
 
 import edgeshard
+import edgeshard.shard.reader
 import edgeshard.shard.replica
 import edgeshard.shard.store
 from edgeshard import (
@@ -224,7 +226,6 @@ def test_a_child_forked_while_a_thread_imports_does_not_hang(tmp_path: Path) -> 
     assert "ignored" not in child.stderr  # what an import in the middle of a fork would leave
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
 def test_an_interrupted_load_leaves_no_descriptor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object) -> NoReturn:
         raise KeyboardInterrupt
@@ -236,35 +237,72 @@ def test_an_interrupted_load_leaves_no_descriptor(tmp_path: Path, monkeypatch: p
     with pytest.raises(KeyboardInterrupt):
         EdgeShard.load(tmp_path / "copy")
     gc.collect()
-    opened = {os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")}
-    assert not [path for path in opened if path.startswith(str(tmp_path / "copy"))]
+    assert not open_files_below(tmp_path / "copy")
     monkeypatch.undo()
     with EdgeShard.load(tmp_path / "copy") as again:
         check_whole(again)
 
 
-def test_interrupted_readers_leave_no_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: object, **__: object) -> NoReturn:
-        raise KeyboardInterrupt
+def test_readers_interrupted_at_any_line_leave_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    modules = {edgeshard.shard.reader.__file__, edgeshard.shard.replica.__file__}
+    seen: set[tuple[str, int]] = set()
 
-    (tmp_path / "copies").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "copies"))
+    def interrupt_at_a_new_line(frame: FrameType, event: str, argument: object) -> Any:
+        if frame.f_code.co_filename not in modules or frame.f_code.co_name == "_remove":
+            return None  # the last step of removing is a handful of instructions
+        place = (frame.f_code.co_filename, frame.f_lineno)
+        if event == "line" and place not in seen:
+            seen.add(place)
+            raise KeyboardInterrupt
+        return interrupt_at_a_new_line
+
+    def interrupted(call: Callable[[], object]) -> bool:
+        before = sys.gettrace()
+        sys.settrace(interrupt_at_a_new_line)
+        try:
+            call()
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.settrace(before)
+        return False
+
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(copies))
+    monkeypatch.setattr("edgeshard.shard.replica.LINK_BYTES", 1 << 40)  # copy every file
     with new_shard(tmp_path / "shard") as shard:
         write_round(shard, 0)
+        shard.optimize()
         shard.flush()
+        while interrupted(lambda: EdgeShard.load(tmp_path / "shard", read_only=True).close()):
+            gc.collect()
+            assert not open_files_below(copies)
+            assert not list(copies.iterdir())
+        first, number = len(seen), 0
+        seen.clear()
         with EdgeShard.load(tmp_path / "shard", read_only=True) as reader:
-            write_round(shard, 1)
-            shard.flush()
-            for name in ("_copy", "discard"):  # while it is copied, and after it took the place of the one before
-                with monkeypatch.context() as patch:
-                    patch.setattr(edgeshard.shard.replica.Replica, name, interrupt)
-                    with pytest.raises(KeyboardInterrupt):
-                        reader.refresh()
+            while True:
+                number += 1
+                write_round(shard, number)
+                shard.flush()
+                again = interrupted(reader.refresh)
                 gc.collect()
-                assert list((tmp_path / "copies").iterdir()) == [reader._replica.root]
+                assert list(copies.iterdir()) == [reader._replica.root]
                 check_whole(reader)
-            assert not reader.refresh()
-        assert not list((tmp_path / "copies").iterdir())
+                if not again:
+                    break
+        assert not open_files_below(copies)
+        assert not list(copies.iterdir())
+    assert min(first, len(seen)) > 40
+
+
+def open_files_below(*places: Path) -> list[str]:
+    """The files there that this process holds open with a descriptor, as far as the system tells."""
+    if not Path("/proc/self/fd").is_dir():
+        return []
+    opened = {os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")}
+    return [path for path in opened if path.startswith(tuple(map(str, places)))]
 
 
 INTERRUPTED = """

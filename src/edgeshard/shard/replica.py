@@ -12,6 +12,7 @@ import tempfile
 import time
 import weakref
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -24,6 +25,7 @@ from edgeshard.shard import config as configs
 from edgeshard.shard.directories import SEGMENTS, require_plain_files, segment_names
 from edgeshard.shard.snapshot import settle, swap
 from edgeshard.shard.store import Store
+from edgeshard.shard.undisturbed import undisturbed
 from edgeshard.storage import files, generation, journal
 from edgeshard.storage.mapping import extents
 
@@ -67,8 +69,7 @@ class Replica:
         settle.check(source)
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
-            self.root = Path(tempfile.mkdtemp(prefix="edgeshard-reader-"))
-            self._remove = weakref.finalize(self, _remove, self.root, os.getpid())  # also after an interruption
+            undisturbed(self._make_root)
             self._stamps: dict[str, tuple[Stamp, int]] = {}
             self.generation = generation.current(source)
             try:
@@ -86,6 +87,10 @@ class Replica:
             if time.monotonic() > deadline:
                 raise StorageError(f"cannot read {source}: {reason}") from reason
             time.sleep(0.002)
+
+    def _make_root(self) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="edgeshard-reader-"))
+        self._remove = weakref.finalize(self, _remove, self.root, os.getpid())
 
     @property
     def stale(self) -> bool:
@@ -148,19 +153,17 @@ class Replica:
 
 def _remove(root: Path, pid: int) -> None:
     if os.getpid() == pid:
-        shutil.rmtree(root, ignore_errors=True)
+        undisturbed(partial(shutil.rmtree, root, ignore_errors=True))
 
 
 def copy_sparse(source: int, size: int, target: Path) -> None:
     """Copy a file, leaving holes as holes."""
-    fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC)
-    try:
+    with open(target, "wb", buffering=0) as file:  # unlike a number, an object is closed whenever an interruption comes
+        fd = file.fileno()
         os.ftruncate(fd, size)
         for start, stop in extents(source, size):
             for at in range(start, stop, 1 << 20):
                 os.pwrite(fd, os.pread(source, min(1 << 20, stop - at), at), at)
-    finally:
-        os.close(fd)
 
 
 def _files(segment: Path) -> Iterator[Path]:
