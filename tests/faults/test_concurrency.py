@@ -243,6 +243,27 @@ def test_an_interrupted_load_leaves_no_descriptor(tmp_path: Path, monkeypatch: p
         check_whole(again)
 
 
+def test_a_close_interrupted_on_its_last_steps_gives_the_lock_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shard = new_shard(tmp_path / "shard")
+    write_round(shard, 0)
+    close = edgeshard.shard.store.Checkpointer.close
+
+    def interrupt_and_close(checkpointer: Any) -> None:
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        close(checkpointer)
+
+    monkeypatch.setattr(edgeshard.shard.store.Checkpointer, "close", interrupt_and_close)
+    with pytest.raises(KeyboardInterrupt):
+        shard.close()
+    monkeypatch.undo()
+    with EdgeShard.load(tmp_path / "shard") as again:
+        check_whole(again)
+    with pytest.raises(ClosedError):
+        check_whole(shard)
+
+
 def test_readers_interrupted_at_any_line_leave_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     modules = {edgeshard.shard.reader.__file__, edgeshard.shard.replica.__file__}
     seen: set[tuple[str, int]] = set()
