@@ -40,6 +40,8 @@ CHANGING = frozenset({
 })  # fmt: skip
 """Files of immutable segments that are changed in place."""
 PATIENCE_SECONDS = 30.0
+EXCHANGE_SECONDS = 2.0
+"""Damage seen while segments are exchanged is believed after this long: a writer killed there never ends it."""
 SETTLED_NS = 1_000_000_000
 """A file modified less than this before it was copied may have changed since without another modification time."""
 
@@ -79,7 +81,9 @@ class Replica:
                     return
                 reason: Exception = StorageError(f"{source} changes faster than it can be read; try again later")
             except (EdgeShardError, OSError) as error:
-                if generation.current(source) == self.generation and not isinstance(error, FileNotFoundError):
+                still = generation.current(source) == self.generation
+                exchanging = self.generation % 2 and time.monotonic() < deadline - PATIENCE_SECONDS + EXCHANGE_SECONDS
+                if still and not exchanging and not isinstance(error, FileNotFoundError):
                     self.discard()
                     raise _about(error, self.root, source) from error
                 reason = error
