@@ -92,6 +92,23 @@ def test_readers_see_whole_flushes(tmp_path: Path) -> None:
     shard.close()
 
 
+def test_files_missing_while_segments_are_exchanged_are_no_damage(tmp_path: Path) -> None:
+    config = edgeshard.EdgeConfig(vectors=edgeshard.EdgeVectorParams(size=2, distance=edgeshard.Distance.Dot))
+    with EdgeShard.create(tmp_path, config) as shard:
+        shard.flush()
+        path = tmp_path / "edgeshard.generation"
+        path.write_bytes((7).to_bytes(8, "little"))  # odd
+        segment = next(tmp_path.glob("segments/*/segment.json"))
+        content = segment.read_bytes()
+        segment.unlink()
+        threading.Timer(0.3, segment.write_bytes, [content]).start()
+        EdgeShard.load(tmp_path, read_only=True).close()
+        segment.unlink()
+        with pytest.raises(edgeshard.CorruptedError, match=r"segment\.json"):  # nobody ends this
+            EdgeShard.load(tmp_path, read_only=True)
+        segment.write_bytes(content)
+
+
 def test_what_was_not_flushed_is_not_seen(tmp_path: Path) -> None:
     with small_shard(tmp_path / "shard") as shard:
         write_round(shard, 1)

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
 
 import pytest
 from campaign import SLOWER
 
 import edgeshard
+import edgeshard.shard.reader
+import edgeshard.shard.replica
+import edgeshard.shard.store
 from edgeshard import (
     ClosedError,
     CountRequest,
@@ -125,6 +134,196 @@ def test_a_forked_child_gets_an_error_and_the_parent_goes_on(tmp_path: Path) -> 
     shard.close()
     with EdgeShard.load(tmp_path / "shard") as again:
         check_whole(again)
+
+
+def child_status(action: Callable[[], None]) -> int:
+    """What a forked child exits with that does something; -SIGALRM if it hangs, 1 if it raises."""
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        try:
+            action()
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_closes_a_reader_and_the_parent_keeps_its_copy(tmp_path: Path) -> None:
+    with new_shard(tmp_path / "shard") as shard:
+        write_round(shard, 0)
+        shard.flush()
+        reader = EdgeShard.load(tmp_path / "shard", read_only=True)
+        inside, leave = threading.Event(), threading.Event()
+
+        def stay_in_a_call() -> None:
+            with reader._reading():
+                inside.set()
+                leave.wait(60)
+
+        thread = threading.Thread(target=stay_in_a_call)
+        thread.start()
+        assert inside.wait(60)
+
+        def close_twice_and_drop() -> None:
+            reader.close()
+            reader.close()
+            with pytest.raises(ClosedError):
+                reader._open_store()
+
+        try:
+            assert child_status(close_twice_and_drop) == 0
+            assert child_status(lambda: reader._finalizer() and None) == 0  # as the end of the child's program does
+        finally:
+            leave.set()
+            thread.join()
+        check_whole(reader)
+        write_round(shard, 1)
+        shard.flush()
+        assert reader.refresh()
+        check_whole(reader)
+        copy = reader._replica.root
+        assert copy.is_dir()
+        reader.close()
+        assert not copy.exists()
+
+
+FORKED_IN_AN_IMPORT = """
+import importlib.abc, os, signal, sys, threading, time
+from edgeshard import *
+
+class Slow(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.startswith("edgeshard.shard.optimizer") and not begun.is_set():
+            begun.set()
+            time.sleep(0.5)
+        return None
+
+begun = threading.Event()
+sys.meta_path.insert(0, Slow())
+config = EdgeConfig(vectors={"": EdgeVectorParams(size=4, distance=Distance.Dot)})
+shard = EdgeShard.create(sys.argv[1] + "/parent", config)
+thread = threading.Thread(target=shard.optimize)
+thread.start()
+begun.wait()
+child = os.fork()
+if not child:
+    signal.alarm(20)
+    EdgeShard.create(sys.argv[1] + "/child", config).optimize()
+    os._exit(0)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+thread.join()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_forked_while_a_thread_imports_does_not_hang(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FORKED_IN_AN_IMPORT, str(tmp_path)]
+    child = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (child.returncode, child.stdout.strip()) == (0, "0"), child.stderr[-2000:]
+    assert "ignored" not in child.stderr  # what an import in the middle of a fork would leave
+
+
+def test_an_interrupted_load_leaves_no_descriptor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    with new_shard(tmp_path / "shard") as shard:
+        write_round(shard, 0)
+    shutil.copytree(tmp_path / "shard", tmp_path / "copy")
+    monkeypatch.setattr(edgeshard.shard.store, "Checkpointer", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        EdgeShard.load(tmp_path / "copy")
+    gc.collect()
+    assert not open_files_below(tmp_path / "copy")
+    monkeypatch.undo()
+    with EdgeShard.load(tmp_path / "copy") as again:
+        check_whole(again)
+
+
+def test_a_close_interrupted_on_its_last_steps_gives_the_lock_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shard = new_shard(tmp_path / "shard")
+    write_round(shard, 0)
+    close = edgeshard.shard.store.Checkpointer.close
+
+    def interrupt_and_close(checkpointer: Any) -> None:
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        close(checkpointer)
+
+    monkeypatch.setattr(edgeshard.shard.store.Checkpointer, "close", interrupt_and_close)
+    with pytest.raises(KeyboardInterrupt):
+        shard.close()
+    monkeypatch.undo()
+    with EdgeShard.load(tmp_path / "shard") as again:
+        check_whole(again)
+    with pytest.raises(ClosedError):
+        check_whole(shard)
+
+
+def test_readers_interrupted_at_any_line_leave_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    modules = {edgeshard.shard.reader.__file__, edgeshard.shard.replica.__file__}
+    seen: set[tuple[str, int]] = set()
+
+    def interrupt_at_a_new_line(frame: FrameType, event: str, argument: object) -> Any:
+        if frame.f_code.co_filename not in modules or frame.f_code.co_name == "_remove":
+            return None  # the last step of removing is a handful of instructions
+        place = (frame.f_code.co_filename, frame.f_lineno)
+        if event == "line" and place not in seen:
+            seen.add(place)
+            raise KeyboardInterrupt
+        return interrupt_at_a_new_line
+
+    def interrupted(call: Callable[[], object]) -> bool:
+        before = sys.gettrace()
+        sys.settrace(interrupt_at_a_new_line)
+        try:
+            call()
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.settrace(before)
+        return False
+
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(copies))
+    monkeypatch.setattr("edgeshard.shard.replica.LINK_BYTES", 1 << 40)  # copy every file
+    with new_shard(tmp_path / "shard") as shard:
+        write_round(shard, 0)
+        shard.optimize()
+        shard.flush()
+        while interrupted(lambda: EdgeShard.load(tmp_path / "shard", read_only=True).close()):
+            gc.collect()
+            assert not open_files_below(copies)
+            assert not list(copies.iterdir())
+        first, number = len(seen), 0
+        seen.clear()
+        with EdgeShard.load(tmp_path / "shard", read_only=True) as reader:
+            while True:
+                number += 1
+                write_round(shard, number)
+                shard.flush()
+                again = interrupted(reader.refresh)
+                gc.collect()
+                assert list(copies.iterdir()) == [reader._replica.root]
+                check_whole(reader)
+                if not again:
+                    break
+        assert not open_files_below(copies)
+        assert not list(copies.iterdir())
+    assert min(first, len(seen)) > 40
+
+
+def open_files_below(*places: Path) -> list[str]:
+    """The files there that this process holds open with a descriptor, as far as the system tells."""
+    if not Path("/proc/self/fd").is_dir():
+        return []
+    opened = {os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")}
+    return [path for path in opened if path.startswith(tuple(map(str, places)))]
 
 
 INTERRUPTED = """

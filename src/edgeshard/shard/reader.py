@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from edgeshard.errors import ReadOnlyError
 from edgeshard.models.config import EdgeConfig
 from edgeshard.shard.replica import Replica
 from edgeshard.shard.shard import EdgeShard
+from edgeshard.shard.undisturbed import undisturbed
 
 
 class ReadOnlyShard(EdgeShard):
@@ -20,9 +22,10 @@ class ReadOnlyShard(EdgeShard):
     locked and nothing is written to the shard's directory. :meth:`refresh` follows the writer.
     """
 
-    __slots__ = ("_replica",)
+    __slots__ = ("_kept",)
 
-    _replica: Replica
+    _kept: list[Replica]
+    """The copy that is read, where what closes it finds it."""
 
     @classmethod
     def open(cls, path: Path, config: EdgeConfig | None) -> ReadOnlyShard:
@@ -31,9 +34,13 @@ class ReadOnlyShard(EdgeShard):
         shard = cls._wrap(replica.store)
         assert isinstance(shard, ReadOnlyShard)
         shard._finalizer.detach()
-        shard._replica = replica
-        shard._finalizer = weakref.finalize(shard, partial(_discard, replica))
+        shard._kept = [replica]
+        shard._finalizer = weakref.finalize(shard, partial(_discard, shard._kept))
         return shard
+
+    @property
+    def _replica(self) -> Replica:
+        return self._kept[0]
 
     @property
     def path(self) -> Path:
@@ -52,17 +59,20 @@ class ReadOnlyShard(EdgeShard):
             return False
         fresh = Replica(self._replica.source, before=self._replica)
         with self._lock.writing():
-            before, self._replica, self._store = self._replica, fresh, fresh.store
-            self._finalizer.detach()
-            self._finalizer = weakref.finalize(self, partial(_discard, fresh))
-        _discard(before)
+            before = self._kept[0]
+            self._kept[0], self._store = fresh, fresh.store
+        _discard([before])
         return True
 
     def close(self) -> None:
         """Let go of the shard. Closing twice is fine; every other call then raises ClosedError."""
-        if not self._store.closed:
-            with self._lock.writing():
-                self._finalizer()
+        if self._store.closed:
+            return
+        if os.getpid() != self._store.pid:  # the lock may be held by a thread that only the parent has
+            self._finalizer()
+            return
+        with self._lock.writing():
+            undisturbed(self._finalizer)
 
     def update(self, operation: Any) -> NoReturn:
         """Refused.
@@ -89,6 +99,11 @@ class ReadOnlyShard(EdgeShard):
         return ReadOnlyError(f"{what}: {self.path} was opened with read_only=True; load it without to change it")
 
 
-def _discard(replica: Replica) -> None:
+def _discard(kept: list[Replica]) -> None:
+    """Close a copy and remove it; in a forked child only the former, and that in memory: the copy is its parent's."""
+    replica = kept[0]
+    if os.getpid() != replica.store.pid:
+        replica.store.closed = True
+        return
     replica.store.release()
     replica.discard()

@@ -10,7 +10,9 @@ import os
 import shutil
 import tempfile
 import time
+import weakref
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -23,6 +25,7 @@ from edgeshard.shard import config as configs
 from edgeshard.shard.directories import SEGMENTS, require_plain_files, segment_names
 from edgeshard.shard.snapshot import settle, swap
 from edgeshard.shard.store import Store
+from edgeshard.shard.undisturbed import undisturbed
 from edgeshard.storage import files, generation, journal
 from edgeshard.storage.mapping import extents
 
@@ -37,6 +40,8 @@ CHANGING = frozenset({
 })  # fmt: skip
 """Files of immutable segments that are changed in place."""
 PATIENCE_SECONDS = 30.0
+EXCHANGE_SECONDS = 2.0
+"""Damage seen while segments are exchanged is believed after this long: a writer killed there never ends it."""
 SETTLED_NS = 1_000_000_000
 """A file modified less than this before it was copied may have changed since without another modification time."""
 
@@ -56,7 +61,7 @@ class Replica:
         StorageError: there is no shard, or its writer did not leave it alone long enough.
     """
 
-    __slots__ = ("_stamps", "generation", "root", "source", "store")
+    __slots__ = ("__weakref__", "_remove", "_stamps", "generation", "root", "source", "store")
 
     def __init__(self, source: Path, config: EdgeConfig | None = None, before: Replica | None = None) -> None:
         self.source = source
@@ -66,7 +71,7 @@ class Replica:
         settle.check(source)
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
-            self.root = Path(tempfile.mkdtemp(prefix="edgeshard-reader-"))
+            undisturbed(self._make_root)
             self._stamps: dict[str, tuple[Stamp, int]] = {}
             self.generation = generation.current(source)
             try:
@@ -76,7 +81,9 @@ class Replica:
                     return
                 reason: Exception = StorageError(f"{source} changes faster than it can be read; try again later")
             except (EdgeShardError, OSError) as error:
-                if generation.current(source) == self.generation and not isinstance(error, FileNotFoundError):
+                still = generation.current(source) == self.generation
+                exchanging = self.generation % 2 and time.monotonic() < deadline - PATIENCE_SECONDS + EXCHANGE_SECONDS
+                if still and not exchanging and not isinstance(error, FileNotFoundError):
                     self.discard()
                     raise _about(error, self.root, source) from error
                 reason = error
@@ -85,14 +92,18 @@ class Replica:
                 raise StorageError(f"cannot read {source}: {reason}") from reason
             time.sleep(0.002)
 
+    def _make_root(self) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="edgeshard-reader-"))
+        self._remove = weakref.finalize(self, _remove, self.root, os.getpid())
+
     @property
     def stale(self) -> bool:
         """Whether the shard has changed since."""
         return generation.current(self.source) != self.generation
 
     def discard(self) -> None:
-        """Remove the copy."""
-        shutil.rmtree(self.root, ignore_errors=True)
+        """Remove the copy, except in a forked child: it is the parent's."""
+        self._remove()
 
     def _copy(self, before: Replica | None) -> None:
         if not (self.source / configs.FILE).exists() and not segment_names(self.source):
@@ -144,16 +155,19 @@ class Replica:
         self._stamps[relative] = (stamp, now)
 
 
+def _remove(root: Path, pid: int) -> None:
+    if os.getpid() == pid:
+        undisturbed(partial(shutil.rmtree, root, ignore_errors=True))
+
+
 def copy_sparse(source: int, size: int, target: Path) -> None:
     """Copy a file, leaving holes as holes."""
-    fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC)
-    try:
+    with open(target, "wb", buffering=0) as file:  # unlike a number, an object is closed whenever an interruption comes
+        fd = file.fileno()
         os.ftruncate(fd, size)
         for start, stop in extents(source, size):
             for at in range(start, stop, 1 << 20):
                 os.pwrite(fd, os.pread(source, min(1 << 20, stop - at), at), at)
-    finally:
-        os.close(fd)
 
 
 def _files(segment: Path) -> Iterator[Path]:

@@ -481,6 +481,9 @@ class Store:
 
     def release(self) -> None:
         """Let go of everything; what was not flushed and is in no log is lost."""
+        undisturbed(self._release)  # half released, the shard would be closed and hold its lock
+
+    def _release(self) -> None:
         self.closed = True
         self._checkpointer.close()
         for segment in self.segments:

@@ -130,6 +130,11 @@ class Journal:
         if remove:
             files.disk.unlink(self.path)
 
+    def __del__(self) -> None:
+        """A shard that was dropped by an interruption leaves no descriptor behind."""
+        if getattr(self, "_fd", -1) >= 0:
+            os.close(self._fd)
+
     def _create(self) -> None:
         if self._fd < 0:
             self._fd = files.disk.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)

@@ -103,19 +103,18 @@ class WalFile:
         file._first = (0, HEADER.size, file.seed)
         file.capacity = capacity & ~7
         try:
-            fd = files.disk.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+            file._fd = fd = files.disk.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
             try:
                 files.disk.truncate(fd, capacity)
                 files.disk.pwrite(fd, HEADER.pack(b"wal", 0, file.seed), 0)
                 files.disk.sync(fd)
                 files.disk.rename(draft, path)
             except OSError:
-                os.close(fd)
+                file.close()
                 files.disk.unlink(draft)
                 raise
         except OSError as error:
             raise StorageError(error.errno, f"cannot create {path}: {error.strerror}") from error
-        file._fd = fd
         return file
 
     @property
@@ -333,6 +332,11 @@ class WalFile:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    def __del__(self) -> None:
+        """A shard whose opening failed or was interrupted leaves no descriptor behind."""
+        if getattr(self, "_fd", -1) >= 0:
+            self.close()
 
 
 def record_bytes(payload_bytes: int) -> int:
