@@ -261,9 +261,12 @@ class ChunkedRows:
         which, rows = np.divmod(offsets, self.per_chunk)
         if len(offsets) and int(offsets.max()) >= self.count:
             raise IndexError(f"row {int(offsets.max())} of {self.count}")
-        for number in np.unique(which).tolist():
-            here = which == number
-            out[here] = views[number][rows[here]]
+        for number, view in enumerate(views):
+            here = np.flatnonzero(which == number)
+            if len(here) == len(offsets):
+                return np.take(view, rows, axis=0)  # without the GIL, unlike an index of an array
+            if len(here):
+                out[here] = np.take(view, rows[here], axis=0)
         return out
 
     @property
