@@ -118,7 +118,7 @@ def quoted(value: object, limit: int = 200) -> str:
     """A value of the caller for a message: its `repr`, cut, or its type where that fails (nested too deeply)."""
     try:
         text = repr(value)
-    except Exception:
+    except Exception:  # the caller's own `__repr__` may raise anything; the error at hand is the one to report
         return f"<{type(value).__name__}>"
     return text if len(text) <= limit else f"{text[:limit]}..."
 
