@@ -66,10 +66,26 @@ class ItemColumn {
   std::optional<edgeshard::Array> numbers_, places_;
 };
 
+// While one exists, no garbage collection starts.
+class CollectorPause {
+ public:
+  CollectorPause() : enabled_(PyGC_Disable() != 0) {}
+  ~CollectorPause() {
+    if (enabled_) PyGC_Enable();
+  }
+  CollectorPause(const CollectorPause &) = delete;
+  CollectorPause &operator=(const CollectorPause &) = delete;
+
+ private:
+  bool enabled_;
+};
+
 // Makes objects of a slotted class without its __init__.
 //
 // They are immutable and nothing that is put in leads back to them, so that they can be no part of a cycle: the garbage
-// collector does not track them, which would walk through every result that is alive again and again.
+// collector does not track them, which would walk through every result that is alive again and again. Nor does making
+// them start it: it counts allocations, and a few long results would have it walk, with the GIL, through all that the
+// application holds.
 class ObjectMaker {
  public:
   ObjectMaker(nb::type_object cls, nb::tuple names) : cls_(std::move(cls)) {
@@ -94,6 +110,7 @@ class ObjectMaker {
     auto *type = reinterpret_cast<PyTypeObject *>(cls_.ptr());
     nb::list result = nb::steal<nb::list>(PyList_New(static_cast<Py_ssize_t>(count)));
     if (!result.is_valid()) throw nb::python_error();
+    const CollectorPause pause;  // no other thread runs meanwhile: nothing here calls Python code
     for (size_t i = 0; i < count; ++i) {
       PyObject *made = type->tp_alloc(type, 0);
       if (!made) throw nb::python_error();

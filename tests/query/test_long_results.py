@@ -168,6 +168,31 @@ def test_records_go_with_what_they_share() -> None:
     assert gone() is None
 
 
+@pytest.mark.parametrize("enabled", [True, False])
+def test_making_records_does_not_start_the_collector(enabled: bool) -> None:
+    make = ObjectMaker(Record, ("_own_id", "_own_payload", "_own_vectors", "order_value"))
+    started: list[int] = []
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        started.append(info["generation"])
+
+    gc.collect()
+    gc.callbacks.append(note)
+    try:
+        if not enabled:
+            gc.disable()
+        kept = [make((1, None, None, None), 100 * gc.get_threshold()[0]) for _ in range(3)]
+        assert gc.isenabled() is enabled
+        with pytest.raises(ValueError, match="one item per object"):
+            make(([1], None, None, None), 2)
+        assert gc.isenabled() is enabled
+    finally:
+        gc.enable()
+        gc.callbacks.remove(note)
+    assert len(kept) == 3
+    assert len(started) <= 2 * 4  # one between two results at the most, each said at its start and its end
+
+
 def test_a_damaged_payload_is_named_when_it_is_read(tmp_path):
     path = tmp_path / "shard"
     config = es.EdgeConfig(vectors=es.EdgeVectorParams(2, es.Distance.Dot))
