@@ -111,14 +111,23 @@ def _table(scope: Scope, found: list[Hits]) -> tuple[Ids, Scores]:
     width = max((len(hits) for hits in found), default=0)
     counts = np.array([len(hits) for hits in found], np.int64)
     filled = np.arange(width) < counts[:, None]
-    keys = np.concatenate([hits.keys for hits in found]) if found else np.zeros(0, np.uint64)
-    flat = _ids(scope, keys)
+    flat = _ids_of_all(scope, found)
     ids: Ids = np.full(filled.shape, None if flat.dtype == object else NO_ID, flat.dtype)
     scores = np.full(filled.shape, np.nan, np.float32)
     ids[filled] = flat
     if found:
         scores[filled] = np.concatenate([hits.scores for hits in found])
     return ids, scores
+
+
+def _ids_of_all(scope: Scope, found: list[Hits]) -> Ids:
+    """Ids of the points of all results, one after the other."""
+    places = [hits.place for hits in found if hits.place is not None]
+    if len(places) < len(found) or len({number for number, _ in places}) != 1:
+        return _ids(scope, np.concatenate([hits.keys for hits in found]) if found else np.zeros(0, np.uint64))
+    tracker, offsets = scope.segments[places[0][0]].ids, np.concatenate([offsets for _, offsets in places])
+    ids = tracker.numbers_of(offsets)
+    return _as_array(tracker.ids_of(offsets)) if ids is None else ids
 
 
 def _ids_of(scope: Scope, hits: Hits) -> Ids:
