@@ -104,7 +104,7 @@ def _queries(scope: Scope, using: str, sample: Any, seed: int) -> tuple[list[Any
     """Query vectors, and which points they belong to if they are stored ones."""
     if isinstance(sample, bool) or not isinstance(sample, (int, np.integer)):
         examples = _examples(sample)
-        return scope.queries(using, examples, None, None), None
+        return scope.queries(using, examples, None), None
     if sample < 1:
         raise ValidationError(f"Validation failed: sample must be at least 1, not {sample}")
     parts = [make_keys(number, all_offsets(segment.alive(using)[0])) for number, segment in enumerate(scope.segments)]

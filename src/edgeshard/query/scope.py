@@ -109,7 +109,7 @@ class Scope:
                 result[place] = decode_payload(raw, segment.payload.directory)
         return result
 
-    def queries(self, name: str, examples: Sequence[Any], corpus: Filter | None, params: Any) -> list[Any]:
+    def queries(self, name: str, examples: Sequence[Any], corpus: Filter | None) -> list[Any]:
         """Query vectors checked and converted; sparse ones weighted by inverse document frequency if configured."""
         field = self.segments[0].fields[name]
         queries = [field.query(example) for example in examples]

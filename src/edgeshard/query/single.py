@@ -1,4 +1,4 @@
-"""The points nearest to one dense vector: what most searches ask, without what only the others need.
+"""The points nearest to one vector: what most searches ask, without what only the others need.
 
 The same answers as :mod:`edgeshard.query.vector_search`, which says how; here is nothing but the way through it that
 such a search takes, because on a graph in memory a walk of 50 us is worth little after 30 us of preparation.
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from edgeshard.models.filters import Filter
 from edgeshard.models.results import ScoredPoint
+from edgeshard.models.vectors import SparseVector
 from edgeshard.query.kinds import cut, shown
 from edgeshard.query.projection import Projection
 from edgeshard.query.result import build
@@ -22,6 +23,7 @@ from edgeshard.query.vector_search import Found, merged, search_segment
 from edgeshard.segment.fields import DenseField
 from edgeshard.segment.schema import COSINE, DOT, Schema
 from edgeshard.segment.segment import Segment
+from edgeshard.segment.sparse_field import SparseField
 
 NOTHING = (False, None)
 """What requests say that want ids and scores alone, as most do."""
@@ -31,7 +33,7 @@ def nearest_to(
     segments: Sequence[Segment],
     schema: Schema,
     name: str,
-    vector: npt.NDArray[Any],
+    vector: npt.NDArray[Any] | SparseVector,
     condition: Filter | None,
     limit: int,
     params: Any,
@@ -42,13 +44,14 @@ def nearest_to(
         segments: all segments of the shard.
         schema: its vectors.
         name: of the vectors.
-        vector: a packed vector, or one in stored form (``(1, size)``).
+        vector: a packed vector, a dense one in stored form (``(1, size)``), or a sparse one.
         condition: only points that match it.
         limit: how many at most.
         params: search parameters, or None.
     """
     spec = schema.get(name)
-    if spec is None or spec.kind != "dense":
+    kind: type[DenseField | SparseField] = DenseField if isinstance(vector, np.ndarray) else SparseField
+    if spec is None or spec.kind != ("dense" if kind is DenseField else "sparse"):
         return None
     if params is not None and (params.idf is not None or params.indexed_only):
         return None
@@ -58,10 +61,10 @@ def nearest_to(
         if not segment.ids.total:
             continue
         field = segment.fields[name]
-        if not isinstance(field, DenseField):
+        if not isinstance(field, kind):
             return None
         if query is None:
-            query = [field.query(vector)]
+            query = Scope(segments, schema).queries(name, [vector], None) if spec.idf else [field.query(vector)]
         chosen = None if condition is None else segment.select(condition)
         found.append((number, search_segment(segment, name, query, chosen, limit, params)[0]))
     return found or None
@@ -74,9 +77,10 @@ def query_one(segments: Sequence[Segment], schema: Schema, request: Any, depth: 
     if request._with_payload not in NOTHING or request._with_vector not in NOTHING:
         projection = Projection(request.with_payload, request.with_vector, schema, default_payload=False)
     name = query.using or ""
-    if query._vector.__class__ is not np.ndarray or query._vector.ndim != 1:
+    vector = query._vector
+    if vector.__class__ is not SparseVector and (vector.__class__ is not np.ndarray or vector.ndim != 1):
         return None
-    found = nearest_to(segments, schema, name, query._vector, request.filter, depth, request.params)
+    found = nearest_to(segments, schema, name, vector, request.filter, depth, request.params)
     if found is None:
         return None
     spec = schema[name]

@@ -46,7 +46,7 @@ def search(scope: Scope, query: Any, filters: Filters, limit: int, threshold: fl
     parts = take_apart(query)
     spec = scope.spec(parts.using)
     check_idf(scope, parts.using, params)
-    prepared = scope.queries(parts.using, parts.examples, corpus_of(params), params)
+    prepared = scope.queries(parts.using, parts.examples, corpus_of(params))
     if isinstance(query, Query.RecommendSumScores) and is_linear(spec) and prepared:
         signs = np.repeat([1, -1], [len(query.query._positives), len(query.query._negatives)])
         summed = np.sum([sign * row for sign, row in zip(signs, prepared, strict=True)], axis=0, dtype=np.float32)
@@ -77,7 +77,7 @@ def rescore(scope: Scope, query: Any, keys: Keys, limit: int, threshold: float |
     parts = take_apart(query)
     spec = scope.spec(parts.using)
     check_idf(scope, parts.using, params)
-    prepared = scope.queries(parts.using, parts.examples, corpus_of(params), params)
+    prepared = scope.queries(parts.using, parts.examples, corpus_of(params))
     kept, scores = score_keys(scope, parts, prepared, keys)
     kept, scores = best(kept, scores, limit)
     if parts.combine is None:
@@ -172,7 +172,7 @@ def search_many(
     if isinstance(examples, np.ndarray) and isinstance(field, DenseField):
         prepared = field.queries(examples)
     else:
-        prepared = scope.queries(name, list(examples), corpus_of(params), params)
+        prepared = scope.queries(name, list(examples), corpus_of(params))
     found = nearest(scope, name, prepared, filters, limit, params)
     for hits in found:
         hits.scores = shown(hits.scores, spec)
