@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from typing import Any, NoReturn
 
 import pytest
 from campaign import SLOWER
+from small_shards import copy_shard
 
 import edgeshard
 import edgeshard.shard.reader
@@ -232,7 +232,7 @@ def test_an_interrupted_load_leaves_no_descriptor(tmp_path: Path, monkeypatch: p
 
     with new_shard(tmp_path / "shard") as shard:
         write_round(shard, 0)
-    shutil.copytree(tmp_path / "shard", tmp_path / "copy")
+    copy_shard(tmp_path / "shard", tmp_path / "copy")
     monkeypatch.setattr(edgeshard.shard.store, "Checkpointer", interrupt)
     with pytest.raises(KeyboardInterrupt):
         EdgeShard.load(tmp_path / "copy")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_shards import copy_shard
 
 import edgeshard as es
 from edgeshard.storage.lock import HOLDER_FILE
@@ -81,7 +81,7 @@ def test_what_is_no_file_is_named_and_set_aside(tmp_path: Path, make: Callable[[
     shards = []
     for number, name in enumerate(wanted):
         copy = tmp_path / f"copy{number}"
-        shutil.copytree(path, copy)
+        copy_shard(path, copy)
         (copy / name).unlink(missing_ok=True)
         make(copy / name)
         shards.append(str(copy))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 import qdrant_edge
 import zstandard
 from indexed_shard import answers, make_shard, scores, state
+from small_shards import copy_shard
 
 import edgeshard
 from edgeshard import _native
@@ -46,7 +46,7 @@ def is_appendable(segment: Path) -> bool:
 
 def rebuilt(shard: Path, copy: Path, appendable: bool) -> list[tuple[Path, Path]]:
     """A copy of a shard with index directories of ours in place of its own; pairs of (theirs, ours)."""
-    shutil.copytree(shard, copy)
+    copy_shard(shard, copy)
     pairs = []
     for segment in segments_of(copy):
         if is_appendable(segment) != appendable:
@@ -66,7 +66,7 @@ def compare_answers(left: Any, left_path: Path, right: Any, right_path: Path, tm
     found = []
     for mod, path in ((left, left_path), (right, right_path)):
         copy = tmp_path / f"asked-{len(found)}"
-        shutil.copytree(path, copy)
+        copy_shard(path, copy)
         before = state(copy)
         shard = mod.EdgeShard.load(str(copy))
         found.append((answers(mod, shard), scores(mod, shard)))
@@ -103,7 +103,7 @@ def test_their_engine_uses_the_indexes_of_our_optimised_segments(shards, tmp_pat
 @pytest.mark.parametrize("damage", [b"", b"\xff" * 64, b"str\0\0\0\0\0" + b"\x7f" * 5000])
 def test_damaged_keyword_file_is_noticed_and_written_anew(shards, tmp_path, damage):
     copy = tmp_path / "copy"
-    shutil.copytree(shards["ours", True], copy)
+    copy_shard(shards["ours", True], copy)
     (copy / "edgeshard.checksums").unlink(missing_ok=True)  # they would tell first
     for file in copy.glob(f"segments/*/{DIRECTORY}/*-kw-map/values_to_points.bin"):
         file.write_bytes(damage)
@@ -112,7 +112,7 @@ def test_damaged_keyword_file_is_noticed_and_written_anew(shards, tmp_path, dama
         said = answers(edgeshard, shard)
     shard.flush()
     shard.close()
-    whole = edgeshard.EdgeShard.load(str(shutil.copytree(shards["ours", True], tmp_path / "whole")))
+    whole = edgeshard.EdgeShard.load(str(copy_shard(shards["ours", True], tmp_path / "whole")))
     assert answers(edgeshard, whole) == said
     whole.close()
     compare_answers(qdrant_edge, shards["ours", True], qdrant_edge, copy, tmp_path)
@@ -126,7 +126,7 @@ def test_our_engine_uses_their_immutable_indexes(shards, tmp_path):
 def test_a_copy_of_an_open_shard_has_right_indexes(shards, tmp_path, flushed):
     """What a killed process leaves: files as of the last flush, and a log (and journal) of what came after."""
     copy, killed = tmp_path / "copy", tmp_path / "killed"
-    shutil.copytree(shards["ours", True], copy)
+    copy_shard(shards["ours", True], copy)
     shard = edgeshard.EdgeShard.load(str(copy))
     update = edgeshard.UpdateOperation
     records = shard.retrieve(list(range(100)), True, True)
@@ -141,7 +141,7 @@ def test_a_copy_of_an_open_shard_has_right_indexes(shards, tmp_path, flushed):
     shard.update(update.set_payload([record.id for record in records[20:40]], {"kw": "late", "i": 1}))
     if flushed:
         shard.flush()
-    shutil.copytree(copy, killed)
+    copy_shard(copy, killed)
     wanted = answers(edgeshard, shard)
     shard.close()
     recovered = edgeshard.EdgeShard.load(str(killed))

@@ -6,6 +6,7 @@ import struct
 
 import numpy as np
 import pytest
+from small_shards import copy_shard
 
 from edgeshard.errors import CorruptedError
 from edgeshard.storage.gridstore import Gridstore
@@ -27,7 +28,7 @@ def original(tmp_path_factory):
 
 @pytest.fixture
 def damaged(original, tmp_path):
-    return shutil.copytree(original, tmp_path / "store")
+    return copy_shard(original, tmp_path / "store")
 
 
 def read_all(directory, read_only, flush):
@@ -62,7 +63,7 @@ def test_truncated_zeroed_or_missing(damaged, original, name, read_only, flush):
     content = (original / name).read_bytes()
     for broken in [content[:cut] for cut in (0, 1, 3, 5, size // 2, size - 1)] + [bytes(size), None]:
         shutil.rmtree(damaged)
-        shutil.copytree(original, damaged)
+        copy_shard(original, damaged)
         (damaged / name).unlink()
         if broken is not None:
             (damaged / name).write_bytes(broken)

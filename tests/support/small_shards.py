@@ -31,9 +31,10 @@ def small_config(mod: Any, size: int = 4) -> Any:
     )
 
 
-def copy_shard(source: Path, target: Path) -> None:
-    """Copy a closed shard in place of another, holes included."""
+def copy_shard(source: Path, target: Path) -> Path:
+    """Copy a closed shard, or a part of one, in place of another, holes as holes; where it is now."""
     shutil.rmtree(target, ignore_errors=True)
     if subprocess.run(["cp", "-a", "--sparse=always", source, target], capture_output=True).returncode:
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(source, target)
+    return target

@@ -12,6 +12,7 @@ import pytest
 import qdrant_edge
 import zstandard
 from indexed_shard import answers, make_shard
+from small_shards import copy_shard
 
 import edgeshard
 from edgeshard import _native
@@ -35,7 +36,7 @@ def made(tmp_path_factory):
 @pytest.fixture
 def copy(made, tmp_path):
     """A copy without checksums, as another engine leaves it: what the indexes themselves notice is tested here."""
-    shard = Path(shutil.copytree(made, tmp_path / "shard"))
+    shard = copy_shard(made, tmp_path / "shard")
     (shard / "edgeshard.checksums").unlink(missing_ok=True)
     return shard
 
@@ -54,7 +55,7 @@ def said_by(mod, shard: Path):
 
 @pytest.fixture(scope="module")
 def right(made, tmp_path_factory):
-    return said_by(qdrant_edge, Path(shutil.copytree(made, tmp_path_factory.mktemp("right") / "shard")))
+    return said_by(qdrant_edge, copy_shard(made, tmp_path_factory.mktemp("right") / "shard"))
 
 
 @pytest.mark.parametrize("suffix", ["map", "numeric", "text", "bool", "null", "elements"])

@@ -1,0 +1,36 @@
+"""Where the tests keep their shards: in memory where there is room for them.
+
+The suite makes thousands of shards, each of dozens of files with room reserved in them; on a disk half of its time goes
+into making and removing those. What a disk may do to files is tested with simulated and recorded ones, not with the
+real one, so nothing is lost. ``TMPDIR`` or ``--basetemp`` name another place.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+MEMORY = Path("/dev/shm")
+ROOM_BYTES = 4 << 30
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if "TMPDIR" in os.environ or config.option.basetemp is not None or not has_room():
+        return
+    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)  # for processes that tests start, and for this one
+
+
+def has_room() -> bool:
+    """Whether files in memory may take as much as the suite could need, and as much again is left."""
+    if not (MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM_BYTES):
+        return False
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return False
+    available = next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), 0)
+    return available >= 2 * ROOM_BYTES
