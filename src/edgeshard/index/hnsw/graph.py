@@ -324,8 +324,10 @@ class HnswGraph:
 
     @property
     def list_bytes(self) -> int:
-        """Memory that the lists of level 0 take once a search with ``fast`` has unpacked them."""
-        return self.links_table.points * self.links_table.m0 * 4
+        """Memory that all lists take at most once a search with ``fast`` has unpacked them: those of level 0 at one
+        stride, those above one after the other."""
+        table = self.links_table
+        return 4 * (table.points * table.m0 + sum(table.populations[1:]) * (table.m + 1))
 
     @property
     def entry_points(self) -> list[tuple[int, int]]:
