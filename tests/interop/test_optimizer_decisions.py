@@ -24,7 +24,9 @@ CHANGES: dict[str, tuple[Any, ...]] = {
     "on_disk": (None, True, False),
     "quantization": (None, "scalar", "binary"),
     "payload": (None, "Cold", "Cached"),
-    "lists": (None, "Cold", "Pinned"),
+    "vectors": (None, "Cold", "Cached", "Pinned"),
+    "links": (None, "Cold", "Cached", "Pinned"),
+    "lists": (None, "Cold", "Cached", "Pinned"),
 }
 """What a shard may be loaded with."""
 
@@ -33,7 +35,7 @@ class Shape:
     """What a history is about: kinds of vectors and settings of the optimisers."""
 
     def __init__(self, rng: np.random.Generator) -> None:
-        self.dim = int(rng.choice([8, 16]))
+        self.dim = int(rng.choice([32, 64]))
         self.multi, self.second, self.sparse = (bool(rng.random() < share) for share in (0.2, 0.3, 0.3))
         self.datatype = rng.choice(["Float32", "Float32", "Float16", "Uint8"])
         self.optimizers = {
@@ -55,8 +57,11 @@ class Shape:
         extra["datatype"] = getattr(mod.VectorStorageDatatype, self.datatype)
         names = ("", "second") if self.second else ("",)
         vectors = {name: mod.EdgeVectorParams(self.dim, mod.Distance.Dot, **extra) for name in names}
-        lists = None if change.get("lists") is None else getattr(mod.Memory, change["lists"])
-        payload = None if change.get("payload") is None else getattr(mod.Memory, change["payload"])
+        payload, rows, links, lists = (
+            None if change.get(what) is None else getattr(mod.Memory, change[what])
+            for what in ("payload", "vectors", "links", "lists")
+        )
+        extra["memory"] = rows
         optimizers = {
             key: None if value is None else float(value) if key == "deleted_threshold" else int(value)
             for key, value in self.optimizers.items()
@@ -65,7 +70,11 @@ class Shape:
             vectors=vectors,
             sparse_vectors={"words": mod.EdgeSparseVectorParams(memory=lists)} if self.sparse else None,
             hnsw_config=mod.HnswIndexConfig(
-                change.get("m", 16), 100, change.get("full_scan_threshold", 10_000), payload_m=change.get("payload_m")
+                change.get("m", 16),
+                100,
+                change.get("full_scan_threshold", 10_000),
+                payload_m=change.get("payload_m"),
+                memory=links,
             ),
             optimizers=mod.EdgeOptimizersConfig(**optimizers),
             payload_memory=payload,
@@ -90,7 +99,7 @@ def steps(shape: Shape, rng: np.random.Generator, length: int) -> list[tuple[str
         kind = str(rng.choice(["insert", "insert", "delete", "replace", "forget", "load", "optimize", "optimize"]))
         some = rng.choice(alive, int(len(alive) * rng.choice([0.05, 0.15, 0.25, 0.5])), replace=False)
         if kind == "insert":
-            new = np.arange(following, following + int(rng.choice([40, 300])))
+            new = np.arange(following, following + int(rng.choice([150, 400])))
             alive, following = np.concatenate([alive, new]), following + len(new)
             found.append(("insert", new))
         elif kind == "load":

@@ -19,7 +19,6 @@ from edgeshard.segment import graph_field
 from edgeshard.storage import overlay, residency
 
 DIM, POINTS = 64, 8000
-LISTS_BYTES = POINTS * 2 * 16 * 4
 """Links of level 0, laid out for walks."""
 MEMORY_LINKS = 0
 
@@ -75,13 +74,20 @@ def test_codes_are_built_and_counted_but_not_for_cold_vectors(tmp_path: Path) ->
     assert BUDGET.held_bytes == held
     with optimised(tmp_path / "cached", config()) as cached:
         assert search(cached) == expected
-        assert BUDGET.held_bytes - held == coded_bytes(POINTS, DIM) + LISTS_BYTES
+        assert BUDGET.held_bytes - held == coded_bytes(POINTS, DIM) + lists_bytes(cached)
+
+
+def lists_bytes(shard: es.EdgeShard) -> int:
+    """Memory of the unpacked lists of its graph: level 0 at a stride of 2 m, those above without gaps and with ends."""
+    fields = [segment.fields[""] for segment in shard._store.segments if segment.count]
+    links = fields[0].graph.load(1).links_table
+    return 4 * (POINTS * 2 * 16 + sum(links.populations[1:]) * (16 + 1))
 
 
 def test_lists_for_walks_that_do_not_fit_are_not_made(tmp_path: Path) -> None:
     held = BUDGET.held_bytes
-    es.options.codes_limit_bytes = held + coded_bytes(POINTS, DIM) + LISTS_BYTES - 1
     with optimised(tmp_path / "shard", config()) as shard:
+        es.options.codes_limit_bytes = held + coded_bytes(POINTS, DIM) + lists_bytes(shard) - 1
         limited = search(shard)
         assert BUDGET.held_bytes - held == coded_bytes(POINTS, DIM)
         es.options.codes_limit_bytes = None

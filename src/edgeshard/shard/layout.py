@@ -151,9 +151,7 @@ def sparse_index_type(params: EdgeSparseVectorParams) -> str:
 def hnsw_options(config: EdgeConfig, params: EdgeVectorParams) -> dict[str, Any]:
     """Graph parameters of a vector as ``segment.json`` has them."""
     chosen = params.hnsw_config or config.hnsw_config
-    options = configs.hnsw_object(chosen) if chosen is not None else dict(DEFAULT_HNSW)
-    options.setdefault("on_disk", False)
-    return options
+    return configs.hnsw_object(chosen) if chosen is not None else dict(DEFAULT_HNSW)
 
 
 def indexing_threshold_bytes(config: EdgeConfig) -> int:
@@ -185,12 +183,14 @@ def is_indexable(segment: Segment, sizes: dict[str, int], threshold_bytes: int) 
 
 
 def is_mismatched(segment: Segment, config: EdgeConfig) -> bool:
-    """Whether a segment was built with another placement than the one in force."""
+    """Whether a segment was built with another placement than the one in force. What settings do not speak of stays as
+    it was built."""
     if (segment.config.payload_storage_type == "in_ram_mmap") != payload_in_ram(config):
         return True
     for name, dense in segment.config.vector_data.items():
         params = config.vectors[name]
-        if dense.storage_type != "GraphInline" and (dense.storage_type in ("ChunkedMmap", "Mmap")) != is_cold(params):
+        asked = params.memory is not None or params.on_disk is not None
+        if asked and dense.storage_type != "GraphInline" and _is_stored_cold(dense.storage_type) != is_cold(params):
             return True
         if not dense.is_plain and _other_graph(dense.index["options"], hnsw_options(config, params)):
             return True
@@ -200,15 +200,38 @@ def is_mismatched(segment: Segment, config: EdgeConfig) -> bool:
         if isinstance(field, (GraphField, MultiGraphField)) and field.graph.broken:
             return True
     return any(
-        sparse.index["index_type"] not in ("MutableRam", sparse_index_type(config.sparse_vectors[name]))
+        _other_sparse_placement(sparse.index, config.sparse_vectors[name])
         for name, sparse in segment.config.sparse_vector_data.items()
         if name in config.sparse_vectors
     )
 
 
+def _is_stored_cold(storage_type: str) -> bool:
+    return storage_type in ("ChunkedMmap", "Mmap")
+
+
+def _other_sparse_placement(built: dict[str, Any], params: EdgeSparseVectorParams) -> bool:
+    """Whether a sparse index was built for another placement than the one asked for, if one is."""
+    if built["index_type"] == "MutableRam" or (params.memory is None and params.on_disk is None):
+        return False
+    wanted = params.memory
+    if wanted is None:
+        wanted = Memory.Cold if params.on_disk else Memory.Pinned
+    known: str | None = built.get("memory")
+    if known is None:
+        known = "cold" if built["index_type"] == "Mmap" else "pinned"
+    return known != wanted.name.lower()
+
+
 def _other_graph(built: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    fields = ("m", "ef_construct", "full_scan_threshold", "payload_m")
-    return any(built.get(field) != wanted.get(field) for field in fields)
+    fields = ("m", "ef_construct", "full_scan_threshold", "payload_m", "inline_storage")
+    different = any(built.get(field) != wanted.get(field) for field in fields)
+    return different or _placement_of(built) != _placement_of(wanted)
+
+
+def _placement_of(options: dict[str, Any]) -> str:
+    """Where the links of a graph are to be."""
+    return options.get("memory") or ("cold" if options.get("on_disk") else "cached")
 
 
 def check_vector_name(name: str) -> None:
