@@ -35,7 +35,7 @@ class Shape:
     """What a history is about: kinds of vectors and settings of the optimisers."""
 
     def __init__(self, rng: np.random.Generator) -> None:
-        self.dim = int(rng.choice([32, 64]))
+        self.dim = int(rng.choice([128, 256]))
         self.multi, self.second, self.sparse = (bool(rng.random() < share) for share in (0.2, 0.3, 0.3))
         self.datatype = rng.choice(["Float32", "Float32", "Float16", "Uint8"])
         self.optimizers = {
