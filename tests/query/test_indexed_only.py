@@ -112,3 +112,6 @@ def test_an_explanation_names_the_way_taken(tmp_path: Path, monkeypatch: pytest.
         assert way(300) == ("graph", 300, None)
         assert way(90) == ("filtered scan", 90, 90)
         assert way(using="words") == ("index", 0, None)
+        nothing = np.zeros(0, np.uint32), np.zeros(0, np.float32)
+        monkeypatch.setattr("edgeshard.index.hnsw.HnswGraph.search_one", lambda *_: nothing)
+        assert way(300) == ("filtered scan", 300, 300)  # a walk found too few of them

@@ -189,13 +189,16 @@ def nearest(scope: Scope, name: str, queries: list[Any], filters: Filters, limit
         started = perf_counter()
         chosen = scope.select(number, filters) if filters else None
         left_out = params is not None and params.indexed_only and is_left_out(segment, name, chosen)
+        graph: Graph | None = getattr(field, "graph", None)
+        short_walks = 0 if graph is None else graph.short_walks
         if not left_out:
             found.append((number, search_segment(segment, name, queries, chosen, limit, params)))
         if scope.trace is not None:
             known, alive = segment.alive(name)
             mask = known if chosen is None else known & chosen.mask
             whole = chosen is None and alive == len(known)
-            way = "left out" if left_out else _way(segment, name, mask, params)
+            walked = graph is not None and graph.short_walks == short_walks
+            way = "left out" if left_out else _way(field, mask, params, walked)
             _note(scope, number, filters, None if whole else mask, started, way)
     if len(found) == 1:
         number, answers = found[0]
@@ -266,13 +269,11 @@ def _watch_scan(watch: ScanWatch, segment: Segment, name: str, points: int, scan
     watch.warn(segment.name, name, scanned, scanned * row_bytes)
 
 
-def _way(segment: Segment, name: str, mask: Mask, params: Any) -> str | None:
-    """By which index a segment was searched, None if it was scanned."""
-    field = segment.fields[name]
+def _way(field: Any, mask: Mask, params: Any, walked: bool) -> str | None:
+    """By which index a segment was searched, None if it was scanned: at once, or where a walk saw too few points."""
     if isinstance(field, SparseField):
         return "index"
-    graph: Graph | None = getattr(field, "graph", None)
-    if graph is None or graph.prefers_scan(int(np.count_nonzero(mask)), graph.storage.count, params):
+    if not walked or field.graph.prefers_scan(int(np.count_nonzero(mask)), field.graph.storage.count, params):
         return None
     return "graph"
 

@@ -58,12 +58,13 @@ class Graph:
         shelf: where records laid out for walks are kept, if they are.
         inline: the links have vectors inside; searches through codes are then always re-scored, as in Qdrant.
         holds_vectors: they are the only copy of the vectors.
+        short_walks: how many walks saw too few wanted points, so that those were scanned; for explanations.
     """
 
     __slots__ = (
         "__weakref__", "_code_bytes", "_coded", "_config", "_flat", "_graph", "_lock", "_pinned_links", "_settled",
-        "_walks", "broken", "cold", "directory", "holds_vectors", "inline", "pinned", "records", "shelf", "spec",
-        "storage",
+        "_walks", "broken", "cold", "directory", "holds_vectors", "inline", "pinned", "records", "shelf",
+        "short_walks", "spec", "storage",
     )  # fmt: skip
 
     def __init__(
@@ -85,7 +86,7 @@ class Graph:
         self._flat = flat
         self._settled = self._coded = self.cold = False
         self.shelf: Shelf | None = None
-        self._walks = self._code_bytes = 0
+        self._walks = self._code_bytes = self.short_walks = 0
         self._pinned_links = Holder()
         self._lock = threading.Lock()
 
@@ -249,10 +250,14 @@ class Graph:
             np.cumsum([len(query) for query in queries], out=bounds[1:])
         elif len(queries) == 1:
             one = graph.search_one(queries[0], k, ef, mask, wanted / total, rescore, exact)
-            return None if mask is not None and len(one[0]) < k else [one]
+            if mask is None or len(one[0]) >= k:
+                return [one]
+            self.short_walks += 1
+            return None
         rows = np.ascontiguousarray(np.concatenate(queries))
         found = graph.search(rows, k, ef, mask, bounds=bounds, selectivity=wanted / total, rescore=rescore, exact=exact)
         if mask is not None and int(found[2].min()) < k:
+            self.short_walks += 1
             return None
         return [(o[:c], s[:c]) for o, s, c in zip(found[0], found[1], found[2].tolist(), strict=True)]
 
