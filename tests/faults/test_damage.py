@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 import qdrant_edge
 from campaign import seeds, tell
@@ -87,6 +88,31 @@ def foreign(tmp_path: Path) -> Path:
     make_shard(qdrant_edge, tmp_path / "foreign")
     assert EdgeShard.check(tmp_path / "foreign") == []
     return tmp_path / "foreign"
+
+
+@pytest.mark.parametrize("bits", [False, True])
+def test_codes_of_lost_points_are_not_searched(bits: bool, tmp_path: Path) -> None:
+    codes = qdrant_edge.BinaryQuantizationConfig() if bits else qdrant_edge.TurboQuantQuantizationConfig()
+    vectors = qdrant_edge.EdgeVectorParams(16, qdrant_edge.Distance.Dot, quantization_config=codes)
+    shard = qdrant_edge.EdgeShard.create(str(tmp_path), qdrant_edge.EdgeConfig(vectors=vectors))
+    rows = np.random.default_rng(0).normal(size=(300, 16))
+    points = [qdrant_edge.Point(number, row.tolist(), {}) for number, row in enumerate(rows)]
+    shard.update(qdrant_edge.UpdateOperation.upsert_points(points))
+    shard.flush()
+    shard.close()
+    (mappings,) = tmp_path.glob("segments/*/mutable_id_tracker.mappings")
+    mappings.write_bytes(mappings.read_bytes()[: 13 * 130])  # 13 bytes a point
+    with pytest.warns(RuntimeWarning, match="300 vectors for 130 points"):
+        opened = EdgeShard.load(tmp_path)
+    with opened:
+        left = [record.id for record in opened.scroll(edgeshard.ScrollRequest(limit=400))[0]]
+        assert len(left) == 130
+        for row in rows[::10]:
+            found = opened.query(edgeshard.QueryRequest(query=edgeshard.Query.Nearest(row), limit=400))
+            assert sorted(point.id for point in found) == left
+        opened.update(edgeshard.UpdateOperation.upsert_points([edgeshard.Point(700, 5 * rows[200])]))
+        best = opened.query(edgeshard.QueryRequest(query=edgeshard.Query.Nearest(rows[200]), limit=1))
+        assert [point.id for point in best] == [700]
 
 
 def test_lost_versions_are_told_without_checksums(foreign: Path) -> None:

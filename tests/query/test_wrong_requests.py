@@ -15,6 +15,11 @@ from edgeshard import errors
 NAN = float("nan")
 
 
+class NoArray:
+    def __array__(self, *arguments: Any, **settings: Any) -> Any:
+        raise RuntimeError("no array here")
+
+
 @pytest.fixture(scope="module")
 def shard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[m.EdgeShard]:
     maxsim = m.MultiVectorConfig(m.MultiVectorComparator.MaxSim)
@@ -124,6 +129,7 @@ REFUSED: list[tuple[str, Ask, type[Exception], str]] = [
     ("matrix of nothing", lambda s: s.search_matrix_pairs(m.SearchMatrixRequest(using="x")), NAME, "This shard has"),
     ("array too wide", lambda s: s.query_arrays(np.zeros((2, 5)), limit=3), DIM, "expected dim: 4, got 5"),
     ("array of texts", lambda s: s.query_arrays(["a"], limit=3), TypeError, r"shape \(dim,\) or \(q, dim\)"),
+    ("no array", lambda s: s.query_arrays(NoArray(), limit=3), TypeError, "NoArray cannot be made an array"),
     ("array of NaN", lambda s: s.query_arrays([NAN] * 4, limit=3), BAD, "finite numbers"),
     ("array for sparse", lambda s: s.query_arrays([1.0], limit=3, using="s"), KIND, "query_batch"),
     ("negative limit",

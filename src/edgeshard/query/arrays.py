@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from edgeshard import _native
 from edgeshard.errors import ValidationError, VectorDimensionError, WrongVectorKindError
-from edgeshard.models.base import f32, u64
+from edgeshard.models.base import as_array, f32, u64
 from edgeshard.models.filters import Filter
 from edgeshard.query.hits import Hits, Keys, by_segment
 from edgeshard.query.kinds import cut, shown
@@ -89,7 +89,7 @@ def _rows(vectors: Any, spec: VectorSchema) -> tuple[npt.NDArray[np.float32], bo
     """The queries as ``(q, dim) float32``, and whether there was but one."""
     if spec.kind == "sparse":
         raise WrongVectorKindError("Wrong usage of sparse vectors: query_arrays takes dense vectors; use query_batch")
-    rows = np.asarray(vectors)
+    rows = as_array(vectors, "vectors")
     if rows.dtype.kind not in "fiu" or rows.ndim not in (1, 2):
         raise TypeError(
             f"vectors: expected numbers of shape (dim,) or (q, dim), got {rows.dtype} of shape {rows.shape}"

@@ -63,7 +63,7 @@ def open_segment(path: Path, *, read_only: bool = False, complete: bool = True) 
     fields = {name: _open_field(path, name, spec, config, ids, read_only=read_only) for name, spec in schema.items()}
     segment = Segment(path, config, ids, payload, fields, PayloadIndexes.open(path, appendable=appendable))
     for name, field in fields.items():
-        _check_entries(segment, name, field, read_only)
+        _check_entries(segment, name, field)
     if not read_only:
         _repair(segment)
     return segment
@@ -227,22 +227,25 @@ def _open_ids(path: Path, appendable: bool, read_only: bool) -> IdTracker:
     return MutableIdTracker.open(path, read_only=read_only)
 
 
-def _check_entries(segment: Segment, name: str, field: Field, read_only: bool) -> None:
+def _check_entries(segment: Segment, name: str, field: Field) -> None:
     """Compare how many vectors there are with how many points.
 
     In an appendable segment both ends may lag behind after a crash of another engine, whose files reach the disk one
-    by one; its log makes up for it. What is left then was lost, which is said.
+    by one; its log makes up for it. What is left then was lost, which is said. Nothing is changed on the disk here.
     """
-    if not isinstance(field, (DenseField, MultiField)) or field.storage.count == segment.count:
+    if not isinstance(field, (DenseField, MultiField)):
         return
-    counted = _counting_file(vector_directory(segment.path, name))
-    reason = f"{field.storage.count} vectors for {segment.count} points"
-    if not field.writable or isinstance(field.storage, MatrixDense):
-        raise CorruptedError(counted, reason)
-    if not read_only:
+    if field.storage.count != segment.count:
+        counted = _counting_file(vector_directory(segment.path, name))
+        reason = f"{field.storage.count} vectors for {segment.count} points"
+        if not field.writable or isinstance(field.storage, MatrixDense):
+            raise CorruptedError(counted, reason)
         field.storage.cut(segment.count)
-    advice = "what the log does not bring back is lost"
-    warnings.warn(f"{counted}: {reason}; {advice}", RuntimeWarning, stacklevel=3)
+        advice = "what the log does not bring back is lost"
+        warnings.warn(f"{counted}: {reason}; {advice}", RuntimeWarning, stacklevel=3)
+    codes = getattr(field, "codes", None)
+    if codes is not None and codes.growing:
+        codes.cut(field.storage.count)  # codes that belong to no vector; missing ones are made of the vectors
 
 
 def _counting_file(directory: Path) -> Path:

@@ -158,6 +158,10 @@ class GrowingCodes:
             self.entries.fill(top, np.zeros(2, ENTRY))
         self.entries.write_rows(offsets, entries)
 
+    def cut(self, count: int) -> None:
+        """Forget the codes of the points from ``count`` on; rows of multi-vectors that nothing names any more stay."""
+        (self.rows if self.entries is None else self.entries).cut(count)
+
     def collect(self, plan: FlushPlan) -> None:
         """Hand the changes to a flush."""
         self.rows.collect(plan)
@@ -347,6 +351,11 @@ class QuantizedVectors:
                 self.put_several(missing, *storage.get_batch(missing))
             else:
                 self.put(missing, storage.get(missing))
+
+    def cut(self, count: int) -> None:
+        """Forget the codes of the points from ``count`` on; the files stay as they are until something is written."""
+        assert isinstance(self._store, GrowingCodes)
+        self._store.cut(count)
 
     def _encode(self, rows: npt.NDArray[Any]) -> Records:
         return self.description.codec.encode(self.spec.floats(rows, self.method))
