@@ -17,6 +17,7 @@ from edgeshard.query.kinds import cut, shown
 from edgeshard.query.scope import Scope
 from edgeshard.query.single import nearest_to
 from edgeshard.query.vector_search import search_many
+from edgeshard.segment.batch import Offsets
 from edgeshard.segment.schema import COSINE, Schema, VectorSchema
 from edgeshard.segment.segment import Segment
 from edgeshard.storage.convert import ELEMENTS
@@ -52,7 +53,7 @@ def query_arrays(
         bar = f32(score_threshold, "score_threshold")
         found = [hits.take(slice(cut(hits.scores, bar, spec))) for hits in found]
     if single:
-        return _ids_of(scope, found[0]), found[0].scores
+        return _ids_of(scope, found), found[0].scores
     return _table(scope, found)
 
 
@@ -81,8 +82,7 @@ def _one(
     if score_threshold is not None:
         count = cut(scores, f32(score_threshold, "score_threshold"), spec)
         offsets, scores = offsets[:count], scores[:count]
-    ids = segments[number].ids.numbers_of(offsets)
-    return (_as_array(segments[number].ids.ids_of(offsets)) if ids is None else ids), scores
+    return _ids_at(segments[number], offsets), scores
 
 
 def _rows(vectors: Any, spec: VectorSchema) -> tuple[npt.NDArray[np.float32], bool]:
@@ -111,7 +111,7 @@ def _table(scope: Scope, found: list[Hits]) -> tuple[Ids, Scores]:
     width = max((len(hits) for hits in found), default=0)
     counts = np.array([len(hits) for hits in found], np.int64)
     filled = np.arange(width) < counts[:, None]
-    flat = _ids_of_all(scope, found)
+    flat = _ids_of(scope, found)
     ids: Ids = np.full(filled.shape, None if flat.dtype == object else NO_ID, flat.dtype)
     scores = np.full(filled.shape, np.nan, np.float32)
     ids[filled] = flat
@@ -120,21 +120,18 @@ def _table(scope: Scope, found: list[Hits]) -> tuple[Ids, Scores]:
     return ids, scores
 
 
-def _ids_of_all(scope: Scope, found: list[Hits]) -> Ids:
+def _ids_of(scope: Scope, found: list[Hits]) -> Ids:
     """Ids of the points of all results, one after the other."""
     places = [hits.place for hits in found if hits.place is not None]
     if len(places) < len(found) or len({number for number, _ in places}) != 1:
         return _ids(scope, np.concatenate([hits.keys for hits in found]) if found else np.zeros(0, np.uint64))
-    tracker, offsets = scope.segments[places[0][0]].ids, np.concatenate([offsets for _, offsets in places])
-    ids = tracker.numbers_of(offsets)
-    return _as_array(tracker.ids_of(offsets)) if ids is None else ids
+    return _ids_at(scope.segments[places[0][0]], np.concatenate([offsets for _, offsets in places]))
 
 
-def _ids_of(scope: Scope, hits: Hits) -> Ids:
-    if hits.place is None:
-        return _ids(scope, hits.keys)
-    number, offsets = hits.place
-    return _as_array(scope.segments[number].ids.ids_of(offsets))
+def _ids_at(segment: Segment, offsets: Offsets) -> Ids:
+    """Ids of points of one segment."""
+    ids = segment.ids.numbers_of(offsets)
+    return _as_array(segment.ids.ids_of(offsets)) if ids is None else ids
 
 
 def _ids(scope: Scope, keys: Keys) -> Ids:

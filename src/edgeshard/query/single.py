@@ -50,8 +50,8 @@ def nearest_to(
         params: search parameters, or None.
     """
     spec = schema.get(name)
-    kind: type[DenseField | SparseField] = DenseField if isinstance(vector, np.ndarray) else SparseField
-    if spec is None or spec.kind != ("dense" if kind is DenseField else "sparse"):
+    dense = isinstance(vector, np.ndarray)
+    if spec is None or spec.kind != ("dense" if dense else "sparse"):
         return None
     if params is not None and (params.idf is not None or params.indexed_only):
         return None
@@ -61,7 +61,7 @@ def nearest_to(
         if not segment.ids.total:
             continue
         field = segment.fields[name]
-        if not isinstance(field, kind):
+        if not isinstance(field, DenseField if dense else SparseField):
             return None
         if query is None:
             query = Scope(segments, schema).queries(name, [vector], None) if spec.idf else [field.query(vector)]

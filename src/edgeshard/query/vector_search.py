@@ -189,7 +189,7 @@ def nearest(scope: Scope, name: str, queries: list[Any], filters: Filters, limit
         started = perf_counter()
         chosen = scope.select(number, filters) if filters else None
         left_out = params is not None and params.indexed_only and is_left_out(segment, name, chosen)
-        graph: Graph | None = getattr(field, "graph", None)
+        graph: Graph | None = None if scope.trace is None else getattr(field, "graph", None)
         short_walks = 0 if graph is None else graph.short_walks
         if not left_out:
             found.append((number, search_segment(segment, name, queries, chosen, limit, params)))

@@ -189,8 +189,7 @@ def is_mismatched(segment: Segment, config: EdgeConfig) -> bool:
         return True
     for name, dense in segment.config.vector_data.items():
         params = config.vectors[name]
-        asked = params.memory is not None or params.on_disk is not None
-        if asked and dense.storage_type != "GraphInline" and _is_stored_cold(dense.storage_type) != is_cold(params):
+        if _other_dense_placement(dense.storage_type, params):
             return True
         if not dense.is_plain and _other_graph(dense.index["options"], hnsw_options(config, params)):
             return True
@@ -206,13 +205,16 @@ def is_mismatched(segment: Segment, config: EdgeConfig) -> bool:
     )
 
 
-def _is_stored_cold(storage_type: str) -> bool:
-    return storage_type in ("ChunkedMmap", "Mmap")
+def _other_dense_placement(storage_type: str, params: EdgeVectorParams) -> bool:
+    """Whether vectors are stored for another placement than the one asked for, if one is."""
+    if storage_type == "GraphInline" or not _asks_for_placement(params):
+        return False
+    return (storage_type in ("ChunkedMmap", "Mmap")) != is_cold(params)
 
 
 def _other_sparse_placement(built: dict[str, Any], params: EdgeSparseVectorParams) -> bool:
     """Whether a sparse index was built for another placement than the one asked for, if one is."""
-    if built["index_type"] == "MutableRam" or (params.memory is None and params.on_disk is None):
+    if built["index_type"] == "MutableRam" or not _asks_for_placement(params):
         return False
     wanted = params.memory
     if wanted is None:
@@ -221,6 +223,10 @@ def _other_sparse_placement(built: dict[str, Any], params: EdgeSparseVectorParam
     if known is None:
         known = "cold" if built["index_type"] == "Mmap" else "pinned"
     return known != wanted.name.lower()
+
+
+def _asks_for_placement(params: EdgeVectorParams | EdgeSparseVectorParams) -> bool:
+    return params.memory is not None or params.on_disk is not None
 
 
 def _other_graph(built: dict[str, Any], wanted: dict[str, Any]) -> bool:

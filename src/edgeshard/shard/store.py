@@ -486,11 +486,8 @@ class Store:
     def _release(self) -> None:
         self.closed = True
         self._checkpointer.close()
-        for segment in self.segments:
-            segment.close()
-        self.segments = []
-        if self.wal is not None:
-            self.wal.close()
+        segments, self.segments = self.segments, []
+        self._close_files(segments, self.wal)
         self.lock.release()
 
     def dispose(self) -> None:
