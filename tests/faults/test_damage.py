@@ -111,8 +111,9 @@ def test_codes_of_lost_points_are_not_searched(bits: bool, tmp_path: Path) -> No
             found = opened.query(edgeshard.QueryRequest(query=edgeshard.Query.Nearest(row), limit=400))
             assert sorted(point.id for point in found) == left
         opened.update(edgeshard.UpdateOperation.upsert_points([edgeshard.Point(700, 5 * rows[200])]))
-        best = opened.query(edgeshard.QueryRequest(query=edgeshard.Query.Nearest(rows[200]), limit=1))
-        assert [point.id for point in best] == [700]
+        # Its bits are those of point 200, which may be left: both are found by them, and ranked by the originals.
+        best = opened.query(edgeshard.QueryRequest(query=edgeshard.Query.Nearest(rows[200]), limit=3))
+        assert best[0].id == 700
 
 
 def test_lost_versions_are_told_without_checksums(foreign: Path) -> None:
