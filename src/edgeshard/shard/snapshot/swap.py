@@ -6,9 +6,10 @@
     .edgeshard-sync-<random>/old/    what they replace
     .edgeshard-commit                {"stage": directory, "names": [..], "had": [..], "undo": bool}
 
-Steps: the record is written (this is the moment of truth); each name is renamed from the root to ``old`` and from
-``new`` to the root; the record is removed; the directory is removed. A load that finds the record carries the renames
-out, each of which is skipped if it was done, and one that finds a directory without a record removes it.
+Steps: the record is written (this is the moment of truth); the names are renamed from the root to ``old``; once that
+is durable, from ``new`` to the root; the record is removed; the directory is removed. A load that finds the record
+carries the renames out, each of which is skipped if it was done, and one that finds a directory without a record
+removes it.
 """
 
 from __future__ import annotations
@@ -113,12 +114,14 @@ def pending(root: Path) -> bool:
 
 
 def _forward(root: Path, stage: Path, names: Sequence[str], had: Sequence[str]) -> None:
+    for name in had:
+        if not os.path.lexists(stage / OLD / name):
+            files.disk.rename(root / name, stage / OLD / name)
+    # if a power loss kept a new entry and lost the rename of the old one, recovery would take the new one for the old
+    _sync(root, stage)
     for name in names:
-        here, new, old = root / name, stage / NEW / name, stage / OLD / name
-        if name in had and not os.path.lexists(old):
-            files.disk.rename(here, old)
-        if os.path.lexists(new):
-            files.disk.rename(new, here)
+        if os.path.lexists(stage / NEW / name):
+            files.disk.rename(stage / NEW / name, root / name)
     _sync(root, stage)
 
 
