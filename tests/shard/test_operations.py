@@ -19,8 +19,8 @@ from edgeshard import _native
 from edgeshard.errors import CorruptedError
 from edgeshard.models import config, enums, filters, geo, indexes, matches, points, updates, vectors
 from edgeshard.models.operations import MultiBatch, SparseBatch, UpsertBatch, UpsertPoints
+from edgeshard.models.schemas import schema_from_json, schema_to_json
 from edgeshard.shard.operations import SyncPoints, SyncPointsRaw, UpsertRaw, decode, encode
-from edgeshard.shard.operations.schemas import schema_from_json, schema_to_json
 from edgeshard.storage.wal import Wal
 
 OURS = SimpleNamespace()

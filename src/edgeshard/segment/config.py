@@ -1,7 +1,6 @@
 """``segment.json`` and ``version.info``: what a segment stores and how, and that it is complete.
 
-Format: docs/format/config.md. Unknown keys are ignored when reading. Older forms of the file are migrated in
-    memory;
+Format: docs/format/config.md. Unknown keys are ignored when reading. Older forms of the file are migrated in memory;
 the directory is rewritten only by a flush.
 """
 
@@ -13,6 +12,10 @@ from typing import Any
 import msgspec
 
 from edgeshard.errors import CorruptedError, StorageError
+from edgeshard.models.config import EdgeSparseVectorParams
+from edgeshard.models.enums import Memory, Modifier, MultiVectorComparator, VectorStorageDatatype
+from edgeshard.models.stored_settings import hnsw_config, quantization_config
+from edgeshard.models.wire import from_wire
 from edgeshard.storage import files
 
 VERSION = (0, 6, 0)
@@ -22,6 +25,7 @@ DISTANCES = ("Cosine", "Euclid", "Dot", "Manhattan")
 """Names by distance code."""
 APPENDABLE_STORAGE = ("ChunkedMmap", "InRamChunkedMmap")
 DENSE_STORAGE = (*APPENDABLE_STORAGE, "Mmap", "InRamMmap", "GraphInline", "Empty")
+SPARSE_STORAGE = ("mmap", "empty")
 DATATYPES = ("float32", "float16", "uint8", "turbo4", "turbo8", "turbo16")
 PLAIN: dict[str, Any] = {"type": "plain", "options": {}}
 
@@ -238,28 +242,37 @@ def _parse_dense(dense: dict[str, Any]) -> DenseConfig:
         raise ValueError(f"vector storage {storage_type!r} is not supported")
     if datatype is not None and datatype not in DATATYPES:
         raise ValueError(f"datatype {datatype!r} is not supported")
-    index = dense["index"]
-    if index["type"] not in ("plain", "hnsw"):
-        raise ValueError(f"index {index['type']!r} is not supported")
     size = dense["size"]
     if type(size) is not int or not 0 < size < 2**31:
         raise ValueError(f"vector size {size!r} is out of range")
+    index, quantization, multi = dense["index"], dense.get("quantization_config"), dense.get("multivector_config")
+    if index["type"] not in ("plain", "hnsw"):
+        raise ValueError(f"index {index['type']!r} is not supported")
+    if index["type"] == "hnsw" and hnsw_config(index["options"]) is None:
+        raise ValueError("a graph has no options")
+    quantization_config(quantization)
+    if multi is not None:
+        from_wire(MultiVectorComparator, multi["comparator"])
     return DenseConfig(
-        size,
-        DISTANCES.index(dense["distance"]),
-        storage_type,
-        index,
-        dense.get("quantization_config"),
-        dense.get("multivector_config") is not None,
-        datatype,
+        size, DISTANCES.index(dense["distance"]), storage_type, index, quantization, multi is not None, datatype
     )
 
 
 def _parse_sparse(sparse: dict[str, Any]) -> SparseConfig:
-    index = sparse["index"]
+    index, modifier, storage_type = sparse["index"], sparse.get("modifier"), sparse.get("storage_type", "mmap")
     if index["index_type"] not in ("MutableRam", "ImmutableRam", "Mmap"):
         raise ValueError(f"sparse index {index['index_type']!r} is not supported")
-    return SparseConfig(index, sparse.get("modifier"), sparse.get("storage_type", "mmap"))
+    if storage_type not in SPARSE_STORAGE:
+        raise ValueError(f"sparse vector storage {storage_type!r} is not supported")
+    EdgeSparseVectorParams(full_scan_threshold=index.get("full_scan_threshold"))
+    for cls, spelling in (
+        (VectorStorageDatatype, index.get("datatype")),
+        (Memory, index.get("memory")),
+        (Modifier, modifier),
+    ):
+        if spelling is not None:
+            from_wire(cls, spelling)
+    return SparseConfig(index, modifier, storage_type)
 
 
 def _number(value: Any) -> int | None:

@@ -1,7 +1,6 @@
 """``edge_config.json``, and how a configuration is put together when a shard is loaded.
 
-Per setting the first that says something wins: the argument of ``load``, the stored file, what the segments
-    imply.
+Per setting the first that says something wins: the argument of ``load``, the stored file, what the segments imply.
 ``vectors`` and ``sparse_vectors`` are taken whole. The result must fit the segments. Format: docs/format/config.md.
 """
 
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from edgeshard.errors import CorruptedError, ValidationError
 from edgeshard.models.base import restore
@@ -25,22 +23,20 @@ from edgeshard.models.config import (
     MultiVectorConfig,
 )
 from edgeshard.models.enums import (
-    BinaryQuantizationEncoding,
-    BinaryQuantizationQueryEncoding,
-    CompressionRatio,
     Distance,
     Memory,
     Modifier,
     MultiVectorComparator,
-    ScalarType,
-    TurboQuantBitSize,
     VectorStorageDatatype,
 )
-from edgeshard.models.quantization import (
-    BinaryQuantizationConfig,
-    ProductQuantizationConfig,
-    ScalarQuantizationConfig,
-    TurboQuantQuantizationConfig,
+from edgeshard.models.stored_settings import (
+    hnsw_config,
+    hnsw_object,
+    memory_from_wire,
+    memory_to_wire,
+    put_given,
+    quantization_config,
+    quantization_object,
 )
 from edgeshard.models.wire import from_wire, to_wire
 from edgeshard.segment.config import DISTANCES, DenseConfig, SegmentConfig, SparseConfig
@@ -58,15 +54,6 @@ OPTIMIZER_FIELDS = (
     "max_segment_size",
     "indexing_threshold",
     "prevent_unoptimized",
-)
-HNSW_FIELDS = (
-    "m",
-    "ef_construct",
-    "full_scan_threshold",
-    "max_indexing_threads",
-    "on_disk",
-    "payload_m",
-    "inline_storage",
 )
 
 
@@ -217,16 +204,16 @@ def to_object(config: EdgeConfig) -> dict[str, Any]:
         "sparse_vectors": {name: _sparse_object(params) for name, params in config.sparse_vectors.items()},
     }
     for field in PLAIN_FIELDS:
-        _put(result, field, getattr(config, field))
+        put_given(result, field, getattr(config, field))
     for field in ("payload_memory", "id_tracker_memory"):
-        _put(result, field, _memory(getattr(config, field)))
+        put_given(result, field, memory_to_wire(getattr(config, field)))
     if config.hnsw_config is not None:
         result["hnsw_config"] = hnsw_object(config.hnsw_config)
     if config.quantization_config is not None:
         result["quantization_config"] = quantization_object(config.quantization_config)
     if config.optimizers is not None:
         result["optimizers"] = {field: getattr(config.optimizers, field) for field in OPTIMIZER_FIELDS}
-    _put(result, "wal_enabled", config.wal_enabled)
+    put_given(result, "wal_enabled", config.wal_enabled)
     return result
 
 
@@ -242,8 +229,8 @@ def from_object(stored: dict[str, Any]) -> EdgeConfig:
         "hnsw_config": hnsw_config(stored.get("hnsw_config")),
         "quantization_config": quantization_config(stored.get("quantization_config")),
         "optimizers": optimizers,
-        "payload_memory": _memory_of(stored.get("payload_memory")),
-        "id_tracker_memory": _memory_of(stored.get("id_tracker_memory")),
+        "payload_memory": memory_from_wire(stored.get("payload_memory")),
+        "id_tracker_memory": memory_from_wire(stored.get("id_tracker_memory")),
         "wal_enabled": stored.get("wal_enabled"),
     }
     return _config(fields | {field: stored.get(field) for field in PLAIN_FIELDS})
@@ -251,15 +238,15 @@ def from_object(stored: dict[str, Any]) -> EdgeConfig:
 
 def _dense_object(params: EdgeVectorParams) -> dict[str, Any]:
     result: dict[str, Any] = {"size": params.size, "distance": DISTANCES[int(params.distance)]}
-    _put(result, "on_disk", params.on_disk)
+    put_given(result, "on_disk", params.on_disk)
     if params.multivector_config is not None:
         result["multivector_config"] = {"comparator": to_wire(params.multivector_config.comparator)}
-    _put(result, "datatype", None if params.datatype is None else to_wire(params.datatype))
+    put_given(result, "datatype", None if params.datatype is None else to_wire(params.datatype))
     if params.quantization_config is not None:
         result["quantization_config"] = quantization_object(params.quantization_config)
     if params.hnsw_config is not None:
         result["hnsw_config"] = hnsw_object(params.hnsw_config)
-    _put(result, "memory", _memory(params.memory))
+    put_given(result, "memory", memory_to_wire(params.memory))
     return result
 
 
@@ -274,17 +261,17 @@ def _dense_params(stored: dict[str, Any]) -> EdgeVectorParams:
         datatype=None if datatype is None else from_wire(VectorStorageDatatype, datatype),
         quantization_config=quantization_config(stored.get("quantization_config")),
         hnsw_config=hnsw_config(stored.get("hnsw_config")),
-        memory=_memory_of(stored.get("memory")),
+        memory=memory_from_wire(stored.get("memory")),
     )
 
 
 def _sparse_object(params: EdgeSparseVectorParams) -> dict[str, Any]:
     result: dict[str, Any] = {}
-    _put(result, "full_scan_threshold", params.full_scan_threshold)
-    _put(result, "on_disk", params.on_disk)
-    _put(result, "modifier", None if params.modifier is None else to_wire(params.modifier))
-    _put(result, "datatype", None if params.datatype is None else to_wire(params.datatype))
-    _put(result, "memory", _memory(params.memory))
+    put_given(result, "full_scan_threshold", params.full_scan_threshold)
+    put_given(result, "on_disk", params.on_disk)
+    put_given(result, "modifier", None if params.modifier is None else to_wire(params.modifier))
+    put_given(result, "datatype", None if params.datatype is None else to_wire(params.datatype))
+    put_given(result, "memory", memory_to_wire(params.memory))
     return result
 
 
@@ -295,83 +282,8 @@ def _sparse_params(stored: dict[str, Any]) -> EdgeSparseVectorParams:
         on_disk=stored.get("on_disk"),
         modifier=None if modifier is None else from_wire(Modifier, modifier),
         datatype=None if datatype is None else from_wire(VectorStorageDatatype, datatype),
-        memory=_memory_of(stored.get("memory")),
+        memory=memory_from_wire(stored.get("memory")),
     )
-
-
-def hnsw_object(config: HnswIndexConfig) -> dict[str, Any]:
-    """Graph parameters as JSON."""
-    result = {field: getattr(config, field) for field in HNSW_FIELDS if getattr(config, field) is not None}
-    _put(result, "memory", _memory(config.memory))
-    return result
-
-
-def hnsw_config(stored: dict[str, Any] | None) -> HnswIndexConfig | None:
-    """Graph parameters from JSON."""
-    if stored is None:
-        return None
-    fields = {field: stored[field] for field in HNSW_FIELDS if field in stored}
-    return HnswIndexConfig(**fields, memory=_memory_of(stored.get("memory")))
-
-
-_QUANTIZATION: dict[str, tuple[type, dict[str, type]]] = {
-    "scalar": (ScalarQuantizationConfig, {"type": ScalarType}),
-    "product": (ProductQuantizationConfig, {"compression": CompressionRatio}),
-    "binary": (
-        BinaryQuantizationConfig,
-        {"encoding": BinaryQuantizationEncoding, "query_encoding": BinaryQuantizationQueryEncoding},
-    ),
-    "turbo": (TurboQuantQuantizationConfig, {"bits": TurboQuantBitSize}),
-}
-
-
-def quantization_object(config: Any) -> dict[str, Any]:
-    """A quantization setting as JSON: ``{kind: {..}}`` with what was specified."""
-    for kind, (cls, enums) in _QUANTIZATION.items():
-        if isinstance(config, cls):
-            inner: dict[str, Any] = {}
-            for field in cls.__match_args__:  # type: ignore[attr-defined]
-                value = getattr(config, field)
-                if value is not None and (field in enums or field == "memory"):
-                    value = to_wire(value)
-                elif isinstance(value, float):
-                    value = _shortest(value)
-                _put(inner, field, value)
-            return {kind: inner}
-    raise TypeError(f"not a quantization setting: {config!r}")
-
-
-def quantization_config(stored: dict[str, Any] | None) -> Any:
-    """A quantization setting from JSON."""
-    if stored is None:
-        return None
-    ((kind, inner),) = stored.items()
-    cls, enums = _QUANTIZATION[kind]
-    fields: dict[str, Any] = {}
-    for field in cls.__match_args__:  # type: ignore[attr-defined]
-        value = inner.get(field)
-        if value is not None and field in enums:
-            value = from_wire(enums[field], value)
-        fields[field] = _memory_of(value) if field == "memory" else value
-    return cls(**fields)
-
-
-def _shortest(value: float) -> float:
-    """A float32 as the float with the fewest digits that reads back as it: 0.99, not 0.9900000095367432."""
-    return float(str(np.float32(value)))
-
-
-def _memory(memory: Memory | None) -> str | None:
-    return None if memory is None else to_wire(memory)
-
-
-def _memory_of(stored: str | None) -> Memory | None:
-    return None if stored is None else from_wire(Memory, stored)
-
-
-def _put(target: dict[str, Any], key: str, value: Any) -> None:
-    if value is not None:
-        target[key] = value
 
 
 # --- derivation from segments
@@ -392,7 +304,7 @@ def derive(segments: Sequence[SegmentConfig]) -> EdgeConfig | None:
             "on_disk_payload": not in_ram,
             "payload_memory": Memory.Cached if in_ram else Memory.Cold,
             "hnsw_config": _derived_hnsw(segments),
-            "id_tracker_memory": _memory_of(first.id_tracker_memory),
+            "id_tracker_memory": memory_from_wire(first.id_tracker_memory),
         }
     )
 
@@ -418,7 +330,7 @@ def _derived_sparse(config: SparseConfig) -> EdgeSparseVectorParams:
         on_disk=config.index["index_type"] == "Mmap",
         modifier=None if config.modifier is None else from_wire(Modifier, config.modifier),
         datatype=None if datatype is None else from_wire(VectorStorageDatatype, datatype),
-        memory=_memory_of(config.index.get("memory")),
+        memory=memory_from_wire(config.index.get("memory")),
     )
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgeshard.models.results import PayloadIndexInfo, ShardInfo
+from edgeshard.models.schemas import schema_from_json
 from edgeshard.segment.segment import Segment
-from edgeshard.shard.operations.schemas import schema_from_json
 
 
 def shard_info(segments: Sequence[Segment]) -> ShardInfo:

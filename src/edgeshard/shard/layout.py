@@ -10,6 +10,7 @@ import numpy as np
 from edgeshard.errors import ValidationError
 from edgeshard.models.config import EdgeConfig, EdgeSparseVectorParams, EdgeVectorParams
 from edgeshard.models.enums import Memory, Modifier
+from edgeshard.models.stored_settings import hnsw_object, quantization_object
 from edgeshard.models.wire import to_wire
 from edgeshard.segment.config import DenseConfig, SegmentConfig, SparseConfig
 from edgeshard.segment.graph_field import GraphField, MultiGraphField
@@ -67,7 +68,7 @@ def quantization_of(config: EdgeConfig, params: EdgeVectorParams, *, growing: bo
         growing: in an appendable segment, where nothing can be trained.
     """
     quantization = params.quantization_config or config.quantization_config
-    wanted = None if quantization is None else configs.quantization_object(quantization)
+    wanted = None if quantization is None else quantization_object(quantization)
     if growing and wanted is not None and not ("binary" in wanted or "turbo" in wanted):
         return None
     return wanted
@@ -151,7 +152,7 @@ def sparse_index_type(params: EdgeSparseVectorParams) -> str:
 def hnsw_options(config: EdgeConfig, params: EdgeVectorParams) -> dict[str, Any]:
     """Graph parameters of a vector as ``segment.json`` has them."""
     chosen = params.hnsw_config or config.hnsw_config
-    return configs.hnsw_object(chosen) if chosen is not None else dict(DEFAULT_HNSW)
+    return hnsw_object(chosen) if chosen is not None else dict(DEFAULT_HNSW)
 
 
 def indexing_threshold_bytes(config: EdgeConfig) -> int:

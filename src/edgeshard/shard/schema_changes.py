@@ -18,12 +18,12 @@ from edgeshard.models.operations import (
     DeleteVectorName,
 )
 from edgeshard.models.paths import JsonPath
+from edgeshard.models.schemas import schema_to_json
 from edgeshard.models.updates import UpdateOperation
 from edgeshard.segment.files import add_field, drop_field
 from edgeshard.shard import config as configs
 from edgeshard.shard.layout import check_vector_name, field_config, schema_of_config, with_vectors
 from edgeshard.shard.operations import encode
-from edgeshard.shard.operations.schemas import schema_to_json
 
 if TYPE_CHECKING:
     from edgeshard.shard.store import Store

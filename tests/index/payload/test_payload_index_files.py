@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import warnings
 from pathlib import Path
@@ -89,6 +90,26 @@ def test_unreadable_store_is_rebuilt_when_it_changes(copy, right, damage):
 
 def test_broken_configuration_is_reported(copy):
     (index_root(copy) / "config.json").write_bytes(b"{")
+    with pytest.raises(edgeshard.errors.CorruptedError, match="not a payload index configuration"):
+        edgeshard.EdgeShard.load(str(copy))
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("tokenizer", "ward"),
+        ("min_token_len", "x"),
+        ("stopwords", 3),
+        ("stemmer", {"type": "snowball", "language": "klingon"}),
+        ("phrase_matching", "yes"),
+        ("memory", 1),
+    ],
+)
+def test_options_there_are_not_are_reported(copy, option, value):
+    file = index_root(copy) / "config.json"
+    config = json.loads(file.read_bytes())
+    config["indexed_fields"]["t"] = {"type": "text", option: value}
+    file.write_text(json.dumps(config))
     with pytest.raises(edgeshard.errors.CorruptedError, match="not a payload index configuration"):
         edgeshard.EdgeShard.load(str(copy))
 

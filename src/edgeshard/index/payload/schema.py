@@ -8,6 +8,7 @@ import re
 from typing import Any, TypeAlias
 
 from edgeshard.models.paths import JsonPath
+from edgeshard.models.schemas import schema_from_json
 
 Schema: TypeAlias = "str | dict[str, Any]"
 """A type name, or an object with the type and its options."""
@@ -51,12 +52,13 @@ class FieldSchema:
         stored: the schema as ``config.json`` has it.
 
     Raises:
-        KeyError, TypeError, ValidationError: it is no schema.
+        AttributeError, KeyError, TypeError, ValueError: it is no schema.
     """
 
     __slots__ = ("field", "kinds", "nested", "options", "path", "relative", "stored", "type")
 
     def __init__(self, field: str, stored: Schema) -> None:
+        schema_from_json(stored)  # every option is one there is, before an index is made of it
         self.field = field
         self.stored = stored
         self.options: dict[str, Any] = {} if isinstance(stored, str) else stored

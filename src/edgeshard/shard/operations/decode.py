@@ -42,12 +42,12 @@ from edgeshard.models.operations import (
 )
 from edgeshard.models.paths import parse_path
 from edgeshard.models.points import Point, PointVectors
+from edgeshard.models.schemas import schema_from_json
 from edgeshard.models.updates import UpdateOperation
 from edgeshard.models.vectors import PackedVector, SparseVector
 from edgeshard.models.wire import from_wire
 from edgeshard.shard.operations.filters import decode_filter, decode_id
 from edgeshard.shard.operations.raw import RawColumn, SyncPoints, SyncPointsRaw, UpsertRaw
-from edgeshard.shard.operations.schemas import schema_from_json
 
 __all__ = ["decode"]
 

@@ -32,12 +32,12 @@ from edgeshard.models.operations import (
     UpsertPoints,
 )
 from edgeshard.models.points import Point, PointVectors
+from edgeshard.models.schemas import schema_to_json
 from edgeshard.models.updates import UpdateOperation
 from edgeshard.models.vectors import SparseVector
 from edgeshard.models.wire import to_wire
 from edgeshard.shard.operations.filters import encode_filter, encode_id
 from edgeshard.shard.operations.raw import SyncPoints, SyncPointsRaw, UpsertRaw
-from edgeshard.shard.operations.schemas import schema_to_json
 
 __all__ = ["encode"]
 
