@@ -241,6 +241,11 @@ def test_damaged_files_are_refused(method: str, tmp_path: Path) -> None:
         refused()
     (tmp_path / "quantized.meta.json").write_bytes(text[: len(text) // 2])
     assert refused()
+    (tmp_path / "quantized.meta.json").write_bytes(text)
+    config = json.loads((tmp_path / "quantized.config.json").read_text())
+    for value in (None, 3, {}, {"product": {"compression": "x5"}}, {"binary": None}, {"turbo": {"memory": "warm"}}):
+        (tmp_path / "quantized.config.json").write_text(json.dumps({**config, "quantization_config": value}))
+        assert refused()
 
 
 def codes_stride(path: Path, spec: VectorSpec) -> int:

@@ -151,6 +151,7 @@ def test_damaged_file(segment, text):
         (("config", "vector_data", "a", "index"), {"type": "tree"}),
         (("config", "vector_data", "a", "index"), {"type": "hnsw", "options": None}),
         (("config", "vector_data", "a", "index"), {"type": "hnsw", "options": {"m": "many"}}),
+        (("config", "vector_data", "a", "index"), {"type": "hnsw", "options": {"m": 16, "ef_construct": 2**70}}),
         (("config", "vector_data", "a", "quantization_config"), 3),
         (("config", "vector_data", "a", "quantization_config"), {"scalar": {"type": "int7"}}),
         (("config", "vector_data", "a", "multivector_config"), {"comparator": "min_sim"}),

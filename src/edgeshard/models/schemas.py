@@ -108,7 +108,7 @@ def schema_from_json(stored: str | dict[str, Any]) -> tuple[PayloadSchemaType, I
     """The type of an index and its parameters, None where it is given by type alone.
 
     Raises:
-        ValueError, TypeError, KeyError: it is no schema of an index.
+        AttributeError, KeyError, OverflowError, TypeError, ValueError: it is no schema of an index.
     """
     if isinstance(stored, str):
         return from_wire(PayloadSchemaType, stored), None

@@ -1,6 +1,7 @@
 """Settings of graphs and quantization as ``edge_config.json`` and ``segment.json`` hold them.
 
-Format: docs/format/config.md. Reading raises AttributeError, KeyError, TypeError or ValueError for what is no setting.
+Format: docs/format/config.md. Reading raises AttributeError, KeyError, OverflowError, TypeError or
+ValueError for what is no setting.
 """
 
 from __future__ import annotations

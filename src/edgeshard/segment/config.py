@@ -186,7 +186,7 @@ def read_segment_config(path: Path, *, complete: bool = True) -> SegmentConfig:
         if version < VERSION:
             state = _migrated(state)
         return _parse(state)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CorruptedError(file, f"failed to load segment: {type(error).__name__}: {error}") from error
 
 

@@ -128,7 +128,7 @@ class PayloadIndexes:
             indexes = cls(directory, dict(config["indexed_fields"]), appendable=appendable)
             for field in indexes.schema:
                 indexes._look_at(indexes._field(field), config.get("indexed_types", {}).get(field))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise CorruptedError(file, f"not a payload index configuration: {error}") from error
         return indexes
 

@@ -225,7 +225,7 @@ def understood() -> Iterator[None]:
     """
     try:
         yield
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise _not_understood(error) from error
 
 
@@ -254,7 +254,7 @@ def _check(response: httpx.Response) -> None:
 def _error_text(response: httpx.Response) -> str:
     try:
         return str(response.json()["status"]["error"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return response.text[:200]
 
 

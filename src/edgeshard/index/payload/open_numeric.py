@@ -6,7 +6,6 @@ from bisect import bisect_left, bisect_right
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from edgeshard import _native
@@ -104,8 +103,8 @@ class NumericFiles:
 def _number(path: Path, name: str) -> int:
     """A number in one of the index's JSON files."""
     try:
-        return int(msgspec.json.decode(files.read_file(path, 1 << 16))[name])
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
+        return int(files.parse_json(files.read_file(path, 1 << 16))[name])
+    except (KeyError, TypeError, ValueError) as error:
         raise CorruptedError(path, f"not the settings of a numeric index: {error}") from error
 
 

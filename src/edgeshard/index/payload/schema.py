@@ -52,7 +52,7 @@ class FieldSchema:
         stored: the schema as ``config.json`` has it.
 
     Raises:
-        AttributeError, KeyError, TypeError, ValueError: it is no schema.
+        AttributeError, KeyError, OverflowError, TypeError, ValueError: it is no schema.
     """
 
     __slots__ = ("field", "kinds", "nested", "options", "path", "relative", "stored", "type")

@@ -14,6 +14,7 @@ from edgeshard import _native
 from edgeshard.errors import CorruptedError
 from edgeshard.index.quantization.fit import turbo_code_bits, turbo_padded
 from edgeshard.index.quantization.spec import COSINE, EUCLID, MANHATTAN, VectorSpec
+from edgeshard.models.stored_settings import quantization_config
 from edgeshard.storage import files
 
 CONFIG, META = "quantized.config.json", "quantized.meta.json"
@@ -71,6 +72,7 @@ class Description:
         try:
             quantization = config["quantization_config"]
             self.method, self.options = next((k, v) for k, v in quantization.items() if k in METHODS)
+            quantization_config({self.method: self.options})
             self.mutable = config.get("storage_type", "Immutable") == "Mutable"
             self._check_vectors(meta["vector_parameters"], spec)
             self.codec = _CODECS[self.method](meta, spec)

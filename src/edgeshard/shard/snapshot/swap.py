@@ -176,7 +176,9 @@ def _read_record(root: Path) -> dict[str, Any]:
     path = root / RECORD
     try:
         record = files.parse_json(files.read_file(path, 1 << 16))
-        plain = all("/" not in name and not name.startswith(".") for name in [*record["names"], *record["had"]])
+        plain = all(
+            name and "/" not in name and not name.startswith(".") for name in [*record["names"], *record["had"]]
+        )
         stage = record["stage"]
         if not plain or "/" in stage or not stage.startswith(STAGE_PREFIX) or not isinstance(record["undo"], bool):
             raise ValueError("a name is out of bounds")
