@@ -1,59 +1,27 @@
 """Settings that are JSON but not what they should be: a clean error, or a shard that works.
 
-Bytes changed at random seldom leave JSON that can be read, so values are changed here: one of one file at a time, to
-something of another type or out of all bounds, or left out. There are no checksums, as in shards of other engines.
+One value of one file is changed at a time. There are no checksums, as in shards of other engines.
 """
 
 from __future__ import annotations
 
-import copy
 import json
 import random
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from campaign import seeds, tell
+from changed_values import spoilt
 from damaged_shards import RestoredCopy, answers, make_shard
 
 import edgeshard
 from edgeshard import EdgeShard, EdgeShardError
 
-ODD = (None, "Zzz", -1, 3.5, True, [], {}, 2**40, 0, [1], {"a": 1}, 2**70, "\x00", 1e308, -(2**63))
-REMOVED = object()
 MATCHES = (edgeshard.MatchValue("red"), edgeshard.MatchValue(3), edgeshard.MatchText("one two"))
 UPDATE = edgeshard.UpdateOperation
-
-Step = str | int
-
-
-def places(value: Any, path: tuple[Step, ...] = ()) -> Iterator[tuple[Step, ...]]:
-    """Where values are in a value, itself included; of lists the first few."""
-    yield path
-    if isinstance(value, dict):
-        for key in value:
-            yield from places(value[key], (*path, key))
-    elif isinstance(value, list):
-        for number in range(min(len(value), 3)):
-            yield from places(value[number], (*path, number))
-
-
-def changed(value: Any, path: tuple[Step, ...], new: Any) -> Any:
-    """A copy with another value at a place, or without it."""
-    if not path:
-        return {} if new is REMOVED else new
-    result = inner = copy.deepcopy(value)
-    for step in path[:-1]:
-        inner = inner[step]
-    if new is REMOVED:
-        del inner[path[-1]]
-    else:
-        inner[path[-1]] = new
-    return result
 
 
 def use(path: Path) -> None:
@@ -75,10 +43,9 @@ def use(path: Path) -> None:
 def spoil(clean: Path, case: RestoredCopy, target: Path, rng: random.Random) -> str:
     """Change one value of one file and use the shard: ``works``, ``refused``, or what was raised and where."""
     file = rng.choice(sorted(path.relative_to(clean) for path in clean.rglob("*.json")))
-    value = json.loads((clean / file).read_bytes())
-    path, new = rng.choice(list(places(value))), rng.choice((*ODD, REMOVED))
+    value, what = spoilt(json.loads((clean / file).read_bytes()), rng, more=(2**70,))
     case.restore()
-    (target / file).write_text(json.dumps(changed(value, path, new)))
+    (target / file).write_text(json.dumps(value))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -87,8 +54,7 @@ def spoil(clean: Path, case: RestoredCopy, target: Path, rng: random.Random) -> 
         return "refused"
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
-        shown = "removed" if new is REMOVED else repr(new)
-        return f"{file} {path} {shown}: {type(error).__name__}: {error} at {Path(place.filename).name}:{place.lineno}"
+        return f"{file} {what}: {type(error).__name__}: {error} at {Path(place.filename).name}:{place.lineno}"
     return "works"
 
 
