@@ -93,6 +93,22 @@ def test_vector_name_cannot_escape(tmp_path: Path, name: str) -> None:
     assert tree(tmp_path) == []
 
 
+@pytest.mark.parametrize(("kind", "most"), [("Float32", 1 << 23), ("Float16", 1 << 24), ("Uint8", 1 << 25)])
+def test_a_vector_fits_a_file_of_its_storage(tmp_path: Path, kind: str, most: int) -> None:
+    datatype = getattr(es.VectorStorageDatatype, kind)
+    for size in (most + 1, 2**31, 2**64 - 1):
+        params = es.EdgeVectorParams(size, es.Distance.Dot, datatype=datatype)
+        with pytest.raises(es.ValidationError, match=f"at most {most} can be stored"):
+            es.EdgeShard.create(tmp_path / "s", es.EdgeConfig(vectors=params))
+    with es.EdgeShard.create(tmp_path / "s", config()) as shard:
+        shard.update(es.UpdateOperation.upsert_points([es.Point(1, [1.0, 2.0])]))
+        with pytest.raises(es.ValidationError, match=f"at most {most} can be stored"):
+            shard.update(es.UpdateOperation.create_dense_vector("x", most + 1, es.Distance.Dot, datatype=datatype))
+        shard.update(es.UpdateOperation.create_dense_vector("x", most, es.Distance.Dot, datatype=datatype))
+    with es.EdgeShard.load(tmp_path / "s") as shard:
+        assert shard.count(es.CountRequest()) == 1
+
+
 def test_no_constructor() -> None:
     with pytest.raises(TypeError, match="cannot create 'EdgeShard' instances"):
         es.EdgeShard()

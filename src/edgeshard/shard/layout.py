@@ -17,7 +17,10 @@ from edgeshard.segment.graph_field import GraphField, MultiGraphField
 from edgeshard.segment.schema import Schema, VectorSchema
 from edgeshard.segment.segment import Segment
 from edgeshard.shard import config as configs
+from edgeshard.storage.chunked import CHUNK_BYTES
 
+_COMPONENT_BYTES = {"float16": 2, "uint8": 1}
+"""Of the types that take less than 4 bytes; what turbo codes take is not counted."""
 DEFAULT_INDEXING_THRESHOLD_KB = 10_000
 DEFAULT_HNSW = {
     "m": 16, "ef_construct": 100, "full_scan_threshold": 10_000, "max_indexing_threads": 0, "on_disk": False,
@@ -239,6 +242,32 @@ def _other_graph(built: dict[str, Any], wanted: dict[str, Any]) -> bool:
 def _placement_of(options: dict[str, Any]) -> str:
     """Where the links of a graph are to be."""
     return options.get("memory") or ("cold" if options.get("on_disk") else "cached")
+
+
+def check_vectors(config: EdgeConfig) -> None:
+    """Refuse names and sizes of vectors that cannot be stored.
+
+    Raises:
+        ValidationError: see :func:`check_vector_name` and :func:`check_vector_size`.
+    """
+    for name in (*config.vectors, *config.sparse_vectors):
+        check_vector_name(name)
+    for name, params in config.vectors.items():
+        check_vector_size(name, params)
+
+
+def check_vector_size(name: str, params: EdgeVectorParams) -> None:
+    """Refuse vectors that do not fit a file of their storage; 0.9.0 dies at the first one.
+
+    Raises:
+        ValidationError: one takes more than 32 MiB.
+    """
+    width = _COMPONENT_BYTES.get(configs.datatype_name(params.datatype), 4)
+    if params.size > CHUNK_BYTES // width:
+        raise ValidationError(
+            f"Validation failed: vector {name!r} has {params.size} components of {width} bytes, and at most "
+            f"{CHUNK_BYTES // width} can be stored"
+        )
 
 
 def check_vector_name(name: str) -> None:

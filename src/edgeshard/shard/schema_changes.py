@@ -22,7 +22,7 @@ from edgeshard.models.schemas import schema_to_json
 from edgeshard.models.updates import UpdateOperation
 from edgeshard.segment.files import add_field, drop_field
 from edgeshard.shard import config as configs
-from edgeshard.shard.layout import check_vector_name, field_config, schema_of_config, with_vectors
+from edgeshard.shard.layout import check_vector_name, check_vector_size, field_config, schema_of_config, with_vectors
 from edgeshard.shard.operations import encode
 
 if TYPE_CHECKING:
@@ -124,12 +124,14 @@ def _same(known: Any, wanted: Any) -> bool:
 def _params(operation: CreateDenseVector | CreateSparseVector) -> EdgeVectorParams | EdgeSparseVectorParams:
     if isinstance(operation, CreateSparseVector):
         return EdgeSparseVectorParams(modifier=operation.modifier, datatype=operation.datatype)
-    return EdgeVectorParams(
+    params = EdgeVectorParams(
         size=operation.size,
         distance=operation.distance,
         multivector_config=operation.multivector_config,
         datatype=operation.datatype,
     )
+    check_vector_size(operation.name, params)
+    return params
 
 
 def _create_name(store: Store, number: int, operation: CreateDenseVector | CreateSparseVector) -> None:

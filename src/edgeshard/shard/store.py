@@ -32,7 +32,7 @@ from edgeshard.shard.directories import (
     resolve_duplicates,
     segment_names,
 )
-from edgeshard.shard.layout import check_vector_name, indexing_threshold_bytes, new_segment_config, schema_of_config
+from edgeshard.shard.layout import check_vectors, indexing_threshold_bytes, new_segment_config, schema_of_config
 from edgeshard.shard.placement import keep_codes, place
 from edgeshard.shard.replay import complain_of, incomplete_points, replay
 from edgeshard.shard.resolve import Resolved, resolve
@@ -114,9 +114,9 @@ class Store:
 
         Raises:
             StorageError: there is a shard already, or the directory cannot be made.
+            ValidationError: a vector cannot be stored.
         """
-        for name in (*config.vectors, *config.sparse_vectors):
-            check_vector_name(name)
+        check_vectors(config)
         created = make_directories(path)
         before = set(os.listdir(path))
         segments = path / SEGMENTS
