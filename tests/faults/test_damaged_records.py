@@ -125,7 +125,7 @@ def campaign(folder: Path, numbers: range) -> Counter[str]:
     outcomes: Counter[str] = Counter()
     for number in numbers:
         rng = random.Random(number)
-        record, what = spoilt(rng.choice(decoded), rng, more=(float("nan"), LONG, b"\x00\x01"))
+        record, what = spoilt(rng.choice(decoded), rng, more=(float("inf"), LONG, b"\x00\x01"))
         case.restore()
         append(folder / "case", [_native.cbor_dumps(record), good])
         outcome = replay(folder / "case")
