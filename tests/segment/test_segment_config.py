@@ -162,6 +162,7 @@ def test_damaged_file(segment, text):
         (("config", "sparse_vector_data", "s", "modifier"), ["idf"]),
         (("config", "sparse_vector_data", "s", "storage_type"), "on_disk"),
         (("config", "sparse_vector_data", "s", "index", "index_type"), "Rocks"),
+        (("config", "sparse_vector_data"), {"../../../x": {"index": {"index_type": "MutableRam"}}}),
         (("config", "payload_storage_type", "type"), "rocksdb"),
         (("config", "id_tracker_memory"), 5),
     ],

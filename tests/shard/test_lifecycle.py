@@ -91,6 +91,11 @@ def test_vector_name_cannot_escape(tmp_path: Path, name: str) -> None:
     with pytest.raises(es.ValidationError, match="must not escape"):
         es.EdgeShard.create(tmp_path / "s", bad)
     assert tree(tmp_path) == []
+    (tmp_path / "s").mkdir()
+    with pytest.raises(es.ValidationError, match="must not escape"):
+        es.EdgeShard.load(tmp_path / "s", bad)  # an empty directory, in which a segment would be made
+    assert "segments" not in os.listdir(tmp_path / "s")
+    assert sorted(os.listdir(tmp_path)) == ["s"]
 
 
 @pytest.mark.parametrize(("kind", "most"), [("Float32", 1 << 23), ("Float16", 1 << 24), ("Uint8", 1 << 25)])

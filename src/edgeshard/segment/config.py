@@ -226,6 +226,9 @@ def _parse(state: dict[str, Any]) -> SegmentConfig:
     id_tracker_memory = config.get("id_tracker_memory")
     if id_tracker_memory not in (None, "cold", "cached", "pinned"):
         raise ValueError(f"id tracker placement {id_tracker_memory!r} is not supported")
+    for name in (*config.get("vector_data", {}), *config.get("sparse_vector_data", {})):
+        if "\0" in name or ".." in name.split("/"):
+            raise ValueError(f"the vector name {name!r} leads out of the segment")
     return SegmentConfig(
         {name: _parse_dense(dense) for name, dense in config.get("vector_data", {}).items()},
         {name: _parse_sparse(sparse) for name, sparse in config.get("sparse_vector_data", {}).items()},

@@ -85,7 +85,6 @@ def _needed(store: Store, operation: Any) -> bool:
         return any(operation.field in segment.indexes.schema for segment in store.segments)
     if isinstance(operation, DeleteVectorName):
         return operation.name in store.schema
-    check_vector_name(operation.name)
     params = _params(operation)
     known = store.config.vectors.get(operation.name) or store.config.sparse_vectors.get(operation.name)
     if known is None:
@@ -122,6 +121,7 @@ def _same(known: Any, wanted: Any) -> bool:
 
 
 def _params(operation: CreateDenseVector | CreateSparseVector) -> EdgeVectorParams | EdgeSparseVectorParams:
+    check_vector_name(operation.name)
     if isinstance(operation, CreateSparseVector):
         return EdgeSparseVectorParams(modifier=operation.modifier, datatype=operation.datatype)
     params = EdgeVectorParams(

@@ -177,11 +177,12 @@ class Store:
             clean_up(path)
             sums = seal.inspect(path, verify)
             stored = configs.read_config(path)
-            names = segment_names(path)
-            kept_codes.clean_up(path, names)
+            kept_codes.clean_up(path, names := segment_names(path))
             configs.wal_enabled(config, stored)
             opened += [open_segment(path / SEGMENTS / name) for name in names]
             merged = configs.merge_config(config, stored, [segment.config for segment in opened])
+            if not opened:
+                check_vectors(merged)
             store = cls(path, merged, lock, codes_of)
             store.segments, store._checksums, store._sealed = opened, sums, bool(sums)
             store._unsettled = settle.is_marked(path)
