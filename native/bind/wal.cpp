@@ -85,16 +85,24 @@ bool all_zero(nb::handle data) {
     });
 }
 
-size_t used_bytes(nb::handle data) {
+size_t used(const BytesView &view) {
+    size_t n = view.size();
+    for (uint64_t word; n >= sizeof word; n -= sizeof word) {
+        std::memcpy(&word, view.data() + n - sizeof word, sizeof word);
+        if (word) break;
+    }
+    while (n && !view.data()[n - 1]) --n;
+    return n;
+}
+
+/// Adds `gap` zero bytes and those of `data` up to the last that is not zero to a checksum: their number, the sum.
+/// The sum stays as it is if there are none.
+std::pair<size_t, uint32_t> extend(nb::handle data, uint64_t gap, uint32_t crc) {
     BytesView view(data);
     return without_gil(view.size(), [&] {
-        size_t n = view.size();
-        for (uint64_t word; n >= sizeof word; n -= sizeof word) {
-            std::memcpy(&word, view.data() + n - sizeof word, sizeof word);
-            if (word) break;
-        }
-        while (n && !view.data()[n - 1]) --n;
-        return n;
+        const size_t count = used(view);
+        if (count && gap) crc = crc32c_zeroes(crc, gap);
+        return std::pair(count, count ? crc32c(crc, view.data(), count) : crc);
     });
 }
 
@@ -117,6 +125,6 @@ void register_wal(nb::module_ &m) {
     m.def("wal_skip", skip, nb::arg("data"), nb::arg("offset"), nb::arg("previous"), nb::arg("most"));
     m.def("wal_inspect", inspect, nb::arg("data"), nb::arg("offset"), nb::arg("previous"));
     m.def("all_zero", all_zero, nb::arg("data"));
-    m.def("used_bytes", used_bytes, nb::arg("data"));
+    m.def("extend_crc32c", extend, nb::arg("data"), nb::arg("gap"), nb::arg("crc"));
     register_wal_cbor(m);
 }

@@ -13,6 +13,9 @@ namespace edgeshard {
 
 uint32_t crc32c(uint32_t crc, const void *data, size_t size);
 
+/// As crc32c() of `count` zero bytes, in a time that grows with the logarithm of their number.
+uint32_t crc32c_zeroes(uint32_t crc, uint64_t count);
+
 /// The table-driven definition the instruction-set versions are tested against.
 uint32_t crc32c_portable(uint32_t crc, const void *data, size_t size);
 

@@ -558,8 +558,8 @@ def wal_skip(data: Any, offset: int, previous: int, most: int) -> tuple[int, int
     """Pass over at most `most` records by their lengths, never the last; return how many, (offset, checksum) there."""
 
 def all_zero(data: Any) -> bool: ...
-def used_bytes(data: Any) -> int:
-    """Return how many bytes there are up to the last that is not zero."""
+def extend_crc32c(data: Any, gap: int, crc: int) -> tuple[int, int]:
+    """Return how many bytes there are up to the last that is not zero, and `crc` over `gap` zeroes and those bytes."""
 
 def cbor_dumps(value: Any) -> bytes:
     """Return `value` as CBOR; a memoryview is CBOR already, float32 and uint32 arrays become lists."""

@@ -54,10 +54,23 @@ def test_what_is_appended_is_not_read_again(tmp_path: Path) -> None:
     assert sums.entry(path) is None
 
 
+def test_a_file_that_was_replaced_is_not_read_again(tmp_path: Path) -> None:
+    path, sums = tmp_path / "file", RunningSums()
+    content = np.random.default_rng(0).integers(0, 255, 100_000, np.uint8).tobytes()
+    path.write_bytes(content + bytes(10))
+    sums.replaced(path, content + bytes(10))
+    assert sums.entry(path) == checksums.digest(path)[1:] == (len(content.rstrip(b"\0")), checksums.digest(path)[2])
+    (tmp_path / "other").write_bytes(content)
+    os.replace(tmp_path / "other", path)
+    assert sums.entry(path) is None
+    sums.forget(path)
+    assert sums.entry(path) is None
+
+
 def test_a_shard_is_closed_without_reading_its_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
     digest = checksums.digest
-    monkeypatch.setattr(checksums, "digest", lambda path: read.append(str(path)) or digest(path))
+    monkeypatch.setattr(checksums, "digest", lambda path, *buffer: read.append(str(path)) or digest(path, *buffer))
     path = tmp_path / "shard"
     params = EdgeVectorParams(size=64, distance=Distance.Dot)
     config = EdgeConfig(vectors={"a": params, "b": params})

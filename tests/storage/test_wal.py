@@ -48,7 +48,7 @@ def test_crc32c_of_rfc_3720():
         assert _native.crc32c(data) == _native.crc32c_portable(data) == expected
 
 
-@pytest.mark.parametrize("size", [1, 7, 8, 255, 767, 768, 769, 12287, 12288, 12300, 100_003])
+@pytest.mark.parametrize("size", [1, 7, 8, 255, 767, 768, 769, 1023, 1024, 1279, 1280, 12287, 12288, 12300, 100_003])
 def test_crc32c_versions_agree(size):
     data = bytes(i * 131 % 251 for i in range(size))
     assert _native.crc32c(data, 77) == _native.crc32c_portable(data, 77)

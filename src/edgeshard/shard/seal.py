@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,8 @@ def new_seal() -> str:
 def seal_of(path: Path) -> str | None:
     """The seal in ``edge_config.json``, None if another engine wrote the file or it cannot be read."""
     try:
-        stored: Any = files.parse_json((path / configs.FILE).read_bytes())
+        with open(f"{path}/{configs.FILE}", "rb") as file:
+            stored: Any = files.parse_json(file.read())
         seal = stored[configs.SEAL]
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -89,12 +89,28 @@ def write(path: Path, known: dict[str, checksums.Entry], sums: RunningSums) -> N
     checksums.write(path, seal, covered(path), known, sums)
 
 
-def covered(path: Path) -> Iterator[str]:
+def covered(path: Path) -> list[str]:
     """The files that have checksums: the configuration and all of the segments, in order."""
-    yield configs.FILE
-    segments = path / "segments"
-    for folder, folders, names in os.walk(segments):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and not name.endswith(".deleted"))
-        if folder != os.fspath(segments):
-            relative = os.path.relpath(folder, path)
-            yield from (f"{relative}/{name}" for name in sorted(names) if not name.startswith("."))
+    found = [configs.FILE]
+    root = os.fspath(path)
+    for segment in _entries(f"{root}/segments")[0]:
+        _collect(root, f"segments/{segment}", found)
+    return found
+
+
+def _collect(root: str, folder: str, found: list[str]) -> None:
+    folders, names = _entries(f"{root}/{folder}")
+    found += [f"{folder}/{name}" for name in names]
+    for name in folders:
+        _collect(root, f"{folder}/{name}", found)
+
+
+def _entries(path: str) -> tuple[list[str], list[str]]:
+    """The folders and the files in one that are not hidden or being removed."""
+    folders: list[str] = []
+    names: list[str] = []
+    with os.scandir(path) as entries:
+        for entry in entries:
+            if not entry.name.startswith("."):
+                (folders if entry.is_dir() else names).append(entry.name)
+    return sorted(name for name in folders if not name.endswith(".deleted")), sorted(names)

@@ -18,7 +18,7 @@ from edgeshard.errors import StorageError
 from edgeshard.storage import files, generation
 from edgeshard.storage.flush import Bytes, FlushPlan
 from edgeshard.storage.journal import Journal, sync_files
-from edgeshard.storage.running_sums import BLOCK_BYTES, RunningSums
+from edgeshard.storage.running_sums import BLOCK_BYTES, RunningSums, Sum
 
 JOURNAL_LIMIT_BYTES = 16 << 20
 SECTOR_BYTES = 512
@@ -115,6 +115,7 @@ class Checkpointer:
                 self.sums.forget(path)
                 if not overwrite(path, data):
                     replace_unsynced(path, data)
+                self.sums.replaced(path, data)
                 self._unsynced.add(path)
             for path in plan.removals:
                 self.sums.forget(path)
@@ -143,8 +144,8 @@ def write_ranges(ranges: list[tuple[Path, int, Bytes]], sums: RunningSums | None
     for path, parts in by_file.items():
         fd = files.disk.open(path, os.O_RDWR | os.O_CREAT)
         try:
-            sums.begin(path, fd)
-            _write(path, fd, sorted(parts, key=itemgetter(0)), sums)
+            parts.sort(key=itemgetter(0))
+            _write(fd, parts, sums.begin(path, fd, parts[-1][0] + len(parts[-1][1])))
         except BaseException:
             sums.forget(path)
             raise
@@ -153,12 +154,12 @@ def write_ranges(ranges: list[tuple[Path, int, Bytes]], sums: RunningSums | None
     return set(by_file)
 
 
-def _write(path: Path, fd: int, parts: list[tuple[int, Bytes]], sums: RunningSums) -> None:
+def _write(fd: int, parts: list[tuple[int, Bytes]], summed: Sum) -> None:
     for offset, view in parts:
         for at in range(0, len(view), BLOCK_BYTES):
             block = view[at : at + BLOCK_BYTES]
-            sums.take(path, offset + at, block)
             files.disk.pwrite(fd, block.data, offset + at)
+            summed.take(offset + at, block)  # in the cache by now
 
 
 def overwrite(path: Path, data: bytes) -> bool:

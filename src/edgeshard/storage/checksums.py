@@ -25,9 +25,10 @@ from edgeshard.storage.running_sums import RunningSums
 NAME = "edgeshard.checksums"
 FAST_BYTES = 1 << 20
 """``fast`` reads files with up to this many bytes; of larger ones it compares the size."""
-_BLOCK = 1 << 17
+_BLOCK = 1 << 16
 """Read at a time: what stays in the cache between the copy and the checksum."""
-_ZEROES = bytes(_BLOCK)
+_SMALL_BYTES = 1 << 14
+"""Read whole, holes and all: that is sooner done than asking for them."""
 
 Level = Literal["fast", "full"]
 Entry: TypeAlias = tuple[int, int, int, int]
@@ -65,14 +66,17 @@ def write(root: Path, seal: str, names: Iterable[str], known: dict[str, Entry], 
         sums: what was summed while it was written; other files are read.
     """
     table: dict[str, Entry] = {}
+    base = os.fspath(root)  # text joins faster than paths do, and this is part of each close
+    buffer = bytearray(_BLOCK)
     for name in names:
-        stat = os.stat(root / name)
+        path = f"{base}/{name}"
+        stat = os.stat(path)
         old = known.get(name)
         if old is not None and (old[0], old[3]) == (stat.st_size, stat.st_mtime_ns):
             table[name] = old
             continue
-        summed = None if is_ignored(name) else sums.entry(root / name)
-        entry = digest(root / name) if summed is None else (stat.st_size, *summed)
+        summed = None if is_ignored(name) else sums.entry(path)
+        entry = digest(path, buffer) if summed is None else (stat.st_size, *summed)
         table[name] = (*entry, stat.st_mtime_ns)
     body = msgspec.msgpack.encode({"seal": seal, "files": table})
     draft = root / f"{files.TEMPORARY_PREFIX}-{NAME}"
@@ -93,7 +97,7 @@ def remove(root: Path) -> None:
 
 def differences(root: Path, table: dict[str, Entry], level: Level) -> Iterator[tuple[str, str]]:
     """``(path, what is wrong)`` of every file that is not as the table says."""
-    base = os.fspath(root)  # a shard with payload indexes has some hundred files: text joins faster than paths do
+    base = os.fspath(root)  # a shard with payload indexes has some hundred files: see write()
     for name, (size, used, crc, _) in table.items():
         path = f"{base}/{name}"
         try:
@@ -107,23 +111,23 @@ def differences(root: Path, table: dict[str, Entry], level: Level) -> Iterator[t
             yield name, "its checksum is not that of the file that was closed"
 
 
-def digest(path: files.PathLike) -> tuple[int, int, int]:
-    """Size of a file, bytes up to the last that is not zero, and the CRC-32C of those; holes are not read."""
+def digest(path: files.PathLike, buffer: bytearray | None = None) -> tuple[int, int, int]:
+    """Size of a file, bytes up to the last that is not zero, and the CRC-32C of those; holes are not read.
+
+    ``buffer`` is what is read into, for those who call often.
+    """
     crc = used = 0
     fd = os.open(path, os.O_RDONLY)
     try:
         size = os.fstat(fd).st_size
-        buffer = memoryview(bytearray(min(size, _BLOCK)))
+        if size <= _SMALL_BYTES:
+            return size, *_native.extend_crc32c(os.pread(fd, size, 0), 0, 0)
+        view = memoryview(bytearray(min(size, _BLOCK)) if buffer is None else buffer)
         for start, stop in extents(fd, size):
-            for at in range(start, stop, _BLOCK):
-                count = os.preadv(fd, [buffer[: min(_BLOCK, stop - at)]], at)
-                count = _native.used_bytes(buffer[:count])
-                if not count:
-                    continue
-                while used < at:
-                    gap = min(at - used, _BLOCK)
-                    crc, used = _native.crc32c(_ZEROES[:gap], crc), used + gap
-                crc, used = _native.crc32c(buffer[:count], crc), at + count
+            for at in range(start, stop, len(view)):
+                count = os.preadv(fd, [view[: stop - at]], at)
+                count, crc = _native.extend_crc32c(view[:count], at - used, crc)
+                used = at + count if count else used
     finally:
         os.close(fd)
     return size, used, crc

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from edgeshard import _native
 from edgeshard.storage.mapping import extents
@@ -20,80 +20,89 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 1 << 18
 """Written and summed at a time: what stays in the cache between the two."""
 _SMALL_BYTES = 1 << 16
-"""A file with less in it is read sooner than it is kept track of."""
+"""A file with less in it is read when the shard is closed."""
 _LONG_GAP_BYTES = 1 << 20
 _TAIL_BYTES = 64
-_ZEROES = bytes(1 << 16)
 
 
-class _Known(NamedTuple):
-    used: int
-    """Bytes up to the last that is not zero."""
-    crc: int
-    tail: bytes
-    """The last of them: a file that was removed and made again under the same name has others."""
-    inode: int
+class Sum:
+    """What is known of one file: nothing that helps once ``known`` is False, and it has to be read."""
+
+    __slots__ = ("crc", "inode", "known", "tail", "used")
+
+    def __init__(self, inode: int = 0, data: bytes | None = None) -> None:
+        self.inode = inode
+        self.known = data is not None
+        self.used = self.crc = 0
+        """Bytes up to the last that is not zero, and their checksum."""
+        self.tail = b""
+        """The last of them: a file that was removed and made again under the same name has others."""
+        if data:
+            self.take(0, data)
+
+    def take(self, offset: int, data: Bytes | bytes) -> None:
+        """Call for each part that has been written, in ascending order."""
+        gap = offset - self.used
+        if not self.known or gap < 0:
+            self.known = False
+            return
+        count, crc = _native.extend_crc32c(data, gap, self.crc)
+        if count:
+            self.known = gap <= _LONG_GAP_BYTES
+            self.used, self.crc = offset + count, crc
+            self.tail = bytes(data[max(0, count - _TAIL_BYTES) : count])
+
+    def is_of(self, fd: int) -> bool:
+        """Whether a file is as it was left, but perhaps longer."""
+        tail = self.tail
+        return os.fstat(fd).st_ino == self.inode and os.pread(fd, len(tail), self.used - len(tail)) == tail
 
 
 class RunningSums:
     """What is known of the files of one shard."""
 
-    __slots__ = ("_known",)
+    __slots__ = ("_sums",)
 
     def __init__(self) -> None:
-        self._known: dict[Path, _Known | None] = {}
+        self._sums: dict[str, Sum] = {}
 
-    def begin(self, path: Path, fd: int) -> None:
-        """Call before a file is written to; ``fd`` must be readable."""
-        known = self._known.get(path)
-        if path not in self._known or (known is not None and not _is_same(known, fd)):
-            self._known[path] = _content(fd)
+    def begin(self, path: Path, fd: int, end: int) -> Sum:
+        """Call before a file is written to up to ``end``, and give what has been written to the result.
 
-    def take(self, path: Path, offset: int, data: Bytes) -> None:
-        """Call for each part that is written, in ascending order; if one cannot be written, call :meth:`forget`."""
-        known = self._known.get(path)
-        if known is None:
-            return
-        count = _native.used_bytes(data)
-        if offset < known.used or (count and offset - known.used > _LONG_GAP_BYTES):
-            self._known[path] = None
-        elif count:
-            crc = known.crc
-            for at in range(known.used, offset, len(_ZEROES)):
-                crc = _native.crc32c(_ZEROES[: offset - at], crc)
-            crc = _native.crc32c(data[:count], crc)
-            tail = bytes(data[max(0, count - _TAIL_BYTES) : count])
-            self._known[path] = _Known(offset + count, crc, tail, known.inode)
+        ``fd`` must be readable.
+        """
+        key = os.fspath(path)
+        found = self._sums.get(key)
+        if found is None and end <= _SMALL_BYTES:
+            return Sum()
+        if found is None or (found.known and not found.is_of(fd)):
+            found = self._sums[key] = _content(fd)
+        return found
 
     def forget(self, path: Path) -> None:
         """The file was written to by other means, or is gone."""
-        self._known[path] = None
+        self._sums[os.fspath(path)] = Sum()
 
-    def entry(self, path: Path) -> tuple[int, int] | None:
+    def replaced(self, path: Path, data: bytes) -> None:
+        """The file was replaced by one with this content."""
+        self._sums[os.fspath(path)] = Sum(os.stat(path).st_ino, data) if len(data) >= _SMALL_BYTES else Sum()
+
+    def entry(self, path: Path | str) -> tuple[int, int] | None:
         """The bytes in use and their checksum, None if the file must be read."""
-        known = self._known.get(path)
-        if known is None or known.used < _SMALL_BYTES:
+        found = self._sums.get(os.fspath(path))
+        if found is None or not found.known or found.used < _SMALL_BYTES:
             return None
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            return (known.used, known.crc) if _is_same(known, fd) else None
+            return (found.used, found.crc) if found.is_of(fd) else None
         finally:
             os.close(fd)
 
 
-def _is_same(known: _Known, fd: int) -> bool:
-    """Whether a file is as it was left, but perhaps longer."""
-    tail = known.tail
-    return os.fstat(fd).st_ino == known.inode and os.pread(fd, len(tail), known.used - len(tail)) == tail
-
-
-def _content(fd: int) -> _Known | None:
-    """What there is to know of a file with next to nothing in it, None for others."""
+def _content(fd: int) -> Sum:
+    """What there is to know of a file with next to nothing in it."""
     status = os.fstat(fd)
-    parts = list(extents(fd, status.st_size))
-    stop = parts[-1][1] if parts else 0
+    stop = status.st_size
     if stop > _SMALL_BYTES:
-        return None
-    data = os.pread(fd, stop, 0)
-    used = _native.used_bytes(data)
-    return _Known(used, _native.crc32c(data[:used]), data[max(0, used - _TAIL_BYTES) : used], status.st_ino)
+        stop = max((stop for _, stop in extents(fd, stop)), default=0)
+    return Sum() if stop > _SMALL_BYTES else Sum(status.st_ino, os.pread(fd, stop, 0))
