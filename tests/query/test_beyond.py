@@ -192,6 +192,33 @@ def test_a_batch_that_shares_a_pass_answers_each(shard: m.EdgeShard) -> None:
     assert shard.query_batch(m.QueryBatchRequest(requests)) == [shard.query(request) for request in requests]
 
 
+def test_points_of_a_batch_are_made_together(tmp_path: Path) -> None:
+    """As one by one: other filters and parameters that are equal, selections of several kinds, more than a page."""
+    rng = random.Random(6)
+    config = m.EdgeConfig(vectors={"": m.EdgeVectorParams(8, m.Distance.Cosine)})
+    kinds: list[dict[str, Any]] = [{}, {"with_payload": ["brand"]}, {"with_payload": True}, {"with_vector": True}]
+    with m.EdgeShard.create(tmp_path / "shard", config) as shard:
+        points = [m.Point(number, vector(number), {"brand": str(number), "n": number}) for number in range(200)]
+        shard.update(m.UpdateOperation.upsert_points(points))
+        requests = [
+            m.QueryRequest(
+                limit=rng.choice([1, 20, 20, 20]),
+                query=m.Query.Nearest(vector(seed)),
+                offset=rng.choice([None, None, 3, 500]),
+                score_threshold=rng.choice([None, None, 0.4, 2.0]),
+                params=m.SearchParams(exact=True) if seed % 2 else None,
+                **kinds[seed // 90 % 4],
+            )
+            for seed in range(400)
+        ]
+        alone = [shard.query(request) for request in requests]
+        assert shard.query_batch(m.QueryBatchRequest(requests)) == alone
+        assert sum(map(len, alone)) > 3000
+        wrong = m.QueryRequest(3, query=m.Query.Nearest(vector(1)), with_vector=["other"])
+        with pytest.raises(m.VectorNameNotFoundError, match="other"):
+            shard.query_batch(m.QueryBatchRequest([*requests, wrong]))
+
+
 def test_sorting_after_fusion(shard: m.EdgeShard) -> None:
     prefetches = [m.Prefetch(20, m.Query.Nearest(vector(seed))) for seed in (1, 2)]
     request = m.QueryRequest(20, query=m.Fusion.Rrf(2), prefetches=prefetches, with_payload=True)

@@ -5,7 +5,8 @@ In: :class:`QueryRequest` and its relatives, and the open segments. Out: lists o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Any
 
 from edgeshard.models.queries import Query
@@ -14,7 +15,7 @@ from edgeshard.models.requests import QueryRequest
 from edgeshard.models.results import ScoredPoint
 from edgeshard.query.hits import Hits
 from edgeshard.query.projection import Projection
-from edgeshard.query.result import build
+from edgeshard.query.result import build, build_many
 from edgeshard.query.scope import Scope
 from edgeshard.query.single import query_one
 from edgeshard.query.stages import check_depth, run
@@ -51,8 +52,8 @@ def run_batch(segments: Sequence[Segment], schema: Schema, requests: Sequence[Qu
     if len(requests) < 2:
         return [run_query(segments, schema, request) for request in requests]
     alike: dict[Any, list[int]] = {}
-    for place, request in enumerate(requests):
-        alike.setdefault(_kind(request, place), []).append(place)
+    for places in _of_one_making(requests):
+        alike.setdefault(_kind(requests[places[0]], places[0]), []).extend(places)
     answers: list[list[ScoredPoint]] = [[]] * len(requests)
     for places in alike.values():
         if len(places) == 1:
@@ -62,6 +63,19 @@ def run_batch(segments: Sequence[Segment], schema: Schema, requests: Sequence[Qu
         for place, points in zip(places, found, strict=True):
             answers[place] = points
     return answers
+
+
+def _of_one_making(requests: Sequence[QueryRequest]) -> Iterable[list[int]]:
+    """Places of requests that share the very same filter and parameters, which is soon seen."""
+    found: dict[Any, list[int]] = {}
+    for place, request in enumerate(requests):
+        query = request.query
+        if type(query) is not Query.Nearest or request._prefetches:
+            found[place] = [place]
+            continue
+        making = query.using or "", id(request.filter), id(request.params), request.limit, request.offset
+        found.setdefault(making, []).append(place)
+    return found.values()
 
 
 def _kind(request: QueryRequest, place: int) -> Any:
@@ -83,12 +97,22 @@ def _run_alike(
     filters = () if first.filter is None else (first.filter,)
     examples = [query._vector for query in queries]
     found = search_many(scope, using, examples, filters, _depth(first), first.params)
-    answers = []
+    shown: list[Hits] = []
     for request, hits in zip(requests, found, strict=True):
-        hits = hits.take(slice(cut(hits.scores, request.score_threshold, scope.spec(using))))
+        if request.score_threshold is not None:
+            hits = hits.take(slice(cut(hits.scores, request.score_threshold, scope.spec(using))))
+        shown.append(_window(hits, request))
+    answers: list[list[ScoredPoint]] = []
+    for _, places in groupby(range(len(requests)), lambda place: _selections(requests[place])):
+        run = list(places)
+        request = requests[run[0]]
         projection = Projection(request.with_payload, request.with_vector, schema, default_payload=False)
-        answers.append(build(scope, _window(hits, request), projection))
+        answers += build_many(scope, shown[run[0] : run[-1] + 1], projection)
     return answers
+
+
+def _selections(request: QueryRequest) -> Any:
+    return request._with_payload, request._with_vector
 
 
 def run_search(segments: Sequence[Segment], schema: Schema, request: Any) -> list[ScoredPoint]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from typing import Any
+
+import numpy as np
 
 from edgeshard.models.results import ScoredPoint
 from edgeshard.query.hits import Hits, by_segment
-from edgeshard.query.projection import Projection
+from edgeshard.query.projection import PAGE_POINTS, Projection
 from edgeshard.query.scope import Scope
 
 
@@ -37,3 +41,47 @@ def build(scope: Scope, hits: Hits, projection: Projection) -> list[ScoredPoint]
         for place, point in zip(places.tolist(), made, strict=True):
             points[place] = point
     return points
+
+
+def build_many(scope: Scope, answers: Sequence[Hits], projection: Projection) -> list[list[ScoredPoint]]:
+    """:func:`build` of each; those of plain searches of one segment are made together.
+
+    Fewer than ``PAGE_POINTS`` points at a time: none then keeps more alive than it would have alone.
+    """
+    built: list[list[ScoredPoint]] = []
+    together: list[Hits] = []
+    count = 0
+    for hits in answers:
+        joins = hits.place is not None and hits.order_values is None and projection.names is None
+        if together and (not joins or count + len(hits) >= PAGE_POINTS or not _alike(together[0], hits)):
+            built += _build_joined(scope, together, projection)
+            together, count = [], 0
+        if joins:
+            together.append(hits)
+            count += len(hits)
+        else:
+            built.append(build(scope, hits, projection))
+    return built + _build_joined(scope, together, projection)
+
+
+def _alike(one: Hits, other: Hits) -> bool:
+    assert one.place is not None
+    assert other.place is not None
+    return (one.place[0], one.versioned, one.vectors) == (other.place[0], other.versioned, other.vectors)
+
+
+def _build_joined(scope: Scope, answers: Sequence[Hits], projection: Projection) -> list[list[ScoredPoint]]:
+    if len(answers) < 2:
+        return [build(scope, hits, projection) for hits in answers]
+    first = answers[0]
+    places = [hits.place for hits in answers if hits.place is not None]
+    whole = Hits(
+        None,
+        np.concatenate([hits.scores for hits in answers]),
+        versioned=first.versioned,
+        vectors=first.vectors,
+        place=(places[0][0], np.concatenate([offsets for _, offsets in places])),
+    )
+    points = build(scope, whole, projection)
+    bounds = accumulate(map(len, answers), initial=0)
+    return [points[start:stop] for start, stop in pairwise(bounds)]
