@@ -41,7 +41,7 @@ def test_the_sum_is_that_of_the_file(seed: int, tmp_path: Path) -> None:
             path.write_bytes(content[: rng.randrange(len(content))])
             end = path.stat().st_size
         found = sums.entry(path)
-        assert found is None or found == checksums.digest(path)[1:]
+        assert found is None or found == checksums.entry_of(path, bytearray(1000))
 
 
 def test_what_is_appended_is_not_read_again(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_what_is_appended_is_not_read_again(tmp_path: Path) -> None:
     rows = np.random.default_rng(0).integers(0, 255, 900_000, np.uint8)
     write_ranges([(path, 0, rows[:500_000])], sums)
     write_ranges([(path, 500_000, rows[500_000:])], sums)
-    assert sums.entry(path) == checksums.digest(path)[1:]
+    assert sums.entry(path) == checksums.entry_of(path, bytearray(1000))
     write_ranges([(path, 7, rows[:1])], sums)
     assert sums.entry(path) is None
 
@@ -59,7 +59,8 @@ def test_a_file_that_was_replaced_is_not_read_again(tmp_path: Path) -> None:
     content = np.random.default_rng(0).integers(0, 255, 100_000, np.uint8).tobytes()
     path.write_bytes(content + bytes(10))
     sums.replaced(path, content + bytes(10))
-    assert sums.entry(path) == checksums.digest(path)[1:] == (len(content.rstrip(b"\0")), checksums.digest(path)[2])
+    assert sums.entry(path) == checksums.entry_of(path, bytearray(1000))
+    assert checksums.entry_of(path, bytearray(7))[:2] == (len(content) + 10, len(content.rstrip(b"\0")))
     (tmp_path / "other").write_bytes(content)
     os.replace(tmp_path / "other", path)
     assert sums.entry(path) is None
@@ -69,8 +70,8 @@ def test_a_file_that_was_replaced_is_not_read_again(tmp_path: Path) -> None:
 
 def test_a_shard_is_closed_without_reading_its_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    digest = checksums.digest
-    monkeypatch.setattr(checksums, "digest", lambda path, *buffer: read.append(str(path)) or digest(path, *buffer))
+    entry = checksums.entry_of
+    monkeypatch.setattr(checksums, "entry_of", lambda path, buffer: read.append(str(path)) or entry(path, buffer))
     path = tmp_path / "shard"
     params = EdgeVectorParams(size=64, distance=Distance.Dot)
     config = EdgeConfig(vectors={"a": params, "b": params})
@@ -93,3 +94,24 @@ def test_a_shard_is_closed_without_reading_its_vectors(tmp_path: Path, monkeypat
         shard.update(UpdateOperation.update_vectors(vectors))
     with EdgeShard.load(path, verify="full") as shard:
         assert shard.verify() == []
+
+
+def test_checksums_can_be_switched_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "shard"
+    table = path / checksums.NAME
+    monkeypatch.setattr(edgeshard.options, "keep_checksums", False)
+    config = EdgeConfig(vectors=EdgeVectorParams(64, Distance.Dot))
+    rows = np.random.default_rng(2).random((3000, 64), np.float32)
+    with EdgeShard.create(path, config) as shard:
+        shard.update(UpdateOperation.upsert_batch(np.arange(3000, dtype=np.uint64), rows))
+    assert not table.exists()
+    monkeypatch.setattr(edgeshard.options, "keep_checksums", True)
+    EdgeShard.load(path, verify="full").close()
+    assert table.exists()
+    monkeypatch.setattr(edgeshard.options, "keep_checksums", False)
+    EdgeShard.load(path, verify="full").close()
+    assert table.exists()  # nothing changed
+    with EdgeShard.load(path) as shard:
+        shard.update(UpdateOperation.delete_points([5]))
+    assert not table.exists()
+    assert EdgeShard.check(path) == []

@@ -20,15 +20,24 @@ class Options:
         keep_codes: keep the codes of optimised segments in files (``edgeshard.codes`` in the shard), about a third of
             the size of the vectors, so that searches after the next load need not build them; False: neither write
             such files nor use those that are there.
+        keep_checksums: write the checksums of a shard's files when it is closed; False: neither compute nor write them,
+            for shards that are opened or created from then on. Those that a shard has are still compared at load.
     """
 
-    __slots__ = ("allow_nonfinite_vectors", "codes_for_cold_vectors", "codes_limit_bytes", "keep_codes")
+    __slots__ = (
+        "allow_nonfinite_vectors",
+        "codes_for_cold_vectors",
+        "codes_limit_bytes",
+        "keep_checksums",
+        "keep_codes",
+    )
 
     def __init__(self) -> None:
         self.allow_nonfinite_vectors = False
         self.codes_limit_bytes: int | None = None
         self.codes_for_cold_vectors = False
         self.keep_codes = True
+        self.keep_checksums = True
 
 
 options = Options()

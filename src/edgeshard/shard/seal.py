@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from edgeshard.errors import CorruptedError
+from edgeshard.models.options import options
 from edgeshard.shard import config as configs
 from edgeshard.storage import checksums, files
 from edgeshard.storage.running_sums import RunningSums
@@ -79,8 +80,18 @@ def set_aside(path: Path, name: str) -> Path:
     return target
 
 
+def running_sums() -> RunningSums:
+    """Where the checksums of one shard are taken along, unless they are not wanted."""
+    return RunningSums(active=options.keep_checksums)
+
+
 def write(path: Path, known: dict[str, checksums.Entry], sums: RunningSums) -> None:
-    """Write the checksums of a shard whose files are complete and synced; see :func:`checksums.write`."""
+    """Write the checksums of a shard whose files are complete and synced; see :func:`checksums.write`.
+
+    Nothing is written where ``sums`` are not taken.
+    """
+    if not sums.active:
+        return
     seal = seal_of(path)
     if seal is None:
         seal = new_seal()

@@ -88,7 +88,7 @@ class Store:
         self._unsettled = False
         self.unflushed: list[tuple[int, bytes]] = []
         self._unflushed_bytes = 0
-        self._checkpointer = Checkpointer(path, None)
+        self._checkpointer = Checkpointer(path, None, seal.running_sums())
 
     @property
     def segments(self) -> list[Segment]:
@@ -271,11 +271,11 @@ class Store:
         highest = max((segment.version for segment in self.segments), default=-1)
         if self.config.wal_enabled is False:
             self.next_op = max(highest + 1, 1)
-            self._checkpointer = Checkpointer(self.path, None)
+            self._checkpointer = Checkpointer(self.path, None, seal.running_sums())
             return
         self.wal = self._wal_at_least(highest + 1, on_damage, check_acknowledged)
         self.lock.include_wal()
-        self._checkpointer = Checkpointer(self.path, self.wal)
+        self._checkpointer = Checkpointer(self.path, self.wal, seal.running_sums())
         self.next_op = self.wal.next_index
 
     def _wal_at_least(self, first_index: int, on_damage: OnDamage, check_acknowledged: bool) -> Wal:

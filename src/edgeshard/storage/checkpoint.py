@@ -43,19 +43,17 @@ class Checkpointer:
     Args:
         root: the shard's directory.
         log: its write-ahead log, None when it has none.
-
-    Attributes:
-        sums: checksums of what was written, as far as they are known.
+        sums: is told what is written.
     """
 
     __slots__ = ("_journal", "_log", "_root", "_unsynced", "sums")
 
-    def __init__(self, root: Path, log: Log | None) -> None:
+    def __init__(self, root: Path, log: Log | None, sums: RunningSums | None = None) -> None:
         self._root = root
         self._journal = Journal(root)
         self._log = log
         self._unsynced: set[Path] = set()
-        self.sums = RunningSums()
+        self.sums = RunningSums(active=False) if sums is None else sums
 
     def flush(self, plan: FlushPlan, op_number: int, *, checkpoint: bool = False) -> None:
         """Carry out a plan.
@@ -137,7 +135,7 @@ def write_ranges(ranges: list[tuple[Path, int, Bytes]], sums: RunningSums | None
         ranges: path, offset and bytes of each.
         sums: is told what is written.
     """
-    sums = RunningSums() if sums is None else sums
+    sums = RunningSums(active=False) if sums is None else sums
     by_file: dict[Path, list[tuple[int, Bytes]]] = {}
     for path, offset, view in ranges:
         by_file.setdefault(path, []).append((offset, view))

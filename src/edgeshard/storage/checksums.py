@@ -70,14 +70,14 @@ def write(root: Path, seal: str, names: Iterable[str], known: dict[str, Entry], 
     buffer = bytearray(_BLOCK)
     for name in names:
         path = f"{base}/{name}"
-        stat = os.stat(path)
         old = known.get(name)
-        if old is not None and (old[0], old[3]) == (stat.st_size, stat.st_mtime_ns):
-            table[name] = old
-            continue
+        if old is not None:
+            stat = os.stat(path)
+            if (old[0], old[3]) == (stat.st_size, stat.st_mtime_ns):
+                table[name] = old
+                continue
         summed = None if is_ignored(name) else sums.entry(path)
-        entry = digest(path, buffer) if summed is None else (stat.st_size, *summed)
-        table[name] = (*entry, stat.st_mtime_ns)
+        table[name] = entry_of(path, buffer) if summed is None else summed
     body = msgspec.msgpack.encode({"seal": seal, "files": table})
     draft = root / f"{files.TEMPORARY_PREFIX}-{NAME}"
     fd = files.disk.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -98,6 +98,7 @@ def remove(root: Path) -> None:
 def differences(root: Path, table: dict[str, Entry], level: Level) -> Iterator[tuple[str, str]]:
     """``(path, what is wrong)`` of every file that is not as the table says."""
     base = os.fspath(root)  # a shard with payload indexes has some hundred files: see write()
+    buffer = bytearray(_BLOCK)
     for name, (size, used, crc, _) in table.items():
         path = f"{base}/{name}"
         try:
@@ -107,22 +108,21 @@ def differences(root: Path, table: dict[str, Entry], level: Level) -> Iterator[t
             continue
         if found != size:
             yield name, f"the file has {found} bytes, {size} when it was closed"
-        elif (level == "full" or used <= FAST_BYTES) and digest(path) != (size, used, crc):
+        elif (level == "full" or used <= FAST_BYTES) and entry_of(path, buffer)[:3] != (size, used, crc):
             yield name, "its checksum is not that of the file that was closed"
 
 
-def digest(path: files.PathLike, buffer: bytearray | None = None) -> tuple[int, int, int]:
-    """Size of a file, bytes up to the last that is not zero, and the CRC-32C of those; holes are not read.
-
-    ``buffer`` is what is read into, for those who call often.
-    """
+def entry_of(path: files.PathLike, buffer: bytearray) -> Entry:
+    """What the table says of a file, which is read through the buffer; holes are not read."""
     crc = used = 0
     fd = os.open(path, os.O_RDONLY)
     try:
-        size = os.fstat(fd).st_size
+        status = os.fstat(fd)
+        size = status.st_size
         if size <= _SMALL_BYTES:
-            return size, *_native.extend_crc32c(os.pread(fd, size, 0), 0, 0)
-        view = memoryview(bytearray(min(size, _BLOCK)) if buffer is None else buffer)
+            used, crc = _native.extend_crc32c(os.pread(fd, size, 0), 0, 0)
+            return size, used, crc, status.st_mtime_ns
+        view = memoryview(buffer)
         for start, stop in extents(fd, size):
             for at in range(start, stop, len(view)):
                 count = os.preadv(fd, [view[: stop - at]], at)
@@ -130,7 +130,7 @@ def digest(path: files.PathLike, buffer: bytearray | None = None) -> tuple[int, 
                 used = at + count if count else used
     finally:
         os.close(fd)
-    return size, used, crc
+    return size, used, crc, status.st_mtime_ns
 
 
 def is_derived(name: str) -> bool:

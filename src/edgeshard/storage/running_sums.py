@@ -52,18 +52,23 @@ class Sum:
             self.used, self.crc = offset + count, crc
             self.tail = bytes(data[max(0, count - _TAIL_BYTES) : count])
 
-    def is_of(self, fd: int) -> bool:
+    def is_of(self, fd: int, inode: int) -> bool:
         """Whether a file is as it was left, but perhaps longer."""
         tail = self.tail
-        return os.fstat(fd).st_ino == self.inode and os.pread(fd, len(tail), self.used - len(tail)) == tail
+        return inode == self.inode and os.pread(fd, len(tail), self.used - len(tail)) == tail
 
 
 class RunningSums:
-    """What is known of the files of one shard."""
+    """What is known of the files of one shard.
 
-    __slots__ = ("_sums",)
+    Args:
+        active: False to know nothing.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_sums", "active")
+
+    def __init__(self, *, active: bool = True) -> None:
+        self.active = active
         self._sums: dict[str, Sum] = {}
 
     def begin(self, path: Path, fd: int, end: int) -> Sum:
@@ -73,9 +78,9 @@ class RunningSums:
         """
         key = os.fspath(path)
         found = self._sums.get(key)
-        if found is None and end <= _SMALL_BYTES:
+        if not self.active or (found is None and end <= _SMALL_BYTES):
             return Sum()
-        if found is None or (found.known and not found.is_of(fd)):
+        if found is None or (found.known and not found.is_of(fd, os.fstat(fd).st_ino)):
             found = self._sums[key] = _content(fd)
         return found
 
@@ -85,16 +90,20 @@ class RunningSums:
 
     def replaced(self, path: Path, data: bytes) -> None:
         """The file was replaced by one with this content."""
-        self._sums[os.fspath(path)] = Sum(os.stat(path).st_ino, data) if len(data) >= _SMALL_BYTES else Sum()
+        known = self.active and len(data) >= _SMALL_BYTES
+        self._sums[os.fspath(path)] = Sum(os.stat(path).st_ino, data) if known else Sum()
 
-    def entry(self, path: Path | str) -> tuple[int, int] | None:
-        """The bytes in use and their checksum, None if the file must be read."""
+    def entry(self, path: Path | str) -> tuple[int, int, int, int] | None:
+        """Size, bytes in use, their checksum, modification time in nanoseconds; None if the file must be read."""
         found = self._sums.get(os.fspath(path))
         if found is None or not found.known or found.used < _SMALL_BYTES:
             return None
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            return (found.used, found.crc) if found.is_of(fd) else None
+            status = os.fstat(fd)
+            return (
+                (status.st_size, found.used, found.crc, status.st_mtime_ns) if found.is_of(fd, status.st_ino) else None
+            )
         finally:
             os.close(fd)
 
