@@ -81,11 +81,15 @@ def curves(shards: dict[Any, Any], queries: np.ndarray, truth: np.ndarray, optio
 
 
 def compare(table: Table, name: str, how: str, found: dict[Any, Curve]) -> None:
-    """Rows at the recall of the oracle's default beam, and at 0.95 and 0.97 where both reach it."""
+    """Rows at the recall of the oracle's default beam, and at 0.90, 0.95 and 0.97 where both reach it.
+
+    Where answers are those of the codes, recall ends at what they tell; the default beam's may lie so near to that end
+    that a few neighbours, which differ from one training of the codes to the next, decide how wide a beam it takes.
+    """
     ours, theirs = found[edgeshard], found[qdrant_edge]
     default = theirs[EFS.index(DEFAULT_EF)][0]
     target = ">= 2x" if (name, how) in PROMISED else ""
-    for wanted in (default, 0.95, 0.97):
+    for wanted in (default, 0.9, 0.95, 0.97):
         times = [at_recall(curve, wanted) for curve in (ours, theirs)]
         if wanted == default and np.isnan(times[0]) and min(ours)[0] > default:
             times[0] = min(ours)[1]  # already the narrowest beam finds more

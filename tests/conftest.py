@@ -1,4 +1,4 @@
-"""Where the tests keep their shards: in memory where there is room for them.
+"""Where the tests keep their shards: in memory where there is room for them; and how long a test may take.
 
 The suite makes thousands of shards, each of dozens of files with room reserved in them; on a disk half of its time goes
 into making and removing those. What a disk may do to files is tested with simulated and recorded ones, not with the
@@ -7,6 +7,7 @@ real one, so nothing is lost. ``TMPDIR`` or ``--basetemp`` name another place.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import shutil
 import tempfile
@@ -22,6 +23,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if "TMPDIR" in os.environ or config.option.basetemp is not None or not has_room():
         return
     os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)  # for processes that tests start, and for this one
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A long form takes longer than other tests may, and a trace that is dumped while it goes on can crash Python."""
+    if item.get_closest_marker("long") is not None:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def has_room() -> bool:
