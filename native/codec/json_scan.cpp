@@ -134,7 +134,8 @@ int hex4(std::string_view raw, size_t at) {
   return result.ptr == raw.data() + at + 4 && raw[at] != '-' ? code : -1;
 }
 
-// Appends the character of the escape \uXXXX at raw[at] (a pair of them for a surrogate); the bytes it took, or 0.
+// Appends the character of the four hex digits behind \u at raw[at] (of two such escapes for a surrogate pair); the bytes
+// it took, or 0.
 size_t append_code_point(std::string &out, std::string_view raw, size_t at) {
   const int first = hex4(raw, at + 2);
   if (first < 0 || (first >= 0xdc00 && first < 0xe000))

@@ -11,6 +11,7 @@ import pytest
 
 import edgeshard
 from edgeshard import Distance, EdgeConfig, EdgeShard, EdgeVectorParams, UpdateOperation
+from edgeshard.shard import seal
 from edgeshard.storage import checksums
 from edgeshard.storage.checkpoint import write_ranges
 from edgeshard.storage.running_sums import RunningSums
@@ -115,3 +116,14 @@ def test_checksums_can_be_switched_off(tmp_path: Path, monkeypatch: pytest.Monke
         shard.update(UpdateOperation.delete_points([5]))
     assert not table.exists()
     assert EdgeShard.check(path) == []
+
+
+def test_links_to_folders_are_passed_over_when_a_shard_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "shard"
+    shard = EdgeShard.create(path, EdgeConfig(vectors=EdgeVectorParams(4, Distance.Dot)))
+    (segment,) = (path / "segments").iterdir()
+    (segment / "circle").symlink_to(path / "segments", target_is_directory=True)
+    shard.close()
+    stored = checksums.read(path, seal.seal_of(path))
+    assert stored
+    assert not [name for name in stored if "circle" in name]

@@ -122,6 +122,10 @@ def _entries(path: str) -> tuple[list[str], list[str]]:
     names: list[str] = []
     with os.scandir(path) as entries:
         for entry in entries:
-            if not entry.name.startswith("."):
-                (folders if entry.is_dir() else names).append(entry.name)
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(entry.name)
+            elif not entry.is_dir():  # links to folders lead elsewhere, perhaps in a circle
+                names.append(entry.name)
     return sorted(name for name in folders if not name.endswith(".deleted")), sorted(names)
