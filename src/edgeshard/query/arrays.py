@@ -16,9 +16,10 @@ from edgeshard.query.hits import Hits, Keys, by_segment
 from edgeshard.query.kinds import cut, shown
 from edgeshard.query.scope import Scope
 from edgeshard.query.single import nearest_to
+from edgeshard.query.table import search_table
 from edgeshard.query.vector_search import search_many
 from edgeshard.segment.batch import Offsets
-from edgeshard.segment.schema import COSINE, Schema, VectorSchema
+from edgeshard.segment.schema import COSINE, DOT, Schema, VectorSchema
 from edgeshard.segment.segment import Segment
 from edgeshard.storage.convert import ELEMENTS
 
@@ -47,6 +48,10 @@ def query_arrays(
     spec = scope.spec(using or "")
     rows, single = _rows(vectors, spec)
     limit = u64(limit, "limit")
+    if condition is None and score_threshold is None and not single and len(rows):
+        table = search_table(segments, schema, using or "", rows, limit, params)
+        if table is not None:
+            return _arranged(_ids_at(table.segment, table.offsets), table.scores, table.counts)
     filters = () if condition is None else (condition,)
     found = search_many(scope, using or "", rows, filters, limit, params) if len(rows) else []
     if score_threshold is not None:
@@ -54,7 +59,8 @@ def query_arrays(
         found = [hits.take(slice(cut(hits.scores, bar, spec))) for hits in found]
     if single:
         return _ids_of(scope, found), found[0].scores
-    return _table(scope, found)
+    scores = np.concatenate([np.zeros(0, np.float32), *(hits.scores for hits in found)])
+    return _arranged(_ids_of(scope, found), scores, np.array([len(hits) for hits in found], np.int64))
 
 
 def _one(
@@ -78,7 +84,8 @@ def _one(
     if found is None or len(found) > 1:
         return None
     number, (offsets, scores) = found[0]
-    scores = shown(scores, spec)
+    if spec.distance not in (COSINE, DOT):
+        scores = shown(scores, spec)
     if score_threshold is not None:
         count = cut(scores, f32(score_threshold, "score_threshold"), spec)
         offsets, scores = offsets[:count], scores[:count]
@@ -106,18 +113,17 @@ def _rows(vectors: Any, spec: VectorSchema) -> tuple[npt.NDArray[np.float32], bo
     return converted, rows.ndim == 1
 
 
-def _table(scope: Scope, found: list[Hits]) -> tuple[Ids, Scores]:
-    """Ids and scores of all queries side by side, short rows filled up."""
-    width = max((len(hits) for hits in found), default=0)
-    counts = np.array([len(hits) for hits in found], np.int64)
+def _arranged(ids: Ids, scores: Scores, counts: npt.NDArray[np.int64]) -> tuple[Ids, Scores]:
+    """Ids and scores of all queries, which are one behind the other, side by side; short rows are filled up."""
+    width = int(counts.max(initial=0))
+    shape = len(counts), width
+    if len(ids) == len(counts) * width:
+        return ids.reshape(shape), scores.reshape(shape)
     filled = np.arange(width) < counts[:, None]
-    flat = _ids_of(scope, found)
-    ids: Ids = np.full(filled.shape, None if flat.dtype == object else NO_ID, flat.dtype)
-    scores = np.full(filled.shape, np.nan, np.float32)
-    ids[filled] = flat
-    if found:
-        scores[filled] = np.concatenate([hits.scores for hits in found])
-    return ids, scores
+    all_ids: Ids = np.full(shape, None if ids.dtype == object else NO_ID, ids.dtype)
+    all_scores = np.full(shape, np.nan, np.float32)
+    all_ids[filled], all_scores[filled] = ids, scores
+    return all_ids, all_scores
 
 
 def _ids_of(scope: Scope, found: list[Hits]) -> Ids:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, groupby, pairwise
 from typing import Any
 
 import numpy as np
@@ -44,44 +45,39 @@ def build(scope: Scope, hits: Hits, projection: Projection) -> list[ScoredPoint]
 
 
 def build_many(scope: Scope, answers: Sequence[Hits], projection: Projection) -> list[list[ScoredPoint]]:
-    """:func:`build` of each; those of plain searches of one segment are made together.
-
-    Fewer than ``PAGE_POINTS`` points at a time: none then keeps more alive than it would have alone.
-    """
+    """:func:`build` of each answer to a vector query; those that are in one segment are made together."""
     built: list[list[ScoredPoint]] = []
-    together: list[Hits] = []
-    count = 0
-    for hits in answers:
-        joins = hits.place is not None and hits.order_values is None and projection.names is None
-        if together and (not joins or count + len(hits) >= PAGE_POINTS or not _alike(together[0], hits)):
-            built += _build_joined(scope, together, projection)
-            together, count = [], 0
-        if joins:
-            together.append(hits)
-            count += len(hits)
-        else:
-            built.append(build(scope, hits, projection))
-    return built + _build_joined(scope, together, projection)
+    for number, run in groupby(answers, lambda hits: None if hits.place is None else hits.place[0]):
+        if number is None:
+            built += [build(scope, hits, projection) for hits in run]
+            continue
+        alike = list(run)
+        places = [hits.place[1] for hits in alike if hits.place is not None]
+        scores = np.concatenate([hits.scores for hits in alike])
+        joined = Hits(None, scores, place=(number, np.concatenate(places)))
+        built += build_joined(scope, joined, [len(hits) for hits in alike], projection)
+    return built
 
 
-def _alike(one: Hits, other: Hits) -> bool:
-    assert one.place is not None
-    assert other.place is not None
-    return (one.place[0], one.versioned, one.vectors) == (other.place[0], other.versioned, other.vectors)
+def build_joined(scope: Scope, hits: Hits, counts: Sequence[int], projection: Projection) -> list[list[ScoredPoint]]:
+    """:func:`build` of several answers that are one behind the other, as many of them at a time as possible.
 
+    That is fewer than ``PAGE_POINTS`` points, and one answer where vectors are wanted: none then keeps more alive than
+    it would have alone.
 
-def _build_joined(scope: Scope, answers: Sequence[Hits], projection: Projection) -> list[list[ScoredPoint]]:
-    if len(answers) < 2:
-        return [build(scope, hits, projection) for hits in answers]
-    first = answers[0]
-    places = [hits.place for hits in answers if hits.place is not None]
-    whole = Hits(
-        None,
-        np.concatenate([hits.scores for hits in answers]),
-        versioned=first.versioned,
-        vectors=first.vectors,
-        place=(places[0][0], np.concatenate([offsets for _, offsets in places])),
-    )
-    points = build(scope, whole, projection)
-    bounds = accumulate(map(len, answers), initial=0)
-    return [points[start:stop] for start, stop in pairwise(bounds)]
+    Args:
+        scope: the segments.
+        hits: the points of all.
+        counts: points of each.
+        projection: what to return of them.
+    """
+    most = PAGE_POINTS if projection.names is None else 1
+    bounds = list(accumulate(counts, initial=0))
+    answers: list[list[ScoredPoint]] = []
+    while len(answers) < len(counts):
+        first = len(answers)
+        low = bounds[first]
+        last = max(bisect_left(bounds, low + most, first) - 1, first + 1)
+        points = build(scope, hits.take(slice(low, bounds[last])), projection)
+        answers += [points[start - low : stop - low] for start, stop in pairwise(bounds[first : last + 1])]
+    return answers

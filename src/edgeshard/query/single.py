@@ -21,6 +21,7 @@ from edgeshard.query.result import build
 from edgeshard.query.scope import Scope
 from edgeshard.query.vector_search import Found, merged, search_segment
 from edgeshard.segment.fields import DenseField
+from edgeshard.segment.graph_field import GraphField
 from edgeshard.segment.schema import COSINE, DOT, Schema
 from edgeshard.segment.segment import Segment
 from edgeshard.segment.sparse_field import SparseField
@@ -65,6 +66,12 @@ def nearest_to(
             return None
         if query is None:
             query = Scope(segments, schema).queries(name, [vector], None) if spec.idf else [field.query(vector)]
+        if condition is None and field.__class__ is GraphField:
+            plan = field.graph.plan_whole(segment.alive(name), limit, params)
+            if plan is not None:
+                graph, k, ef = plan
+                found.append((number, graph.search_one(query[0], k, ef, None, 1.0, None, False)))
+                continue
         chosen = None if condition is None else segment.select(condition)
         found.append((number, search_segment(segment, name, query, chosen, limit, params)[0]))
     return found or None

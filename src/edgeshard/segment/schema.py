@@ -31,9 +31,14 @@ class VectorSchema:
         distance: distance code; Dot for sparse.
         datatype: ``float32``, ``float16``, ``uint8`` or ``turbo4|8|16``.
         idf: whether queries are weighted by inverse document frequency (sparse only).
+
+    Attributes:
+        dtype: the NumPy type of a stored element (bytes of a record for compressed vectors).
+        turbo_bits: bits per element if vectors are stored compressed, else None.
     """
 
-    __slots__ = ("datatype", "distance", "idf", "kind", "size")
+    __slots__ = ("datatype", "distance", "dtype", "idf", "kind", "size", "turbo_bits")
+    _GIVEN = ("kind", "size", "distance", "datatype", "idf")
 
     def __init__(
         self, kind: Kind, size: int = 0, distance: int = DOT, datatype: str = "float32", idf: bool = False
@@ -43,27 +48,19 @@ class VectorSchema:
         self.distance = distance
         self.datatype = datatype
         self.idf = idf
+        self.dtype = _NUMPY.get(datatype, _BYTES)
+        self.turbo_bits = TURBO_BITS.get(datatype)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, VectorSchema) and all(
-            getattr(self, field) == getattr(other, field) for field in self.__slots__
+            getattr(self, field) == getattr(other, field) for field in self._GIVEN
         )
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        values = ", ".join(f"{field}={getattr(self, field)!r}" for field in self.__slots__)
+        values = ", ".join(f"{field}={getattr(self, field)!r}" for field in self._GIVEN)
         return f"VectorSchema({values})"
-
-    @property
-    def turbo_bits(self) -> int | None:
-        """Bits per element if vectors are stored compressed, else None."""
-        return TURBO_BITS.get(self.datatype)
-
-    @property
-    def dtype(self) -> np.dtype[np.generic]:
-        """The NumPy type of a stored element (bytes of a record for compressed vectors)."""
-        return _NUMPY.get(self.datatype, _BYTES)
 
 
 Schema: TypeAlias = "dict[str, VectorSchema]"

@@ -28,12 +28,20 @@ def new_seal() -> str:
 def seal_of(path: Path) -> str | None:
     """The seal in ``edge_config.json``, None if another engine wrote the file or it cannot be read."""
     try:
-        with open(f"{path}/{configs.FILE}", "rb") as file:
-            stored: Any = files.parse_json(file.read())
+        stored: Any = files.parse_json(_content(f"{path}/{configs.FILE}"))
         seal = stored[configs.SEAL]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return seal if isinstance(seal, str) else None
+
+
+def _content(path: str) -> bytes:
+    """Like ``open(path).read()``, in half of the time: part of each close."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.pread(fd, os.fstat(fd).st_size, 0)
+    finally:
+        os.close(fd)
 
 
 def inspect(path: Path, level: checksums.Level | None, *, change: bool = True) -> dict[str, checksums.Entry]:
@@ -101,31 +109,20 @@ def write(path: Path, known: dict[str, checksums.Entry], sums: RunningSums) -> N
 
 
 def covered(path: Path) -> list[str]:
-    """The files that have checksums: the configuration and all of the segments, in order."""
-    found = [configs.FILE]
+    """The files that have checksums: the configuration and all of the segments."""
     root = os.fspath(path)
-    for segment in _entries(f"{root}/segments")[0]:
-        _collect(root, f"segments/{segment}", found)
+    found = [configs.FILE]
+    folders = ["segments"]
+    while folders:
+        folder = folders.pop()
+        with os.scandir(f"{root}/{folder}") as entries:
+            for entry in entries:
+                name = entry.name
+                if name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    if not name.endswith(".deleted"):
+                        folders.append(f"{folder}/{name}")
+                elif folder != "segments" and not entry.is_dir():  # links to folders may lead in a circle
+                    found.append(f"{folder}/{name}")
     return found
-
-
-def _collect(root: str, folder: str, found: list[str]) -> None:
-    folders, names = _entries(f"{root}/{folder}")
-    found += [f"{folder}/{name}" for name in names]
-    for name in folders:
-        _collect(root, f"{folder}/{name}", found)
-
-
-def _entries(path: str) -> tuple[list[str], list[str]]:
-    """The folders and the files in one that are not hidden or being removed."""
-    folders: list[str] = []
-    names: list[str] = []
-    with os.scandir(path) as entries:
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                folders.append(entry.name)
-            elif not entry.is_dir():  # links to folders lead elsewhere, perhaps in a circle
-                names.append(entry.name)
-    return sorted(name for name in folders if not name.endswith(".deleted")), sorted(names)

@@ -9,7 +9,7 @@ from edgeshard.models.base import instance, opt_instance, opt_text, opt_u64, u64
 from edgeshard.models.filters import Filter
 from edgeshard.models.params import SearchParams
 from edgeshard.models.requests import FacetRequest, QueryBatchRequest, QueryRequest, SearchRequest
-from edgeshard.query import run_batch, run_query, run_search
+from edgeshard.query import run_query, run_search
 from edgeshard.query.arrays import query_arrays
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Searching:
         """
         if filter is not None:
             instance(filter, Filter, "filter")
-        if params is not None:
+        if params is not None and params.__class__ is not SearchParams:
             instance(params, SearchParams, "params")
         with self._reading() as store:
             return query_arrays(store.segments, store.schema, vectors, limit, using, filter, params, score_threshold)
@@ -188,6 +188,8 @@ class Searching:
 
     def query_batch(self, request: QueryBatchRequest) -> list[list[ScoredPoint]]:
         """The answers to several queries, in their order; searches of one vector share a pass over the data."""
+        from edgeshard.query.batch import run_batch
+
         instance(request, QueryBatchRequest, "request")
         with self._reading() as store:
             return run_batch(store.segments, store.schema, request.queries)

@@ -79,13 +79,13 @@ def write(root: Path, seal: str, names: Iterable[str], known: dict[str, Entry], 
         summed = None if is_ignored(name) else sums.entry(path)
         table[name] = entry_of(path, buffer) if summed is None else summed
     body = msgspec.msgpack.encode({"seal": seal, "files": table})
-    draft = root / f"{files.TEMPORARY_PREFIX}-{NAME}"
+    draft = f"{base}/{files.TEMPORARY_PREFIX}-{NAME}"
     fd = files.disk.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
         files.disk.pwrite(fd, _native.crc32c(body).to_bytes(4, "little") + body, 0)
     finally:
         os.close(fd)
-    files.disk.rename(draft, root / NAME)
+    files.disk.rename(draft, f"{base}/{NAME}")
 
 
 def remove(root: Path) -> None:

@@ -17,8 +17,9 @@ from edgeshard.storage.mapping import extents
 if TYPE_CHECKING:
     from edgeshard.storage.flush import Bytes
 
-BLOCK_BYTES = 1 << 18
-"""Written and summed at a time: what stays in the cache between the two."""
+BLOCK_BYTES = 1 << 20
+"""Written and summed at a time: what stays in the cache between the two. In smaller blocks the calls cost more than the
+arithmetic."""
 _SMALL_BYTES = 1 << 16
 """A file with less in it is read when the shard is closed."""
 _LONG_GAP_BYTES = 1 << 20
@@ -89,13 +90,13 @@ class RunningSums:
         self._sums[os.fspath(path)] = Sum()
 
     def replaced(self, path: Path, data: bytes) -> None:
-        """The file was replaced by one with this content."""
-        known = self.active and len(data) >= _SMALL_BYTES
-        self._sums[os.fspath(path)] = Sum(os.stat(path).st_ino, data) if known else Sum()
+        """The file, which was forgotten before, has been replaced by one with this content."""
+        if self.active and len(data) >= _SMALL_BYTES:
+            self._sums[os.fspath(path)] = Sum(os.stat(path).st_ino, data)
 
-    def entry(self, path: Path | str) -> tuple[int, int, int, int] | None:
+    def entry(self, path: str) -> tuple[int, int, int, int] | None:
         """Size, bytes in use, their checksum, modification time in nanoseconds; None if the file must be read."""
-        found = self._sums.get(os.fspath(path))
+        found = self._sums.get(path)
         if found is None or not found.known or found.used < _SMALL_BYTES:
             return None
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
