@@ -15,7 +15,7 @@ from edgeshard.models.filters import Filter
 from edgeshard.query.hits import Hits, Keys, by_segment
 from edgeshard.query.kinds import cut, shown
 from edgeshard.query.scope import Scope
-from edgeshard.query.single import nearest_to
+from edgeshard.query.single import nearest_to, peopled
 from edgeshard.query.table import search_table
 from edgeshard.query.vector_search import search_many
 from edgeshard.segment.batch import Offsets
@@ -49,7 +49,7 @@ def query_arrays(
     rows, single = _rows(vectors, spec)
     limit = u64(limit, "limit")
     if condition is None and score_threshold is None and not single and len(rows):
-        table = search_table(segments, schema, using or "", rows, limit, params)
+        table = search_table(segments, using or "", rows, limit, params)
         if table is not None:
             return _arranged(_ids_at(table.segment, table.offsets), table.scores, table.counts)
     filters = () if condition is None else (condition,)
@@ -74,22 +74,35 @@ def _one(
     score_threshold: float | None,
 ) -> tuple[Ids, Scores] | None:
     """The answer for one vector that all of it is well with, in one segment; None for others."""
+    if limit.__class__ is not int or limit < 0:
+        limit = u64(limit, "limit")
+    place = peopled(segments)
+    if place is None:
+        return None
+    segment, found = place[1], None
+    if condition is None:
+        walk = segment.walks.get(name) or segment.whole_walk(name)
+        if walk is not None:
+            found = walk.find(vector, limit, params)
     spec = schema.get(name)
-    if spec is None or spec.turbo_bits is not None or vector.dtype.kind not in "fiu":
+    if spec is None:
         return None
-    row = _native.number_row(vector, spec.size, spec.distance == COSINE, ELEMENTS[spec.dtype])
-    if row is None:
-        return None
-    found = nearest_to(segments, schema, name, row, condition, u64(limit, "limit"), params)
-    if found is None or len(found) > 1:
-        return None
-    number, (offsets, scores) = found[0]
+    if found is None:
+        if spec.kind != "dense" or spec.turbo_bits is not None or vector.dtype.kind not in "fiu":
+            return None
+        row = _native.number_row(vector, spec.size, spec.distance == COSINE, ELEMENTS[spec.dtype])
+        places = None if row is None else nearest_to(segments, schema, name, row, condition, limit, params)
+        if places is None:
+            return None
+        found = places[0][1]
+    offsets, scores = found
     if spec.distance not in (COSINE, DOT):
         scores = shown(scores, spec)
     if score_threshold is not None:
         count = cut(scores, f32(score_threshold, "score_threshold"), spec)
         offsets, scores = offsets[:count], scores[:count]
-    return _ids_at(segments[number], offsets), scores
+    numbers = segment.ids.numbers_of(offsets)
+    return _as_array(segment.ids.ids_of(offsets)) if numbers is None else numbers, scores
 
 
 def _rows(vectors: Any, spec: VectorSchema) -> tuple[npt.NDArray[np.float32], bool]:

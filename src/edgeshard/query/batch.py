@@ -86,7 +86,7 @@ def _run_plain(
             return None
         vectors.append(vector)
     rows = np.concatenate(vectors).reshape(len(vectors), spec.size)
-    found = search_table(segments, schema, name, rows, first.limit, first.params)
+    found = search_table(segments, name, rows, first.limit, first.params)
     if found is None:
         return None
     projection = Projection(first.with_payload, first.with_vector, schema, default_payload=False)

@@ -21,13 +21,36 @@ from edgeshard.query.result import build
 from edgeshard.query.scope import Scope
 from edgeshard.query.vector_search import Found, merged, search_segment
 from edgeshard.segment.fields import DenseField
-from edgeshard.segment.graph_field import GraphField
 from edgeshard.segment.schema import COSINE, DOT, Schema
 from edgeshard.segment.segment import Segment
 from edgeshard.segment.sparse_field import SparseField
 
 NOTHING = (False, None)
 """What requests say that want ids and scores alone, as most do."""
+
+
+def peopled(segments: Sequence[Segment]) -> tuple[int, Segment] | None:
+    """The only segment that has points, with its number; None if there is none, or several."""
+    found = None
+    for number, segment in enumerate(segments):
+        if segment.ids.total:
+            if found is not None:
+                return None
+            found = number, segment
+    return found
+
+
+def _walk(
+    segments: Sequence[Segment], name: str, vector: Any, limit: int, params: Any
+) -> list[tuple[int, Found]] | None:
+    """:func:`nearest_to` of all points in one graph for a packed vector; None for others."""
+    place = peopled(segments)
+    if place is None or vector.__class__ is SparseVector:
+        return None
+    number, segment = place
+    walk = segment.walks.get(name) or segment.whole_walk(name)
+    found = None if walk is None else walk.find(vector, limit, params)
+    return None if found is None else [(number, found)]
 
 
 def nearest_to(
@@ -66,12 +89,6 @@ def nearest_to(
             return None
         if query is None:
             query = Scope(segments, schema).queries(name, [vector], None) if spec.idf else [field.query(vector)]
-        if condition is None and field.__class__ is GraphField:
-            plan = field.graph.plan_whole(segment.alive(name), limit, params)
-            if plan is not None:
-                graph, k, ef = plan
-                found.append((number, graph.search_one(query[0], k, ef, None, 1.0, None, False)))
-                continue
         chosen = None if condition is None else segment.select(condition)
         found.append((number, search_segment(segment, name, query, chosen, limit, params)[0]))
     return found or None
@@ -87,7 +104,11 @@ def query_one(segments: Sequence[Segment], schema: Schema, request: Any, depth: 
     vector = query._vector
     if vector.__class__ is not SparseVector and (vector.__class__ is not np.ndarray or vector.ndim != 1):
         return None
-    found = nearest_to(segments, schema, name, vector, request.filter, depth, request.params)
+    found = None
+    if request.filter is None:
+        found = _walk(segments, name, vector, depth, request.params)
+    if found is None:
+        found = nearest_to(segments, schema, name, vector, request.filter, depth, request.params)
     if found is None:
         return None
     spec = schema[name]

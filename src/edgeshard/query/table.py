@@ -13,11 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeshard.query.kinds import shown
+from edgeshard.query.single import peopled
 from edgeshard.segment.batch import Offsets
-from edgeshard.segment.graph_field import GraphField
-from edgeshard.segment.schema import Schema
 from edgeshard.segment.segment import Segment
-from edgeshard.storage.convert import to_stored
 
 
 class Table(NamedTuple):
@@ -39,33 +37,27 @@ class Table(NamedTuple):
 
 
 def search_table(
-    segments: Sequence[Segment], schema: Schema, name: str, rows: npt.NDArray[np.float32], limit: int, params: Any
+    segments: Sequence[Segment], name: str, rows: npt.NDArray[np.float32], limit: int, params: Any
 ) -> Table | None:
     """The points nearest to each of some vectors, among all; None if this is not such a search: ask the general way.
 
     Args:
         segments: all segments of the shard.
-        schema: its vectors.
         name: of the vectors.
         rows: ``(q, size)``, at least one.
         limit: how many for each.
         params: search parameters, or None.
     """
-    if params is not None and (params.idf is not None or params.indexed_only):
+    place = peopled(segments)
+    if place is None:
         return None
-    peopled = [(number, segment) for number, segment in enumerate(segments) if segment.count]
-    if len(peopled) != 1:
+    number, segment = place
+    walk = segment.whole_walk(name)
+    found = None if walk is None else walk.find_many(rows, limit, params)
+    if walk is None or found is None:
         return None
-    number, segment = peopled[0]
-    field, spec = segment.fields[name], schema[name]
-    if type(field) is not GraphField:
-        return None
-    plan = field.graph.plan_whole(segment.alive(name), limit, params)
-    if plan is None:
-        return None
-    graph, k, ef = plan
-    offsets, sims, counts = graph.search(to_stored(rows, spec.distance, spec.dtype), k, ef)
+    offsets, sims, counts = found
     if int(counts.min()) < offsets.shape[1]:
         filled = np.arange(offsets.shape[1]) < counts[:, None]
         offsets, sims = offsets[filled], sims[filled]
-    return Table(segment, number, offsets.reshape(-1), shown(sims.reshape(-1), spec), counts)
+    return Table(segment, number, offsets.reshape(-1), shown(sims.reshape(-1), walk.spec), counts)

@@ -27,6 +27,7 @@ from edgeshard.models.options import options
 from edgeshard.segment.batch import Mask, Offsets
 from edgeshard.segment.fields import DenseField, Hits, MultiField
 from edgeshard.segment.schema import VectorSchema
+from edgeshard.segment.whole_walk import WholeWalk
 from edgeshard.storage.dense import MatrixDense
 from edgeshard.storage.multi import MultiDense
 
@@ -63,7 +64,7 @@ class Graph:
 
     __slots__ = (
         "__weakref__", "_code_bytes", "_coded", "_config", "_flat", "_graph", "_lock", "_pinned_links", "_settled",
-        "_walks", "_whole", "broken", "cold", "directory", "holds_vectors", "inline", "pinned", "records", "shelf",
+        "_walks", "broken", "cold", "directory", "holds_vectors", "inline", "pinned", "records", "shelf",
         "short_walks", "spec", "storage",
     )  # fmt: skip
 
@@ -83,8 +84,6 @@ class Graph:
         self.inline = self.holds_vectors = self.pinned = False
         self._config = None if self.broken else HnswConfig.read(directory)
         self._graph: HnswGraph | None = None
-        self._whole: tuple[HnswGraph, int] | None = None
-        """The graph and how many points it has, once it has all it gets, if searches for all of them are to walk."""
         self._flat = flat
         self._settled = self._coded = self.cold = False
         self.shelf: Shelf | None = None
@@ -134,7 +133,6 @@ class Graph:
                     if self.pinned:
                         BUDGET.hold(self._pinned_links, self._graph.links_table.size_bytes)
                 self._graph = self._on_codes(self._graph, walks)
-                self._whole = self._settled_graph()
             except CorruptedError as error:
                 self.broken = True
                 warnings.warn(
@@ -143,12 +141,6 @@ class Graph:
                     stacklevel=2,
                 )
             return self._graph
-
-    def _settled_graph(self) -> tuple[HnswGraph, int] | None:
-        total = self.storage.count
-        if self._graph is None or not self._settled or self.prefers_scan(total, total, None):
-            return None
-        return self._graph, total
 
     def _kept(self) -> bool:
         """Whether what walks are done on is kept in a file, sound as far as is known."""
@@ -217,27 +209,13 @@ class Graph:
             return True  # there are links inside of blocks only: a walk would not leave the first one
         return wanted <= SCAN_ROWS or wanted < self._config.full_scan_threshold or wanted < SCAN_SHARE * total
 
-    def plan_whole(self, known: tuple[Mask, int], k: int, params: Any) -> tuple[HnswGraph, int, int] | None:
-        """How :meth:`walk` carries out most searches, which are for all points: ``(graph, k, ef)``.
-
-        None where it is to decide, because some points are not wanted, or the graph has not settled.
-
-        Args:
-            known: which points have a vector, as :meth:`Segment.alive` has it.
-            k: how many to find.
-            params: as for :meth:`walk`.
-        """
-        whole = self._whole
-        if whole is None or known[1] != len(known[0]) or not k:
+    def whole_walk(self) -> WholeWalk | None:
+        """How to search for the nearest of all points; None where :meth:`walk` is to decide, or the graph has not
+        settled."""
+        total = self.storage.count
+        if self._graph is None or not self._settled or self.prefers_scan(total, total, None):
             return None
-        ef = None
-        if params is not None:
-            if params.exact:
-                return None
-            ef = params.hnsw_ef
-        graph, total = whole
-        k = min(k, total)
-        return graph, k, max(k, ef or self.ef)
+        return WholeWalk(self._graph, total, self.ef, self.spec)
 
     def walk(
         self,

@@ -25,8 +25,10 @@ from edgeshard.segment.batch import Batch, Column, Ids, Mask, Offsets
 from edgeshard.segment.changes import LastChanges
 from edgeshard.segment.config import SegmentConfig
 from edgeshard.segment.fields import Field
+from edgeshard.segment.graph_field import GraphField
 from edgeshard.segment.payload_indexes import PayloadIndexes
 from edgeshard.segment.scan_watch import ScanWatch
+from edgeshard.segment.whole_walk import WholeWalk
 from edgeshard.storage.flush import FlushPlan
 from edgeshard.storage.gridstore import Gridstore, Packed
 from edgeshard.storage.id_tracker import IdTracker, MutableIdTracker
@@ -43,11 +45,14 @@ class Segment:
         payload: payloads by offset.
         fields: vectors by name.
         indexes: payload indexes by field path.
+
+    Attributes:
+        walks: see :meth:`whole_walk`.
     """
 
     __slots__ = (
         "_alive", "_everyone", "_selections", "appendable", "changes", "columns", "config", "estimates", "fields",
-        "ids", "indexes", "locked", "path", "payload", "version", "watch",
+        "ids", "indexes", "locked", "path", "payload", "version", "walks", "watch",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +77,7 @@ class Segment:
         self.locked: list[LockedFiles] = []
         self.columns = PayloadColumns(self)
         self._alive: dict[str, tuple[Mask, int]] = {}
+        self.walks: dict[str, WholeWalk] = {}
         self._everyone: Selection | None = None
         self.estimates: dict[tuple[Any, ...], int] = {}
         self._selections = Selections()
@@ -100,6 +106,20 @@ class Segment:
             mask &= self.fields[name].presence(self.count)
             known = self._alive[name] = (mask, int(np.count_nonzero(mask)))
         return known
+
+    def whole_walk(self, name: str) -> WholeWalk | None:
+        """How to search for the nearest of all points; None where there are others than those with such a vector, or
+        a graph alone does not find them."""
+        walk = self.walks.get(name)
+        if walk is None:
+            field = self.fields.get(name)
+            if type(field) is not GraphField:
+                return None
+            mask, alive = self.alive(name)
+            walk = field.graph.whole_walk() if alive == len(mask) else None
+            if walk is not None:
+                self.walks[name] = walk
+        return walk
 
     def select(self, filter: Filter | None) -> Selection:
         """The points that match a filter, all of them for None.
@@ -130,6 +150,7 @@ class Segment:
     def touched(self) -> None:
         """Note that points came, went or changed, or what fields or payload indexes there are."""
         self._alive = {}
+        self.walks = {}
         self._everyone = None
         self.estimates = {}
         self._selections.clear()
