@@ -17,10 +17,12 @@ BEAM = es.SearchParams(hnsw_ef=60)
 Floats = npt.NDArray[np.float32]
 
 
-def make(path: Path, distance: es.Distance, datatype: es.VectorStorageDatatype | None, uuids: bool) -> es.EdgeShard:
+def make(
+    path: Path, distance: es.Distance, datatype: es.VectorStorageDatatype | None, uuids: bool, codes: Any = None
+) -> es.EdgeShard:
     rng = np.random.default_rng(5)
     rows = (rng.random((POINTS, SIZE)) * 200).astype(np.float32)
-    params = es.EdgeVectorParams(SIZE, distance, datatype=datatype)
+    params = es.EdgeVectorParams(SIZE, distance, datatype=datatype, quantization_config=codes)
     config = es.EdgeConfig(
         vectors=params,
         hnsw_config=es.HnswIndexConfig(m=16, ef_construct=100, full_scan_threshold=10),
@@ -86,6 +88,34 @@ def test_batches_and_tables_give_what_single_queries_give(
                 assert one[1].tolist() == some_scores.tolist()
 
 
+@pytest.mark.parametrize(
+    "codes",
+    [es.ScalarQuantizationConfig(es.ScalarType.Int8), es.TurboQuantQuantizationConfig(), es.BinaryQuantizationConfig()],
+)
+def test_what_a_settled_graph_over_codes_finds_is_what_a_filter_that_leaves_all_finds(
+    codes: Any, queries: Floats, tmp_path: Path
+) -> None:
+    """The filter has the general way taken, which these searches are to agree with."""
+    everything = es.Filter(must=[es.FieldCondition(key="n", range=es.RangeFloat(gte=0))])
+    with make(tmp_path, es.Distance.Cosine, None, False, codes) as shard:
+        settle(shard, queries)
+        for quantization in (
+            None,
+            es.QuantizationSearchParams(ignore=True),
+            es.QuantizationSearchParams(rescore=False),
+            es.QuantizationSearchParams(rescore=True, oversampling=3.0),
+        ):
+            for k in (1, 10, 200):
+                params = es.SearchParams(hnsw_ef=60, quantization=quantization)
+                ids, scores = shard.query_arrays(queries, limit=k, params=params)
+                wanted_ids, wanted_scores = shard.query_arrays(queries, limit=k, params=params, filter=everything)
+                np.testing.assert_array_equal(ids, wanted_ids)
+                np.testing.assert_array_equal(scores, wanted_scores)
+                one = [shard.query_arrays(row, limit=k, params=params) for row in queries]
+                np.testing.assert_array_equal(ids, [found[0] for found in one])
+                np.testing.assert_array_equal(scores, [found[1] for found in one])
+
+
 def test_mixed_batches_keep_their_order(queries: Floats, tmp_path: Path) -> None:
     with make(tmp_path, es.Distance.Euclid, None, False) as shard:
         settle(shard, queries)
@@ -120,7 +150,9 @@ def test_a_wrong_vector_among_right_ones_is_told(row: Floats, queries: Floats, t
     with make(tmp_path, es.Distance.Cosine, None, False) as shard:
         settle(shard, queries)
         wrong = es.QueryRequest(query=es.Query.Nearest(row.tolist()), params=BEAM, limit=5)
-        single = pytest.raises((es.VectorDimensionError, es.WrongVectorKindError), shard.query, wrong)
+        with pytest.raises((es.VectorDimensionError, es.WrongVectorKindError)) as single:
+            shard.query(wrong)
         batch = es.QueryBatchRequest([*requests(queries[:3], limit=5), wrong])
-        error = pytest.raises(type(single.value), shard.query_batch, batch)
+        with pytest.raises(type(single.value)) as error:
+            shard.query_batch(batch)
         assert str(error.value) == str(single.value)

@@ -20,6 +20,7 @@ from edgeshard.segment.fields import DenseField, Field, Hits, MultiField
 from edgeshard.segment.graph_field import Graph, GraphField, MultiGraphField, make_walk_codes
 from edgeshard.segment.schema import VectorSchema
 from edgeshard.segment.turbo_fields import TurboField, TurboGraphField, TurboMultiField, TurboMultiGraphField
+from edgeshard.segment.whole_walk import WholeWalk
 from edgeshard.storage.flush import FlushPlan
 
 VISITED_SHARE = 1.25
@@ -115,6 +116,13 @@ class CodedGraphField(_WithCodes, GraphField):
     """A :class:`GraphField` with codes."""
 
     __slots__ = ("codes",)
+
+    def whole_walk(self) -> WholeWalk | None:
+        """See :class:`GraphField`."""
+        graph = None if self.graph.inline else self.graph.settled()
+        walks_on_codes = self.graph.records is not None
+        codes = self.codes if walks_on_codes else None
+        return None if graph is None else WholeWalk(graph, self.storage.count, self.graph.ef, self.spec, codes)
 
 
 class CodedMultiGraphField(_WithCodes, MultiGraphField):  # type: ignore[misc]

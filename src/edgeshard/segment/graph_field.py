@@ -142,6 +142,11 @@ class Graph:
                 )
             return self._graph
 
+    def settled(self) -> HnswGraph | None:
+        """The graph once it has all that makes it fast, if searches for all points are to walk on it."""
+        total = self.storage.count
+        return self._graph if self._settled and not self.prefers_scan(total, total, None) else None
+
     def _kept(self) -> bool:
         """Whether what walks are done on is kept in a file, sound as far as is known."""
         if self.records is not None:
@@ -208,14 +213,6 @@ class Graph:
         if not self._config.m and 2 * wanted >= total:
             return True  # there are links inside of blocks only: a walk would not leave the first one
         return wanted <= SCAN_ROWS or wanted < self._config.full_scan_threshold or wanted < SCAN_SHARE * total
-
-    def whole_walk(self) -> WholeWalk | None:
-        """How to search for the nearest of all points; None where :meth:`walk` is to decide, or the graph has not
-        settled."""
-        total = self.storage.count
-        if self._graph is None or not self._settled or self.prefers_scan(total, total, None):
-            return None
-        return WholeWalk(self._graph, total, self.ef, self.spec)
 
     def walk(
         self,
@@ -298,6 +295,11 @@ class GraphField(DenseField):
     def indexed_count(self) -> int:
         """Vectors in the graph."""
         return self.graph.indexed
+
+    def whole_walk(self) -> WholeWalk | None:
+        """How to search for the nearest of all points; None where :meth:`Graph.walk` is to decide."""
+        graph = self.graph.settled()
+        return None if graph is None else WholeWalk(graph, self.storage.count, self.graph.ef, self.spec)
 
     def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
         """See :class:`Field`."""

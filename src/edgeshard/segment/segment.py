@@ -113,10 +113,10 @@ class Segment:
         walk = self.walks.get(name)
         if walk is None:
             field = self.fields.get(name)
-            if type(field) is not GraphField:
+            if not isinstance(field, GraphField):
                 return None
             mask, alive = self.alive(name)
-            walk = field.graph.whole_walk() if alive == len(mask) else None
+            walk = field.whole_walk() if alive == len(mask) else None
             if walk is not None:
                 self.walks[name] = walk
         return walk
