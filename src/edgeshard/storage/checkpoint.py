@@ -158,6 +158,7 @@ def _write(fd: int, parts: list[tuple[int, Bytes]], summed: Sum) -> None:
             block = view[at : at + BLOCK_BYTES]
             files.disk.pwrite(fd, block.data, offset + at)
             summed.take(offset + at, block)  # in the cache by now
+    summed.end(fd)
 
 
 def overwrite(path: Path, data: bytes) -> bool:

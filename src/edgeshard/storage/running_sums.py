@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from edgeshard.storage.flush import Bytes
 
 BLOCK_BYTES = 1 << 20
-"""Written and summed at a time: what stays in the cache between the two. In smaller blocks the calls cost more than the
-arithmetic."""
+"""Written and summed at a time: what stays in the cache between the two. In smaller blocks the calls, whose code the
+system has driven from the cache, cost more than the arithmetic."""
 _SMALL_BYTES = 1 << 16
 """A file with less in it is read when the shard is closed."""
 _LONG_GAP_BYTES = 1 << 20
@@ -40,18 +40,24 @@ class Sum:
         """The last of them: a file that was removed and made again under the same name has others."""
         if data:
             self.take(0, data)
+            self.tail = data[max(0, self.used - _TAIL_BYTES) : self.used]
 
     def take(self, offset: int, data: Bytes | bytes) -> None:
-        """Call for each part that has been written, in ascending order."""
+        """Call for each part that has been written, in ascending order, and :meth:`end` after the last."""
         gap = offset - self.used
-        if not self.known or gap < 0:
+        if gap < 0 or not self.known:
             self.known = False
             return
         count, crc = _native.extend_crc32c(data, gap, self.crc)
         if count:
             self.known = gap <= _LONG_GAP_BYTES
             self.used, self.crc = offset + count, crc
-            self.tail = bytes(data[max(0, count - _TAIL_BYTES) : count])
+
+    def end(self, fd: int) -> None:
+        """Call when the file has been written."""
+        if self.known:
+            size = min(self.used, _TAIL_BYTES)
+            self.tail = os.pread(fd, size, self.used - size)
 
     def is_of(self, fd: int, inode: int) -> bool:
         """Whether a file is as it was left, but perhaps longer."""
@@ -115,4 +121,6 @@ def _content(fd: int) -> Sum:
     stop = status.st_size
     if stop > _SMALL_BYTES:
         stop = max((stop for _, stop in extents(fd, stop)), default=0)
+    if not stop:
+        return Sum(status.st_ino, b"")
     return Sum() if stop > _SMALL_BYTES else Sum(status.st_ino, os.pread(fd, stop, 0))
