@@ -145,6 +145,19 @@ def test_more_than_there_are(queries: Floats, tmp_path: Path) -> None:
             assert len(set(found.tolist())) == len(found)
 
 
+@pytest.mark.parametrize(
+    ("limit", "error"), [(2**64, OverflowError), (-1, OverflowError), ("5", TypeError), (1.0, TypeError)]
+)
+def test_wrong_limits(limit: Any, error: type[Exception], queries: Floats, tmp_path: Path) -> None:
+    with make(tmp_path, es.Distance.Cosine, None, False) as shard:
+        settle(shard, queries)
+        for vectors in (queries[0], queries[:3]):
+            with pytest.raises(error, match="limit"):
+                shard.query_arrays(vectors, limit=limit)
+        assert len(shard.query_arrays(queries[0], limit=2**64 - 1)[0]) > POINTS - 50
+        assert len(shard.query_arrays(queries[0], limit=0)[0]) == 0
+
+
 @pytest.mark.parametrize("row", [np.zeros(SIZE + 1, np.float32), np.zeros((2, SIZE), np.float32)])
 def test_a_wrong_vector_among_right_ones_is_told(row: Floats, queries: Floats, tmp_path: Path) -> None:
     with make(tmp_path, es.Distance.Cosine, None, False) as shard:

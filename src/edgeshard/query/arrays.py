@@ -23,6 +23,7 @@ from edgeshard.segment.schema import COSINE, DOT, Schema, VectorSchema
 from edgeshard.segment.segment import Segment
 from edgeshard.storage.convert import ELEMENTS
 
+USUAL_LIMIT = 1 << 32
 Ids = npt.NDArray[Any]
 Scores = npt.NDArray[np.float32]
 NO_ID = np.uint64(2**64 - 1)
@@ -74,7 +75,7 @@ def _one(
     score_threshold: float | None,
 ) -> tuple[Ids, Scores] | None:
     """The answer for one vector that all of it is well with, in one segment; None for others."""
-    if limit.__class__ is not int or limit < 0:
+    if limit.__class__ is not int or not 0 <= limit <= USUAL_LIMIT:  # saves a call
         limit = u64(limit, "limit")
     place = peopled(segments)
     if place is None:

@@ -120,8 +120,7 @@ class CodedGraphField(_WithCodes, GraphField):
     def whole_walk(self) -> WholeWalk | None:
         """See :class:`GraphField`."""
         graph = None if self.graph.inline else self.graph.settled()
-        walks_on_codes = self.graph.records is not None
-        codes = self.codes if walks_on_codes else None
+        codes = None if self.graph.records is None else self.codes
         return None if graph is None else WholeWalk(graph, self.storage.count, self.graph.ef, self.spec, codes)
 
 
