@@ -81,6 +81,14 @@ def test_multilingual_on_alphabetic_scripts(folding: bool) -> None:
     check()
 
 
+@pytest.mark.parametrize("text", ["α 0A", "я, 00Ab x", "中 0A", "①\u03010Ⅷ9 = A", "0A α", "x α 0A0 b"])
+@pytest.mark.parametrize("folding", [False, True])
+def test_digits_go_with_the_script_before_them(text: str, folding: bool) -> None:
+    """Or, at the start, with the one behind them; words of ASCII alone are split apart from the others."""
+    ours = Tokenizer(SimpleNamespace(tokenizer="Multilingual", ascii_folding=folding))
+    assert weights(model("Multilingual", ascii_folding=folding), text) == our_weights(ours.tokens_document(text))
+
+
 @pytest.mark.parametrize(
     "text",
     [

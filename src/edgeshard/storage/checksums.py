@@ -27,7 +27,7 @@ FAST_BYTES = 1 << 20
 """``fast`` reads files with up to this many bytes; of larger ones it compares the size."""
 _BLOCK = 1 << 16
 """Read at a time: what stays in the cache between the copy and the checksum."""
-_SMALL_BYTES = 1 << 14
+_SMALL_BYTES = 1 << 15
 """Read whole, holes and all: that is sooner done than asking for them."""
 
 Level = Literal["fast", "full"]

@@ -34,11 +34,20 @@ def map_file(fd: int, *, read_only: bool) -> tuple[mmap.mmap, bool]:
     if status.st_blocks * 512 >= size or not in_memory(status.st_dev):
         return mmap.mmap(fd, size, access=mmap.ACCESS_READ if read_only else mmap.ACCESS_COPY), False
     copy = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    for start, stop in extents(fd, size):
-        for at in range(start, stop, _BLOCK_BYTES):
-            block = os.pread(fd, min(_BLOCK_BYTES, stop - at), at)
-            copy[at : at + len(block)] = block
+    with memoryview(copy) as view:
+        for start, stop in extents(fd, size):
+            for at in range(start, stop, _BLOCK_BYTES):
+                _fill(fd, view[at : min(at + _BLOCK_BYTES, stop)], at)
     return copy, True
+
+
+def _fill(fd: int, target: memoryview, offset: int) -> None:
+    """Read as many bytes as there is room for, or as the file has."""
+    while target.nbytes:
+        count = os.preadv(fd, [target], offset)
+        if not count:
+            return
+        target, offset = target[count:], offset + count
 
 
 def in_memory(device: int) -> bool:

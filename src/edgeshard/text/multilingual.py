@@ -46,12 +46,14 @@ def split_multilingual(text: str, lowercase: bool, folding: bool) -> list[str]:
     if _depends_on_neighbours(text):
         return _split_runs(text, lowercase, folding)
     tokens: list[str] = []
-    for simple, words in groupby(text.split(" "), _AsciiWords()):
-        part = " ".join(words)
+    parts = [(simple, " ".join(words)) for simple, words in groupby(text.split(" "), _AsciiWords())]
+    for number, (simple, part) in enumerate(parts):
         if simple:
             tokens += _native.split_text(part, SIMPLE)
-        elif tokens:  # what has no script at the start of the part goes with the Latin word before it
+        elif number:  # what has no script at the start of a part goes with the Latin word before it
             tokens += _split_runs(f"a {part}", lowercase, folding)[1:]
+        elif len(parts) > 1:  # at the start of the text with what follows
+            tokens += _split_runs(f"{part} a", lowercase, folding)[:-1]
         else:
             tokens += _split_runs(part, lowercase, folding)
     return tokens
@@ -61,7 +63,8 @@ class _AsciiWords:
     """Tells the words between blanks that are ASCII with a letter from the others, when asked in order.
 
     Such a word ends any run of another script, so that its neighbours can be split without it. Words without letters
-    belong to those before them.
+    belong to those before them, and so do digits at the start of a word: one behind another script must begin with a
+    letter.
     """
 
     def __init__(self) -> None:
@@ -70,8 +73,8 @@ class _AsciiWords:
     def __call__(self, word: str) -> bool:
         if not is_simple(word):
             self._before = False
-        elif _ASCII_LETTER.search(word):
-            self._before = True
+        elif not self._before:
+            self._before = _ASCII_LETTER.match(word) is not None
         return self._before
 
 
