@@ -36,3 +36,27 @@ def test_picks_are_those_of_qdrant_edge(datatype: str, tmp_path: Path) -> None:
     queries = random.normal(size=(40, 4)).astype(np.float32)
     ours, theirs = (picks(mod, tmp_path / mod.__name__, rows, queries, datatype) for mod in (edgeshard, qdrant_edge))
     assert ours == theirs
+
+
+@pytest.mark.parametrize("distance", ["Manhattan", "Dot", "Euclid"])
+def test_picks_among_equals_are_those_of_qdrant_edge(distance: str, tmp_path: Path) -> None:
+    """Small whole numbers make many equal scores; no two points are equally far from the query."""
+    random = np.random.default_rng(11)
+    for number in range(25):
+        rows = np.unique(random.integers(0, 6, (60, 3)), axis=0).astype(np.float32)
+        query = np.array([1, 7, 49] if distance == "Dot" else [0.125, 0.25, 0.5], np.float32)
+        apart = np.abs(rows - query) ** (2 if distance == "Euclid" else 1)
+        far = rows @ query if distance == "Dot" else apart.sum(axis=1)
+        rows = rows[np.unique(far, return_index=True)[1]]
+        found = []
+        for mod in (edgeshard, qdrant_edge):
+            path = tmp_path / f"{mod.__name__}-{number}"
+            path.mkdir()
+            params = mod.EdgeVectorParams(size=3, distance=getattr(mod.Distance, distance))
+            shard = mod.EdgeShard.create(str(path), mod.EdgeConfig(vectors=params))
+            points = [mod.Point(at, row.tolist(), {}) for at, row in enumerate(rows)]
+            shard.update(mod.UpdateOperation.upsert_points(points))
+            request = mod.QueryRequest(limit=30, query=mod.Mmr(query.tolist(), 0.5, 100))
+            found.append([point.id for point in shard.query(request)])
+            shard.close()
+        assert found[0] == found[1]

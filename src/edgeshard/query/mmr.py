@@ -11,6 +11,9 @@ Matrix = npt.NDArray[np.float32]
 def choose(relevance: npt.NDArray[np.float32], similarity: Matrix, balance: float, limit: int) -> list[int]:
     """Places of the candidates in the order they are picked.
 
+    Of candidates that are equally good the last is picked, and the last of all takes the place of the one picked, as in
+    Qdrant.
+
     Args:
         relevance: ``(n,)`` similarity of each candidate to the query.
         similarity: ``(n, n)``, row ``i`` how similar candidate ``i`` is to each other one.
@@ -19,18 +22,19 @@ def choose(relevance: npt.NDArray[np.float32], similarity: Matrix, balance: floa
     """
     if len(relevance) < 2:
         return list(range(min(len(relevance), limit)))
-    chosen = [int(np.argmax(relevance))]
-    open_places = np.ones(len(relevance), np.bool_)
-    open_places[chosen[0]] = False
-    closest = similarity[:, chosen[0]].copy()
+    left = np.arange(len(relevance))
+    chosen: list[int] = []
+    closest: npt.NDArray[np.float32] | None = None
     weight = np.float32(balance)
-    while len(chosen) < min(limit, len(relevance)):
-        score = weight * relevance - (np.float32(1) - weight) * closest
-        score[~open_places] = -np.inf
-        place = int(np.argmax(score))
-        if not open_places[place]:
-            place = int(np.argmax(open_places))
+    while len(left) and len(chosen) < limit:
+        score = relevance[left]
+        if closest is not None:
+            score = weight * score - (np.float32(1) - weight) * closest[left]
+        at = len(score) - 1 - int(np.argmax(score[::-1]))
+        place = int(left[at])
         chosen.append(place)
-        open_places[place] = False
-        np.maximum(closest, similarity[:, place], out=closest)
+        left[at] = left[-1]
+        left = left[:-1]
+        row = similarity[:, place]
+        closest = row.copy() if closest is None else np.maximum(closest, row, out=closest)
     return chosen
