@@ -94,6 +94,27 @@ def test_codes_are_made_anew(sealed: bool, tmp_path: Path) -> None:
         assert answers(edgeshard, opened) == expected
 
 
+@pytest.mark.parametrize("method", ["scalar", "binary", "product", "turbo"])
+@pytest.mark.parametrize("share", [0.5, 2])
+def test_codes_of_fewer_or_more_points_than_there_are(method: str, share: float, tmp_path: Path) -> None:
+    """A file of whole rows that is too short or too long says nothing of itself."""
+    path = tmp_path / "shard"
+    make_shard(edgeshard, path, points=60, rich=True)
+    with EdgeShard.load(path) as opened:
+        expected = answers(edgeshard, opened)
+    (path / "edgeshard.checksums").unlink()
+    [file] = path.glob(f"segments/*/vector_storage-{method}/quantized.data")
+    file.write_bytes((file.read_bytes() * 2)[: int(file.stat().st_size * share)])
+    with pytest.raises(edgeshard.CorruptedError, match=r"quantized\.data: codes of \d+ points for 60 vectors"):
+        EdgeShard.load(path)
+    assert any("quantized.data" in line for line in EdgeShard.check(path))
+    done = EdgeShard.repair(path)
+    assert not [line for line in done if "LOST" in line or "still wrong" in line]
+    assert EdgeShard.check(path) == []
+    with EdgeShard.load(path) as opened:
+        assert answers(edgeshard, opened) == expected
+
+
 SMALL = ("payload_storage/config.json", "vector_storage-*/*/config.json", "vector_storage-*/*/status.dat")
 
 

@@ -161,7 +161,7 @@ def test_appendable_codes_follow(method: str, tmp_path: Path) -> None:
     codes.close()
     codes = QuantizedVectors.open(tmp_path, spec)
     assert codes is not None
-    assert codes.growing
+    assert codes.description.mutable
     assert codes.count == 61
     expected = codes.description.codec.encode(rows)
     written = np.concatenate(codes.chunks())

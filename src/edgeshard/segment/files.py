@@ -244,8 +244,8 @@ def _check_entries(segment: Segment, name: str, field: Field) -> None:
         advice = "what the log does not bring back is lost"
         warnings.warn(f"{counted}: {reason}; {advice}", RuntimeWarning, stacklevel=3)
     codes = getattr(field, "codes", None)
-    if codes is not None and codes.growing:
-        codes.cut(field.storage.count)  # codes that belong to no vector; missing ones are made of the vectors
+    if codes is not None:
+        codes.settle(field.storage.count)
 
 
 def _counting_file(directory: Path) -> Path:

@@ -43,13 +43,17 @@ class FixedCodes:
         multi: whether points have several rows.
         in_memory: read the rows instead of mapping them.
 
+    Attributes:
+        counting_file: its size says of how many points there are codes.
+
     Raises:
         CorruptedError: a file is missing or of the wrong size.
     """
 
-    __slots__ = ("__weakref__", "_file", "_rows", "_table")
+    __slots__ = ("__weakref__", "_file", "_rows", "_table", "counting_file")
 
     def __init__(self, directory: Path, stride: int, multi: bool, in_memory: bool) -> None:
+        self.counting_file = directory / (OFFSETS if multi else DATA)
         self._file = PrivateFile(directory / DATA, read_only=True)
         if self._file.size % stride:
             reason = f"{self._file.size} bytes are no whole number of rows of {stride}"
@@ -263,11 +267,6 @@ class QuantizedVectors:
         return str(self.description.method)
 
     @property
-    def growing(self) -> bool:
-        """Whether the codes follow an appendable storage."""
-        return isinstance(self._store, GrowingCodes)
-
-    @property
     def count(self) -> int:
         """Number of points."""
         table = self._store.table()
@@ -352,10 +351,17 @@ class QuantizedVectors:
             else:
                 self.put(missing, storage.get(missing))
 
-    def cut(self, count: int) -> None:
-        """Forget the codes of the points from ``count`` on; the files stay as they are until something is written."""
-        assert isinstance(self._store, GrowingCodes)
-        self._store.cut(count)
+    def settle(self, count: int) -> None:
+        """Hold the codes against the number of vectors. Growing ones may differ after a crash: those that belong to no
+        vector are forgotten (the files stay as they are until something is written), missing ones are made later.
+
+        Raises:
+            CorruptedError: codes of an immutable segment are not of as many points.
+        """
+        if isinstance(self._store, GrowingCodes):
+            self._store.cut(count)
+        elif self.count != count:
+            raise CorruptedError(self._store.counting_file, f"codes of {self.count} points for {count} vectors")
 
     def _encode(self, rows: npt.NDArray[Any]) -> Records:
         return self.description.codec.encode(self.spec.floats(rows, self.method))
