@@ -122,7 +122,7 @@ def _mismatches(path: Path, done: list[str]) -> None:
     aside: dict[str, str] = {}
     for name, reason in checksums.differences(path, table, "full"):
         parts = name.split("/")
-        if checksums.is_ignored(name) or name.endswith(f"{DERIVED[0]}/config.json"):
+        if name.endswith(f"{DERIVED[0]}/config.json"):
             continue
         if len(parts) > 3 and parts[3].startswith("quantized"):  # codes are made anew as a whole
             folder = path.joinpath(*parts[:3])

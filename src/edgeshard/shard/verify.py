@@ -54,8 +54,7 @@ def check(path: Path, level: checksums.Level = "full") -> list[str]:
     if odd:
         return odd
     table = checksums.read(path, seal.seal_of(path))
-    found = [f"{path / name}: {reason}" for name, reason in checksums.differences(path, table, level)
-             if not checksums.is_ignored(name)]  # fmt: skip
+    found = [f"{path / name}: {reason}" for name, reason in checksums.differences(path, table, level)]
     if level == "full":
         found += [f"{reason}; it is made anew when it is needed" for _, reason in kept_codes.damaged(path)]
     found += _log_damage(path)

@@ -8,6 +8,7 @@ the journal. Flushes turn into checkpoints once the journal has grown to :data:`
 from __future__ import annotations
 
 import os
+from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from typing import Protocol
@@ -25,6 +26,8 @@ SECTOR_BYTES = 512
 """What a disk writes whole or not at all, whatever its kind."""
 INLINE_FRESH_BYTES = 1 << 20
 """Fresh bytes up to this many ride in the journal; more are written and synced in their own files."""
+OPEN_AT_ONCE = 32
+"""Files that a flush has open at the same time."""
 
 
 class Log(Protocol):
@@ -139,17 +142,30 @@ def write_ranges(ranges: list[tuple[Path, int, Bytes]], sums: RunningSums | None
     by_file: dict[Path, list[tuple[int, Bytes]]] = {}
     for path, offset, view in ranges:
         by_file.setdefault(path, []).append((offset, view))
-    for path, parts in by_file.items():
-        fd = files.disk.open(path, os.O_RDWR | os.O_CREAT)
-        try:
-            parts.sort(key=itemgetter(0))
-            _write(fd, parts, sums.begin(path, fd, parts[-1][0] + len(parts[-1][1])))
-        except BaseException:
-            sums.forget(path)
-            raise
-        finally:
-            os.close(fd)
+    remaining = iter(by_file.items())
+    while group := list(islice(remaining, OPEN_AT_ONCE)):
+        _write_files(group, sums)
     return set(by_file)
+
+
+def _write_files(group: list[tuple[Path, list[tuple[int, Bytes]]]], sums: RunningSums) -> None:
+    """Write parts of some files. All are opened first: between two long writes the code of that would run cold."""
+    opened: list[tuple[int, Sum]] = []
+    try:
+        for path, parts in group:
+            parts.sort(key=itemgetter(0))
+            fd = files.disk.open(path, os.O_RDWR | os.O_CREAT)
+            opened.append((fd, Sum()))
+            opened[-1] = fd, sums.begin(path, fd, parts)
+        for (_, parts), (fd, summed) in zip(group, opened, strict=True):
+            _write(fd, parts, summed)
+    except BaseException:
+        for path, _ in group:
+            sums.forget(path)
+        raise
+    finally:
+        for fd, _ in opened:
+            os.close(fd)
 
 
 def _write(fd: int, parts: list[tuple[int, Bytes]], summed: Sum) -> None:
@@ -158,7 +174,6 @@ def _write(fd: int, parts: list[tuple[int, Bytes]], summed: Sum) -> None:
             block = view[at : at + BLOCK_BYTES]
             files.disk.pwrite(fd, block.data, offset + at)
             summed.take(offset + at, block)  # in the cache by now
-    summed.end(fd)
 
 
 def overwrite(path: Path, data: bytes) -> bool:

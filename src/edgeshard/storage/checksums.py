@@ -29,6 +29,8 @@ _BLOCK = 1 << 16
 """Read at a time: what stays in the cache between the copy and the checksum."""
 _SMALL_BYTES = 1 << 15
 """Read whole, holes and all: that is sooner done than asking for them."""
+IGNORED = ("bitmask.dat", "gaps.dat")
+"""Names of files that have no checksum: they are computed again whenever they are opened, and damage does no harm."""
 
 Level = Literal["fast", "full"]
 Entry: TypeAlias = tuple[int, int, int, int]
@@ -52,7 +54,9 @@ def read(root: Path, seal: str | None) -> dict[str, Entry]:
         table = msgspec.msgpack.decode(data[4:], type=_Table)
     except ValueError:  # the checksum of the table is right: it is of a version that is not ours
         return {}
-    return table["files"] if table["seal"] == seal else {}
+    if table["seal"] != seal:
+        return {}
+    return {name: entry for name, entry in table["files"].items() if name.rpartition("/")[2] not in IGNORED}
 
 
 def write(root: Path, seal: str, names: Iterable[str], known: dict[str, Entry], sums: RunningSums) -> None:
@@ -61,7 +65,7 @@ def write(root: Path, seal: str, names: Iterable[str], known: dict[str, Entry], 
     Args:
         root: the shard.
         seal: see the module.
-        names: relative to the shard.
+        names: relative to the shard, without those called as in :data:`IGNORED`.
         known: of an earlier table; counts for files that have not been modified.
         sums: what was summed while it was written; other files are read.
     """
@@ -76,16 +80,14 @@ def write(root: Path, seal: str, names: Iterable[str], known: dict[str, Entry], 
             if (old[0], old[3]) == (stat.st_size, stat.st_mtime_ns):
                 table[name] = old
                 continue
-        summed = None if is_ignored(name) else sums.entry(path)
+        summed = sums.entry(path)
         table[name] = entry_of(path, buffer) if summed is None else summed
     body = msgspec.msgpack.encode({"seal": seal, "files": table})
-    draft = f"{base}/{files.TEMPORARY_PREFIX}-{NAME}"
-    fd = files.disk.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    fd = files.disk.open(f"{base}/{NAME}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
         files.disk.pwrite(fd, _native.crc32c(body).to_bytes(4, "little") + body, 0)
     finally:
         os.close(fd)
-    files.disk.rename(draft, f"{base}/{NAME}")
 
 
 def remove(root: Path) -> None:
@@ -134,15 +136,8 @@ def entry_of(path: files.PathLike, buffer: bytearray) -> Entry:
 
 
 def is_derived(name: str) -> bool:
-    """Whether a file of a shard can be rebuilt from others, with its directory: an index, or the map of free space."""
+    """Whether a file of a shard can be rebuilt from others, with its directory: it is of an index."""
     parts = name.split("/")
-    if parts[-1] in ("bitmask.dat", "gaps.dat"):
-        return True
     if len(parts) < 5 or parts[0] != "segments":
         return len(parts) == 4 and parts[2].startswith("vector_index")
     return parts[2] == "payload_index" or parts[2].startswith("vector_index")
-
-
-def is_ignored(name: str) -> bool:
-    """Whether a file is recomputed whenever it is opened, so that damage to it does no harm."""
-    return name.endswith(("/bitmask.dat", "/gaps.dat"))

@@ -7,6 +7,7 @@ our own, where they need as much as they hold; what is written to them goes thro
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 from collections.abc import Iterator
@@ -74,7 +75,20 @@ def extents(fd: int, size: int) -> Iterator[tuple[int, int]]:
             stop = os.lseek(fd, at, os.SEEK_HOLE)
         except AttributeError:
             stop = size
-        except OSError:  # no data behind this place
-            return
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            return  # no data behind this place
         yield at, min(stop, size)
         at = stop
+
+
+def is_hole_from(fd: int, offset: int) -> bool:
+    """Whether a file holds nothing from a place to its end, as far as the file system can tell."""
+    try:
+        os.lseek(fd, offset, os.SEEK_DATA)
+    except AttributeError:
+        return False
+    except OSError as error:
+        return error.errno == errno.ENXIO
+    return False

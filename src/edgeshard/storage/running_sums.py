@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeshard import _native
-from edgeshard.storage.mapping import extents
+from edgeshard.storage.mapping import extents, is_hole_from
 
 if TYPE_CHECKING:
     from edgeshard.storage.flush import Bytes
@@ -40,10 +40,9 @@ class Sum:
         """The last of them: a file that was removed and made again under the same name has others."""
         if data:
             self.take(0, data)
-            self.tail = data[max(0, self.used - _TAIL_BYTES) : self.used]
 
     def take(self, offset: int, data: Bytes | bytes) -> None:
-        """Call for each part that has been written, in ascending order, and :meth:`end` after the last."""
+        """Call for each part that has been written, in ascending order."""
         gap = offset - self.used
         if gap < 0 or not self.known:
             self.known = False
@@ -52,12 +51,8 @@ class Sum:
         if count:
             self.known = gap <= _LONG_GAP_BYTES
             self.used, self.crc = offset + count, crc
-
-    def end(self, fd: int) -> None:
-        """Call when the file has been written."""
-        if self.known:
-            size = min(self.used, _TAIL_BYTES)
-            self.tail = os.pread(fd, size, self.used - size)
+            end = bytes(data[max(0, count - _TAIL_BYTES) : count])
+            self.tail = end if gap or len(end) == _TAIL_BYTES else (self.tail + end)[-_TAIL_BYTES:]
 
     def is_of(self, fd: int, inode: int) -> bool:
         """Whether a file is as it was left, but perhaps longer."""
@@ -78,17 +73,24 @@ class RunningSums:
         self.active = active
         self._sums: dict[str, Sum] = {}
 
-    def begin(self, path: Path, fd: int, end: int) -> Sum:
-        """Call before a file is written to up to ``end``, and give what has been written to the result.
+    def begin(self, path: Path, fd: int, parts: list[tuple[int, Bytes]]) -> Sum:
+        """Call before a file is written to, with the ascending parts that are, and give what has been written to the
+        result.
 
         ``fd`` must be readable.
         """
+        if not self.active:
+            return Sum()
         key = os.fspath(path)
         found = self._sums.get(key)
-        if not self.active or (found is None and end <= _SMALL_BYTES):
-            return Sum()
-        if found is None or (found.known and not found.is_of(fd, os.fstat(fd).st_ino)):
-            found = self._sums[key] = _content(fd)
+        if found is None:
+            offset, data = parts[-1]
+            if offset + len(data) <= _SMALL_BYTES:
+                return Sum()
+        elif not found.known or found.is_of(fd, os.fstat(fd).st_ino):
+            return found
+        offset, data = parts[0]
+        found = self._sums[key] = _content(fd, 0 if offset else len(data))
         return found
 
     def forget(self, path: Path) -> None:
@@ -115,12 +117,12 @@ class RunningSums:
             os.close(fd)
 
 
-def _content(fd: int) -> Sum:
-    """What there is to know of a file with next to nothing in it."""
+def _content(fd: int, replaced: int) -> Sum:
+    """What there is to know of a file with next to nothing in it behind the first bytes, which are to be replaced."""
     status = os.fstat(fd)
     stop = status.st_size
     if stop > _SMALL_BYTES:
-        stop = max((stop for _, stop in extents(fd, stop)), default=0)
-    if not stop:
+        stop = replaced if is_hole_from(fd, replaced) else max((stop for _, stop in extents(fd, stop)), default=0)
+    if stop <= replaced:
         return Sum(status.st_ino, b"")
     return Sum() if stop > _SMALL_BYTES else Sum(status.st_ino, os.pread(fd, stop, 0))
