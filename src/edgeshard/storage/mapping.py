@@ -1,8 +1,9 @@
 """Mapping files into memory without the risk of a SIGBUS on a full file system.
 
 Touching a hole of a mapped file costs no room on ordinary file systems. On a tmpfs it does, even for a look, and when
-there is none the process gets a SIGBUS. Files with holes on such a file system are therefore copied into memory of
-our own, where they need as much as they hold; what is written to them goes through ``pwrite``, which can refuse.
+there is none the process gets a SIGBUS. Of files with holes on such a file system only what they hold is mapped, in
+the midst of memory of our own that stands for the holes; what is written to them goes through ``pwrite``, which can
+refuse.
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ from collections.abc import Iterator
 
 MEMORY_FILE_SYSTEMS = ("tmpfs", "ramfs", "hugetlbfs")
 _BLOCK_BYTES = 1 << 20
+_LEAST_MAPPED_BYTES = 1 << 16
+"""Parts of a file with holes that are shorter are copied: no room is wasted on them, and there may be many."""
+_MAP_FIXED = 0x10
+"""As Linux defines it, whatever the processor; Python has no name for it."""
 _MOUNTS = "/proc/self/mountinfo"
 
 
@@ -25,7 +30,7 @@ def map_file(fd: int, *, read_only: bool) -> tuple[mmap.mmap, bool]:
         read_only: refuse changes; otherwise they are private.
 
     Returns:
-        The mapping, and whether it is a copy that knows nothing of the file any more.
+        The mapping, and whether parts of it are memory of our own, which must not be given back to the system.
 
     Raises:
         OSError: it cannot be mapped or read.
@@ -34,12 +39,32 @@ def map_file(fd: int, *, read_only: bool) -> tuple[mmap.mmap, bool]:
     size = status.st_size
     if status.st_blocks * 512 >= size or not in_memory(status.st_dev):
         return mmap.mmap(fd, size, access=mmap.ACCESS_READ if read_only else mmap.ACCESS_COPY), False
-    copy = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    with memoryview(copy) as view:
+    own = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with memoryview(own) as view:
         for start, stop in extents(fd, size):
+            if stop - start >= _LEAST_MAPPED_BYTES and _map_into(view, fd, start, stop, read_only=read_only):
+                continue
             for at in range(start, stop, _BLOCK_BYTES):
                 _fill(fd, view[at : min(at + _BLOCK_BYTES, stop)], at)
-    return copy, True
+    return own, True
+
+
+def _map_into(view: memoryview, fd: int, start: int, stop: int, *, read_only: bool) -> bool:
+    """Let a part of a mapping show the same part of a file, privately; False if the system refuses, or cannot.
+
+    The new mapping takes the place of the old, which frees it with its own.
+    """
+    import ctypes
+
+    call = getattr(ctypes.CDLL(None), "mmap", None)
+    if call is None or start % mmap.PAGESIZE:
+        return False
+    call.restype = ctypes.c_void_p
+    call.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+    at = ctypes.addressof(ctypes.c_char.from_buffer(view, start))
+    protection = mmap.PROT_READ if read_only else mmap.PROT_READ | mmap.PROT_WRITE
+    found: int | None = call(at, stop - start, protection, mmap.MAP_PRIVATE | _MAP_FIXED, fd, start)
+    return found == at
 
 
 def _fill(fd: int, target: memoryview, offset: int) -> None:
