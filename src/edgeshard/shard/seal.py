@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import warnings
 from pathlib import Path
 
@@ -30,7 +29,7 @@ _SEALED = msgspec.json.Decoder(_Sealed)
 
 def new_seal() -> str:
     """A seal that no shard has."""
-    return secrets.token_hex(8)
+    return files.random_suffix(8)
 
 
 def seal_of(path: Path) -> str | None:
@@ -85,7 +84,7 @@ def inspect(path: Path, level: checksums.Level | None, *, change: bool = True) -
 
 def set_aside(path: Path, name: str) -> Path:
     """Move a file or directory of a shard to where nothing looks for it; its new place."""
-    target = path / DAMAGED / f"{name.replace('/', '-')}-{secrets.token_hex(3)}"
+    target = path / DAMAGED / f"{name.replace('/', '-')}-{files.random_suffix()}"
     files.disk.mkdir(target.parent)
     files.disk.rename(path / name, target)
     files.disk.sync_directory((path / name).parent)

@@ -7,7 +7,6 @@ Every durable change of the package goes through the functions of :class:`Disk`,
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -82,6 +81,8 @@ class Disk:
 
     def remove_tree(self, path: PathLike) -> None:
         """Remove a directory and all it holds; a missing one is fine."""
+        import shutil  # knows archives of all kinds, and takes 2 ms
+
         try:
             shutil.rmtree(path)
         except FileNotFoundError:
@@ -99,9 +100,9 @@ def use_disk(replacement: Disk) -> Disk:
     return before
 
 
-def random_suffix() -> str:
-    """Six characters for a name nobody else uses."""
-    return os.urandom(3).hex()
+def random_suffix(size_bytes: int = 3) -> str:
+    """Twice as many characters, for a name nobody else uses."""
+    return os.urandom(size_bytes).hex()
 
 
 def replace_file(path: PathLike, data: bytes) -> None:

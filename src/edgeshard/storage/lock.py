@@ -17,7 +17,10 @@ import weakref
 from pathlib import Path
 from types import TracebackType
 
+import msgspec
+
 from edgeshard.errors import LockedError, StorageError
+from edgeshard.storage import files
 
 HOLDER_FILE = ".edgeshard-lock"
 _RETRY_SECONDS = 0.01
@@ -114,16 +117,13 @@ class ShardLock:
         )
 
     def _write_holder(self) -> None:
-        import json
-        import socket
-
         note = {
             "pid": os.getpid(),
-            "host": socket.gethostname(),
+            "host": os.uname().nodename,
             "since": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }
         try:
-            (self.shard / HOLDER_FILE).write_text(json.dumps(note))
+            (self.shard / HOLDER_FILE).write_bytes(msgspec.json.encode(note))
         except OSError:
             return  # the name of the holder is a courtesy; the lock itself is held
 
@@ -181,11 +181,9 @@ def flock_holders(directory: Path) -> set[int]:
 
 
 def _read_holder(shard: Path) -> dict[str, object] | None:
-    import json
-
     try:
         with open(shard / HOLDER_FILE, "rb") as file:
-            note = json.loads(file.read(4096))
+            note = files.parse_json(file.read(4096))
     except (OSError, ValueError):
         return None
     return note if isinstance(note, dict) else None

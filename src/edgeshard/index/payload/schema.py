@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from typing import Any, TypeAlias
 
@@ -117,6 +115,9 @@ class FieldSchema:
 
 def directory_name(field: str, suffix: str) -> str:
     """``<hash>-<readable>-<suffix>``: the directory of an index."""
+    import base64
+    import hashlib
+
     digest = hashlib.sha256(field.encode()).digest()[:15]
     code = base64.b32encode(digest).decode().translate(_DIGITS)
     readable = re.sub("_+", "_", re.sub("[^A-Za-z0-9_-]", "_", field).lower())[:8]

@@ -6,8 +6,8 @@ vector count. In an appendable segment nothing is known yet: ``rows`` is None th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -195,7 +195,7 @@ def _turbo_correction(
         return shift, scale
     plain = _native.turbo_codec(spec.size, bits, padded, spec.distance, True, not stays_rotated, None, None)
     top = TURBO_LARGEST_LEVEL[bits]
-    share = NormalDist().cdf(top)
+    share = (1 + math.erf(top / math.sqrt(2))) / 2
     low, high = np.quantile(plain.rotate(sample).astype(np.float64), [1 - share, share], axis=0)
     wide = high - low > 1e-3
     shift = (-(low + high) / 2).astype(F32)

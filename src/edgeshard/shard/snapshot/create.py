@@ -15,7 +15,6 @@ import errno
 import fcntl
 import glob
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -138,7 +137,7 @@ def _draft(path: Path) -> Iterator[tuple[int, Path]]:
     prefix = f".{path.name}.part-"
     for stale in path.parent.glob(f"{glob.escape(prefix)}*"):
         _remove_unlocked(stale)
-    draft = path.parent / f"{prefix}{secrets.token_hex(4)}"
+    draft = path.parent / f"{prefix}{files.random_suffix(4)}"
     fd = files.disk.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -15,7 +15,6 @@ where systems have no id, unpacking waits for the disk.
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 from threading import Thread
 
@@ -54,7 +53,7 @@ def can_settle_later(directory: Path) -> bool:
 
 def mark(root: Path) -> None:
     """Put a marker into a directory that is still empty and does not have its final name."""
-    name = f"{PREFIX}{running_system()}-{secrets.token_hex(8)}"
+    name = f"{PREFIX}{running_system()}-{files.random_suffix(8)}"
     os.close(files.disk.open(root / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
 
 

@@ -15,7 +15,6 @@ removes it.
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Thread
@@ -39,7 +38,7 @@ def new_stage(root: Path) -> Path:
     Raises:
         StorageError: it cannot be made.
     """
-    stage = root / f"{STAGE_PREFIX}{secrets.token_hex(4)}"
+    stage = root / f"{STAGE_PREFIX}{files.random_suffix(4)}"
     try:
         files.disk.mkdir(stage / NEW)
         files.disk.mkdir(stage / OLD)

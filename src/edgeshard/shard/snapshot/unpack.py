@@ -11,7 +11,6 @@ from __future__ import annotations
 import fcntl
 import glob
 import os
-import secrets
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -207,7 +206,7 @@ def _moves(draft: Path, target: Path) -> Iterator[tuple[Path, Path]]:
 @contextmanager
 def _locked_directory(parent: Path, prefix: str) -> Iterator[Path]:
     """A new hidden directory, locked so that others can tell it from a stale one; gone at the end."""
-    draft = parent / f"{prefix}{secrets.token_hex(4)}"
+    draft = parent / f"{prefix}{files.random_suffix(4)}"
     try:
         files.disk.mkdir(draft)
         fd = os.open(draft, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
