@@ -150,21 +150,21 @@ def write_ranges(ranges: list[tuple[Path, int, Bytes]], sums: RunningSums | None
 
 def _write_files(group: list[tuple[Path, list[tuple[int, Bytes]]]], sums: RunningSums) -> None:
     """Write parts of some files. All are opened first: between two long writes the code of that would run cold."""
-    opened: list[tuple[int, Sum]] = []
+    fds: list[int] = []
+    begun: list[Sum] = []
     try:
         for path, parts in group:
             parts.sort(key=itemgetter(0))
-            fd = files.disk.open(path, os.O_RDWR | os.O_CREAT)
-            opened.append((fd, Sum()))
-            opened[-1] = fd, sums.begin(path, fd, parts)
-        for (_, parts), (fd, summed) in zip(group, opened, strict=True):
+            fds.append(files.disk.open(path, os.O_RDWR | os.O_CREAT))
+            begun.append(sums.begin(path, fds[-1], parts))
+        for (_, parts), fd, summed in zip(group, fds, begun, strict=True):
             _write(fd, parts, summed)
     except BaseException:
         for path, _ in group:
             sums.forget(path)
         raise
     finally:
-        for fd, _ in opened:
+        for fd in fds:
             os.close(fd)
 
 

@@ -101,7 +101,7 @@ def use_disk(replacement: Disk) -> Disk:
 
 
 def random_suffix(size_bytes: int = 3) -> str:
-    """Twice as many characters, for a name nobody else uses."""
+    """Random hexadecimal digits, two per byte, for a name nobody else uses."""
     return os.urandom(size_bytes).hex()
 
 

@@ -57,7 +57,7 @@ def _map_into(view: memoryview, fd: int, start: int, stop: int, *, read_only: bo
     import ctypes
 
     call = getattr(ctypes.CDLL(None), "mmap", None)
-    if call is None or start % mmap.PAGESIZE:
+    if call is None or start % mmap.PAGESIZE or ctypes.sizeof(ctypes.c_long) < 8:  # offsets are not always long there
         return False
     call.restype = ctypes.c_void_p
     call.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
