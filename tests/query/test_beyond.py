@@ -163,6 +163,8 @@ def test_short_rows_are_filled_up(shard: m.EdgeShard) -> None:
     assert (scores[~np.isnan(scores)] > 0.6).all()
     empty_ids, empty_scores = shard.query_arrays(np.zeros((0, 8)), limit=3)
     assert empty_ids.shape == empty_scores.shape == (0, 0)
+    no_ids, no_scores = shard.query_arrays(matrix[:1], limit=3, score_threshold=2.0)
+    assert no_ids.shape == no_scores.shape == (1, 0)
 
 
 def test_arrays_with_uuids(tmp_path: Path) -> None:

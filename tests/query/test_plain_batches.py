@@ -86,6 +86,9 @@ def test_batches_and_tables_give_what_single_queries_give(
                 one = shard.query_arrays(row, limit=10, params=BEAM)
                 assert one[0].tolist() == some_ids.tolist()
                 assert one[1].tolist() == some_scores.tolist()
+                lone = shard.query_arrays(row[None], limit=10, params=BEAM)
+                assert lone[0].dtype == ids.dtype
+                assert [part.tolist() for part in lone] == [[some_ids.tolist()], [some_scores.tolist()]]
 
 
 @pytest.mark.parametrize(

@@ -41,10 +41,11 @@ def query_arrays(
     score_threshold: float | None,
 ) -> tuple[Ids, Scores]:
     """See :meth:`EdgeShard.query_arrays`."""
-    if type(vectors) is np.ndarray and vectors.ndim == 1:
-        answer = _one(segments, schema, vectors, limit, using or "", condition, params, score_threshold)
+    if type(vectors) is np.ndarray and (vectors.ndim == 1 or (vectors.ndim == 2 and len(vectors) == 1)):
+        row = vectors if vectors.ndim == 1 else vectors[0]
+        answer = _one(segments, schema, row, limit, using or "", condition, params, score_threshold)
         if answer is not None:
-            return answer
+            return answer if row is vectors else (answer[0][None], answer[1][None])
     scope = Scope(segments, schema)
     spec = scope.spec(using or "")
     rows, single = _rows(vectors, spec)
