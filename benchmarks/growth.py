@@ -2,16 +2,17 @@
 
 Clusters of 64 dimensions that vary along 16 directions each, as embeddings do; m = 16, ef_construct = 100, one thread.
 For every size: CPU seconds of the build, the beam at which recall@10 is 0.95, interpolated, and microseconds per query
-at that, twice. ``query_us`` is the time of 500 different queries one after the other: beyond the size of the caches it
-holds the time of fetching what each touches from memory. ``warm_us`` is that of a few queries asked again and again, so
-that what they touch is in the caches: what the walk itself costs. Queries should grow no faster than log n: the last
-column is ``warm_us`` over log2 n. ``memory_mb`` is what walks read: codes and links. Writes ``results/growth.csv`` and,
-with matplotlib (``pip install edgeshard[bench]``), ``docs/design/growth.svg``.
+at that, four times. ``query_us`` is the time of 500 different queries one after the other: beyond the size of the caches
+it holds the time of fetching what each touches from memory. ``warm_us`` is that of a few queries asked again and again,
+so that what they touch is in the caches: what the walk itself costs. Queries should grow no faster than log n:
+``warm_us_per_log2_n`` is ``warm_us`` over log2 n. ``memory_mb`` is what walks read: codes and links. ``shard_us`` and
+``shard_warm_us`` are whole queries through a shard with such a graph, as ``EdgeShard.query`` answers them, on the wall:
+different ones, and the same again and again. Writes ``results/growth.csv`` and, with matplotlib
+(``pip install edgeshard[bench]``), ``docs/design/growth.svg``.
 
     python benchmarks/growth.py [--max 300000] [--dim 64]
 
-What it does not show: data that vary in all directions, for which the beam, and with it the time, must grow faster;
-whole queries through a shard.
+What it does not show: data that vary in all directions, for which the beam, and with it the time, must grow faster.
 """
 
 from __future__ import annotations
@@ -25,15 +26,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+import edgeshard
 from edgeshard import _native
 from edgeshard.index.hnsw import HnswGraph
 from edgeshard.index.hnsw.graph import make_codes
 from graph import at_recall, recall
-from harness import RESULTS, ROOT, embedded
+from harness import RESULTS, ROOT, embedded, scratch
 
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 EFS = (10, 12, 14, 17, 20, 24, 32)
-K, COSINE, WANTED, ROUNDS = 10, 0, 0.95, 5
+K, COSINE, WANTED, ROUNDS, BATCH = 10, 0, 0.95, 5, 10_000
 FEW, GROUPS, AGAIN = 4, 25, 12
 """So many queries are asked again and again, for so many groups of them, so many times."""
 
@@ -49,6 +51,8 @@ class Line(NamedTuple):
     query_us: float
     warm_us: float
     warm_us_per_log2_n: float
+    shard_us: float
+    shard_warm_us: float
 
 
 def measure(rows: np.ndarray, queries: np.ndarray) -> Line:
@@ -78,7 +82,39 @@ def measure(rows: np.ndarray, queries: np.ndarray) -> Line:
         at_recall(cold, WANTED),
         warm_us,
         warm_us / math.log2(n),
+        *through_shard(rows, queries, truth),
     )
+
+
+def through_shard(rows: np.ndarray, queries: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
+    """Median microseconds of different queries of a shard, and of each of some queries asked again and again."""
+    config = edgeshard.EdgeConfig(
+        vectors=edgeshard.EdgeVectorParams(rows.shape[1], edgeshard.Distance.Cosine),
+        hnsw_config=edgeshard.HnswIndexConfig(m=16, ef_construct=100, full_scan_threshold=1),
+        optimizers=edgeshard.EdgeOptimizersConfig(indexing_threshold=1),
+    )
+    cold, warm = [], []
+    with scratch() as folder, edgeshard.EdgeShard.create(Path(folder) / "shard", config) as shard:
+        for start in range(0, len(rows), BATCH):
+            part = rows[start : start + BATCH]
+            ids = np.arange(start, start + len(part), dtype=np.uint64)
+            shard.update(edgeshard.UpdateOperation.upsert_batch(ids, part))
+        shard.optimize()
+        for ef in EFS:
+            params = edgeshard.SearchParams(hnsw_ef=ef)
+            asked = [edgeshard.QueryRequest(limit=K, query=edgeshard.Query.Nearest(q), params=params) for q in queries]
+            reached = recall(np.array([[point.id for point in shard.query(one)] for one in asked]), truth)
+            cold.append((reached, float(np.median([call_us(shard, one) for _ in range(ROUNDS) for one in asked]))))
+            again = [min(call_us(shard, one) for _ in range(AGAIN)) for one in asked[: FEW * GROUPS]]
+            warm.append((reached, float(np.median(again))))
+    return at_recall(cold, WANTED), at_recall(warm, WANTED)
+
+
+def call_us(shard: edgeshard.EdgeShard, request: edgeshard.QueryRequest) -> float:
+    """Microseconds of one query."""
+    started = time.perf_counter()
+    shard.query(request)
+    return (time.perf_counter() - started) * 1e6
 
 
 def least_us(graph: HnswGraph, queries: np.ndarray, ef: int, rounds: int) -> float:
@@ -113,6 +149,8 @@ def plot(lines: list[Line]) -> None:
     left.plot(points, build[0] * points * np.log(points) / (points[0] * np.log(points[0])), ":", label="n log n")
     right.plot(points, [line.query_us for line in lines], "o-", label=f"query at recall {WANTED}, us")
     right.plot(points, warm, "s-", label="the same, what it touches in the caches")
+    whole = [line.shard_warm_us for line in lines]
+    right.plot(points, whole, "^-", label="whole queries through a shard, in the caches")
     right.plot(points, warm[0] * np.log(points) / np.log(points[0]), ":", label="log n")
     cache = last_cache_mb()
     memory = [line.memory_mb for line in lines]
