@@ -2,9 +2,9 @@
 
 Clusters of 64 dimensions that vary along 16 directions each, as embeddings do; m = 16, ef_construct = 100, one thread.
 For every size: CPU seconds of the build, the beam at which recall@10 is 0.95, interpolated, and microseconds per query
-at that, four times. ``query_us`` is the time of 500 different queries one after the other: beyond the size of the caches
-it holds the time of fetching what each touches from memory. ``warm_us`` is that of a few queries asked again and again,
-so that what they touch is in the caches: what the walk itself costs. Queries should grow no faster than log n:
+at that, four times. ``query_us`` is the time of 500 different queries one after the other: beyond the size of the
+caches it holds the time of fetching what each touches from memory. ``warm_us`` is that of a few queries asked again and
+again, so that what they touch is in the caches: what the walk itself costs. Queries should grow no faster than log n:
 ``warm_us_per_log2_n`` is ``warm_us`` over log2 n. ``memory_mb`` is what walks read: codes and links. ``shard_us`` and
 ``shard_warm_us`` are whole queries through a shard with such a graph, as ``EdgeShard.query`` answers them, on the wall:
 different ones, and the same again and again. Writes ``results/growth.csv`` and, with matplotlib
