@@ -18,7 +18,7 @@ _BLOCK_BYTES = 1 << 20
 _LEAST_MAPPED_BYTES = 1 << 16
 """Parts of a file with holes that are shorter are copied: no room is wasted on them, and there may be many."""
 _MAP_FIXED = 0x10
-"""As Linux defines it, whatever the processor; Python has no name for it."""
+"""As Linux defines it for all processors but Alpha and PA-RISC, where nothing is mapped; Python has no name for it."""
 _MOUNTS = "/proc/self/mountinfo"
 
 
@@ -52,7 +52,8 @@ def map_file(fd: int, *, read_only: bool) -> tuple[mmap.mmap, bool]:
 def _map_into(view: memoryview, fd: int, start: int, stop: int, *, read_only: bool) -> bool:
     """Let a part of a mapping show the same part of a file, privately; False if the system refuses, or cannot.
 
-    The new mapping takes the place of the old, which frees it with its own.
+    The new mapping takes the place of the old, which frees it with its own. Should a system that refuses have taken the
+    old away, copying into it is an error, not a crash: the kernel looks where it writes.
     """
     import ctypes
 

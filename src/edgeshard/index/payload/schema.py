@@ -115,7 +115,7 @@ class FieldSchema:
 
 def directory_name(field: str, suffix: str) -> str:
     """``<hash>-<readable>-<suffix>``: the directory of an index."""
-    import base64
+    import base64  # for shards with payload indexes only: 3 ms
     import hashlib
 
     digest = hashlib.sha256(field.encode()).digest()[:15]
