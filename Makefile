@@ -46,7 +46,7 @@ $(VENV)/.tools:
 	touch $@
 
 $(VENV)/.demo: $(VENV)/.tools pyproject.toml CMakeLists.txt $(shell find native -name '*.[ch]pp')
-	$(BIN)/pip install -q --no-build-isolation -e ".[cli]"
+	$(BIN)/pip install -q --no-build-isolation -e .
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.tools pyproject.toml CMakeLists.txt $(shell find native -name '*.[ch]pp')

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <climits>
 #include <condition_variable>
 #include <cstdlib>
 #include <deque>
@@ -160,19 +161,19 @@ Pool& pool() {
 
 }  // namespace
 
-unsigned default_threads() {
-    static const unsigned threads = [] {
-        unsigned available = available_processors();
+unsigned allowed_threads(unsigned asked) {
+    static const unsigned available = available_processors();
+    static const unsigned limit = [] {
         const char* wish = std::getenv("EDGESHARD_THREADS");
-        long limit = wish ? std::strtol(wish, nullptr, 10) : 0;
-        return limit > 0 ? static_cast<unsigned>(std::min<long>(limit, available)) : available;
+        const long number = wish ? std::strtol(wish, nullptr, 10) : 0;
+        return number > 0 ? static_cast<unsigned>(std::min<long>(number, UINT_MAX)) : UINT_MAX;
     }();
-    return threads;
+    return std::min(asked ? asked : available, limit);
 }
 
 unsigned threads_for(uint64_t estimated_ns, unsigned max_threads) {
     if (estimated_ns < kMinParallelNs) return 1;
-    uint64_t limit = max_threads ? max_threads : default_threads();
+    uint64_t limit = allowed_threads(max_threads);
     return static_cast<unsigned>(std::max<uint64_t>(1, std::min(limit, estimated_ns / (kMinParallelNs / 2))));
 }
 

@@ -15,11 +15,12 @@ namespace edgeshard {
 // Below this much work waking another thread (about 30 us, more on a busy machine) costs more than it brings.
 inline constexpr uint64_t kMinParallelNs = 300'000;
 
-// Threads this process may use: the processors of its affinity mask, capped by EDGESHARD_THREADS. At least 1.
-unsigned default_threads();
+// How many of so many threads may be used, for 0 one per processor of the affinity mask: at most EDGESHARD_THREADS. At
+// least 1.
+unsigned allowed_threads(unsigned asked = 0);
 
 // How many threads `estimated_ns` of work deserves: 1 below kMinParallelNs, then one per 150 us, at most `max_threads`
-// (0 = default_threads()).
+// (0 = one per processor).
 unsigned threads_for(uint64_t estimated_ns, unsigned max_threads = 0);
 
 // One exact search in progress, from construction to destruction, and how many threads it may use.
@@ -57,7 +58,7 @@ void run_ranges(size_t n, size_t grain, unsigned threads, bool yielding, RangeFn
 }  // namespace detail
 
 // Calls fn(begin, end) or fn(begin, end, worker) for ranges that cover [0, n) once, `grain` items at a time, on up to
-// `max_threads` threads including the caller's (0 = default_threads()). `worker` is smaller than the number of threads
+// `max_threads` threads including the caller's (0 = one per processor). `worker` is smaller than the number of threads
 // and no two calls that overlap in time share one: an index into scratch space. With one thread, or one range, nobody
 // is woken. The first exception thrown by fn stops the handing out of ranges and is rethrown here, and so does what
 // check_interrupt() throws, which is asked between ranges and while the others finish. `yielding`: see ScanTurn.
@@ -65,7 +66,7 @@ template <class F>
 void parallel_for(size_t n, size_t grain, unsigned max_threads, F&& fn, bool yielding = false) {
     if (n == 0) return;
     grain = std::max<size_t>(grain, 1);
-    unsigned threads = max_threads ? max_threads : default_threads();
+    unsigned threads = allowed_threads(max_threads);
     threads = static_cast<unsigned>(std::min<size_t>(threads, (n + grain - 1) / grain));
     using Fn = std::remove_reference_t<F>;
     auto call = [](void* context, size_t begin, size_t end, unsigned worker) {

@@ -308,6 +308,7 @@ __all__ = [
     "RangeFloat",
     "RangeType",
     "ReadOnlyError",
+    "ReadOnlyShard",
     "RecallReport",
     "RecommendQuery",
     "Record",
@@ -368,6 +369,7 @@ if TYPE_CHECKING:
     from edgeshard.arrow import to_arrow, to_pandas
     from edgeshard.query.recall import RecallReport
     from edgeshard.shard.optimizer.background import BackgroundOptimize
+    from edgeshard.shard.reader import ReadOnlyShard
     from edgeshard.shard.shard import EdgeShard
     from edgeshard.shard.snapshot.create import SnapshotInfo
     from edgeshard.shard.snapshot.limits import SnapshotLimits
@@ -376,6 +378,7 @@ else:
     _LAZY = {
         "BackgroundOptimize": "edgeshard.shard.optimizer.background",
         "EdgeShard": "edgeshard.shard.shard",
+        "ReadOnlyShard": "edgeshard.shard.reader",
         "RecallReport": "edgeshard.query.recall",
         "SnapshotInfo": "edgeshard.shard.snapshot.create",
         "SnapshotLimits": "edgeshard.shard.snapshot.limits",

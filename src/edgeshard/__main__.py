@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
+
+import numpy as np
 
 import edgeshard
 from edgeshard import EdgeShard, EdgeShardError
@@ -35,13 +38,15 @@ def check(options: argparse.Namespace) -> int:
 
 
 def repair(options: argparse.Namespace) -> int:
-    """Repair what is damaged; 1 if something is still wrong."""
+    """Repair what is damaged; 1 if something is lost, or still wrong."""
+    from edgeshard.shard.repair import LOST, WRONG
+
     done = EdgeShard.repair(options.path)
     for number, line in enumerate(done, 1):
         print(f"{number}. {line}")
     if not done:
         print("nothing to repair")
-    return 1 if any(line.startswith("still wrong") for line in done) else 0
+    return 1 if any(line.startswith(WRONG) or LOST in line for line in done) else 0
 
 
 def count(options: argparse.Namespace) -> int:
@@ -59,8 +64,15 @@ def scroll(options: argparse.Namespace) -> int:
             point = {"id": record.id if isinstance(record.id, int) else str(record.id), "payload": record.payload}
             if options.vectors:
                 point["vector"] = record.vector
-            print(json.dumps(point, default=repr, ensure_ascii=False))
+            print(json.dumps(point, default=_plain, ensure_ascii=False))
     return 0
+
+
+def _plain(value: object) -> object:
+    """What JSON has no form for: sparse vectors as Qdrant's REST interface writes them, arrays as lists."""
+    if isinstance(value, edgeshard.SparseVector):
+        return {"indices": list(value.indices), "values": list(value.values)}
+    return value.tolist() if isinstance(value, np.ndarray) else repr(value)
 
 
 def recall(options: argparse.Namespace) -> int:
@@ -72,6 +84,14 @@ def recall(options: argparse.Namespace) -> int:
             )
         )
     return 0
+
+
+def _count(text: str) -> int:
+    """A whole number that is not negative."""
+    number = int(text)
+    if not 0 <= number < 1 << 63:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 2^63 - 1, got {text}")
+    return number
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -88,14 +108,14 @@ def _parser() -> argparse.ArgumentParser:
         if name == "check":
             command.add_argument("--fast", action="store_true", help="sizes, small files and counts only")
         if name == "scroll":
-            command.add_argument("--limit", type=int, default=10, help="how many points (default 10)")
+            command.add_argument("--limit", type=_count, default=10, help="how many points (default 10)")
             command.add_argument("--vectors", action="store_true", help="with their vectors")
         if name == "recall":
-            command.add_argument("--sample", type=int, default=100, help="how many vectors (default 100)")
-            command.add_argument("--limit", type=int, default=10, help="how many points per search (default 10)")
-            command.add_argument("--ef", type=int, default=None, help="beam of the graph (default: as configured)")
+            command.add_argument("--sample", type=_count, default=100, help="how many vectors (default 100)")
+            command.add_argument("--limit", type=_count, default=10, help="how many points per search (default 10)")
+            command.add_argument("--ef", type=_count, default=None, help="beam of the graph (default: as configured)")
             command.add_argument("--using", default=None, metavar="NAME", help="of the vectors (default: unnamed)")
-            command.add_argument("--seed", type=int, default=42, help="of the sample (default 42)")
+            command.add_argument("--seed", type=_count, default=42, help="of the sample (default 42)")
     return parser
 
 
@@ -103,7 +123,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; its exit code: 0, 1 for damage, 2 for an error."""
     options = _parser().parse_args(arguments)
     try:
-        return int(options.action(options))
+        code = int(options.action(options))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # whoever reads has seen enough; what is left in the buffer must not fail once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except EdgeShardError as error:
         print(f"edgeshard: {error}", file=sys.stderr)
         return 2

@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 from uuid import UUID
 
+from edgeshard.errors import ValidationError
 from edgeshard.models.config import EdgeConfig
 from edgeshard.models.requests import (
     CountRequest,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from edgeshard.models.aliases import WithPayloadType, WithVectorType
     from edgeshard.models.filters import Filter
     from edgeshard.models.groups import (
         GroupRequest,
@@ -71,8 +73,9 @@ class EdgeShard:
     manager or ``await`` :meth:`close`. Reads run beside one another in up to ``threads`` threads.
     """
 
-    __slots__ = ("_readers", "_shard", "_writer")
+    __slots__ = ("_optimiser", "_readers", "_shard", "_writer")
 
+    _optimiser: ThreadPoolExecutor
     _readers: ThreadPoolExecutor
     _writer: ThreadPoolExecutor
     _shard: SyncShard
@@ -87,6 +90,7 @@ class EdgeShard:
         new = object.__new__(cls)
         new._readers = ThreadPoolExecutor(threads or os.cpu_count() or 1, thread_name_prefix="edgeshard-read")
         new._writer = ThreadPoolExecutor(1, thread_name_prefix="edgeshard-write")
+        new._optimiser = ThreadPoolExecutor(1, thread_name_prefix="edgeshard-optimize")
         try:
             new._shard = await new._write(make)
         except BaseException:
@@ -134,6 +138,18 @@ class EdgeShard:
     async def flush(self) -> None:
         """Make every update so far survive a power loss."""
         await self._write(self._shard.flush)
+
+    async def refresh(self) -> bool:
+        """Follow the writer of a shard loaded with ``read_only=True`` to its last flush; whether there was a later one.
+
+        Raises:
+            ValidationError: the shard was loaded to be changed.
+        """
+        from edgeshard.shard.reader import ReadOnlyShard
+
+        if not isinstance(self._shard, ReadOnlyShard):
+            raise ValidationError("refresh: only a shard loaded with read_only=True follows a writer")
+        return await self._write(self._shard.refresh)
 
     async def close(self) -> None:
         """Flush, let go of the directory and end the threads. Closing twice is fine."""
@@ -189,6 +205,17 @@ class EdgeShard:
         background: Literal[True],
     ) -> BackgroundOptimize: ...
 
+    @overload
+    async def optimize(
+        self,
+        *,
+        on_progress: Callable[[str, float], None] | None = None,
+        cancel: Callable[[], bool] | threading.Event | None = None,
+        threads: int | None = None,
+        budget_ms: float | None = None,
+        background: bool,
+    ) -> bool | BackgroundOptimize: ...
+
     async def optimize(
         self,
         *,
@@ -203,9 +230,11 @@ class EdgeShard:
         In the background at low priority: wait for what is returned with ``await asyncio.wrap_future(handle)``.
         """
         run: Callable[..., bool | BackgroundOptimize] = self._shard.optimize
-        return await self._read(
-            run, on_progress=on_progress, cancel=cancel, threads=threads, budget_ms=budget_ms, background=background
-        )
+        settings = {
+            "on_progress": on_progress, "cancel": cancel, "threads": threads, "budget_ms": budget_ms,
+            "background": background,
+        }  # fmt: skip
+        return await self._in_thread(self._optimiser, run, (), settings)
 
     # --- snapshots ---------------------------------------------------------------------------------------
 
@@ -266,7 +295,10 @@ class EdgeShard:
     # --- reading -----------------------------------------------------------------------------------------
 
     async def retrieve(
-        self, point_ids: Sequence[PointId], with_payload: Any = None, with_vector: Any = None
+        self,
+        point_ids: Iterable[PointId],
+        with_payload: WithPayloadType | None = None,
+        with_vector: WithVectorType | None = None,
     ) -> list[Record]:
         """Points by id, in the order asked for."""
         return await self._read(self._shard.retrieve, point_ids, with_payload, with_vector)
@@ -368,5 +400,5 @@ class EdgeShard:
         return await loop.run_in_executor(pool, lambda: method(*args, **kwargs))
 
     def _shut_down(self) -> None:
-        self._readers.shutdown(wait=False)
-        self._writer.shutdown(wait=False)
+        for pool in (self._readers, self._writer, self._optimiser):
+            pool.shutdown(wait=False)

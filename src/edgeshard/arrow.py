@@ -30,7 +30,7 @@ def to_arrow(points: Points) -> pyarrow.Table:
       structs of ``indices`` and ``values`` for sparse vectors.
 
     Args:
-        points: what `query`, `search`, `scroll` or `retrieve` returned.
+        points: what `query`, `search` or `retrieve` returned, or the first part of what `scroll` did.
 
     Raises:
         TypeError: `points` is no list of scored points or of records.
@@ -57,7 +57,7 @@ def to_pandas(points: Points) -> pandas.DataFrame:
     """A frame with a row per point and the columns of :func:`to_arrow`.
 
     Args:
-        points: what `query`, `search`, `scroll` or `retrieve` returned.
+        points: what `query`, `search` or `retrieve` returned, or the first part of what `scroll` did.
 
     Raises:
         TypeError: `points` is no list of scored points or of records.

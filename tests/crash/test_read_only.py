@@ -17,7 +17,7 @@ from simulated_disk import dying_disk
 from workload import Layout, assert_same, carry_out, dump, random_update, same
 
 import edgeshard
-from edgeshard import EdgeShard
+from edgeshard import CorruptedError, EdgeShard
 
 READER = """
 import sys
@@ -133,6 +133,62 @@ def test_nothing_can_be_changed(tmp_path: Path) -> None:
     with pytest.raises(edgeshard.ClosedError):
         reader.info()
     assert sorted(os.listdir(tmp_path / "shard")) == before
+
+
+def damage(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[max(range(len(content)), key=content.__getitem__)] ^= 4
+    file.write_bytes(content)
+
+
+def test_damage_that_checksums_tell_is_not_read(tmp_path: Path) -> None:
+    shard = small_shard(tmp_path / "shard")
+    write_round(shard, 3)
+    shard.close()
+    (file,) = (tmp_path / "shard").glob("segments/*/vector_storage/vectors/chunk_0.mmap")
+    damage(file)
+    for verify in ("fast", "full"):
+        with pytest.raises(CorruptedError, match=r"chunk_0\.mmap"):
+            EdgeShard.load(tmp_path / "shard", read_only=True, verify=verify)  # type: ignore[call-overload]
+    EdgeShard.load(tmp_path / "shard", read_only=True, verify=None).close()
+
+
+def test_a_refresh_tells_damage_and_shows_what_it_showed(tmp_path: Path) -> None:
+    shard = small_shard(tmp_path / "shard")
+    write_round(shard, 3)
+    shard.flush()
+    with EdgeShard.load(tmp_path / "shard", read_only=True) as reader:
+        write_round(shard, 4)
+        shard.close()
+        (file,) = (tmp_path / "shard").glob("segments/*/vector_storage/vectors/chunk_0.mmap")
+        damage(file)
+        with pytest.raises(CorruptedError):
+            reader.refresh()
+        (record,) = reader.retrieve([7])
+        assert record.payload["round"] == 3  # type: ignore[index]
+
+
+def test_a_damaged_index_is_left_out_with_a_warning(tmp_path: Path) -> None:
+    config = edgeshard.EdgeConfig(
+        vectors=edgeshard.EdgeVectorParams(size=8, distance=edgeshard.Distance.Dot),
+        optimizers=edgeshard.EdgeOptimizersConfig(indexing_threshold=1),
+    )
+    with EdgeShard.create(tmp_path / "shard", config) as shard:
+        shard.update(edgeshard.UpdateOperation.create_field_index("round", edgeshard.PayloadSchemaType.Integer))
+        write_round(shard, 3)
+        assert shard.optimize()
+    for pattern in ("segments/*/payload_index/round-*/*.bin", "segments/*/vector_index/links*.bin"):
+        for file in (tmp_path / "shard").glob(pattern):
+            if any(file.read_bytes()):
+                damage(file)
+    condition = edgeshard.FieldCondition("round", match=edgeshard.MatchValue(3))
+    with pytest.warns(RuntimeWarning, match="rebuilt"):
+        reader = EdgeShard.load(tmp_path / "shard", read_only=True, verify="full")
+    with reader:
+        assert reader.count(edgeshard.CountRequest(filter=edgeshard.Filter(must=[condition]))) == 200
+        query = edgeshard.Query.Nearest([1.0] * 8)
+        assert len(reader.query(edgeshard.QueryRequest(query=query, limit=10))) == 10
+    assert EdgeShard.check(tmp_path / "shard")  # nothing was changed
 
 
 def test_a_read_only_directory(tmp_path: Path) -> None:

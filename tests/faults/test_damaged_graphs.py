@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,17 @@ def rows_of(kind: str, rng: np.random.Generator) -> np.ndarray:
     return rows
 
 
-def make(mod: Any, path: Path, kind: str, distance: str, seed: int = 0, multi: bool = False) -> Path:
+def make(
+    mod: Any, path: Path, kind: str, distance: str, seed: int = 0, multi: bool = False, datatype: str = "Float32"
+) -> Path:
     """A shard with one graph; its directory."""
     comparator = mod.MultiVectorConfig(mod.MultiVectorComparator.MaxSim) if multi else None
-    vectors = mod.EdgeVectorParams(size=DIM, distance=getattr(mod.Distance, distance), multivector_config=comparator)
+    vectors = mod.EdgeVectorParams(
+        size=DIM,
+        distance=getattr(mod.Distance, distance),
+        multivector_config=comparator,
+        datatype=getattr(mod.VectorStorageDatatype, datatype),
+    )
     config = mod.EdgeConfig(vectors=vectors, optimizers=mod.EdgeOptimizersConfig(indexing_threshold=1))
     path.mkdir()
     shard = mod.EdgeShard.create(str(path), config)
@@ -119,3 +127,34 @@ def test_a_repair_builds_a_damaged_graph_anew(tmp_path: Path) -> None:
         hits = [shard.query(edgeshard.QueryRequest(query=query, limit=10, params=params))
                 for params in (edgeshard.SearchParams(exact=True), None)]  # fmt: skip
         assert {hit.id for hit in hits[0]} == {hit.id for hit in hits[1]}
+
+
+@pytest.mark.parametrize("multi", [False, True])
+@pytest.mark.parametrize("datatype", ["Float32", "Turbo8"])
+def test_a_graph_that_does_not_open_is_told_and_built_anew(datatype: str, multi: bool, tmp_path: Path) -> None:
+    graph = make(edgeshard, tmp_path / "shard", "any", "Dot", multi=multi, datatype=datatype)
+    (file,) = graph.glob("links*.bin")
+    good = file.read_bytes()
+    file.write_bytes(bytes([255] * 8) + good[8:])
+    found = EdgeShard.check(tmp_path / "shard")
+    assert len(found) == 1
+    assert file.name in found[0]
+    with EdgeShard.load(tmp_path / "shard") as shard:
+        with pytest.warns(RuntimeWarning, match="until the next optimize"):
+            assert shard.optimize()
+        assert shard.verify() == []
+        assert not shard.optimize()
+
+
+@pytest.mark.parametrize("damage", ["header", "gone"])
+def test_a_repair_builds_a_graph_that_does_not_open(damage: str, tmp_path: Path) -> None:
+    graph = make(edgeshard, tmp_path / "shard", "any", "Dot")
+    if damage == "header":
+        (graph / "graph.bin").write_bytes(b"nothing")
+    else:
+        shutil.rmtree(graph)
+    assert EdgeShard.check(tmp_path / "shard")
+    assert EdgeShard.repair(tmp_path / "shard")
+    assert EdgeShard.check(tmp_path / "shard") == []
+    with EdgeShard.load(tmp_path / "shard") as shard:
+        assert shard.info().indexed_vectors_count > 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import threading
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ def public(cls: type) -> set[str]:
 
 
 def test_every_method_has_a_twin_with_the_same_arguments() -> None:
-    assert public(aio.EdgeShard) == public(m.EdgeShard)
+    assert public(aio.EdgeShard) == public(m.EdgeShard) | {"refresh"}
     for name in public(m.EdgeShard) - {"path", "config", "create", "load"}:
         theirs = inspect.signature(getattr(m.EdgeShard, name))
         ours = inspect.signature(getattr(aio.EdgeShard, name))
@@ -54,5 +55,43 @@ def test_an_error_while_opening_leaves_no_threads(tmp_path: Path) -> None:
     async def main() -> None:
         with pytest.raises(m.StorageError):
             await aio.EdgeShard.load(tmp_path / "missing")
+
+    asyncio.run(main())
+
+
+def test_reads_go_on_beside_an_optimisation_whatever_the_number_of_readers(tmp_path: Path) -> None:
+    started, go_on = threading.Event(), threading.Event()
+
+    def pause(step: str, share: float) -> None:
+        started.set()
+        assert go_on.wait(30)
+
+    async def main() -> None:
+        config = m.EdgeConfig(vectors=CONFIG.vectors, optimizers=m.EdgeOptimizersConfig(indexing_threshold=1))
+        async with await aio.EdgeShard.create(tmp_path / "shard", config, threads=1) as shard:
+            points = [m.Point(n, [n, 1], {}) for n in range(300)]
+            await shard.update(m.UpdateOperation.upsert_points(points))
+            optimising = asyncio.ensure_future(shard.optimize(on_progress=pause))
+            await asyncio.to_thread(started.wait, 30)
+            try:
+                assert await asyncio.wait_for(shard.count(m.CountRequest()), 20) == 300
+            finally:
+                go_on.set()
+            assert await optimising
+
+    asyncio.run(main())
+
+
+def test_a_reader_follows_its_writer(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with await aio.EdgeShard.create(tmp_path / "shard", CONFIG) as writer:
+            with pytest.raises(m.ValidationError, match="read_only"):
+                await writer.refresh()
+            async with await aio.EdgeShard.load(tmp_path / "shard", read_only=True) as reader:
+                assert not await reader.refresh()
+                await writer.update(m.UpdateOperation.upsert_points([m.Point(1, [1, 2], {})]))
+                await writer.flush()
+                assert await reader.refresh()
+                assert await reader.count(m.CountRequest()) == 1
 
     asyncio.run(main())

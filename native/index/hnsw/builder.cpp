@@ -47,7 +47,7 @@ Builder::Builder(const Space& space, std::vector<uint32_t> points, const BuildOp
     kept0_.assign(n, 0);
     place_upper_lists();
     locks_ = std::make_unique<std::atomic<uint8_t>[]>(n);
-    if (!options_.threads) options_.threads = default_threads();
+    options_.threads = allowed_threads(options_.threads);
 }
 
 // Gives every node as many lists above level 0 as its level says; empties those there are.

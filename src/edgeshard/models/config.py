@@ -32,7 +32,7 @@ __all__ = [
 
 
 class PlainIndexConfig(Model):
-    """No index: every vector is compared."""
+    """No index: every vector is compared. As in Qdrant Edge, nothing takes one; programs may name it."""
 
     __slots__ = ()
 
@@ -237,9 +237,9 @@ class EdgeOptimizersConfig(Model):
         deleted_threshold: share of deleted vectors from which a segment is rebuilt, 0.2 if None.
         vacuum_min_vector_number: smallest segment rebuilt for that reason, 1000 vectors if None.
         default_segment_number: number of segments aimed at, None or 0 chooses.
-        max_segment_size: KiB of vectors a segment may hold.
-        indexing_threshold: KiB of vectors from which a segment gets its indexes.
-        prevent_unoptimized: hide points of large unindexed segments until they are indexed.
+        max_segment_size: KiB of vectors a segment may hold, None for 256,000 per thread that builds.
+        indexing_threshold: KiB of vectors from which a segment gets its indexes, 0 for never, None for 10,000.
+        prevent_unoptimized: kept for servers; nothing goes by it here, as in Qdrant Edge.
     """
 
     __slots__ = (

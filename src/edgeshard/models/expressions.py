@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import TYPE_CHECKING, TypeAlias
 
 from edgeshard.models.base import (
     Model,
@@ -51,26 +51,27 @@ class Expression(Model):
 
     __slots__ = ()
 
-    Constant: ClassVar[type[Constant]]
-    Variable: ClassVar[type[Variable]]
-    Condition: ClassVar[type[Condition]]
-    GeoDistance: ClassVar[type[GeoDistance]]
-    Datetime: ClassVar[type[Datetime]]
-    DatetimeKey: ClassVar[type[DatetimeKey]]
-    Mult: ClassVar[type[Mult]]
-    Sum: ClassVar[type[Sum]]
-    Max: ClassVar[type[Max]]
-    Min: ClassVar[type[Min]]
-    Neg: ClassVar[type[Neg]]
-    Div: ClassVar[type[Div]]
-    Sqrt: ClassVar[type[Sqrt]]
-    Pow: ClassVar[type[Pow]]
-    Exp: ClassVar[type[Exp]]
-    Log10: ClassVar[type[Log10]]
-    Ln: ClassVar[type[Ln]]
-    Acosh: ClassVar[type[Acosh]]
-    Abs: ClassVar[type[Abs]]
-    Decay: ClassVar[type[Decay]]
+    if TYPE_CHECKING:  # the variants below, by the names that make them types
+        Constant: TypeAlias = "_Constant"
+        Variable: TypeAlias = "_Variable"
+        Condition: TypeAlias = "_Condition"
+        GeoDistance: TypeAlias = "_GeoDistance"
+        Datetime: TypeAlias = "_Datetime"
+        DatetimeKey: TypeAlias = "_DatetimeKey"
+        Mult: TypeAlias = "_Mult"
+        Sum: TypeAlias = "_Sum"
+        Max: TypeAlias = "_Max"
+        Min: TypeAlias = "_Min"
+        Neg: TypeAlias = "_Neg"
+        Div: TypeAlias = "_Div"
+        Sqrt: TypeAlias = "_Sqrt"
+        Pow: TypeAlias = "_Pow"
+        Exp: TypeAlias = "_Exp"
+        Log10: TypeAlias = "_Log10"
+        Ln: TypeAlias = "_Ln"
+        Acosh: TypeAlias = "_Acosh"
+        Abs: TypeAlias = "_Abs"
+        Decay: TypeAlias = "_Decay"
 
     def __init__(self) -> None:
         raise abstract(Expression)
@@ -412,3 +413,26 @@ class Decay(Expression):
             midpoint=None if midpoint is None else f32(midpoint, "midpoint"),
             scale=None if scale is None else f32(scale, "scale"),
         )
+
+
+if TYPE_CHECKING:
+    _Constant: TypeAlias = Constant
+    _Variable: TypeAlias = Variable
+    _Condition: TypeAlias = Condition
+    _GeoDistance: TypeAlias = GeoDistance
+    _Datetime: TypeAlias = Datetime
+    _DatetimeKey: TypeAlias = DatetimeKey
+    _Mult: TypeAlias = Mult
+    _Sum: TypeAlias = Sum
+    _Max: TypeAlias = Max
+    _Min: TypeAlias = Min
+    _Neg: TypeAlias = Neg
+    _Div: TypeAlias = Div
+    _Sqrt: TypeAlias = Sqrt
+    _Pow: TypeAlias = Pow
+    _Exp: TypeAlias = Exp
+    _Log10: TypeAlias = Log10
+    _Ln: TypeAlias = Ln
+    _Acosh: TypeAlias = Acosh
+    _Abs: TypeAlias = Abs
+    _Decay: TypeAlias = Decay

@@ -35,8 +35,8 @@ class MatchValue(Model):
     """Equality with one value.
 
     Args:
-        value: a str, an int of 64 bits or a bool. Types are strict: 1 matches neither ``true`` nor ``1.0``.
-            ``True`` matches ``true``, unlike in ``qdrant_edge``, which takes it for 1.
+        value: a str, an int of 64 bits or a bool. Types are strict: 1 matches neither ``true`` nor, unless an integer
+            index has the field, ``1.0``. ``True`` matches ``true``, unlike in ``qdrant_edge``, which takes it for 1.
     """
 
     __slots__ = ("value",)

@@ -11,9 +11,11 @@ __all__ = ["AcornSearchParams", "IdfParams", "QuantizationSearchParams", "Search
 class AcornSearchParams(Model):
     """Filtered graph search that looks at neighbours of neighbours (Patel et al. 2024).
 
+    Accepted for the sake of programs that set it: searches choose by the share of matching points whether to do so.
+
     Args:
-        enable: use it.
-        max_selectivity: share of matching points above which it is not used.
+        enable: use it, in Qdrant.
+        max_selectivity: share of matching points above which it is not used, in Qdrant.
     """
 
     __slots__ = ("enable", "max_selectivity")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from edgeshard.models.base import (
     Model,
@@ -230,12 +230,13 @@ class Query(Model):
 
     __slots__ = ("using",)
 
-    Nearest: ClassVar[type[Nearest]]
-    RecommendBestScore: ClassVar[type[RecommendBestScore]]
-    RecommendSumScores: ClassVar[type[RecommendSumScores]]
-    Discover: ClassVar[type[Discover]]
-    Context: ClassVar[type[Context]]
-    FeedbackNaive: ClassVar[type[FeedbackNaive]]
+    if TYPE_CHECKING:  # the variants below, by the names that make them types
+        Nearest: TypeAlias = "_Nearest"
+        RecommendBestScore: TypeAlias = "_RecommendBestScore"
+        RecommendSumScores: TypeAlias = "_RecommendSumScores"
+        Discover: TypeAlias = "_Discover"
+        Context: TypeAlias = "_Context"
+        FeedbackNaive: TypeAlias = "_FeedbackNaive"
 
     using: str | None
 
@@ -365,3 +366,12 @@ class FeedbackNaive(Query):
 
 def _examples(vectors: Iterable[NamedVector], name: str) -> list[PackedVector]:
     return [pack_example(vector, name) for vector in sequence(vectors, name)]
+
+
+if TYPE_CHECKING:
+    _Nearest: TypeAlias = Nearest
+    _RecommendBestScore: TypeAlias = RecommendBestScore
+    _RecommendSumScores: TypeAlias = RecommendSumScores
+    _Discover: TypeAlias = Discover
+    _Context: TypeAlias = Context
+    _FeedbackNaive: TypeAlias = FeedbackNaive

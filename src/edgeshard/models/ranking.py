@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from edgeshard.models.base import (
     Model,
@@ -31,8 +31,9 @@ class Fusion(Model):
 
     __slots__ = ()
 
-    Rrf: ClassVar[type[Rrf]]
-    Dbsf: ClassVar[type[Dbsf]]
+    if TYPE_CHECKING:  # the variants below, by the names that make them types
+        Rrf: TypeAlias = "_Rrf"
+        Dbsf: TypeAlias = "_Dbsf"
 
     def __init__(self) -> None:
         if type(self) is Fusion:
@@ -210,3 +211,8 @@ def _start(value: Any) -> tuple[int | float | None, bool]:
     if hasattr(value, "__index__") and -(2**63) <= int(value) < 2**63:
         return int(value), False
     return f64(value, "start_from"), False
+
+
+if TYPE_CHECKING:
+    _Rrf: TypeAlias = Rrf
+    _Dbsf: TypeAlias = Dbsf

@@ -352,7 +352,7 @@ class FacetRequest(Model):
     Args:
         key: the field's path; it needs an index that supports equality.
         limit: how many values to return, the most frequent ones.
-        exact: count, or estimate.
+        exact: counts are exact in either case; Qdrant may estimate them where it is False.
         filter: which points to count.
     """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from edgeshard.models.base import Model, abstract, json_path, put_fields, sequence, texts, variant
 
@@ -24,8 +24,9 @@ class PayloadSelector(Model):
     __slots__ = ("_keys",)
     __match_args__ = ("keys",)
 
-    Include: ClassVar[type[Include]]
-    Exclude: ClassVar[type[Exclude]]
+    if TYPE_CHECKING:  # the variants below, by the names that make them types
+        Include: TypeAlias = "_Include"
+        Exclude: TypeAlias = "_Exclude"
 
     _keys: tuple[str, ...]
 
@@ -84,3 +85,8 @@ def with_vector_of(selection: WithVector, name: str = "with_vector") -> bool | t
 def thawed(selection: Any) -> Any:
     """The public form of a selection: a fresh list for a tuple."""
     return list(selection) if isinstance(selection, tuple) else selection
+
+
+if TYPE_CHECKING:
+    _Include: TypeAlias = Include
+    _Exclude: TypeAlias = Exclude

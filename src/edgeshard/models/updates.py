@@ -143,7 +143,7 @@ class UpdateOperation(Model):
     def set_payload(point_ids: Iterable[PointId], payload: Payload, key: str | None = None) -> UpdateOperation:
         """An operation that merges `payload` into that of points, at the path `key` if given.
 
-        A key whose new value is None is removed.
+        A key whose new value is None is removed from payloads that there are; of a point without one, that is kept.
         """
         return SetPayload(encode_payload(payload), parse_ids(point_ids), None, opt_json_path(key, "key"))
 

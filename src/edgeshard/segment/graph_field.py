@@ -53,6 +53,7 @@ class Graph:
 
     Attributes:
         broken: the files are missing or damaged: scan instead.
+        damage: what was found wrong with them, None if nothing was.
         pinned: keep the links in memory instead of reading the mapped file.
         cold: the records are not to take memory: they are walked on where they are, unless
             ``options.codes_for_cold_vectors``.
@@ -64,7 +65,7 @@ class Graph:
 
     __slots__ = (
         "__weakref__", "_code_bytes", "_coded", "_config", "_flat", "_graph", "_lock", "_pinned_links", "_settled",
-        "_walks", "broken", "cold", "directory", "holds_vectors", "inline", "pinned", "records", "shelf",
+        "_walks", "broken", "cold", "damage", "directory", "holds_vectors", "inline", "pinned", "records", "shelf",
         "short_walks", "spec", "storage",
     )  # fmt: skip
 
@@ -81,6 +82,7 @@ class Graph:
         self.spec = spec
         self.records = records
         self.broken = not directory.is_dir()
+        self.damage: str | None = None
         self.inline = self.holds_vectors = self.pinned = False
         self._config = None if self.broken else HnswConfig.read(directory)
         self._graph: HnswGraph | None = None
@@ -134,7 +136,7 @@ class Graph:
                         BUDGET.hold(self._pinned_links, self._graph.links_table.size_bytes)
                 self._graph = self._on_codes(self._graph, walks)
             except CorruptedError as error:
-                self.broken = True
+                self.broken, self.damage = True, str(error)
                 warnings.warn(
                     f"{error}; vectors are scanned until the next optimize() rebuilds the graph",
                     RuntimeWarning,

@@ -111,9 +111,9 @@ class SparseField:
         return self._index
 
     @property
-    def packed(self) -> bool:
-        """Whether the compressed files of the segment are in use."""
-        return self._index_path is not None
+    def packed(self) -> Path | None:
+        """Where the compressed files of the segment are, if they are in use."""
+        return self._index_path
 
     @property
     def indexed_count(self) -> int:
@@ -125,14 +125,27 @@ class SparseField:
         try:
             return work(self.index)
         except RuntimeError as error:
-            if self._index_path is None or len(error.args) != 2:
-                raise
-            damage = CorruptedError(self._index_path / "inverted_index.dat", *error.args)
+            damage = self._damage(error)
         with self._building:
             self._index = self._index_path = None
             self.exact_weights = True
         warnings.warn(f"{damage}; searching an index rebuilt from the stored vectors", RuntimeWarning, stacklevel=2)
         return work(self.index)
+
+    def damage(self) -> CorruptedError | None:
+        """What is wrong with the compressed files in use, of which every list is read; None if nothing is."""
+        if isinstance(self._index, _native.PackedSparseIndex):
+            try:
+                self._index.check()
+            except RuntimeError as error:
+                return self._damage(error)
+        return None
+
+    def _damage(self, error: RuntimeError) -> CorruptedError:
+        """What the native index says of its file; any other error is raised again."""
+        if self._index_path is None or len(error.args) != 2:
+            raise error
+        return CorruptedError(self._index_path / "inverted_index.dat", *error.args)
 
     def _unindex(self, offsets: Offsets) -> None:
         """Take what is stored at some offsets out of the index."""

@@ -13,7 +13,6 @@ from edgeshard.models.enums import Memory, Modifier
 from edgeshard.models.stored_settings import hnsw_object, quantization_object
 from edgeshard.models.wire import to_wire
 from edgeshard.segment.config import DenseConfig, SegmentConfig, SparseConfig
-from edgeshard.segment.graph_field import GraphField, MultiGraphField
 from edgeshard.segment.schema import Schema, VectorSchema
 from edgeshard.segment.segment import Segment
 from edgeshard.shard import config as configs
@@ -199,8 +198,8 @@ def is_mismatched(segment: Segment, config: EdgeConfig) -> bool:
             return True
         if dense.quantization != quantization_of(config, params, growing=dense.is_plain):
             return True
-        field = segment.fields[name]
-        if isinstance(field, (GraphField, MultiGraphField)) and field.graph.broken:
+        graph = getattr(segment.fields[name], "graph", None)
+        if graph is not None and graph.load(walks=0) is None:  # missing, or does not open
             return True
     return any(
         _other_sparse_placement(sparse.index, config.sparse_vectors[name])

@@ -59,6 +59,17 @@ class Optimizing:
         background: Literal[True],
     ) -> BackgroundOptimize: ...
 
+    @overload
+    def optimize(
+        self,
+        *,
+        on_progress: Callable[[str, float], None] | None = None,
+        cancel: Callable[[], bool] | threading.Event | None = None,
+        threads: int | None = None,
+        budget_ms: float | None = None,
+        background: bool,
+    ) -> bool | BackgroundOptimize: ...
+
     def optimize(
         self,
         *,
@@ -76,7 +87,8 @@ class Optimizing:
         Args:
             on_progress: called with the name of a step and the share of it that is done, 0 to 1.
             cancel: an event, or a function that is asked now and then whether to stop.
-            threads: how many may build, at most 1024; None or 0 for one per core, in the background for one.
+            threads: how many may build, at most 1024; None or 0 for one per core, in the background for one. The
+                ``max_indexing_threads`` of the configuration and ``EDGESHARD_THREADS`` may allow fewer.
             budget_ms: no new task is started after this long.
             background: return at once and work in a thread of low priority. Threads beyond the first have the usual
                 priority. :meth:`close` and the end of the program cancel it.

@@ -13,6 +13,7 @@ from edgeshard.models.config import EdgeConfig
 from edgeshard.shard.replica import Replica
 from edgeshard.shard.shard import EdgeShard
 from edgeshard.shard.undisturbed import undisturbed
+from edgeshard.storage import checksums
 
 
 class ReadOnlyShard(EdgeShard):
@@ -28,9 +29,9 @@ class ReadOnlyShard(EdgeShard):
     """The copy that is read, where what closes it finds it."""
 
     @classmethod
-    def open(cls, path: Path, config: EdgeConfig | None) -> ReadOnlyShard:
+    def open(cls, path: Path, config: EdgeConfig | None, verify: checksums.Level | None) -> ReadOnlyShard:
         """The shard at ``path``; see :meth:`EdgeShard.load`."""
-        replica = Replica(path, config)
+        replica = Replica(path, config, verify=verify)
         shard = cls._wrap(replica.store)
         assert isinstance(shard, ReadOnlyShard)
         shard._finalizer.detach()
@@ -42,6 +43,10 @@ class ReadOnlyShard(EdgeShard):
     def _replica(self) -> Replica:
         return self._kept[0]
 
+    def __repr__(self) -> str:
+        state = "closed" if self._store.closed else f"{len(self._store.segments)} segments"
+        return f"<ReadOnlyShard {os.fspath(self.path)!r} ({state})>"
+
     @property
     def path(self) -> Path:
         """The directory of the shard."""
@@ -50,14 +55,17 @@ class ReadOnlyShard(EdgeShard):
     def refresh(self) -> bool:
         """Follow the writer to its last flush; whether there was a later one.
 
+        What :meth:`EdgeShard.load` was told to compare with checksums is compared again.
+
         Raises:
             StorageError: the shard is gone, or changes faster than it can be read; the state shown stays as it was.
+            CorruptedError: a file is damaged; likewise.
         """
         self._check_process()
         self._open_store()
         if not self._replica.stale:
             return False
-        fresh = Replica(self._replica.source, before=self._replica)
+        fresh = Replica(self._replica.source, verify=self._replica.verify, before=self._replica)
         with self._lock.writing():
             before = self._kept[0]
             self._kept[0], self._store = fresh, fresh.store

@@ -7,11 +7,12 @@ The steps, in order; each does nothing where nothing is wrong:
    snapshot that may have been cut by a power loss, keep what is there.
 3. Set derived files aside whose checksums are wrong: indexes, graphs and quantized codes. (Free space is recomputed
    anyway.) Remove codes kept for searches whose checksums are wrong. Write counts and settings of storages anew whose
-   checksums tell what they were.
+   checksums tell what they were. Other files, those of vectors, payloads and ids, stay as they are: a line says so, and
+   from then on nothing else does.
 4. Set ``edge_config.json`` aside if it cannot be read: the segments say what the shard stores.
 5. For each segment that does not open: write a missing ``version.info``; else set its codes aside; else its indexes
-   and graphs; else the whole segment. Only the last loses points. Set aside graphs that open, but are not of their
-   vectors.
+   and graphs; else the whole segment. Only the last loses points. Set aside graphs that do not open or are not of their
+   vectors, and posting lists of sparse and text indexes that cannot be read.
 6. Leave damaged records of the log out; set a log aside that cannot be read at all.
 7. Open the shard, which rebuilds indexes, build missing graphs, close it, and check it.
 
@@ -37,11 +38,16 @@ from edgeshard.shard.snapshot import settle, swap
 from edgeshard.shard.store import WAL, Store
 from edgeshard.shard.verify import check
 from edgeshard.shard.verify_graphs import damaged_graphs
+from edgeshard.shard.verify_lists import damaged_lists
 from edgeshard.storage import checksums, files, journal
 from edgeshard.storage.lock import HOLDER_FILE, ShardLock
 from edgeshard.storage.wal import Wal
 
 DERIVED = ("payload_index", "vector_index")
+WRONG = "still wrong: "
+"""What a line begins with that tells of damage nothing can mend."""
+LOST = " LOST"
+"""What is in a line that tells of points or updates that are gone."""
 
 
 def repair(path: Path) -> list[str]:
@@ -87,7 +93,7 @@ def repair(path: Path) -> list[str]:
             if any(f"/{DERIVED[1]}" in line for line in done):
                 shard.optimize()
     done += [str(warning.message) for warning in heard]
-    done += [f"still wrong: {line}" for line in check(path)]
+    done += [f"{WRONG}{line}" for line in check(path)]
     return done
 
 
@@ -132,7 +138,7 @@ def _mismatches(path: Path, done: list[str]) -> None:
         elif written_anew(path, name, table):
             done.append(f"{name} was written anew: {reason}")
         else:
-            done.append(f"{name} is damaged and cannot be rebuilt: {reason}")
+            done.append(f"{WRONG}{name} cannot be rebuilt: {reason}; IT STAYS AS IT IS and counts as sound from now on")
     for name, reason in aside.items():
         if (path / name).exists():
             _aside(path, name, reason, done)
@@ -179,7 +185,7 @@ def _segment(path: Path, segment: Path, done: list[str]) -> None:
     if problem is not None:
         _aside(path, name, f"{problem}. ITS POINTS ARE LOST", done)
         return
-    _graphs(path, segment, done)
+    _unsound(path, segment, done)
     if not _has_version(segment):
         if (segment / VERSION_FILE).exists():
             _aside(path, f"{name}/{VERSION_FILE}", "it names no version", done)
@@ -187,19 +193,23 @@ def _segment(path: Path, segment: Path, done: list[str]) -> None:
         done.append(f"{name}/{VERSION_FILE} was written")
 
 
-def _graphs(path: Path, segment: Path, done: list[str]) -> None:
-    """Set aside graphs that open, but are not of their vectors."""
+def _unsound(path: Path, segment: Path, done: list[str]) -> None:
+    """Set aside graphs and posting lists that open, but are not sound."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         opened = open_segment(segment, read_only=True, complete=False)
         try:
             wrong = {graph.directory: reason for graph, reason in damaged_graphs(opened) if not graph.holds_vectors}
+            wrong.update(damaged_lists(opened))
         except CorruptedError:  # vectors that cannot be read: the check at the end says so
             wrong = {}
         finally:
             opened.close()
     for directory, reason in wrong.items():
-        _aside(path, directory.relative_to(path).as_posix(), reason, done)
+        if directory.is_dir():
+            _aside(path, directory.relative_to(path).as_posix(), reason, done)
+        else:
+            done.append(f"{reason}; it is built anew")
 
 
 def _has_version(segment: Path) -> bool:

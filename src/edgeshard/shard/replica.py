@@ -22,11 +22,12 @@ from edgeshard.errors import CorruptedError, EdgeShardError, StorageError
 from edgeshard.models.config import EdgeConfig
 from edgeshard.segment.config import read_segment_config
 from edgeshard.shard import config as configs
+from edgeshard.shard import seal
 from edgeshard.shard.directories import SEGMENTS, require_plain_files, segment_names
 from edgeshard.shard.snapshot import settle, swap
 from edgeshard.shard.store import Store
 from edgeshard.shard.undisturbed import undisturbed
-from edgeshard.storage import files, generation, journal
+from edgeshard.storage import checksums, files, generation, journal
 from edgeshard.storage.mapping import extents
 
 Stamp: TypeAlias = "tuple[int, int, int]"
@@ -51,6 +52,10 @@ class Replica:
 
     Args:
         source: the shard.
+        config: settings that replace the stored ones.
+        verify: what to compare with the checksums of the last close, None for nothing. Derived files that are damaged
+            are left out, with a warning.
+        before: an earlier copy, of which what has not changed is used.
 
     Attributes:
         store: the copy, open.
@@ -61,10 +66,18 @@ class Replica:
         StorageError: there is no shard, or its writer did not leave it alone long enough.
     """
 
-    __slots__ = ("__weakref__", "_remove", "_stamps", "generation", "root", "source", "store")
+    __slots__ = ("__weakref__", "_remove", "_stamps", "generation", "root", "source", "store", "verify")
 
-    def __init__(self, source: Path, config: EdgeConfig | None = None, before: Replica | None = None) -> None:
+    def __init__(
+        self,
+        source: Path,
+        config: EdgeConfig | None = None,
+        *,
+        verify: checksums.Level | None,
+        before: Replica | None = None,
+    ) -> None:
         self.source = source
+        self.verify = verify
         if not source.is_dir():
             raise StorageError(f"cannot load edge shard: directory {source} does not exist")
         require_plain_files(source)
@@ -75,7 +88,11 @@ class Replica:
             self._stamps: dict[str, tuple[Stamp, int]] = {}
             self.generation = generation.current(source)
             try:
+                damaged = self._damaged()
                 self._copy(before)
+                for name in damaged:
+                    if (self.root / name).exists():
+                        shutil.rmtree(self.root / name)
                 if generation.current(source) == self.generation and not swap.pending(source):
                     self.store = Store.load(self.root, config, verify=None, codes_of=source)
                     return
@@ -91,6 +108,13 @@ class Replica:
             if time.monotonic() > deadline:
                 raise StorageError(f"cannot read {source}: {reason}") from reason
             time.sleep(0.002)
+
+    def _damaged(self) -> list[str]:
+        """Directories of derived files that are not to be used. There is a table only while nobody has the shard open
+        who changed it; what a writer changes in the middle of this is another generation."""
+        if self.verify is None:
+            return []
+        return seal.damaged(self.source, checksums.read(self.source, seal.seal_of(self.source)), self.verify)
 
     def _make_root(self) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="edgeshard-reader-"))

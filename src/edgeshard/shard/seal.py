@@ -49,13 +49,13 @@ def _content(path: str) -> bytes:
         os.close(fd)
 
 
-def inspect(path: Path, level: checksums.Level | None, *, change: bool = True) -> dict[str, checksums.Entry]:
-    """Compare a shard that is about to be opened with its checksums.
+def inspect(path: Path, level: checksums.Level | None) -> dict[str, checksums.Entry]:
+    """Compare a shard that is about to be opened with its checksums; derived files that are damaged are set aside, so
+    that they are rebuilt.
 
     Args:
         path: the shard.
         level: how much to read, None for nothing.
-        change: set derived files that are damaged aside, so that they are rebuilt.
 
     Returns:
         The table, empty if there is none.
@@ -64,22 +64,30 @@ def inspect(path: Path, level: checksums.Level | None, *, change: bool = True) -
         CorruptedError: a file that cannot be rebuilt is damaged.
     """
     table = checksums.read(path, seal_of(path))
-    if level is None:
+    aside = [] if level is None else damaged(path, table, level)
+    if not aside:
         return table
+    checksums.remove(path)
+    for name in aside:
+        if (path / name).exists():
+            set_aside(path, name)
+    return {}
+
+
+def damaged(path: Path, table: dict[str, checksums.Entry], level: checksums.Level) -> list[str]:
+    """Directories of derived files in a shard that are not as its table says, of which it warns.
+
+    Raises:
+        CorruptedError: a file that cannot be rebuilt is damaged.
+    """
     aside = set()
     for name, reason in checksums.differences(path, table, level):
         if not checksums.is_derived(name) or name.endswith("payload_index/config.json"):
             raise CorruptedError(path / name, reason)
-        warnings.warn(f"{path / name}: {reason}; it is rebuilt", RuntimeWarning, stacklevel=4)
+        warnings.warn(f"{path / name}: {reason}; it is rebuilt", RuntimeWarning, stacklevel=5)
         parts = name.split("/")
         aside.add("/".join(parts[: 4 if parts[2] == "payload_index" else 3]))
-    if not aside or not change:
-        return table
-    checksums.remove(path)
-    for name in sorted(aside):
-        if (path / name).exists():
-            set_aside(path, name)
-    return {}
+    return sorted(aside)
 
 
 def set_aside(path: Path, name: str) -> Path:

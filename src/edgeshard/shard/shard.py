@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable
 from os import getpid
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 from uuid import UUID
 
 from edgeshard._native import CallGuard, CallLock
@@ -32,6 +32,10 @@ from edgeshard.shard.snapshotting import Snapshotting
 from edgeshard.shard.store import Store
 from edgeshard.shard.undisturbed import pause
 from edgeshard.storage.files import PathLike
+
+if TYPE_CHECKING:
+    from edgeshard.models.aliases import WithPayloadType, WithVectorType
+    from edgeshard.shard.reader import ReadOnlyShard
 
 PointId: TypeAlias = "int | str | UUID"
 
@@ -81,6 +85,28 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
             raise TypeError(f"config must be an EdgeConfig, not {type(config).__name__}")
         return EdgeShard._wrap(Store.create(directory_path(path), config))
 
+    @overload
+    @staticmethod
+    def load(
+        path: PathLike,
+        config: EdgeConfig | None = None,
+        *,
+        wait: float = 0.0,
+        verify: Literal["fast", "full"] | None = "fast",
+        read_only: Literal[True],
+    ) -> ReadOnlyShard: ...
+
+    @overload
+    @staticmethod
+    def load(
+        path: PathLike,
+        config: EdgeConfig | None = None,
+        *,
+        wait: float = 0.0,
+        verify: Literal["fast", "full"] | None = "fast",
+        read_only: bool = False,
+    ) -> EdgeShard: ...
+
     @staticmethod
     def load(
         path: PathLike,
@@ -95,7 +121,7 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
         Args:
             path: the directory.
             config: settings that replace the stored ones; what the segments hold must fit it.
-            wait: seconds to wait for another handle to let go of the shard.
+            wait: seconds to wait for another handle to let go of the shard; nobody waits for one that only reads.
             verify: what to compare with the checksums of the last close, if no other engine has changed the shard:
                 ``"full"`` every byte, ``"fast"`` the sizes, and the bytes of files up to 1 MiB; None nothing.
             read_only: take no lock and change nothing: the state of the last flush, beside a writer or not
@@ -117,7 +143,7 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
         if read_only:
             from edgeshard.shard.reader import ReadOnlyShard
 
-            return ReadOnlyShard.open(directory_path(path), config)
+            return ReadOnlyShard.open(directory_path(path), config, verify)
         return EdgeShard._wrap(Store.load(directory_path(path), config, wait=wait, verify=verify))
 
     @staticmethod
@@ -140,11 +166,12 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
     def repair(path: PathLike) -> list[str]:
         """Repair a shard that nobody has open; the steps are those of :mod:`edgeshard.shard.repair`.
 
-        Indexes and graphs are rebuilt; what cannot be saved is moved to ``edgeshard.damaged`` in the directory.
-        Nothing is deleted.
+        Indexes and graphs are rebuilt; what does not open and cannot be saved is moved to ``edgeshard.damaged`` in the
+        directory. Nothing is deleted. Vectors, payloads and ids whose checksums are wrong stay where they are and count
+        as sound from then on.
 
         Returns:
-            What was done, one line each; lines that start with ``still wrong`` are beyond repair.
+            What was done, one line each; lines that start with ``still wrong`` tell of what is beyond repair.
 
         Raises:
             LockedError: somebody has it open.
@@ -248,9 +275,9 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
 
     def retrieve(
         self,
-        point_ids: Sequence[PointId],
-        with_payload: Any = None,
-        with_vector: Any = None,
+        point_ids: Iterable[PointId],
+        with_payload: WithPayloadType | None = None,
+        with_vector: WithVectorType | None = None,
     ) -> list[Record]:
         """Points by id, in the order asked for.
 

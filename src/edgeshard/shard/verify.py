@@ -20,10 +20,12 @@ from edgeshard.segment.batch import DenseColumn, Offsets
 from edgeshard.segment.fields import Field
 from edgeshard.segment.schema import COSINE
 from edgeshard.segment.segment import Segment, SegmentContext
+from edgeshard.shard import config as configs
 from edgeshard.shard import seal
-from edgeshard.shard.directories import ODD, odd_entries
+from edgeshard.shard.directories import ODD, odd_entries, segment_names
 from edgeshard.shard.replica import Replica
-from edgeshard.shard.verify_graphs import graph_findings
+from edgeshard.shard.verify_graphs import damaged_graphs
+from edgeshard.shard.verify_lists import damaged_lists
 from edgeshard.storage import checksums
 from edgeshard.storage.wal import Wal
 
@@ -53,6 +55,8 @@ def check(path: Path, level: checksums.Level = "full") -> list[str]:
     odd = [f"{path / name}: {ODD}" for name in odd_entries(path)]
     if odd:
         return odd
+    if not (path / configs.FILE).exists() and not segment_names(path):
+        raise StorageError(f"cannot check: {path} holds no shard")
     table = checksums.read(path, seal.seal_of(path))
     found = [f"{path / name}: {reason}" for name, reason in checksums.differences(path, table, level)]
     if level == "full":
@@ -61,7 +65,7 @@ def check(path: Path, level: checksums.Level = "full") -> list[str]:
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         try:
-            replica = Replica(path)
+            replica = Replica(path, verify=None)
         except EdgeShardError as error:
             text = str(error)
             return found if text in found else [*found, text]
@@ -94,7 +98,8 @@ def findings(segments: Sequence[Segment], level: checksums.Level) -> list[str]:
             if level == "full":
                 found += _points(segment, seen)
                 found += _indexes(segment)
-                found += graph_findings(segment)
+                found += [reason for _, reason in damaged_graphs(segment)]
+                found += [reason for _, reason in damaged_lists(segment)]
         except EdgeShardError as error:
             found.append(str(error))
     return found

@@ -12,6 +12,7 @@ A changed bit of a list may name another point: one link of thousands, which no 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -45,8 +46,13 @@ def damaged_graphs(segment: Segment) -> Iterator[tuple[Graph, str]]:
     """The graphs of a segment of which something is wrong, and what; a graph may come up more than once."""
     for name, field in segment.fields.items():
         graph: Graph | None = getattr(field, "graph", None)
-        opened = None if graph is None or graph.broken else graph.load()
-        if graph is None or opened is None:  # missing, or its files do not open: that was warned of
+        if graph is None:
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what it warns of is said below
+            opened = graph.load()
+        if opened is None:
+            yield graph, graph.damage or f"{graph.directory}: the graph of vector {name!r} is missing"
             continue
         try:
             opened.verify()
@@ -55,12 +61,6 @@ def damaged_graphs(segment: Segment) -> Iterator[tuple[Graph, str]]:
             continue
         for reason in _findings(opened, graph.indexed_vectors, field, segment.alive(name)[0]):
             yield graph, f"{graph.directory}: the graph of vector {name!r} {reason}"
-
-
-def graph_findings(segment: Segment) -> Iterator[str]:
-    """What is wrong with the graphs of a segment, one line each."""
-    for _, reason in damaged_graphs(segment):
-        yield reason
 
 
 def _findings(graph: HnswGraph, announced: int | None, field: Any, alive: npt.NDArray[np.bool_]) -> Iterator[str]:

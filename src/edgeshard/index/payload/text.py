@@ -91,9 +91,9 @@ class TextIndex:
         return self._field.scored
 
     @property
-    def in_files(self) -> bool:
-        """Whether queries are answered from the files of the segment."""
-        return self._directory is not None
+    def directory(self) -> Path | None:
+        """Where the files are that answer queries; None if none do."""
+        return self._directory
 
     @property
     def nested(self) -> JsonPath | None:
@@ -177,18 +177,32 @@ class TextIndex:
         directory = self._directory
         if directory is not None:
             try:
-                return work(*self._open(directory))
+                return self._in_files(directory, work)
             except CorruptedError as error:
                 damage = str(error)
-            except RuntimeError as error:
-                if len(error.args) != 2:
-                    raise
-                damage = str(CorruptedError(directory / POSTINGS, *error.args))
             self._directory = self._files = None
             self._report(damage)
         with self._lock:
             index, owners = self._memory.current()
         return work(index, owners)
+
+    def damage(self) -> str | None:
+        """What is wrong with the files, of which every list is read; None if nothing is, or there are none."""
+        try:
+            if self._directory is not None:
+                self._in_files(self._directory, lambda files, _: files.check())
+        except CorruptedError as error:
+            return str(error)
+        return None
+
+    def _in_files(self, directory: Path, work: Callable[[_native.TextIndexFiles, Offsets | None], T]) -> T:
+        index, owners = self._open(directory)
+        try:
+            return work(index, owners)
+        except RuntimeError as error:
+            if len(error.args) != 2:
+                raise
+            raise CorruptedError(directory / POSTINGS, *error.args) from error
 
     def _open(self, directory: Path) -> tuple[_native.TextIndexFiles, Offsets | None]:
         """The files, and of a nested index the point of each element."""

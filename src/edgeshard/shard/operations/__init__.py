@@ -1,8 +1,7 @@
 """Update operations as bytes of the write-ahead log.
 
-In: operations of :mod:`edgeshard.models.operations`, or columns of stored vectors. Out: CBOR records that
-    Qdrant Edge
-replays, and the way back for every record it writes. Files on disk: none; storage/wal.py keeps the records.
+In: operations of :mod:`edgeshard.models.operations`, or columns of stored vectors. Out: CBOR records that Qdrant
+Edge replays, and the way back for every record it writes. Files on disk: none; storage/wal.py keeps the records.
 Format: docs/format/wal.md, section "Operations".
 """
 

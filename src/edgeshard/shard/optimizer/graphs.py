@@ -115,7 +115,7 @@ def _build(
         spec.distance,
         m=m,
         ef_construct=options["ef_construct"],
-        threads=options.get("max_indexing_threads") or threads or 0,
+        threads=min((limit for limit in (options.get("max_indexing_threads"), threads) if limit), default=0),
         codes=codes,
         records=records,
         deleted=deleted,

@@ -1,0 +1,76 @@
+"""What the command line prints, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import edgeshard
+from edgeshard import EdgeShard, SparseVector, UpdateOperation
+from edgeshard.__main__ import main
+
+
+@pytest.fixture
+def shard(tmp_path: Path) -> Path:
+    path = tmp_path / "shard"
+    config = edgeshard.EdgeConfig(
+        vectors={"d": edgeshard.EdgeVectorParams(2, edgeshard.Distance.Dot)},
+        sparse_vectors={"s": edgeshard.EdgeSparseVectorParams()},
+    )
+    with EdgeShard.create(path, config) as made:
+        vector = {"d": [1.0, 2.0], "s": SparseVector([1, 5], [0.5, 2.0])}
+        made.update(UpdateOperation.upsert_points([edgeshard.Point(n, vector, {"n": n}) for n in range(3000)]))
+    return path
+
+
+def test_points_are_json(shard: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["scroll", str(shard), "--limit", "2", "--vectors"]) == 0
+    points = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    vector = {"d": [1.0, 2.0], "s": {"indices": [1, 5], "values": [0.5, 2.0]}}
+    assert points == [{"id": n, "payload": {"n": n}, "vector": vector} for n in range(2)]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["scroll", "--limit", "-1"], ["recall", "--ef", "-5"], ["recall", "--seed", "x"]]
+)
+def test_numbers_that_are_none(arguments: list[str], shard: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([arguments[0], str(shard), *arguments[1:]])
+    assert ended.value.code == 2
+    assert arguments[1] in capsys.readouterr().err
+
+
+def test_a_reader_that_has_seen_enough(shard: Path) -> None:
+    command = [sys.executable, "-m", "edgeshard", "scroll", str(shard), "--limit", "3000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert json.loads(process.stdout.readline())["id"] == 0
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+def test_damage_that_nothing_can_mend(shard: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (file,) = shard.glob("segments/*/vector_storage-d/vectors/chunk_0.mmap")
+    content = bytearray(file.read_bytes())
+    content[1] ^= 8
+    file.write_bytes(content)
+    assert main(["check", str(shard)]) == 1
+    assert main(["info", str(shard)]) == 2
+    assert "chunk_0.mmap" in capsys.readouterr().err
+    assert main(["repair", str(shard)]) == 1
+    assert "still wrong" in capsys.readouterr().out
+    assert main(["repair", str(shard)]) == 0
+    assert main(["count", str(shard)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "3000"
+
+
+@pytest.mark.parametrize("command", ["check", "repair", "info", "count"])
+def test_a_directory_without_a_shard(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, str(tmp_path)]) == 2
+    assert str(tmp_path) in capsys.readouterr().err
