@@ -39,14 +39,12 @@ def check(options: argparse.Namespace) -> int:
 
 def repair(options: argparse.Namespace) -> int:
     """Repair what is damaged; 1 if something is lost, or still wrong."""
-    from edgeshard.shard.repair import LOST, WRONG
-
     done = EdgeShard.repair(options.path)
     for number, line in enumerate(done, 1):
         print(f"{number}. {line}")
     if not done:
         print("nothing to repair")
-    return 1 if any(line.startswith(WRONG) or LOST in line for line in done) else 0
+    return 1 if any(line.startswith("still wrong") or " LOST" in line for line in done) else 0
 
 
 def count(options: argparse.Namespace) -> int:

@@ -46,8 +46,6 @@ from edgeshard.storage.wal import Wal
 DERIVED = ("payload_index", "vector_index")
 WRONG = "still wrong: "
 """What a line begins with that tells of damage nothing can mend."""
-LOST = " LOST"
-"""What is in a line that tells of points or updates that are gone."""
 
 
 def repair(path: Path) -> list[str]:
