@@ -116,10 +116,12 @@ def add_field(segment: Segment, name: str, config: DenseConfig | SparseConfig) -
         segment.config.vector_data[name] = config
     spec = schema_of(segment.config)[name]
     segment.touched()
+    for left in (vector_directory(segment.path, name), index_directory(segment.path, name)):
+        files.disk.remove_tree(left)  # of a vector that was called so before
+    files.disk.sync_directory(segment.path)
     if not segment.appendable:
         segment.fields[name] = AbsentField(spec)
         return
-    files.disk.remove_tree(vector_directory(segment.path, name))
     segment.fields[name] = _create_field(segment.path, name, spec, segment.config)
     segment.fields[name].ensure_count(segment.count)
     sync_tree(vector_directory(segment.path, name))

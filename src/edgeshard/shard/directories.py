@@ -22,7 +22,7 @@ GRAVE_SUFFIX = ".deleted"
 
 
 def directory_path(path: files.PathLike) -> Path:
-    """A path that a caller gave.
+    """A path that a caller gave, absolute: a later change of the working directory must not move an open shard.
 
     Raises:
         TypeError: it is not text.
@@ -40,7 +40,10 @@ def directory_path(path: files.PathLike) -> Path:
         pass  # whoever opens it says so
     except OSError as error:
         raise StorageError(error.errno, f"cannot use {quoted(text)}: {error.strerror}") from error
-    return Path(text)
+    try:
+        return Path(os.path.abspath(text))
+    except OSError as error:
+        raise StorageError(error.errno, f"cannot use {quoted(text)}: there is no working directory") from error
 
 
 def holds_shard(path: Path) -> bool:
@@ -188,3 +191,11 @@ def remove_new(path: Path, before: set[str], created: list[Path]) -> None:
             directory.rmdir()
     except OSError as error:
         warnings.warn(f"could not remove what creating {path} left behind: {error}", RuntimeWarning, stacklevel=2)
+
+
+def bury_segment(path: Path) -> Path:
+    """Rename a segment directory durably to what no load takes for a segment; the new name, to be removed."""
+    grave = path.with_name(f"{path.name}{files.random_suffix()}.deleted")
+    files.disk.rename(path, grave)
+    files.disk.sync_directory(path.parent)
+    return grave

@@ -75,7 +75,7 @@ def repair(path: Path) -> list[str]:
         _configuration(path, done)
         for segment in sorted(entry for entry in _directories(path / SEGMENTS)):
             _segment(path, segment, done)
-        _log(path, done)
+        salvage = _log(path, done)
         if done:
             checksums.remove(path)
     except OSError as error:
@@ -84,6 +84,8 @@ def repair(path: Path) -> list[str]:
         raise StorageError(error.errno, f"cannot repair {path}: {error.strerror}") from error
     finally:
         lock.release()
+    if salvage:
+        _salvage(path, done)
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         with EdgeShard.load(path, verify=None) as shard:
@@ -218,23 +220,23 @@ def _has_version(segment: Path) -> bool:
     return True
 
 
-def _log(path: Path, done: list[str]) -> None:
+def _log(path: Path, done: list[str]) -> bool:
+    """Set aside a log that cannot be read; whether there is one to be salvaged, of which records are left out."""
     if not (path / WAL).is_dir():
-        return
+        return False
     try:
         wal: Any = Wal.open(path / WAL, on_damage="skip")
     except CorruptedError as error:
         _aside(path, WAL, f"{error}. UPDATES SINCE THE LAST FLUSH ARE LOST", done)
-        return
+        return False
     lost = [damage for damage in wal.damage if damage.last_index > (-1 if wal.ack_index is None else wal.ack_index)]
     wal.close()
-    if lost:
-        done += [f"left out of the log: {damage.error()}" for damage in lost]
-        _salvage(path, done)
+    done += [f"left out of the log: {damage.error()}" for damage in lost]
+    return bool(lost)
 
 
 def _salvage(path: Path, done: list[str]) -> None:
-    """Apply what can be read of a damaged log, then set it aside."""
+    """Apply what can be read of a damaged log."""
     store = Store.load(path, None, verify=None, on_damage="skip")
     store.flush(checkpoint=True)
     store.close()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 from uuid import UUID
 
 from edgeshard._native import CallGuard, CallLock
-from edgeshard.errors import ClosedError, ForkedShardError, ValidationError, quoted
+from edgeshard.errors import ClosedError, ForkedShardError, StorageError, ValidationError, quoted
 from edgeshard.models.base import f64, instance
 from edgeshard.models.config import EdgeConfig
 from edgeshard.models.ids import parse_ids
@@ -268,7 +268,7 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
             with self._optimising.writing(), self._writing():
                 store.update(operation)
             return
-        with self._lock.writing(self._open_store):
+        with self._lock.writing(self._mended_store):
             store.update(operation)
 
     # --- reading -----------------------------------------------------------------------------------------
@@ -352,7 +352,7 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
     def _reading(self) -> CallGuard[Store]:
         """Holds the shard open and unchanged while it is read."""
         self._enter()
-        return self._lock.reading(self._open_store)
+        return self._lock.reading(self._readable_store)
 
     def _writing(self) -> CallGuard[Store]:
         """Holds the shard open and keeps every other call out."""
@@ -362,6 +362,12 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
     def _mended_store(self) -> Store:
         store = self._open_store()
         store.mend()
+        return store
+
+    def _readable_store(self) -> Store:
+        store = self._open_store()
+        if store.doomed is not None:  # since _enter() looked
+            raise StorageError(f"{store.path}: an update failed half way and was not taken back yet; try again")
         return store
 
     def _open_store(self) -> Store:

@@ -21,7 +21,7 @@ from edgeshard.segment.scan_watch import ScanWatch
 from edgeshard.segment.schema import Schema
 from edgeshard.segment.segment import Segment
 from edgeshard.shard import config as configs
-from edgeshard.shard import seal
+from edgeshard.shard import mending, seal
 from edgeshard.shard.directories import (
     SEGMENTS,
     clean_up,
@@ -36,7 +36,7 @@ from edgeshard.shard.layout import check_vectors, indexing_threshold_bytes, new_
 from edgeshard.shard.placement import keep_codes, place
 from edgeshard.shard.replay import complain_of, incomplete_points, replay
 from edgeshard.shard.resolve import Resolved, resolve
-from edgeshard.shard.schema_changes import change_schema, is_schema_change
+from edgeshard.shard.schema_changes import is_schema_change
 from edgeshard.shard.single import single_point, upsert_single
 from edgeshard.shard.snapshot import settle, swap
 from edgeshard.shard.undisturbed import undisturbed
@@ -61,13 +61,36 @@ class Store:
         codes_of: the shard whose kept codes are used, but not changed; by default this one's, which are.
 
     Attributes:
-        doomed: number of an operation that failed half way and could not be taken back yet.
+        doomed: number of an operation that failed half way and could not be taken back yet, or
+            :data:`~edgeshard.shard.mending.KEPT`.
+        leftovers: directories of segments that have been replaced, but could not be renamed yet; until they are,
+            nothing is changed.
+        reopenings: how often the segments were opened anew, so that other objects stand for them.
+        checkpointer: carries flushes to the disk.
         unflushed: without a log, the records since the last flush, with their numbers.
     """
 
     __slots__ = (
-        "_checkpointer", "_checksums", "_codes_of", "_sealed", "_segments", "_unflushed_bytes", "_unsettled", "_watch",
-        "closed", "config", "doomed", "lock", "next_op", "path", "pid", "schema", "unflushed", "wal",
+        "_checksums",
+        "_codes_of",
+        "_sealed",
+        "_segments",
+        "_unflushed_bytes",
+        "_unsettled",
+        "_watch",
+        "checkpointer",
+        "closed",
+        "config",
+        "doomed",
+        "leftovers",
+        "lock",
+        "next_op",
+        "path",
+        "pid",
+        "reopenings",
+        "schema",
+        "unflushed",
+        "wal",
     )  # fmt: skip
 
     def __init__(self, path: Path, config: EdgeConfig, lock: ShardLock, codes_of: Path | None = None) -> None:
@@ -83,12 +106,14 @@ class Store:
         self.closed = False
         self.pid = os.getpid()
         self.doomed: int | None = None
+        self.leftovers: list[Path] = []
+        self.reopenings = 0
         self._checksums: dict[str, checksums.Entry] = {}
         self._sealed = False
         self._unsettled = False
         self.unflushed: list[tuple[int, bytes]] = []
         self._unflushed_bytes = 0
-        self._checkpointer = Checkpointer(path, None, seal.running_sums())
+        self.checkpointer = Checkpointer(path, None, seal.running_sums())
 
     @property
     def segments(self) -> list[Segment]:
@@ -209,11 +234,11 @@ class Store:
         Raises:
             EdgeShardError: it cannot be opened; what was open still is.
         """
-        kept = ("segments", "wal", "config", "schema", "next_op", "_checkpointer")
+        kept = ("segments", "wal", "config", "schema", "next_op", "checkpointer")
         before = {name: getattr(self, name) for name in kept}
         self._sealed = True  # whatever checksums the directory has now are not those of what will be closed
         self.unseal()
-        self._checkpointer.close()
+        self.checkpointer.close()
         opened: list[Segment] = []
         try:
             stored = configs.read_config(self.path)
@@ -271,11 +296,11 @@ class Store:
         highest = max((segment.version for segment in self.segments), default=-1)
         if self.config.wal_enabled is False:
             self.next_op = max(highest + 1, 1)
-            self._checkpointer = Checkpointer(self.path, None, seal.running_sums())
+            self.checkpointer = Checkpointer(self.path, None, seal.running_sums())
             return
         self.wal = self._wal_at_least(highest + 1, on_damage, check_acknowledged)
         self.lock.include_wal()
-        self._checkpointer = Checkpointer(self.path, self.wal, seal.running_sums())
+        self.checkpointer = Checkpointer(self.path, self.wal, seal.running_sums())
         self.next_op = self.wal.next_index
 
     def _wal_at_least(self, first_index: int, on_damage: OnDamage, check_acknowledged: bool) -> Wal:
@@ -315,13 +340,7 @@ class Store:
         if point is not None and upsert_single(self, point):
             return
         if is_schema_change(operation):
-            before = self.next_op
-            try:
-                change_schema(self, operation)
-            except BaseException:
-                if self.next_op != before:
-                    self.undo(before)
-                raise
+            undisturbed(lambda: mending.carry_out_schema_change(self, operation))
             return
         resolved = resolve(operation, self.segments, self.schema)
         if resolved is not None:
@@ -339,6 +358,7 @@ class Store:
     def log(self, record: Callable[[], bytes]) -> int:
         """Write a record to the log; its operation number. Without a log it is kept in memory until the next flush."""
         number = self.next_op
+        mending.bury(self)
         if self._sealed:
             self.unseal()
         data = record()
@@ -362,56 +382,20 @@ class Store:
         return self.wal.next_index > number
 
     def undo(self, number: int) -> None:
-        """Take back an operation that failed half way: drop its record and rebuild the segments without it.
-
-        If that is refused too, by a full disk for instance, the next call tries again (see :meth:`mend`).
-        """
-        self.doomed = number
-        try:
-            self.mend()
-        except (StorageError, OSError) as error:
-            warnings.warn(f"{self.path} cannot be read until there is room: {error}", RuntimeWarning, stacklevel=3)
+        """See :func:`edgeshard.shard.mending.undo`."""
+        mending.undo(self, number)
 
     def mend(self) -> None:
-        """Rebuild the segments from the disk and the log after an operation failed half way.
+        """See :func:`edgeshard.shard.mending.mend`."""
+        mending.mend(self)
 
-        Raises:
-            StorageError: the disk refused; the shard can neither be read nor written until this succeeds.
-        """
-        if self.doomed is not None:
-            number = self.doomed
-            undisturbed(lambda: self._mend(number))
-
-    def _mend(self, number: int) -> None:
-        try:
-            if self.wal is None:
-                self.unflushed = [entry for entry in self.unflushed if entry[0] != number]
-            elif self.wal.next_index > number:
-                self.wal.drop_last(number)
-            self.next_op = number
-            self._checkpointer.redo()
-            self._reopen()
-        except OSError as error:
-            if isinstance(error, StorageError):
-                raise
-            raise StorageError(error.errno, f"cannot restore {self.path}: {error.strerror}") from error
-        self.doomed = None
-
-    def _reopen(self) -> None:
-        """Open the segments anew; those open so far stay as they are for who still reads them."""
-        before, config = self.segments, self.config
-        fresh: list[Segment] = []
-        try:
-            fresh += [open_segment(self.path / SEGMENTS / name) for name in segment_names(self.path)]
-            resolve_duplicates(fresh)
-            stored = configs.read_config(self.path)
-            self.config = configs.merge_config(None, stored, [segment.config for segment in fresh])
-            self.schema = schema_of_config(self.config)
-            self.segments = fresh
-            replay(self)
-        except BaseException:
-            self.segments, self.config, self.schema = before, config, schema_of_config(config)
-            raise
+    def drop(self, number: int) -> None:
+        """Take the record of the last operation back; nothing happens if it is not there."""
+        if self.wal is None:
+            self.unflushed = [entry for entry in self.unflushed if entry[0] != number]
+        elif self.wal.next_index > number:
+            self.wal.drop_last(number)
+        self.next_op = number
 
     def unseal(self) -> None:
         """Drop the checksums: files are about to change."""
@@ -434,6 +418,9 @@ class Store:
         undisturbed(lambda: self._flush(checkpoint, replacements or {}))
 
     def _flush(self, checkpoint: bool, replacements: Mapping[Path, bytes]) -> None:
+        if not self.lock.in_place:
+            raise StorageError(f"cannot flush: {self.path} was moved, removed or replaced while it was open")
+        mending.bury(self)
         if self._unsettled:  # what is flushed now builds on what was unpacked
             settle.settle(self.path)
             self._unsettled = False
@@ -444,7 +431,7 @@ class Store:
             segment.collect(plan)
         if not plan.empty:
             self.unseal()
-        self._checkpointer.flush(plan, self.next_op - 1, checkpoint=checkpoint)
+        self.checkpointer.flush(plan, self.next_op - 1, checkpoint=checkpoint)
         self._unflushed_bytes = 0
         self.unflushed = []
 
@@ -461,10 +448,13 @@ class Store:
             self.closed = True
             return
         try:
-            if self.path.is_dir():
+            if self.lock.in_place:
                 self.mend()
                 self.flush(checkpoint=True)
                 self._seal()
+            elif self.unflushed:
+                text = f"{self.path} was moved, removed or replaced while it was open: what was not flushed is lost"
+                warnings.warn(text, RuntimeWarning, stacklevel=2)
         except BaseException:
             if self.wal is not None:
                 self.release()
@@ -476,7 +466,7 @@ class Store:
         if self._sealed:
             return
         try:
-            seal.write(self.path, self._checksums, self._checkpointer.sums)
+            seal.write(self.path, self._checksums, self.checkpointer.sums)
         except OSError:
             return  # the shard is whole without them, and the next close tries again
 
@@ -486,7 +476,7 @@ class Store:
 
     def _release(self) -> None:
         self.closed = True
-        self._checkpointer.close()
+        self.checkpointer.close(remove=self.lock.in_place)
         segments, self.segments = self.segments, []
         self._close_files(segments, self.wal)
         self.lock.release()

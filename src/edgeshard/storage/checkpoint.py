@@ -47,15 +47,20 @@ class Checkpointer:
         root: the shard's directory.
         log: its write-ahead log, None when it has none.
         sums: is told what is written.
+
+    Attributes:
+        journalled: the last operation whose changes are durable, in the journal or in the files.
     """
 
-    __slots__ = ("_journal", "_log", "_root", "_unsynced", "sums")
+    __slots__ = ("_half_done", "_journal", "_log", "_root", "_unsynced", "journalled", "sums")
 
     def __init__(self, root: Path, log: Log | None, sums: RunningSums | None = None) -> None:
         self._root = root
         self._journal = Journal(root)
         self._log = log
         self._unsynced: set[Path] = set()
+        self._half_done = False
+        self.journalled = -1
         self.sums = RunningSums(active=False) if sums is None else sums
 
     def flush(self, plan: FlushPlan, op_number: int, *, checkpoint: bool = False) -> None:
@@ -71,10 +76,12 @@ class Checkpointer:
                 flush writes them.
         """
         try:
+            if self._half_done:
+                self.redo()
             if self._log is not None:
                 self._log.sync()
             if not plan.empty:
-                self._execute(plan)
+                self._execute(plan, op_number)
             if checkpoint or self._journal.size > JOURNAL_LIMIT_BYTES:
                 self._checkpoint(op_number)
         except StorageError:
@@ -82,12 +89,13 @@ class Checkpointer:
         except OSError as error:
             raise StorageError(error.errno, f"cannot flush: {error.strerror} ({error.filename})") from error
 
-    def close(self) -> None:
-        """Let go of the journal, and remove it unless a flush failed half way."""
-        self._journal.close(remove=self._journal.empty)
+    def close(self, *, remove: bool = True) -> None:
+        """Let go of the journal, and unless a flush failed half way or the shard is elsewhere by now, remove it."""
+        self._journal.close(remove=remove and self._journal.empty)
 
     def redo(self) -> None:
-        """Bring the files to the state after the last record of the journal, after a flush failed half way.
+        """Bring the files to the state after the last record of the journal, after a flush failed half way; or write
+        once more what a sync that failed may have given up.
 
         Raises:
             StorageError: the disk refused.
@@ -96,12 +104,13 @@ class Checkpointer:
         self._unsynced |= changed
         for path in changed:
             self.sums.forget(path)
+        self._half_done = False
 
     def abandon(self) -> None:
         """Close without touching the disk: what a later load finishes."""
         self._journal.close(remove=False)
 
-    def _execute(self, plan: FlushPlan) -> None:
+    def _execute(self, plan: FlushPlan, op_number: int) -> None:
         if sum(view.nbytes for _, _, view in plan.fresh) <= INLINE_FRESH_BYTES:
             plan.changes[:0] = plan.fresh
         else:
@@ -109,6 +118,7 @@ class Checkpointer:
                 self._checkpoint(-1)
             sync_files(write_ranges(plan.fresh, self.sums))
         self._journal.append(plan)
+        self._half_done, self.journalled = True, max(self.journalled, op_number)
         self._unsynced |= {path for path, _, _ in plan.changes}
         with generation.changing(self._root):
             write_ranges(plan.changes, self.sums)
@@ -121,10 +131,14 @@ class Checkpointer:
             for path in plan.removals:
                 self.sums.forget(path)
                 files.disk.unlink(path)
+        self._half_done = False
         plan.done()
 
     def _checkpoint(self, op_number: int) -> None:
-        sync_files(self._unsynced)
+        if self._unsynced:
+            self._half_done = True  # a system that fails to write pages may call them clean
+            sync_files(self._unsynced)
+            self._half_done = False
         self._unsynced = set()
         if self._log is not None and op_number >= 0:
             self._log.acknowledge(op_number)

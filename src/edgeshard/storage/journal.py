@@ -110,8 +110,8 @@ class Journal:
         """Empty the journal: every file it names is synced."""
         if self._fd >= 0 and not self.empty:
             files.disk.pwrite(self._fd, header(self._sequence), 0)
+            self.size = HEADER_BYTES  # the header disowns what follows, whenever it reaches the disk
             files.disk.sync(self._fd)
-            self.size = HEADER_BYTES
             files.disk.truncate(self._fd, HEADER_BYTES)  # whether this reaches the disk does not matter
 
     def redo(self) -> set[Path]:

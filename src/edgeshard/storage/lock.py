@@ -60,6 +60,14 @@ class ShardLock:
         """Whether this object still holds the lock."""
         return bool(self._fds)
 
+    @property
+    def in_place(self) -> bool:
+        """Whether the shard's path still names the directory that is locked: nobody moved, removed or replaced it."""
+        try:
+            return bool(self._fds) and os.path.samestat(os.fstat(self._fds[0]), os.stat(self.shard))
+        except OSError:
+            return False
+
     def include_wal(self, *, deadline: float = 0.0) -> None:
         """Also lock ``wal`` if it exists; call it again right after creating that directory."""
         wal = self.shard / "wal"
@@ -132,7 +140,8 @@ class ShardLock:
         if not self._fds:
             return
         try:
-            (self.shard / HOLDER_FILE).unlink(missing_ok=True)
+            if self.in_place:
+                (self.shard / HOLDER_FILE).unlink(missing_ok=True)
         except OSError:
             pass  # a stale note is recognised by its pid
         finally:

@@ -78,14 +78,15 @@ class WalFile:
     """
 
     __slots__ = (
-        "_fd", "_first", "_skip", "capacity", "count", "crc", "damage", "end", "path", "seed", "start", "torn",
+        "_fd", "_first", "_skip", "_sync_failed", "capacity", "count", "crc", "damage", "end", "path", "seed", "start",
+        "torn",
     )  # fmt: skip
 
     def __init__(self, path: Path, start: int = 0) -> None:
         self.path, self.start = path, start
         self.count, self.end, self.crc, self.seed, self.capacity = 0, HEADER.size, 0, 0, 0
         self.damage: list[WalDamage] = []
-        self.torn = False
+        self.torn = self._sync_failed = False
         self._skip: dict[int, tuple[int, int]] = {}
         self._first = (0, HEADER.size, 0)
         self._fd = -1
@@ -300,7 +301,15 @@ class WalFile:
 
     def sync(self) -> None:
         """Make the content durable."""
+        if self._sync_failed:  # the system may have called pages clean that it could not write
+            self._call("write", self._write_again)
+        self._sync_failed = True
         self._call("sync", lambda: files.disk.sync(self.fd))
+        self._sync_failed = False
+
+    def _write_again(self) -> None:
+        for at in range(0, self.end, _COPY_LIMIT_BYTES):
+            files.disk.pwrite(self.fd, os.pread(self.fd, min(_COPY_LIMIT_BYTES, self.end - at), at), at)
 
     def rename(self, name: str) -> None:
         """Give the file another name in its directory."""

@@ -13,18 +13,22 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgeshard._native import CallLock
+from edgeshard.errors import CorruptedError, StorageError
 from edgeshard.index import kept_codes
 from edgeshard.models.config import EdgeConfig, EdgeOptimizersConfig
 from edgeshard.segment.config import write_version
 from edgeshard.segment.files import open_segment
 from edgeshard.segment.segment import Segment
+from edgeshard.shard.directories import bury_segment
 from edgeshard.shard.layout import is_indexable, is_mismatched, optimised_segment_config, vector_bytes
+from edgeshard.shard.mending import bury
 from edgeshard.shard.optimizer.build import Progress, build_segment, write_out
 from edgeshard.shard.optimizer.code_shelves import CodeShelves
 from edgeshard.shard.optimizer.plan import Candidate, Task, Thresholds, plan, thresholds
@@ -52,20 +56,24 @@ def optimise(
     """Plan and carry out tasks until nothing is left to do; see :meth:`EdgeShard.optimize`."""
     deadline = None if budget_ms is None else time.monotonic() + budget_ms / 1e3
     progress = on_progress or (lambda step, share: None)
-    done, previous = False, None
+    done, previous, outdated = False, None, False
     with lock.reading():
         known = {segment.name for segment in store.segments}
     for _ in range(MAX_ROUNDS):
         with lock.reading():  # segments that take writes meanwhile would keep this going for as long as writers do
             tasks = plan([one for one in candidates(store) if one.name in known], limits_of(store.config))
-        if not tasks or tasks == previous:
+        if not tasks or (tasks == previous and not outdated):
             break
+        outdated = False
         for task in tasks:
             if deadline is not None and time.monotonic() > deadline:
                 return done
-            name, points = run_task(store, lock, task, progress=progress, cancelled=cancelled, threads=threads)
-            known.add(name)
-            done = done or points > 0
+            built = run_task(store, lock, task, progress=progress, cancelled=cancelled, threads=threads)
+            if built is None:  # the same task can be carried out now
+                outdated = True
+                break
+            known.add(built[0])
+            done = done or built[1] > 0
         previous = tasks
     return done
 
@@ -119,8 +127,9 @@ def run_task(
     progress: Progress,
     cancelled: Callable[[], bool],
     threads: int | None = None,
-) -> tuple[str, int]:
-    """Replace the segments of a task by one; its name and how many points it has.
+) -> tuple[str, int] | None:
+    """Replace the segments of a task by one; its name and how many points it has. None if an update failed half way
+    meanwhile: the segments were opened anew, and what was built is of others.
 
     Raises:
         CancelledError: ``cancelled`` said so; the shard is as it was.
@@ -130,8 +139,11 @@ def run_task(
     target = store.path / "segments" / str(uuid.uuid4())
     frozen: list[tuple[Segment, bool]] = []
     spare: Segment | None = None
+    reopenings = -1
     try:
         with lock.writing():
+            store.mend()
+            reopenings = store.reopenings
             inputs = [segment for segment in store.segments if segment.name in task.names]
             store.unseal()
             store.flush()
@@ -147,25 +159,37 @@ def run_task(
         shelf = CodeShelves(store.path, directory.name, store.config)
         build_segment(directory, source, config, shelf, progress=progress, cancelled=cancelled, threads=threads)
         with lock.writing():
+            store.mend()
+            if store.reopenings != reopenings:
+                raise _OutdatedError
             store.flush(checkpoint=True)
             with generation.changing(store.path):
                 kept_codes.adopt(store.path, directory.name, target.name)
                 _swap(store, inputs, source, directory, target)
                 graves = [bury_segment(segment.path) for segment in inputs]
                 graves += _bury_spare(store, spare)
-    except BaseException:
+    except BaseException as error:
         with lock.writing():
+            outdated = reopenings not in (-1, store.reopenings)
             _settle(store, frozen, target)
             for grave in _bury_spare(store, spare):
                 files.disk.remove_tree(grave)
         files.disk.remove_tree(directory)
         kept_codes.clean_up(store.path, [segment.name for segment in store.segments])
+        if outdated and isinstance(error, (_OutdatedError, CorruptedError)):  # of files that changed under the builder
+            return None
+        if isinstance(error, OSError) and not isinstance(error, StorageError):
+            raise StorageError(error.errno, f"cannot optimise {store.path}: {error.strerror}") from error
         raise
     for grave in graves:
         files.disk.remove_tree(grave)
     for segment in inputs:
         kept_codes.remove(store.path, segment.name)
     return target.name, len(source)
+
+
+class _OutdatedError(Exception):
+    """The segments that are being replaced were opened anew meanwhile."""
 
 
 def _bury_spare(store: Store, spare: Segment | None) -> list[Path]:
@@ -188,9 +212,9 @@ def _settle(store: Store, frozen: Sequence[tuple[Segment, bool]], target: Path) 
         gone = [target]
         for segment, appendable in frozen:
             segment.appendable = appendable
-    for path in gone:
-        if path.is_dir():
-            files.disk.remove_tree(bury_segment(path))
+    store.leftovers += [path for path in gone if path.is_dir()]
+    with suppress(StorageError):  # the next change of the shard tries again, and is refused until it succeeds
+        bury(store)
 
 
 def _swap(store: Store, inputs: Sequence[Segment], source: Source, directory: Path, path: Path) -> None:
@@ -220,11 +244,3 @@ def _swap(store: Store, inputs: Sequence[Segment], source: Source, directory: Pa
     store.segments = [segment for segment in store.segments if segment not in inputs] + [output]
     for segment in inputs:
         segment.close()
-
-
-def bury_segment(path: Path) -> Path:
-    """Rename a segment directory durably to what no load takes for a segment; the new name, to be removed."""
-    grave = path.with_name(f"{path.name}{files.random_suffix()}.deleted")
-    files.disk.rename(path, grave)
-    files.disk.sync_directory(path.parent)
-    return grave

@@ -122,6 +122,7 @@ def _standing_still(store: Store, lock: CallLock) -> Iterator[None]:
     with lock.writing(waiting=pause):
         if store.closed:
             raise ClosedError("Service runtime error: Shard is not initialized: it was closed")
+        store.mend()
         store.flush(checkpoint=True)
         lock.downgrade()
         yield

@@ -1,0 +1,414 @@
+"""Updates and flushes that fail half way, beside other calls: what was acknowledged stays, what failed leaves nothing.
+
+A kill is a copy of the directory: what a process has written is there whether it lives or not.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import edgeshard as es
+from edgeshard.segment.segment import Segment
+from edgeshard.shard import mending
+from edgeshard.storage import files
+
+OPS = es.UpdateOperation
+FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.fixture(autouse=True)
+def _own_disk() -> Iterator[None]:
+    yield
+    files.use_disk(files.Disk())
+
+
+def config(size: int = 2, **settings: Any) -> es.EdgeConfig:
+    return es.EdgeConfig(vectors=es.EdgeVectorParams(size=size, distance=es.Distance.Dot), **settings)
+
+
+def point(number: int, **payload: Any) -> es.Point:
+    return es.Point(number, [float(number), 1.0], payload)
+
+
+def put(shard: es.EdgeShard, *points: es.Point) -> None:
+    shard.update(OPS.upsert_points(list(points)))
+
+
+def rows(shard: es.EdgeShard) -> list[Any]:
+    request = es.ScrollRequest(limit=10_000, with_vector=True, with_payload=True)
+    return [(record.id, record.vector, record.payload) for record in shard.scroll(request)[0]]
+
+
+def count(shard: es.EdgeShard) -> int:
+    return shard.count(es.CountRequest())
+
+
+def after_a_kill(path: Path) -> es.EdgeShard:
+    copy = path.with_name(f"{path.name}-killed")
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(path, copy)
+    return es.EdgeShard.load(copy)
+
+
+def name_of(fd: int) -> str:
+    return os.path.basename(os.readlink(f"/proc/self/fd/{fd}"))
+
+
+class Doomed:
+    """An update that fails half way and cannot be taken back until :meth:`relent`."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self._patch = patch
+        self.inside, self.go_on = threading.Event(), threading.Event()
+
+    def fail(self, shard: es.EdgeShard, *, wait: bool = False) -> None:
+        def refuse(*_: Any, **__: Any) -> None:
+            self.inside.set()
+            assert not wait or self.go_on.wait(30)
+            raise FULL
+
+        with self._patch.context() as patch:
+            patch.setattr(Segment, "_write_payloads", refuse)
+            self._patch.setattr(mending, "open_segment", refuse)
+            with pytest.warns(RuntimeWarning, match="cannot be read"), pytest.raises(OSError, match="No space"):
+                put(shard, es.Point(1, [77.0, 77.0], {"n": "bad"}), point(10, n="bad"))
+
+    def relent(self) -> None:
+        self._patch.undo()
+
+
+def test_nothing_is_done_on_what_an_update_left_half_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vacuum = es.EdgeOptimizersConfig(deleted_threshold=0.1, vacuum_min_vector_number=100)
+    with es.EdgeShard.create(tmp_path / "shard", config(optimizers=vacuum)) as shard:
+        put(shard, *(point(number, n=number) for number in range(400)))
+        shard.update(OPS.delete_points(list(range(200, 400))))
+        before, doomed = rows(shard), Doomed(monkeypatch)
+        doomed.fail(shard)
+        calls: list[Callable[[], Any]] = [
+            lambda: put(shard, point(3)),
+            lambda: rows(shard),
+            lambda: shard.flush(),
+            lambda: shard.optimize(),
+            lambda: shard.create_snapshot(tmp_path / "archive"),
+        ]
+        for call in calls:
+            with pytest.raises(es.StorageError):
+                call()
+        assert not (tmp_path / "archive").exists()
+        doomed.relent()
+        assert rows(shard) == before
+        assert shard.optimize()
+        assert rows(shard) == before
+        put(shard, point(3))
+        with after_a_kill(tmp_path / "shard") as again:
+            assert rows(again) == rows(shard)
+
+
+def test_a_writer_that_waited_for_the_failed_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with es.EdgeShard.create(tmp_path / "shard", config()) as shard:
+        put(shard, point(1, n=1))
+        doomed, refused = Doomed(monkeypatch), []
+
+        def second() -> None:
+            try:
+                put(shard, point(20, n=20))
+            except es.StorageError as error:
+                refused.append(error)
+
+        first = threading.Thread(target=lambda: doomed.fail(shard, wait=True))
+        first.start()
+        assert doomed.inside.wait(30)
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        doomed.go_on.set()
+        first.join()
+        waiting.join()
+        doomed.relent()
+        known = [1] if refused else [1, 20]
+        assert [row[0] for row in rows(shard)] == known
+        with after_a_kill(tmp_path / "shard") as again:
+            assert [row[0] for row in rows(again)] == known
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), FULL])
+def test_an_optimisation_beside_an_update_that_fails(
+    error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(1)
+    settings = config(64, optimizers=es.EdgeOptimizersConfig(indexing_threshold=1))
+    building, go_on, done = threading.Event(), threading.Event(), []
+
+    def pause(step: str, share: float) -> None:
+        if not building.is_set():
+            building.set()
+            assert go_on.wait(30)
+
+    def refuse(*_: Any) -> None:
+        raise error
+
+    with es.EdgeShard.create(tmp_path / "shard", settings) as shard:
+        put(shard, *(es.Point(i, rng.random(64), {"n": i}) for i in range(1000)))
+        thread = threading.Thread(target=lambda: done.append(shard.optimize(on_progress=pause)))
+        thread.start()
+        assert building.wait(30)
+        with monkeypatch.context() as patch, pytest.raises(type(error)):
+            patch.setattr(Segment, "_write_payloads", refuse)
+            put(shard, *(es.Point(i, rng.random(64), {"n": 1}) for i in (9000, 9001)))
+        shard.update(OPS.delete_points([5]))
+        put(shard, es.Point(5000, rng.random(64), {"n": 5000}))
+        shard.update(OPS.set_payload([7], {"changed": True}))
+        go_on.set()
+        thread.join()
+        assert done == [True]
+        expected = rows(shard)
+        assert (count(shard), shard.retrieve([5])) == (1000, [])
+        assert shard.retrieve([7])[0].payload == {"n": 7, "changed": True}
+    with es.EdgeShard.load(tmp_path / "shard") as shard:
+        assert rows(shard) == expected
+        assert shard.info().indexed_vectors_count >= 999
+
+
+def test_segments_that_cannot_be_buried(tmp_path: Path) -> None:
+    class Disk(files.Disk):
+        def rename(self, source: files.PathLike, target: files.PathLike) -> None:
+            if str(target).endswith(".deleted"):
+                raise FULL
+            super().rename(source, target)
+
+    rng = np.random.default_rng(1)
+    settings = config(64, optimizers=es.EdgeOptimizersConfig(indexing_threshold=1))
+    with es.EdgeShard.create(tmp_path / "shard", settings) as shard:
+        put(shard, *(es.Point(i, rng.random(64), {"n": i}) for i in range(500)))
+        files.use_disk(Disk())
+        with pytest.raises(es.StorageError, match="No space"):
+            shard.optimize()
+        assert count(shard) == 500
+        with pytest.raises(es.StorageError, match="replaced"):
+            shard.update(OPS.delete_points([1]))
+        with after_a_kill(tmp_path / "shard") as again:
+            assert count(again) == 500
+        files.use_disk(files.Disk())
+        shard.update(OPS.delete_points(list(range(100))))
+        assert count(shard) == 400
+        with after_a_kill(tmp_path / "shard") as again:
+            assert count(again) == 400
+
+
+@pytest.mark.parametrize("change", ["name", "index"])
+@pytest.mark.parametrize("nth", range(1, 9))
+def test_a_change_of_the_schema_whose_syncs_fail(change: str, nth: int, tmp_path: Path) -> None:
+    """Whatever sync fails, the change is made whole or not at all, and what is acknowledged later survives a kill."""
+
+    class Disk(files.Disk):
+        left = nth
+
+        def sync(self, fd: int) -> None:
+            self.left -= 1
+            if self.left == 0:
+                raise OSError(errno.EIO, "Input/output error")
+            super().sync(fd)
+
+    def made(shard: es.EdgeShard) -> bool:
+        return "b" in shard.config.vectors if change == "name" else "k" in shard.info().payload_schema
+
+    size = es.EdgeVectorParams(size=2, distance=es.Distance.Dot)
+    with es.EdgeShard.create(tmp_path / "shard", es.EdgeConfig(vectors={"a": size})) as shard:
+        put(shard, *(es.Point(i, {"a": [float(i), 1.0]}, {"k": "x"}) for i in range(5)))
+        operation = OPS.create_dense_vector("b", 3, es.Distance.Dot)
+        if change == "index":
+            operation = OPS.create_field_index("k", es.PayloadSchemaType.Keyword)
+        files.use_disk(Disk())
+        try:
+            shard.update(operation)
+            told = True
+        except es.StorageError:
+            told = False
+        files.use_disk(files.Disk())
+        assert made(shard) == told
+        put(shard, es.Point(100, {"a": [1.0, 1.0]}, {}))
+        with after_a_kill(tmp_path / "shard") as again:
+            assert rows(again) == rows(shard)
+            assert made(again) == told
+
+
+def test_a_vector_name_that_an_optimised_segment_had_before(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    size = es.EdgeVectorParams(size=8, distance=es.Distance.Dot)
+    settings = es.EdgeConfig(
+        vectors={"a": size, "v": size},
+        sparse_vectors={"s": es.EdgeSparseVectorParams()},
+        optimizers=es.EdgeOptimizersConfig(indexing_threshold=1),
+    )
+    with es.EdgeShard.create(tmp_path / "shard", settings) as shard:
+        sparse = es.SparseVector([5, 60], [1.0, 2.0])
+        put(shard, *(es.Point(i, {"a": rng.random(8), "v": rng.random(8), "s": sparse}, {}) for i in range(500)))
+        assert shard.optimize()
+        for name in ("v", "s"):
+            shard.update(OPS.delete_vector_name(name))
+        shard.update(OPS.create_dense_vector("v", 16, es.Distance.Cosine))
+        shard.update(OPS.create_sparse_vector("s"))
+        expected = rows(shard)
+        assert set(expected[0][1]) == {"a"}
+    with es.EdgeShard.load(tmp_path / "shard") as shard:
+        assert rows(shard) == expected
+        shard.update(OPS.update_vectors([es.PointVectors(5, {"v": [1.0] * 16})]))
+        shard.optimize()
+        assert set(shard.retrieve([5], with_vector=True)[0].vector) == {"a", "v"}
+    assert es.EdgeShard.check(tmp_path / "shard") == []
+
+
+def test_the_working_directory_may_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shard = es.EdgeShard.create("shard", config(wal_enabled=False))
+    put(shard, point(1))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    put(shard, point(2))
+    shard.close()
+    with es.EdgeShard.load(tmp_path / "shard") as shard:
+        assert count(shard) == 2
+
+
+def test_a_shard_that_was_replaced_while_it_was_open(tmp_path: Path) -> None:
+    path = tmp_path / "shard"
+    old = es.EdgeShard.create(path, config())
+    put(old, point(1))
+    old.flush()
+    shutil.rmtree(path)
+    with es.EdgeShard.create(path, config()) as new:
+        put(new, point(100))
+        new.flush()
+        put(new, point(101))
+        with pytest.raises(es.StorageError, match="replaced"):
+            old.flush()
+        old.close()
+        assert (path / ".edgeshard-lock").exists()
+        put(new, point(102))
+        with after_a_kill(path) as again:
+            assert [row[0] for row in rows(again)] == [100, 101, 102]
+
+
+def test_changes_of_a_shard_that_is_gone_are_said_to_be_lost(tmp_path: Path) -> None:
+    shard = es.EdgeShard.create(tmp_path / "shard", config(wal_enabled=False))
+    put(shard, point(1))
+    shutil.rmtree(tmp_path / "shard")
+    with pytest.warns(RuntimeWarning, match="lost"):
+        shard.close()
+    assert not (tmp_path / "shard").exists()
+
+
+@pytest.mark.parametrize("log", [True, False])
+def test_a_flush_after_one_that_failed_half_way_keeps_its_journal(log: bool, tmp_path: Path) -> None:
+    class Disk(files.Disk):
+        def pwrite(self, fd: int, data: bytes | memoryview, offset: int) -> None:
+            if "chunk_" in name_of(fd):
+                raise FULL
+            super().pwrite(fd, data, offset)
+
+    def large(number: int, value: int) -> es.Point:
+        return es.Point(number, [float(value)] * 512, {"n": value})
+
+    path = tmp_path / "shard"
+    shard = es.EdgeShard.create(path, config(512, wal_enabled=log))
+    put(shard, *(large(i, 1) for i in range(4)))
+    shard.flush()
+    files.use_disk(Disk())
+    put(shard, *(large(i, 2) for i in range(4)))
+    with pytest.raises(es.StorageError):
+        shard.flush()
+    put(shard, *(large(i, 2) for i in range(100, 900)))
+    with pytest.raises(es.StorageError):
+        shard.flush()
+    files.use_disk(files.Disk())
+    with after_a_kill(path) as again:
+        assert {(record.payload["n"], record.vector[0]) for record in again.retrieve([0, 1, 2, 3], True, True)} == {
+            (2, 2)
+        }
+    shard.flush()
+    shard.close()
+    with es.EdgeShard.load(path, verify="full") as again:
+        assert count(again) == 804
+
+
+def test_a_journal_whose_emptying_was_not_synced(tmp_path: Path) -> None:
+    class Disk(files.Disk):
+        fails = True
+
+        def sync(self, fd: int) -> None:
+            if self.fails and name_of(fd) == "edgeshard.journal":
+                self.fails = False
+                raise OSError(errno.EIO, "Input/output error")
+            super().sync(fd)
+
+    with es.EdgeShard.create(tmp_path / "shard", config()) as shard:
+        put(shard, point(1))
+        shard.flush()
+        files.use_disk(Disk())
+        with pytest.raises(es.StorageError):
+            shard.create_snapshot(tmp_path / "archive")
+        for number in (2, 3):
+            put(shard, point(number))
+            shard.flush()
+        with after_a_kill(tmp_path / "shard") as again:
+            assert [row[0] for row in rows(again)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("name", ["chunk_0.mmap", "open-1"])
+def test_what_a_failed_sync_may_have_given_up_is_written_again(name: str, tmp_path: Path) -> None:
+    class Disk(files.Disk):
+        def __init__(self) -> None:
+            self.failed = False
+            self.seen: list[str] = []
+
+        def pwrite(self, fd: int, data: bytes | memoryview, offset: int) -> None:
+            if name_of(fd) == name:
+                self.seen.append("write")
+            super().pwrite(fd, data, offset)
+
+        def sync(self, fd: int) -> None:
+            if name_of(fd) == name:
+                self.seen.append("sync")
+                if not self.failed:
+                    self.failed = True
+                    raise OSError(errno.EIO, "Input/output error")
+            super().sync(fd)
+
+    with es.EdgeShard.create(tmp_path / "shard", config()) as shard:
+        put(shard, point(1))
+        disk = Disk()
+        files.use_disk(disk)
+        with pytest.raises(es.StorageError):
+            shard.create_snapshot(tmp_path / "archive")
+        disk.seen.clear()
+        shard.create_snapshot(tmp_path / "archive")
+        assert disk.seen.index("write") < disk.seen.index("sync")
+
+
+def test_a_damaged_record_of_the_log_is_left_out_by_a_repair(tmp_path: Path) -> None:
+    path = tmp_path / "shard"
+    shard = es.EdgeShard.create(path, config())
+    for number in range(1, 8):
+        put(shard, point(number, text="x" * 50))
+    killed = after_a_kill(path)
+    killed.close()
+    copy = tmp_path / "damaged"
+    shutil.copytree(path, copy)
+    log = copy / "wal" / "open-1"
+    content = bytearray(log.read_bytes())
+    content[content.index(b"x" * 50, 400)] ^= 1
+    log.write_bytes(content)
+    with pytest.raises(es.CorruptedError, match="open-1"):
+        es.EdgeShard.load(copy)
+    done = es.EdgeShard.repair(copy)
+    assert any("left out of the log" in line for line in done)
+    with es.EdgeShard.load(copy) as shard:
+        assert count(shard) == 6
