@@ -62,7 +62,7 @@ class Evaluation:
     def __init__(self, scope: Scope, formula: Formula, parts: list[Hits], keys: Keys) -> None:
         self._scope = scope
         self.formula = formula
-        self.defaults: dict[str, Any] = formula.defaults
+        self.defaults: dict[str, Any] = {_canonical(name): value for name, value in formula.defaults.items()}
         self.parts = parts
         self.keys = keys
         self._payloads: list[dict[str, Any]] | None = None
@@ -107,7 +107,13 @@ class Evaluation:
         return values
 
     def lookup(
-        self, path: str, places: Places, convert: Callable[[Any, str], float], kind: str | None = None
+        self,
+        path: str,
+        places: Places,
+        convert: Callable[[Any, str], float],
+        kind: str | None = None,
+        *,
+        pairs: bool = False,
     ) -> Floats:
         """One number per point from its payload, or from the defaults.
 
@@ -116,16 +122,17 @@ class Evaluation:
             places: of which points.
             convert: makes a number of a payload value, or refuses it.
             kind: of values that payload columns hold ready, None if there is no such kind.
+            pairs: a list of two numbers is one value.
         """
         parsed = JsonPath.parse(path)
-        default = self.defaults.get(str(parsed), self.defaults.get(path, MISSING))
+        default = self.defaults.get(str(parsed), MISSING)
         result = np.full(len(places), np.nan)
         if kind is not None and len(places) >= MANY:
             self._read_columns(parsed, places, kind, result)
         for index in np.flatnonzero(np.isnan(result)).tolist():
             place = int(places[index])
             found = parsed.lookup(self.payload(place))
-            if len(found) == 1 and isinstance(found[0], list):
+            if len(found) == 1 and isinstance(found[0], list) and not (pairs and _is_pair(found[0])):
                 found = found[0]
             if len(found) > 1:
                 raise self.fail(place, f"{path} has {len(found)} values, one is needed")
@@ -157,7 +164,7 @@ class Evaluation:
 
     def score(self, number: int, name: str, places: Places) -> Floats:
         """Score of points in one prefetch; the default, or 0, where a point is not in it."""
-        default = self.defaults.get(name, 0.0)
+        default = self.defaults.get(_canonical(name), 0.0)
         if isinstance(default, bool) or not isinstance(default, (int, float)):
             default = 0.0
         result = np.full(len(places), float(default))
@@ -206,12 +213,29 @@ def _geo_distance(run: Evaluation, expression: Any, places: Places) -> Floats:
     origin = expression.origin
 
     def distance(value: Any, path: str) -> float:
-        point = geo_point(value)
+        point = (float(value[0]), float(value[1])) if _is_pair(value) else geo_point(value)
         if point is None or not (-180 <= point[0] <= 180 and -90 <= point[1] <= 90):
-            raise ValueError(f"{path} is {value!r}, an object with numbers lon and lat in range is needed")
+            raise ValueError(
+                f"{path} is {value!r}, an object with numbers lon and lat in range, or [lon, lat], is needed"
+            )
         return haversine(origin.lon, origin.lat, point[0], point[1])
 
-    return run.lookup(expression.to, places, distance)
+    return run.lookup(expression.to, places, distance, pairs=True)
+
+
+def _is_pair(value: Any) -> bool:
+    """Whether a value is ``[lon, lat]``, which formulas read and filters do not, as in Qdrant."""
+    return isinstance(value, list) and len(value) == 2 and all(type(part) in (int, float) for part in value)
+
+
+def _canonical(name: str) -> str:
+    """The one spelling of a variable: of the score of the first prefetch, or of a path."""
+    if name.startswith("$score"):
+        return "$score[0]" if name == "$score" else name
+    try:
+        return str(JsonPath.parse(name))
+    except ValidationError:  # no path, so no variable either
+        return name
 
 
 def _datetime(run: Evaluation, expression: Any, places: Places) -> Floats:
@@ -226,10 +250,12 @@ def _mult(run: Evaluation, expression: Any, places: Places) -> Floats:
     result = np.ones(len(places))
     active = np.arange(len(places))
     for operand in expression.exprs:
-        result[active] *= run.value(operand, places[active])
-        active = active[result[active] != 0.0]
+        values = run.value(operand, places[active])
+        result[active[values == 0.0]] = 0.0
+        active = active[values != 0.0]
         if not len(active):
             break
+        result[active] *= values[values != 0.0]
     return result
 
 

@@ -153,7 +153,7 @@ def at_least(hits: Hits, threshold: float | None) -> Hits:
     """Hits ahead of the first one whose score is below a threshold (fusion and formula keep equal scores)."""
     if threshold is None:
         return hits
-    below = np.flatnonzero(hits.scores < np.float32(threshold))
+    below = np.flatnonzero(~(hits.scores >= np.float32(threshold)))  # all of them for NaN, as for a nearest query
     return hits.take(slice(int(below[0]))) if len(below) else hits
 
 

@@ -47,7 +47,8 @@ def search(scope: Scope, query: Any, filters: Filters, limit: int, threshold: fl
     spec = scope.spec(parts.using)
     check_idf(scope, parts.using, params)
     prepared = scope.queries(parts.using, parts.examples, corpus_of(params))
-    if isinstance(query, Query.RecommendSumScores) and is_linear(spec) and prepared:
+    summable = isinstance(query, Query.RecommendSumScores) and is_linear(spec) and not _is_coded(scope, parts.using)
+    if summable and prepared:
         signs = np.repeat([1, -1], [len(query.query._positives), len(query.query._negatives)])
         summed = np.sum([sign * row for sign, row in zip(signs, prepared, strict=True)], axis=0, dtype=np.float32)
         hits = nearest(scope, parts.using, [summed], filters, limit, params)[0]
@@ -72,6 +73,11 @@ def is_linear(spec: VectorSchema) -> bool:
     return spec.kind == "dense" and spec.dtype == np.float32 and spec.distance in (COSINE, DOT)
 
 
+def _is_coded(scope: Scope, name: str) -> bool:
+    """Whether searches may score quantized codes: those of a sum of queries are not the sum of their codes' scores."""
+    return any(hasattr(segment.fields[name], "codes") for segment in scope.segments)
+
+
 def rescore(scope: Scope, query: Any, keys: Keys, limit: int, threshold: float | None, params: Any) -> Hits:
     """Given points ranked by a vector query; those without the vector are left out."""
     parts = take_apart(query)
@@ -90,8 +96,6 @@ def candidates(
     scope: Scope, mmr: Any, keys: Keys | None, filters: Filters, limit: int, threshold: float | None, params: Any
 ) -> Hits:
     """What maximal marginal relevance chooses from: the points nearest to its vector (of given ones, or of all)."""
-    if scope.spec(mmr.using).kind == "sparse":
-        raise WrongVectorKindError("Wrong usage of sparse vectors: MMR needs dense vectors")
     nearest = Query.Nearest._make(mmr._vector, mmr.using)
     if keys is None:
         return search(scope, nearest, filters, limit, threshold, params)
@@ -114,7 +118,13 @@ def having(scope: Scope, name: str, hits: Hits) -> Hits:
 
 
 def diversify(scope: Scope, mmr: Any, found: Hits, limit: int) -> Hits:
-    """Candidates by maximal marginal relevance, in the order they are picked, with their nearest scores."""
+    """Candidates by maximal marginal relevance, in the order they are picked, with their nearest scores.
+
+    Raises:
+        WrongVectorKindError: the vectors are sparse.
+    """
+    if scope.spec(mmr.using).kind == "sparse":
+        raise WrongVectorKindError("Wrong usage of sparse vectors: MMR needs dense vectors")
     if len(found) < 2:
         found.vectors = mmr.using
         return found.take(slice(limit))
@@ -135,7 +145,7 @@ def as_floats(vectors: list[Any], spec: VectorSchema) -> tuple[list[Any], list[A
     As in Qdrant, queries are normalised where the metric wants it, and stored vectors keep the length they have: that
     of bytes, or what rounding to half precision made of one.
     """
-    if spec.dtype == np.float32:
+    if spec.dtype == np.float32 or spec.turbo_bits is not None:  # those are floats by now
         return vectors, vectors
     rows = from_stored(np.concatenate(vectors), spec.dtype)
     ends = np.cumsum([len(vector) for vector in vectors])[:-1]

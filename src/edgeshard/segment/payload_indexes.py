@@ -19,7 +19,7 @@ import numpy as np
 from edgeshard.errors import CorruptedError
 from edgeshard.index.payload import mutable
 from edgeshard.index.payload.open_elements import Elements
-from edgeshard.index.payload.schema import TEXT, UUID_MAP, FieldSchema
+from edgeshard.index.payload.schema import NULL, TEXT, UUID_MAP, FieldSchema
 from edgeshard.index.payload.values import Packed
 from edgeshard.models.paths import JsonPath, parse_path
 from edgeshard.segment.batch import Mask, Offsets
@@ -280,6 +280,8 @@ class PayloadIndexes:
         filled = None if view is None else view.filled(self.segment.count)
         if filled is not None:
             return int(np.count_nonzero(filled & self.segment.live_mask()))
+        if known.kinds[0] == NULL:  # without lookup and range it holds no values: Qdrant counts every point
+            return int(np.count_nonzero(self.segment.live_mask()))
         column = self.segment.columns.column(known.path)
         places, _ = values_of(column, known.kinds[0])
         owners = places if column.owners is None else column.owners[places]

@@ -166,11 +166,11 @@ def _delete_vectors_by_filter(operation: DeleteVectorsByFilter, segments: Segmen
 
 
 def _forget(ids: list[int | UUID], names: Sequence[str], schema: Schema) -> Resolved | None:
+    if not ids or not names:
+        return None
     for name in names:
         if name not in schema:
             raise VectorNameNotFoundError(f"Not existing vector name error: {name}")
-    if not ids or not names:
-        return None
     record = DeleteVectors(ids, list(names))
     return Resolved(lambda: encode(record), lambda segments, op: apply.delete_vectors(segments, op, ids, names))
 

@@ -80,6 +80,9 @@ def _needed(store: Store, operation: Any) -> bool:
         schema = schema_to_json(operation.schema)
         if not isinstance(schema, str) and schema.get("nested"):
             _check_nested(operation.field, schema["nested"])
+            if schema.get("is_tenant") or schema.get("is_principal"):
+                text = f"nested `{schema['nested']}` can't be combined with `is_tenant` or `is_principal`"
+                raise ValidationError(f"Validation failed: {text}")
         return any(segment.indexes.schema.get(operation.field) != schema for segment in store.segments)
     if isinstance(operation, DeleteFieldIndex):
         return any(operation.field in segment.indexes.schema for segment in store.segments)

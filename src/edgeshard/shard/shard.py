@@ -291,7 +291,8 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
         """
         ids = parse_ids(point_ids)
         with self._reading() as store:
-            if len(ids) == 1 and not with_vector and (with_payload is True or with_payload is None):
+            plain = (with_vector is None or with_vector is False) and (with_payload is True or with_payload is None)
+            if len(ids) == 1 and plain:
                 return reads.retrieve_one(store.segments, ids[0])
             projection = Projection(with_payload, with_vector, store.schema, default_payload=True)
             return reads.retrieve(store.segments, ids, projection)

@@ -1,0 +1,160 @@
+"""Small requests, each of a kind that came out differently once: the answers of both engines are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import qdrant_edge
+
+import edgeshard
+
+
+class Case:
+    """One engine and an open shard of it: dense vectors of two numbers, and sparse ones.
+
+    Args:
+        mod: the engine.
+        path: an empty directory.
+    """
+
+    def __init__(self, mod: Any, path: Path) -> None:
+        self.m = mod
+        path.mkdir()
+        config = mod.EdgeConfig(
+            vectors={"": mod.EdgeVectorParams(2, mod.Distance.Dot)}, sparse_vectors={"s": mod.EdgeSparseVectorParams()}
+        )
+        self.shard = mod.EdgeShard.create(str(path), config)
+
+    def put(self, *points: tuple[int, Any, Any]) -> None:
+        self.shard.update(self.m.UpdateOperation.upsert_points([self.m.Point(*point) for point in points]))
+
+    def scores(self, **request: Any) -> list[tuple[Any, float]]:
+        found = self.shard.query(self.m.QueryRequest(limit=9, **request))
+        return sorted((hit.id, round(hit.score, 5)) for hit in found)
+
+    def formula(self, expression: Any, defaults: dict[str, Any], *filters: Any) -> list[tuple[Any, float]]:
+        nearest = self.m.Query.Nearest([1.0, 0.0])
+        prefetches = [self.m.Prefetch(9, query=nearest, filter=one) for one in filters or (None,)]
+        return self.scores(prefetches=prefetches, query=self.m.Formula(expression, defaults))
+
+
+def default_of_a_score(c: Case) -> Any:
+    c.put((1, [1.0, 0.0], {}), (2, [2.0, 0.0], {}))
+    each = [c.m.Filter(must=[c.m.HasIdCondition({number})]) for number in (1, 2)]
+    variable = c.m.Expression.Variable
+    return [
+        c.formula(variable("$score[0]"), {"$score": 5.0}, *each),
+        c.formula(variable("$score"), {"$score[0]": 5.0}, *each),
+        c.formula(variable("v"), {'"v"': 8.0}),
+    ]
+
+
+def places_as_lists(c: Case) -> Any:
+    distance = c.m.Expression.GeoDistance(c.m.GeoPoint(100, 10), "at")
+    c.put((1, [1.0, 0.0], {"at": [100, 10]}), (2, [1.0, 0.0], {"at": {"lon": 100, "lat": 11}}))
+    held = c.formula(distance, {})
+    c.put((1, [1.0, 0.0], {}))
+    return held, c.formula(distance, {"at": [100, 10]})
+
+
+def product_with_zero(c: Case) -> Any:
+    c.put((1, [1.0, 0.0], {"big": 1e300, "zero": 0}))
+    of = c.m.Expression
+    parts = [of.Variable("big"), of.Variable("big"), of.Variable("zero"), of.Variable("missing")]
+    return c.formula(of.Mult(parts), {})
+
+
+def thresholds_that_are_no_number(c: Case) -> Any:
+    c.put((1, [1.0, 0.0], {}), (2, [2.0, 0.0], {}))
+    prefetches = [c.m.Prefetch(9, query=c.m.Query.Nearest([1.0, 0.0]))]
+    queries = [c.m.Fusion.Rrf(2), c.m.Fusion.Dbsf(), c.m.Formula(c.m.Expression.Variable("$score"))]
+    return [c.scores(prefetches=prefetches, query=query, score_threshold=float("nan")) for query in queries]
+
+
+def relevance_over_sparse_vectors_as_a_prefetch(c: Case) -> Any:
+    c.put(*((i, {"": [1.0, i], "s": c.m.SparseVector([1, 10 + i], [1.0 + i, 1.0])}, {}) for i in range(5)))
+    relevance = c.m.Mmr(c.m.SparseVector([1], [1.0]), 0.5, 3, "s")
+    return c.scores(query=c.m.Query.Nearest([0.0, 1.0]), prefetches=[c.m.Prefetch(9, query=relevance)])
+
+
+def an_index_that_finds_nothing(c: Case) -> Any:
+    c.put(*((i, [1.0, 0.0], {"n": i} if i % 2 else {}) for i in range(6)))
+    schema = c.m.IntegerIndexParams(lookup=False, range=False)
+    c.shard.update(c.m.UpdateOperation.create_field_index("n", schema))
+    return {field: found.points for field, found in c.shard.info().payload_schema.items()}
+
+
+def no_vectors_of_one_point(c: Case) -> Any:
+    c.put((1, [1.0, 0.0], {}), (2, [1.0, 0.0], {}))
+    return [[record.vector for record in c.shard.retrieve(ids, True, [])] for ids in ([1], [1, 2])]
+
+
+def names_nobody_has_of_no_points(c: Case) -> Any:
+    c.put((1, [1.0, 0.0], {}))
+    ops, nobody = c.m.UpdateOperation, c.m.Filter(must=[c.m.HasIdCondition({99})])
+    return c.shard.update(ops.delete_vectors([], ["x"])), c.shard.update(ops.delete_vectors_by_filter(nobody, ["x"]))
+
+
+CASES = [
+    default_of_a_score, places_as_lists, product_with_zero, thresholds_that_are_no_number,
+    relevance_over_sparse_vectors_as_a_prefetch, an_index_that_finds_nothing, no_vectors_of_one_point,
+    names_nobody_has_of_no_points,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+def test_a_small_case(case: Callable[[Case], Any], tmp_path: Path) -> None:
+    theirs, ours = (case(Case(mod, tmp_path / mod.__name__)) for mod in (qdrant_edge, edgeshard))
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("options", [{"is_tenant": True}, {}])
+def test_a_nested_index_is_of_no_tenant(options: dict[str, bool], tmp_path: Path) -> None:
+    for mod, error in ((qdrant_edge, Exception), (edgeshard, edgeshard.ValidationError)):
+        shard = Case(mod, tmp_path / mod.__name__).shard
+        schema = mod.KeywordIndexParams(nested="a[]", **options)
+        change = mod.UpdateOperation.create_field_index("a[].v", schema)
+        if options:
+            with pytest.raises(error, match="can't be combined"):
+                shard.update(change)
+        else:
+            shard.update(change)
+
+
+def coded(mod: Any, path: Path, datatype: str, quantization: Any = None) -> Any:
+    """An optimised shard of 300 vectors of eight numbers."""
+    path.mkdir()
+    params = mod.EdgeVectorParams(8, mod.Distance.Dot, datatype=getattr(mod.VectorStorageDatatype, datatype))
+    config = mod.EdgeConfig(vectors=params, quantization_config=quantization)
+    shard = mod.EdgeShard.create(str(path), config)
+    rows = np.random.default_rng(5).standard_normal((300, 8)).astype(np.float32).tolist()
+    shard.update(mod.UpdateOperation.upsert_points([mod.Point(i, row, {}) for i, row in enumerate(rows)]))
+    shard.optimize()
+    return shard
+
+
+def test_sums_of_scores_over_codes(tmp_path: Path) -> None:
+    answers = []
+    for mod in (qdrant_edge, edgeshard):
+        quantization = mod.ScalarQuantizationConfig(mod.ScalarType.Int8)
+        shard = coded(mod, tmp_path / mod.__name__, "Float32", quantization)
+        examples = mod.RecommendQuery([[0.5] * 8, [1.0, -1.0] * 4], [[0.25, 0.5] * 4])
+        query = mod.Query.RecommendSumScores(examples)
+        answers.append({hit.id: hit.score for hit in shard.query(mod.QueryRequest(limit=10, query=query))})
+    shared = answers[0].keys() & answers[1].keys()
+    assert len(shared) >= 9
+    assert all(abs(answers[0][number] - answers[1][number]) < 0.1 for number in shared)
+
+
+@pytest.mark.parametrize("datatype", ["Turbo4", "Turbo8", "Turbo16"])
+def test_relevance_over_turbo_vectors(datatype: str, tmp_path: Path) -> None:
+    picked = []
+    for mod in (qdrant_edge, edgeshard):
+        shard = coded(mod, tmp_path / mod.__name__, datatype)
+        request = mod.QueryRequest(limit=5, query=mod.Mmr([1.0, 0.5] * 4, 0.5, 20))
+        picked.append([hit.id for hit in shard.query(request)])
+    assert picked[0] == picked[1]
