@@ -28,7 +28,6 @@ class Points:
         self.vectors.append(vectors)
         self.payloads.append(payload)
         self.raw.append(self.encode(payload))
-        self.columns.extend(len(self.ids))
 
     def change(self, offset, payload):
         self.payloads[offset] = payload

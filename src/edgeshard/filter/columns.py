@@ -120,9 +120,6 @@ class PayloadColumns:
             if self._log_size > _MAX_LOG:
                 self._shorten_log()
 
-    def extend(self, count: int) -> None:
-        """Note that the source has grown to `count` offsets; columns read the new ones when they are used."""
-
     def drop(self) -> None:
         """Forget all columns."""
         with self._lock:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from edgeshard import _native
 from edgeshard.errors import VectorNameNotFoundError
@@ -141,6 +140,3 @@ class Scope:
 def all_offsets(mask: Mask) -> Offsets:
     """Offsets a mask marks."""
     return np.flatnonzero(mask).astype(np.uint32)
-
-
-Array = npt.NDArray[Any]

@@ -13,10 +13,11 @@ from edgeshard import _native
 from edgeshard.errors import ValidationError, quoted
 from edgeshard.models.enums import Sample
 from edgeshard.models.formula import Formula
+from edgeshard.models.ids import id_sort_key
 from edgeshard.models.queries import Query
 from edgeshard.models.ranking import Fusion, Mmr, OrderBy, TextQuery
 from edgeshard.query import fusion
-from edgeshard.query.hits import Hits, union
+from edgeshard.query.hits import Hits, make_keys, union
 from edgeshard.query.scope import Filters, Scope, joined
 from edgeshard.query.vector_search import candidates, diversify, having, rescore, search
 from edgeshard.segment.id_order import first_by_id
@@ -159,8 +160,6 @@ def at_least(hits: Hits, threshold: float | None) -> Hits:
 
 def everything(scope: Scope, filters: Filters) -> Any:
     """Keys of all points the filters match."""
-    from edgeshard.query.hits import make_keys
-
     found = [make_keys(n, scope.select(n, filters).offsets) for n in range(len(scope.segments))]
     return np.concatenate(found) if found else np.zeros(0, np.uint64)
 
@@ -173,9 +172,6 @@ def sample(keys: Any, limit: int) -> Hits:
 
 def first(scope: Scope, filters: Filters, limit: int) -> Hits:
     """The first points in id order."""
-    from edgeshard.models.ids import id_sort_key
-    from edgeshard.query.hits import make_keys
-
     pages = [
         first_by_id(segment, scope.select(number, filters) if filters else None, limit)
         for number, segment in enumerate(scope.segments)

@@ -34,7 +34,7 @@ from edgeshard.storage.chunked import STATUS_FILE
 from edgeshard.storage.dense import MatrixDense
 from edgeshard.storage.files import sync_tree
 from edgeshard.storage.gridstore import Gridstore
-from edgeshard.storage.id_tracker import DiskIdTracker, IdTracker, ImmutableIdTracker, MutableIdTracker
+from edgeshard.storage.id_tracker import IdTracker, MutableIdTracker, open_id_tracker
 
 PAYLOAD = "payload_storage"
 PAYLOAD_PAGE_BYTES = 32 << 20
@@ -59,7 +59,7 @@ def open_segment(path: Path, *, read_only: bool = False, complete: bool = True) 
     if not (path / PAYLOAD).is_dir():
         raise CorruptedError(path / PAYLOAD, "the payload storage is missing")
     payload = Gridstore.open(path / PAYLOAD, read_only=read_only)
-    ids = _open_ids(path, appendable, read_only)
+    ids = open_id_tracker(path, appendable=appendable, read_only=read_only)
     fields = {name: _open_field(path, name, spec, config, ids, read_only=read_only) for name, spec in schema.items()}
     segment = Segment(path, config, ids, payload, fields, PayloadIndexes.open(path, appendable=appendable))
     for name, field in fields.items():
@@ -216,17 +216,6 @@ def _with_graph(field: Field, path: Path, name: str, config: SegmentConfig) -> F
         if type(field) is TurboMultiField:
             return TurboMultiGraphField(field.storage, field.spec, directory)
     return field
-
-
-def _open_ids(path: Path, appendable: bool, read_only: bool) -> IdTracker:
-    """The id tracker a segment has: which one follows from its files and kind."""
-    if appendable:
-        return MutableIdTracker.open(path, read_only=read_only)
-    if (path / "id_tracker.i2e").exists():
-        return DiskIdTracker.open(path, read_only=read_only)
-    if (path / "id_tracker.mappings").exists():
-        return ImmutableIdTracker.open(path, read_only=read_only)
-    return MutableIdTracker.open(path, read_only=read_only)
 
 
 def _check_entries(segment: Segment, name: str, field: Field) -> None:

@@ -346,8 +346,8 @@ class PayloadIndexes:
         for field in rebuilt:
             self._build(field)
         if self._queue and self.appendable:
-            changed = np.unique(np.concatenate(self._queue)) if len(self._queue) > 1 else self._queue[0]
-            self._write([name for name in self.schema if name not in rebuilt], np.unique(changed))
+            changed = np.unique(np.concatenate(self._queue))
+            self._write([name for name in self.schema if name not in rebuilt], changed)
         for opened in self._open.values():
             opened.collect(plan)
         if self._changed or rebuilt:

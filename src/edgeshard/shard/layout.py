@@ -124,7 +124,7 @@ def with_vectors(config: EdgeConfig, name: str, params: EdgeVectorParams | EdgeS
     return EdgeConfig(**{**fields, "vectors": dense, "sparse_vectors": sparse})
 
 
-def optimised_segment_config(config: EdgeConfig, inputs: Sequence[Segment], points: int) -> SegmentConfig:
+def optimised_segment_config(config: EdgeConfig, inputs: Sequence[Segment]) -> SegmentConfig:
     """What a merged segment is made of: with graphs once its largest vector is large enough for one."""
     result = new_segment_config(config)
     threshold = indexing_threshold_bytes(config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,6 @@ def save(path: Path, *parts: Any) -> None:
     Raises:
         OSError: the file system refused.
     """
-    import os
-
     fd = files.disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
         at = 0

@@ -70,7 +70,7 @@ class OpenedIndex:
 
     __slots__ = (
         "_elements", "_field", "_groups", "_ordered", "_owners", "_points", "_readers", "_report", "_rest", "_root",
-        "answered", "usable",
+        "usable",
     )  # fmt: skip
 
     def __init__(
@@ -93,8 +93,6 @@ class OpenedIndex:
         self._groups: dict[str, KeyGroups] = {}
         self._ordered: dict[tuple[str, bool], Ordered] = {}
         self.usable = True
-        self.answered = 0
-        """Conditions answered from the files."""
 
     @property
     def nested(self) -> JsonPath | None:
@@ -112,7 +110,6 @@ class OpenedIndex:
         if asked is not None:
             found: Mask | None = self._ask(lambda: self._by_point(self._hits(asked, count), count))
             if found is not None:
-                self.answered += 1
                 return found
         rest: Mask | None = None if self._rest is None else self._rest.mask(condition, count)
         return rest
@@ -124,7 +121,6 @@ class OpenedIndex:
             hits: Mask | None = self._ask(lambda: self._hits(asked, 0))
             if hits is not None:
                 assert self._owners is not None
-                self.answered += 1
                 return hits, self._owners
         rest: tuple[Mask, Offsets] | None = None if self._rest is None else self._rest.elements(condition)
         return rest
@@ -135,8 +131,6 @@ class OpenedIndex:
         if asked is None:
             return None
         found: Offsets | None = self._ask(lambda: self._listed(asked, count))
-        if found is not None:
-            self.answered += 1
         return found
 
     def filled(self, count: int) -> Mask | None:

@@ -58,7 +58,6 @@ class FieldSchema:
     def __init__(self, field: str, stored: Schema) -> None:
         schema_from_json(stored)  # every option is one there is, before an index is made of it
         self.field = field
-        self.stored = stored
         self.options: dict[str, Any] = {} if isinstance(stored, str) else stored
         self.type: str = stored if isinstance(stored, str) else stored["type"]
         self.kinds = (*self._own_kinds(), NULL)

@@ -106,10 +106,10 @@ def _integers(match: Any, column: Any) -> Mask | None:
 
 
 def _integers_in_range(bounds: RangeFloat | RangeDateTime, column: Any) -> Mask | None:
-    limits = (bounds.gte, bounds.gt, bounds.lte, bounds.lt) if isinstance(bounds, RangeFloat) else (None,)
-    ordinary = isinstance(bounds, RangeFloat) and all(bound is None or bound == bound for bound in limits)
-    if ordinary and _are_plain(column):
-        return None
+    if isinstance(bounds, RangeFloat) and _are_plain(column):
+        limits = (bounds.gte, bounds.gt, bounds.lte, bounds.lt)
+        if all(bound is None or bound == bound for bound in limits):  # NaN has a place in this index only
+            return None
     places, values = _whole(column)
     low, high = integers_within(bounds)
     if low > high:

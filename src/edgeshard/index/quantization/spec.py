@@ -103,14 +103,13 @@ class Rows:
 
     def present_count(self) -> int:
         """Number of rows of present vectors."""
-        return sum(int(np.count_nonzero(present)) for _, present in self._presence())
+        return int(np.count_nonzero(self._present()))
 
     def sample(self, most: int) -> Vectors:
         """At most ``most`` rows of present vectors, evenly spread at random with a fixed seed."""
         generator = np.random.default_rng(0x5EED)
         total, kept = 0, []
-        presents = [present for _, present in self._presence()]
-        numbers = np.flatnonzero(np.concatenate(presents)) if presents else np.zeros(0, np.int64)
+        numbers = np.flatnonzero(self._present())
         if len(numbers) > most:
             numbers = np.sort(generator.choice(numbers, most, replace=False))
         for rows, _ in self.blocks():
@@ -119,8 +118,7 @@ class Rows:
             total += len(rows)
         return np.concatenate(kept) if kept else np.zeros((0, self.spec.size), np.float32)
 
-    def _presence(self) -> Iterator[tuple[int, Mask]]:
+    def _present(self) -> Mask:
+        """Which rows are of vectors that are there."""
         present = ~self.storage.deleted_mask()
-        if self.table is not None:
-            present = np.repeat(present, self.table[1])
-        yield len(present), present
+        return present if self.table is None else np.repeat(present, self.table[1])

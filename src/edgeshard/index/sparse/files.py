@@ -39,14 +39,12 @@ class SparseIndexConfig:
     Args:
         index_type: ``"ImmutableRam"`` or ``"Mmap"`` (the same files), or ``"MutableRam"`` (none).
         full_scan_threshold: number of points from a filter below which they are scored one by one; None for
-            :data:`DEFAULT_FULL_SCAN_THRESHOLD`.
+            the default of sparse fields.
         datatype: of the weights in the index, None meaning float32.
         memory: placement asked for, None for the default.
     """
 
     __slots__ = ("datatype", "full_scan_threshold", "index_type", "memory")
-
-    DEFAULT_FULL_SCAN_THRESHOLD: Final = 5000
 
     def __init__(
         self,
@@ -89,12 +87,6 @@ class SparseIndexConfig:
     def weights(self) -> int:
         """Code of the weight type."""
         return WEIGHTS[self.datatype or "float32"]
-
-    @property
-    def threshold(self) -> int:
-        """The full scan threshold in force, in points."""
-        given = self.full_scan_threshold
-        return self.DEFAULT_FULL_SCAN_THRESHOLD if given is None else given
 
 
 def write_index(directory: Path, index: PlainSparseIndex, config: SparseIndexConfig) -> None:

@@ -153,7 +153,7 @@ def run_task(
             if not any(segment.appendable for segment in store.segments):
                 spare = store.add_segment()
             source = Source(inputs)
-        config = optimised_segment_config(store.config, inputs, len(source))
+        config = optimised_segment_config(store.config, inputs)
         version = max(segment.version for segment in inputs)
         config.initial_version = config.version = version if version >= 0 else None  # nobody wrote to them yet
         shelf = CodeShelves(store.path, directory.name, store.config)
