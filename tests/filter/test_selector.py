@@ -3,11 +3,12 @@ import random
 
 import pytest
 import qdrant_edge
+from reference_selector import select_exclude, select_include
 
 import edgeshard
 from edgeshard._native import select_payload
 from edgeshard.errors import ValidationError
-from edgeshard.filter.selector import compile_selector, select_exclude, select_include
+from edgeshard.filter.selector import compile_selector
 
 
 def compact(payload):

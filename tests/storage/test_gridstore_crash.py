@@ -27,7 +27,7 @@ def test_replay_does_not_bring_back_blocks_that_were_used_again(tmp_path):
     many = [rng.randbytes(120) for _ in range(INLINE_FRESH_BYTES // 100)]
     store.put_batch(np.arange(1, len(many) + 1, dtype=np.uint32), many)
     flush(checkpointer, store)
-    checkpointer.abandon()
+    checkpointer.close(remove=False)
     recover(tmp_path)
     again = Gridstore.open(tmp_path / "store")
     assert again.get(0) == b"second" * 20
@@ -48,7 +48,7 @@ def test_every_flush_survives_the_loss_of_what_was_not_synced(tmp_path):
             model[slot] = value
         flush(checkpointer, store)
     store.put(0, b"not flushed")
-    checkpointer.abandon()
+    checkpointer.close(remove=False)
     for path, content in before.items():
         path.write_bytes(content)
     recover(tmp_path)

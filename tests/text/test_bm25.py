@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import pickle
 import random
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +14,7 @@ import qdrant_edge as reference
 
 import edgeshard
 from edgeshard.errors import ValidationError
-from edgeshard.text.bm25 import Bm25Model, bm25_idf, bm25_score
+from edgeshard.text.bm25 import Bm25Model
 
 TEXT = """
 the running ponies don't stop HTTPServer getUserName snake_case_name foo_bar naïve Größe café ÉCOLE ﬁ Æther
@@ -109,11 +110,31 @@ def test_default_config() -> None:
     np.testing.assert_allclose(values, theirs.values, rtol=1e-6)
 
 
-def test_ranking_formula() -> None:
-    idf = bm25_idf(10, np.array([1.0, 10.0]))
-    np.testing.assert_allclose(idf, [math.log(1 + 9.5 / 1.5), math.log(1 + 0.5 / 10.5)])
-    scores = bm25_score(np.array([1, 3]), np.array([10, 20]), 10.0, k=1.2, b=0.75)
-    np.testing.assert_allclose(scores, [1.0, 3 * 2.2 / (3 + 1.2 * (0.25 + 1.5))])
+def test_ranking_formula(tmp_path: Path) -> None:
+    """A token's inverse document frequency times tf (k + 1) / (tf + k (1 - b + b length / average)), added up."""
+    texts = ["red fox", "red red red dog", "cat", "red fox fox dog cow hen"]
+    k, b, average = 1.7, 0.6, (2 + 4 + 1 + 6) / 4
+
+    def expected(text: str) -> float:
+        words = text.split()
+        total = 0.0
+        for token in ("red", "fox"):
+            tf, having = words.count(token), sum(token in other.split() for other in texts)
+            idf = math.log(1 + (len(texts) - having + 0.5) / (having + 0.5))
+            total += idf * tf * (k + 1) / (tf + k * (1 - b + b * len(words) / average))
+        return total
+
+    config = edgeshard.EdgeConfig(vectors=edgeshard.EdgeVectorParams(2, edgeshard.Distance.Dot))
+    with edgeshard.EdgeShard.create(tmp_path / "shard", config) as shard:
+        schema = edgeshard.TextIndexParams(scoring=True)
+        shard.update(edgeshard.UpdateOperation.create_field_index("t", schema))
+        points = [edgeshard.Point(i, [1.0, 0.0], {"t": text}) for i, text in enumerate(texts)]
+        shard.update(edgeshard.UpdateOperation.upsert_points(points))
+        query = edgeshard.TextQuery("t", "red fox", edgeshard.Bm25Params(k=k, b=b))
+        hits = shard.query(edgeshard.QueryRequest(limit=9, query=query))
+    assert {hit.id for hit in hits} == {0, 1, 3}
+    for hit in hits:
+        assert hit.score == pytest.approx(expected(texts[int(hit.id)]), rel=1e-5)  # type: ignore[arg-type]
 
 
 def test_a_packed_vector_is_a_vector() -> None:

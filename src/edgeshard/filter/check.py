@@ -27,7 +27,7 @@ from edgeshard.models.filters import (
 )
 from edgeshard.models.paths import parse_path
 
-__all__ = ["PointView", "Predicate", "compile_condition", "compile_filter", "matches"]
+__all__ = ["PointView", "Predicate", "compile_condition", "compile_filter"]
 
 
 class PointView(Protocol):
@@ -46,11 +46,6 @@ class PointView(Protocol):
 
 
 Predicate: TypeAlias = Callable[[PointView], bool]
-
-
-def matches(filter: Filter | None, view: PointView) -> bool:
-    """Whether the point passes `filter` (None passes everything)."""
-    return filter is None or compile_filter(filter)(view)
 
 
 def compile_filter(filter: Filter) -> Predicate:

@@ -1,7 +1,4 @@
-"""How the payload updates change a payload.
-
-:func:`overwrite`, :func:`set_payload` and :func:`delete_keys` return the new payload and leave their arguments as they
-are; what changes many decoded payloads uses :func:`merger` and :func:`remover`, which change them in place.
+"""How the payload updates change a decoded payload, in place.
 
 The order of keys is part of what is stored: a key that exists keeps its place, a new one goes last, and removing a
 key moves the last one into its place.
@@ -9,40 +6,23 @@ key moves the last one into its place.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from edgeshard.models.paths import ELEMENTS, Step, parse_path
 
-__all__ = ["Change", "delete_keys", "merger", "overwrite", "remover", "set_payload"]
+__all__ = ["Change", "merger", "remover"]
 
 Change: TypeAlias = "Callable[[dict[str, Any]], None]"
 """Changes a payload in place."""
 
 
-def overwrite(new: dict[str, Any]) -> dict[str, Any]:
-    """The payload after an overwrite: `new`, nulls included."""
-    return copy.deepcopy(new)
-
-
-def set_payload(current: dict[str, Any], new: dict[str, Any], key: str | None = None) -> dict[str, Any]:
-    """The payload after `new` was merged into `current`, or into the object at the path `key`.
+def merger(new: dict[str, Any], key: str | None = None) -> Change:
+    """What merges `new` into a payload, or into the object at the path `key`; both share values then.
 
     Each key of `new` replaces the old value as a whole; a null removes the key. On the way to `key` objects
     are created and whatever is not an object is replaced by one; ``[i]`` and ``[]`` go only to elements that
     exist and turn anything but an array into ``[]``.
-
-    Raises:
-        ValidationError: `key` is no valid path.
-    """
-    result = copy.deepcopy(current)
-    merger(copy.deepcopy(new), key)(result)
-    return result
-
-
-def merger(new: dict[str, Any], key: str | None = None) -> Change:
-    """What :func:`set_payload` does to a payload, in place; afterwards the payload shares values with `new`.
 
     Raises:
         ValidationError: `key` is no valid path.
@@ -80,22 +60,10 @@ def _merge(target: dict[str, Any], new: dict[str, Any]) -> None:
             target[key] = value
 
 
-def delete_keys(current: dict[str, Any], paths: list[str]) -> dict[str, Any]:
-    """The payload without what `paths` point to.
+def remover(paths: Sequence[str]) -> Change:
+    """What removes from a payload what `paths` point to.
 
     A final ``[]`` empties an array, a final ``[i]`` does nothing.
-
-    Raises:
-        ValidationError: one of `paths` is no valid path.
-    """
-    change = remover(paths)
-    result = copy.deepcopy(current)
-    change(result)
-    return result
-
-
-def remover(paths: Sequence[str]) -> Change:
-    """What :func:`delete_keys` does to a payload, in place.
 
     Raises:
         ValidationError: one of `paths` is no valid path.

@@ -106,10 +106,6 @@ class Checkpointer:
             self.sums.forget(path)
         self._half_done = False
 
-    def abandon(self) -> None:
-        """Close without touching the disk: what a later load finishes."""
-        self._journal.close(remove=False)
-
     def _execute(self, plan: FlushPlan, op_number: int) -> None:
         if sum(view.nbytes for _, _, view in plan.fresh) <= INLINE_FRESH_BYTES:
             plan.changes[:0] = plan.fresh

@@ -9,17 +9,15 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from edgeshard.errors import ArgumentError
 from edgeshard.text.stemmer import STEMMED_LANGUAGES
 from edgeshard.text.stopwords import STOP_WORD_LANGUAGES
 from edgeshard.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
-__all__ = ["Bm25Model", "bm25_idf", "bm25_score", "check_bm25_params"]
+__all__ = ["Bm25Model", "check_bm25_params"]
 
 _ISO_CODES = {
     "ar": "arabic", "az": "azerbaijani", "bn": "bengali", "ca": "catalan", "da": "danish", "de": "german",
@@ -90,28 +88,6 @@ class _Pipeline:
         stop_words, stemmer = getattr(config, "stopwords", None), getattr(config, "stemmer", None)
         self.stopwords = language if stop_words is None else stop_words
         self.stemmer = (language if language in STEMMED_LANGUAGES else None) if stemmer is None else stemmer
-
-
-def bm25_idf(documents: float, with_token: NDArray[np.float64]) -> NDArray[np.float64]:
-    """ln(1 + (N - n + 1/2) / (n + 1/2)) for N documents and ``with_token`` (tokens,) of them per token."""
-    return np.log1p((documents - with_token + 0.5) / (with_token + 0.5))
-
-
-def bm25_score(
-    frequencies: NDArray[Any], lengths: NDArray[Any], average: float, *, k: float = 1.2, b: float = 0.75
-) -> NDArray[np.float64]:
-    """tf (k + 1) / (tf + k (1 - b + b len / avg)) per posting; multiply by the idf and add up per document.
-
-    Args:
-        frequencies: (postings,) how often the document has the token.
-        lengths: (postings,) tokens of the document.
-        average: mean length of all documents.
-        k: saturation of frequencies, k1 in the literature.
-        b: weight of the length.
-    """
-    times = np.asarray(frequencies, np.float64)
-    relative = np.asarray(lengths, np.float64) / average if average > 0 else 0.0
-    return times * (k + 1.0) / (times + k * (1.0 - b + b * relative))
 
 
 def check_bm25_params(k: float, b: float) -> None:
