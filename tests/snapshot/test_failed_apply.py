@@ -12,10 +12,11 @@ import pytest
 from archives import MANIFEST
 from mirrors import Server, leftovers, partial
 from simulated_disk import FaultyDisk
-from small_shards import content, copy_shard, upsert
+from small_shards import content, copy_shard, small_config, upsert
 
 import edgeshard
 from edgeshard import EdgeShard, SnapshotError, StorageError
+from edgeshard.shard import store
 from edgeshard.storage import files
 
 
@@ -130,3 +131,34 @@ def test_a_failing_disk_leaves_the_old_state_or_the_new(server: Server, mirror: 
         if disk.changes <= failing:
             break
     assert failures > 10
+
+
+@pytest.mark.parametrize("wal", [True, False])
+def test_a_state_that_does_not_open_leaves_a_shard_that_flushes(
+    wal: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = edgeshard.EdgeConfig(
+        vectors=edgeshard.EdgeVectorParams(size=4, distance=edgeshard.Distance.Dot), wal_enabled=wal
+    )
+    with EdgeShard.create(tmp_path / "other", config) as other:
+        other.update(upsert(edgeshard, [7], "new"))
+        other.create_snapshot(tmp_path / "archive")
+
+    def refuse_files(*arguments: Any, **settings: Any) -> None:
+        raise StorageError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with EdgeShard.create(tmp_path / "shard", config) as shard:
+        shard.update(upsert(edgeshard, [1], "old"))
+        shard.flush()
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "open_segment", refuse_files)
+            with pytest.raises(StorageError, match=os.strerror(errno.EMFILE)):
+                shard.update_from_snapshot(tmp_path / "archive")
+        shard.update(upsert(edgeshard, [2], "after"))
+        shard.flush()
+        shard.update(upsert(edgeshard, [3], "after"))
+        shard.flush()
+        before = content(shard)
+        assert before.keys() == {1, 2, 3}
+    with EdgeShard.load(tmp_path / "shard") as again:
+        assert content(again) == before

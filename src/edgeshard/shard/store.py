@@ -234,13 +234,13 @@ class Store:
         Raises:
             EdgeShardError: it cannot be opened; what was open still is.
         """
-        kept = ("segments", "wal", "config", "schema", "next_op", "checkpointer")
-        before = {name: getattr(self, name) for name in kept}
+        kept = ("config", "schema", "segments", "wal", "next_op")
+        before, sums = {name: getattr(self, name) for name in kept}, self.checkpointer.sums
         self._sealed = True  # whatever checksums the directory has now are not those of what will be closed
         self.unseal()
-        self.checkpointer.close()
         opened: list[Segment] = []
         try:
+            self.checkpointer.close()  # its journal is empty; the new state makes one of the same name
             stored = configs.read_config(self.path)
             opened += [open_segment(self.path / SEGMENTS / name) for name in segment_names(self.path)]
             self.config = configs.merge_config(None, stored, [segment.config for segment in opened])
@@ -252,6 +252,7 @@ class Store:
             self._close_files(opened, None if self.wal is before["wal"] else self.wal)
             for name, value in before.items():
                 setattr(self, name, value)
+            self.checkpointer = Checkpointer(self.path, self.wal, sums)
             raise
         self._close_files(before["segments"], before["wal"])
 
