@@ -60,17 +60,32 @@ class ReadOnlyShard(EdgeShard):
         Raises:
             StorageError: the shard is gone, or changes faster than it can be read; the state shown stays as it was.
             CorruptedError: a file is damaged; likewise.
+            ClosedError: the shard was closed, perhaps by another thread meanwhile.
         """
         self._check_process()
-        self._open_store()
-        if not self._replica.stale:
-            return False
-        fresh = Replica(self._replica.source, verify=self._replica.verify, before=self._replica)
-        with self._lock.writing():
-            before = self._kept[0]
-            self._kept[0], self._store = fresh, fresh.store
-        _discard([before])
-        return True
+        self._lock.check_outside()
+        with self._optimising.writing(self._open_store):  # one at a time: the later copy is the newer one
+            if not self._replica.stale:
+                return False
+            self._show(Replica(self._replica.source, verify=self._replica.verify, before=self._replica))
+            return True
+
+    def _show(self, fresh: Replica) -> None:
+        """Read a later copy from now on.
+
+        Raises:
+            ClosedError: the shard was closed while the copy was made.
+        """
+        spare = [fresh]
+
+        def exchange() -> None:
+            spare[0], self._kept[0], self._store = self._kept[0], fresh, fresh.store
+
+        try:
+            with self._lock.writing(self._open_store):
+                undisturbed(exchange)
+        finally:
+            _discard(spare)
 
     def close(self) -> None:
         """Let go of the shard. Closing twice is fine; every other call then raises ClosedError."""

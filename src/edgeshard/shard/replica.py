@@ -132,25 +132,26 @@ class Replica:
     def _copy(self, before: Replica | None) -> None:
         if not (self.source / configs.FILE).exists() and not segment_names(self.source):
             raise StorageError(f"edge config is not provided and no segments were loaded: {self.source} holds no shard")
-        journalled = self._copy_journal(before)
+        journalled = self._copy_journal()
         self._copy_config()
         for name in segment_names(self.source):
             segment = self.source / SEGMENTS / name
             frozen = not read_segment_config(segment).appendable
             for file in _files(segment):
                 relative = file.relative_to(self.source).as_posix()
-                changes = not frozen or file.name in CHANGING or relative in journalled
+                rewritten = relative in journalled  # when the copy is opened, which another one must not notice
+                changes = not frozen or file.name in CHANGING or rewritten
                 if not changes and file.stat().st_size >= LINK_BYTES:
                     target = self.root / relative
                     target.parent.mkdir(parents=True, exist_ok=True)
                     target.symlink_to(file.resolve())
                 else:
-                    self._copy_file(relative, before)
+                    self._copy_file(relative, None if rewritten else before)
 
-    def _copy_journal(self, before: Replica | None) -> set[str]:
+    def _copy_journal(self) -> set[str]:
         if not (self.source / journal.NAME).exists():
             return set()
-        self._copy_file(journal.NAME, before)
+        self._copy_file(journal.NAME, None)
         return journal.names(self.root)
 
     def _copy_config(self) -> None:
@@ -170,13 +171,22 @@ class Replica:
         with open(source, "rb", buffering=0) as file:
             status = os.fstat(file.fileno())
             stamp = (status.st_ino, status.st_size, status.st_mtime_ns)
-            known = None if before is None else before._stamps.get(relative)
-            if before is not None and known is not None and known[0] == stamp and stamp[2] + SETTLED_NS < known[1]:
-                os.link(before.root / relative, target)
-                self._stamps[relative] = known
+            if before is not None and self._linked(before, relative, stamp):
                 return
             copy_sparse(file.fileno(), status.st_size, target)
         self._stamps[relative] = (stamp, now)
+
+    def _linked(self, before: Replica, relative: str, stamp: Stamp) -> bool:
+        """Link a file of an earlier copy, if it has not changed since and the copy was not closed meanwhile."""
+        known = before._stamps.get(relative)
+        if known is None or known[0] != stamp or stamp[2] + SETTLED_NS >= known[1]:
+            return False
+        try:
+            os.link(before.root / relative, self.root / relative)
+        except FileNotFoundError:
+            return False
+        self._stamps[relative] = known
+        return True
 
 
 def _remove(root: Path, pid: int) -> None:
