@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -164,33 +163,6 @@ def resolve_duplicates(segments: Sequence[Segment]) -> None:
                 for offset in stale.tolist():
                     version = int(holder.ids.versions[offset])
                     holder.delete(version, np.array([offset], np.uint32))
-
-
-def make_directories(path: Path) -> list[Path]:
-    """Make a directory and its parents; those that were made."""
-    made = [directory for directory in reversed([path, *path.parents]) if not directory.exists()]
-    try:
-        files.disk.mkdir(path)
-    except OSError as error:
-        raise StorageError(
-            error.errno, f"failed to create directory {path}: {error.strerror} (os error {error.errno})"
-        ) from error
-    return made
-
-
-def remove_new(path: Path, before: set[str], created: list[Path]) -> None:
-    """Remove what a failed creation made."""
-    try:
-        for name in set(os.listdir(path)) - before:
-            entry = path / name
-            if entry.is_dir():
-                files.disk.remove_tree(entry)
-            else:
-                files.disk.unlink(entry)
-        for directory in reversed(created):
-            directory.rmdir()
-    except OSError as error:
-        warnings.warn(f"could not remove what creating {path} left behind: {error}", RuntimeWarning, stacklevel=2)
 
 
 def bury_segment(path: Path) -> Path:

@@ -22,12 +22,11 @@ from edgeshard.segment.schema import Schema
 from edgeshard.segment.segment import Segment
 from edgeshard.shard import config as configs
 from edgeshard.shard import mending, seal
+from edgeshard.shard.creating import new_directory
 from edgeshard.shard.directories import (
     SEGMENTS,
     clean_up,
     holds_shard,
-    make_directories,
-    remove_new,
     require_plain_files,
     resolve_duplicates,
     segment_names,
@@ -142,28 +141,14 @@ class Store:
             ValidationError: a vector cannot be stored.
         """
         check_vectors(config)
-        created = make_directories(path)
-        before = set(os.listdir(path))
-        segments = path / SEGMENTS
-        if segments.is_dir() and any(not name.startswith(".") for name in os.listdir(segments)):
-            raise StorageError(
-                f"cannot create edge shard: path already contains segment data: {path}. Use EdgeShard.load"
-            )
-        lock = ShardLock(path)
-        try:
+        with new_directory(path) as lock:
             store = cls(path, config, lock)
-            files.disk.mkdir(segments)
-            store.segments = [create_segment(segments, new_segment_config(config), {})]
+            files.disk.mkdir(path / SEGMENTS)
+            store.segments = [create_segment(path / SEGMENTS, new_segment_config(config), {})]
             store._open_wal()
             configs.write_config(path, config, new_seal=seal.new_seal())
             files.disk.sync_directory(path)
-            for directory in created:
-                files.disk.sync_directory(directory.parent)
             return store
-        except BaseException:
-            lock.release()
-            remove_new(path, before, created)
-            raise
 
     @classmethod
     def load(
