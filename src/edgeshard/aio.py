@@ -92,7 +92,7 @@ class EdgeShard:
         new._writer = ThreadPoolExecutor(1, thread_name_prefix="edgeshard-write")
         new._optimiser = ThreadPoolExecutor(1, thread_name_prefix="edgeshard-optimize")
         try:
-            new._shard = await new._write(make)
+            new._shard = await asyncio.get_running_loop().run_in_executor(new._writer, make)
         except BaseException:
             new._shut_down()
             raise
@@ -153,6 +153,9 @@ class EdgeShard:
 
     async def close(self) -> None:
         """Flush, let go of the directory and end the threads. Closing twice is fine."""
+        if os.getpid() != self._shard._store.pid:
+            self._shard.close()  # only in memory; the threads are those of the parent
+            return
         await self._write(self._shard.close)
         self._shut_down()
 
@@ -394,6 +397,7 @@ class EdgeShard:
     async def _in_thread(
         self, pool: ThreadPoolExecutor, method: Callable[..., T], args: Any, kwargs: dict[str, Any]
     ) -> T:
+        self._shard._check_process()  # a forked child has the pools, but not their threads
         if pool._shutdown:
             return method(*args, **kwargs)  # the shard is closed: raises at once
         loop = asyncio.get_running_loop()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
+import signal
 import threading
 from pathlib import Path
 
@@ -95,3 +97,35 @@ def test_a_reader_follows_its_writer(tmp_path: Path) -> None:
                 assert await reader.count(m.CountRequest()) == 1
 
     asyncio.run(main())
+
+
+def test_a_forked_child_is_refused_at_once(tmp_path: Path) -> None:
+    async def opened() -> aio.EdgeShard:
+        shard = await aio.EdgeShard.create(tmp_path, CONFIG)
+        await shard.update(m.UpdateOperation.upsert_points([m.Point(1, [1.0, 2.0])]))
+        assert await shard.count(m.CountRequest()) == 1
+        return shard
+
+    async def in_child(shard: aio.EdgeShard) -> None:
+        calls = (shard.count(m.CountRequest()), shard.flush(), shard.optimize())
+        for call in calls:
+            with pytest.raises(m.ForkedShardError):
+                await call
+        await shard.close()
+
+    async def in_parent(shard: aio.EdgeShard) -> None:
+        assert await shard.count(m.CountRequest()) == 1
+        await shard.close()
+
+    shard = asyncio.run(opened())
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            signal.alarm(20)  # the threads of the parent's pools are not here: a call handed to them never ends
+            asyncio.run(in_child(shard))
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0
+    asyncio.run(in_parent(shard))
