@@ -15,6 +15,7 @@ import qdrant_edge
 from archives import END, entry, gnu_sparse, pack_full, pax, segment_directories, segment_files, tail
 from small_shards import content
 
+import edgeshard
 from edgeshard import EdgeShard, SnapshotError, SnapshotLimits, StorageError
 from edgeshard.shard.snapshot import settle
 from edgeshard.shard.snapshot.layout import Archive
@@ -204,6 +205,20 @@ def test_target_that_holds_something(server_path: Path, tmp_path: Path) -> None:
         EdgeShard.unpack_snapshot(tmp_path / "a.tar", target)
     assert tree(target) == before
     assert not [name for name in os.listdir(target) if name.startswith(".")]
+
+
+@pytest.mark.parametrize("wal", [True, False])
+def test_a_shard_that_is_open_is_no_target(wal: bool, server_path: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(pack_full(server_path))
+    config = edgeshard.EdgeConfig(
+        vectors=edgeshard.EdgeVectorParams(size=2, distance=edgeshard.Distance.Dot), wal_enabled=wal
+    )
+    with EdgeShard.create(tmp_path / "t", config) as shard:
+        before = sorted(path for path in (tmp_path / "t").rglob("*"))
+        with pytest.raises(edgeshard.LockedError, match=str(os.getpid())):
+            EdgeShard.unpack_snapshot(tmp_path / "a.tar", tmp_path / "t")
+        assert sorted(path for path in (tmp_path / "t").rglob("*")) == before
+        assert shard.info().points_count == 0
 
 
 def test_target_may_be_a_link_but_not_a_file(server_path: Path, tmp_path: Path) -> None:

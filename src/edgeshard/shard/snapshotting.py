@@ -57,6 +57,7 @@ class Snapshotting:
 
         Raises:
             SnapshotError: the archive is refused; the message names the entry and the rule. Nothing is left behind.
+            LockedError: the target holds a shard that somebody has open.
             StorageError: the disk refused.
         """
         from edgeshard.shard.snapshot.unpack import unpack_snapshot

@@ -28,6 +28,7 @@ from edgeshard.shard.snapshot.state import FILE as STATE_FILE
 from edgeshard.shard.snapshot.state import state_of
 from edgeshard.shard.undisturbed import joined
 from edgeshard.storage import files
+from edgeshard.storage.lock import ShardLock
 
 
 def unpack_snapshot(
@@ -51,6 +52,7 @@ def unpack_snapshot(
 
     Raises:
         SnapshotError: the archive is refused; the message names the entry and the rule.
+        LockedError: the target holds a shard that somebody has open.
         StorageError: the disk refused.
     """
     target = Path(target_path)
@@ -168,29 +170,39 @@ def _unpack_beside(filling: _Filling, target: Path, durable: bool) -> None:
 
 
 def _unpack_into(filling: _Filling, target: Path) -> None:
-    """Into a directory that exists: top-level entries, and those of ``segments`` and ``wal``, must be new."""
+    """Into a directory that exists: top-level entries, and those of ``segments`` and ``wal``, must be new.
+
+    Raises:
+        LockedError: it holds a shard that somebody has open.
+    """
     if not target.is_dir():
         raise StorageError(f"cannot unpack into {target}: it is not a directory")
     prefix = ".unpack-"
-    _remove_stale(target, prefix)
-    filling.archive.check_space(target)
-    with _locked_directory(target, prefix) as draft:
-        filling.fill(draft, durable=True)
-        moves = list(_moves(draft, target))
-        for _, there in moves:
-            if there.exists() or there.is_symlink():
-                raise SnapshotError(f"failed to unpack {os.fspath(there)!r}: the target holds it already")
-        done: list[tuple[Path, Path]] = []
-        try:
-            for here, there in sorted(moves, key=lambda move: "/segments" in os.fspath(move[0])):
-                files.disk.rename(here, there)
-                done.append((here, there))
-        except BaseException:
-            for here, there in reversed(done):
-                files.disk.rename(there, here)
-            raise
-        for directory in {there.parent for _, there in moves}:
-            files.disk.sync_directory(directory)
+    with ShardLock(target):
+        _remove_stale(target, prefix)
+        filling.archive.check_space(target)
+        with _locked_directory(target, prefix) as draft:
+            filling.fill(draft, durable=True)
+            _move_into(draft, target)
+
+
+def _move_into(draft: Path, target: Path) -> None:
+    """All that was unpacked, or nothing."""
+    moves = list(_moves(draft, target))
+    for _, there in moves:
+        if there.exists() or there.is_symlink():
+            raise SnapshotError(f"failed to unpack {os.fspath(there)!r}: the target holds it already")
+    done: list[tuple[Path, Path]] = []
+    try:
+        for here, there in sorted(moves, key=lambda move: "/segments" in os.fspath(move[0])):
+            files.disk.rename(here, there)
+            done.append((here, there))
+    except BaseException:
+        for here, there in reversed(done):
+            files.disk.rename(there, here)
+        raise
+    for directory in {there.parent for _, there in moves}:
+        files.disk.sync_directory(directory)
 
 
 def _moves(draft: Path, target: Path) -> Iterator[tuple[Path, Path]]:
