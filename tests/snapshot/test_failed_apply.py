@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -162,3 +163,63 @@ def test_a_state_that_does_not_open_leaves_a_shard_that_flushes(
         assert before.keys() == {1, 2, 3}
     with EdgeShard.load(tmp_path / "shard") as again:
         assert content(again) == before
+
+
+class Refusing(files.Disk):
+    """From the second rename of the new state on, every rename is refused."""
+
+    def __init__(self) -> None:
+        self.refusing = False
+
+    def rename(self, source: Any, target: Any) -> None:
+        self.refusing = self.refusing or "/new/wal" in os.fspath(source)
+        if self.refusing:
+            refuse(os.fspath(target))
+        super().rename(source, target)
+
+
+@pytest.fixture
+def half_applied(tmp_path: Path) -> Iterator[EdgeShard]:
+    """A shard with the points 1 and 2 that could neither take a snapshot whole nor take it back so far."""
+    with EdgeShard.create(tmp_path / "other", small_config(edgeshard)) as other:
+        other.update(upsert(edgeshard, [7], "new"))
+        other.create_snapshot(tmp_path / "archive")
+    shard = EdgeShard.create(tmp_path / "shard", small_config(edgeshard))
+    shard.update(upsert(edgeshard, [1, 2], "old"))
+    real = files.use_disk(Refusing())
+    try:
+        with pytest.warns(RuntimeWarning, match="cannot be used until"), pytest.raises(StorageError):
+            shard.update_from_snapshot(tmp_path / "archive")
+        yield shard
+    finally:
+        files.use_disk(real)
+
+
+def test_a_snapshot_that_cannot_be_taken_back_stops_the_shard(half_applied: EdgeShard, tmp_path: Path) -> None:
+    shard = half_applied
+    calls: list[Callable[[], object]] = [
+        lambda: content(shard), shard.flush, lambda: shard.update(upsert(edgeshard, [3], "lost?")), shard.info,
+        lambda: shard.create_snapshot(tmp_path / "copy"), lambda: shard.update_from_snapshot(tmp_path / "archive"),
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(StorageError):
+            call()
+    files.use_disk(files.Disk())
+    assert content(shard).keys() == {1, 2}
+    shard.update(upsert(edgeshard, [3], "kept"))
+    killed = copy_shard(shard.path, tmp_path / "killed")
+    assert not leftovers(killed)
+    with EdgeShard.load(killed) as again:
+        assert content(again) == content(shard)
+    shard.close()
+    with EdgeShard.load(tmp_path / "shard") as again:
+        assert content(again).keys() == {1, 2, 3}
+
+
+def test_a_half_applied_snapshot_that_stays_so_is_finished_by_the_next_load(half_applied: EdgeShard) -> None:
+    with pytest.raises(StorageError):
+        half_applied.close()
+    files.use_disk(files.Disk())
+    with EdgeShard.load(half_applied.path) as again:
+        assert content(again).keys() == {7}
+    assert not leftovers(half_applied.path)

@@ -80,7 +80,7 @@ def swap_entries(root: Path, *, undone: bool) -> None:
     stage = swap.new_stage(root)
     write_entries(stage / swap.NEW, NEW_ENTRIES)
     swap.commit(root, stage, NAMES)
-    (swap.undo if undone else swap.finish)(root, stage)
+    swap.undo(root) if undone else swap.finish(root, stage)
 
 
 def entries(root: Path) -> dict[str, str]:

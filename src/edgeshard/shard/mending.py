@@ -20,6 +20,7 @@ from edgeshard.shard.directories import SEGMENTS, bury_segment, resolve_duplicat
 from edgeshard.shard.layout import schema_of_config
 from edgeshard.shard.replay import replay
 from edgeshard.shard.schema_changes import change_schema
+from edgeshard.shard.snapshot.take_back import take_back
 from edgeshard.shard.undisturbed import undisturbed
 from edgeshard.storage import files
 
@@ -79,6 +80,9 @@ def mend(store: Store) -> None:
 
 def _mend(store: Store, number: int) -> None:
     try:
+        if store.half_swapped:
+            take_back(store.path, store.lock)
+            store.half_swapped = False
         if number != KEPT:
             store.drop(number)
         store.checkpointer.redo()

@@ -97,7 +97,8 @@ class Snapshotting:
         """Replace what the shard holds by a full snapshot, or bring it up to date by a partial one; all or nothing.
 
         The new state is built and checked beside the old one while the shard is in use, then swapped in. A process
-        killed meanwhile leaves one of the two. After an error the shard goes on as it was.
+        killed meanwhile leaves one of the two. After an error the shard goes on as it was; if the disk refuses that
+        too, every call raises StorageError until it succeeds.
 
         Args:
             snapshot_path: the archive.

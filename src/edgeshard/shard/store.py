@@ -66,30 +66,14 @@ class Store:
             nothing is changed.
         reopenings: how often the segments were opened anew, so that other objects stand for them.
         checkpointer: carries flushes to the disk.
+        half_swapped: whether what makes the shard ``doomed`` is a snapshot, applied half, and no operation.
         unflushed: without a log, the records since the last flush, with their numbers.
     """
 
     __slots__ = (
-        "_checksums",
-        "_codes_of",
-        "_sealed",
-        "_segments",
-        "_unflushed_bytes",
-        "_unsettled",
-        "_watch",
-        "checkpointer",
-        "closed",
-        "config",
-        "doomed",
-        "leftovers",
-        "lock",
-        "next_op",
-        "path",
-        "pid",
-        "reopenings",
-        "schema",
-        "unflushed",
-        "wal",
+        "_checksums", "_codes_of", "_sealed", "_segments", "_unflushed_bytes", "_unsettled", "_watch", "checkpointer",
+        "closed", "config", "doomed", "half_swapped", "leftovers", "lock", "next_op", "path", "pid", "reopenings",
+        "schema", "unflushed", "wal",
     )  # fmt: skip
 
     def __init__(self, path: Path, config: EdgeConfig, lock: ShardLock, codes_of: Path | None = None) -> None:
@@ -107,6 +91,7 @@ class Store:
         self.doomed: int | None = None
         self.leftovers: list[Path] = []
         self.reopenings = 0
+        self.half_swapped = False
         self._checksums: dict[str, checksums.Entry] = {}
         self._sealed = False
         self._unsettled = False

@@ -5,13 +5,15 @@
 2. Under the write lock: the shard is checkpointed; local writes are looked for; kept files are linked to the new
    state; its other segments are opened; the two states are swapped (:mod:`.swap`); the shard is opened.
 
-Whatever fails, the shard goes on with what it had. The unpacked content always goes into the shard's own directory, as
-it must be on its file system to be renamed into place.
+Whatever fails, the shard goes on with what it had: at once or, if the disk refuses even that, at the first call for
+which it does not. The unpacked content always goes into the shard's own directory, as it must be on its file system to
+be renamed into place.
 """
 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -30,6 +32,7 @@ from edgeshard.shard.snapshot.manifest import Manifest, shard_manifest
 from edgeshard.shard.snapshot.merge import kept_files, link_kept, manifests_of
 from edgeshard.shard.snapshot.state import FILE as STATE_FILE
 from edgeshard.shard.snapshot.state import read_state, state_of
+from edgeshard.shard.snapshot.take_back import take_back
 from edgeshard.shard.snapshot.unpack import opened
 from edgeshard.shard.store import Store
 from edgeshard.shard.undisturbed import joined
@@ -111,7 +114,7 @@ def unpacked(
                 syncing.result()
             yield incoming
         finally:
-            if not swap.pending(root):
+            if not swap.needs(root, stage):
                 _remove(stage)
 
 
@@ -198,16 +201,24 @@ def _swap(store: Store, stage: Path, names: Sequence[str]) -> None:
     wal = stage / swap.NEW / WAL
     store.unseal()  # the checksums are those of the old files; the commit record makes their removal durable too
     store.lock.move_to_wal(wal)
-    failure: BaseException | None = None
-    with generation.changing(root):  # readers in other processes open the shard anew afterwards
-        try:
+    try:
+        with generation.changing(root):  # readers in other processes open the shard anew afterwards
             swap.commit(root, stage, names)
             store.reload()
-        except BaseException as error:
-            failure = error
-            if swap.pending(root):
-                swap.undo(root, stage)
-            store.lock.move_to_wal(root / WAL)
-    if failure is not None:
-        raise failure
+    except BaseException:
+        _go_on_as_before(store)
+        raise
     swap.finish(root, stage)
+
+
+def _go_on_as_before(store: Store) -> None:
+    """Undo a swap that failed. While that is refused too the shard can be neither read nor written: its names lead to
+    either state, and the next load would bring the new one, without what had been written to the old one."""
+    store.doomed, store.half_swapped = store.next_op, True
+    try:
+        take_back(store.path, store.lock)
+    except (OSError, EdgeShardError) as error:
+        text = f"{store.path} cannot be used until the disk lets the snapshot be taken back: {error}"
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
+        return
+    store.doomed, store.half_swapped = None, False

@@ -72,9 +72,10 @@ def finish(root: Path, stage: Path) -> None:
             Thread(target=_let_go, args=(held,), name="edgeshard-let-go", daemon=False).start()
 
 
-def undo(root: Path, stage: Path) -> None:
-    """Bring back what :func:`commit` replaced, and remove the new state."""
+def undo(root: Path) -> None:
+    """Bring back what :func:`commit` replaced, and remove the new state; may be called again after an error."""
     record = _read_record(root)
+    stage = root / record["stage"]
     _write_record(root, stage, record["names"], record["had"], undo=True)
     _backward(root, stage, record["names"], record["had"])
     finish(root, stage)
@@ -110,6 +111,11 @@ def recover(root: Path) -> bool:
 def pending(root: Path) -> bool:
     """Whether a swap was begun and not finished."""
     return (root / RECORD).exists()
+
+
+def needs(root: Path, stage: Path) -> bool:
+    """Whether the swap that was begun and not finished, if there is one, is to or from a stage."""
+    return pending(root) and bool(_read_record(root)["stage"] == stage.name)
 
 
 def _forward(root: Path, stage: Path, names: Sequence[str], had: Sequence[str]) -> None:
