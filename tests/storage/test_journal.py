@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
+import zlib
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -79,3 +82,78 @@ def test_a_journal_of_an_old_build_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(CorruptedError, match=r"open and close the shard with that build, or let EdgeShard\.repair"):
         journal.recover(tmp_path)
     assert (tmp_path / journal.NAME).exists()
+
+
+def write_record(root: Path, **changes: Any) -> None:
+    """A journal of one record, as nobody's flush need have written it."""
+    empty = {"segments": {}, "sizes": {}, "writes": [], "replacements": {}, "removals": []}
+    body = msgspec.msgpack.encode({**empty, **changes})
+    record = journal.RECORD.pack(len(body), zlib.crc32(body), 0) + body
+    (root / journal.NAME).write_bytes(journal.header(0) + record)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A directory with symbolic links out of it, to a directory and to a file."""
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "victim").write_bytes(b"keep me")
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "link").symlink_to(tmp_path / "outside")
+    (root / "file").symlink_to(tmp_path / "outside" / "victim")
+    return root
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"writes": [["link/victim", 0, b"x"]]},
+        {"writes": [["link/new", 0, b"x"]]},
+        {"replacements": {"link/victim": b"x"}},
+        {"removals": ["link/victim"]},
+        {"writes": [["file", 0, b"x"]]},
+        {"writes": [["./file", 0, b"x"]]},
+    ],
+)
+def test_symbolic_links_lead_nowhere(changes: dict[str, Any], root: Path) -> None:
+    write_record(root, **changes)
+    with pytest.raises(CorruptedError, match="symbolic link"):
+        journal.recover(root)
+    outside = root.parent / "outside"
+    assert [(path.name, path.read_bytes()) for path in outside.iterdir()] == [("victim", b"keep me")]
+
+
+def test_links_themselves_are_replaced_and_removed(root: Path) -> None:
+    """As readers' copies need it, which link to large files."""
+    (root / "other").symlink_to(root.parent / "outside" / "victim")
+    write_record(root, replacements={"file": b"x"}, removals=["other"])
+    assert journal.recover(root) == 1
+    assert (root / "file").read_bytes() == b"x"
+    assert not (root / "file").is_symlink()
+    assert not (root / "other").is_symlink()
+    assert (root.parent / "outside" / "victim").read_bytes() == b"keep me"
+
+
+def test_a_shard_behind_a_link_is_replayed(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "alias").symlink_to(tmp_path / "real")
+    write_record(tmp_path / "alias", writes=[["data", 0, b"x"]])
+    assert journal.recover(tmp_path / "alias") == 1
+    assert (tmp_path / "real" / "data").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"writes": [["data", 2**63, b"x"]]},
+        {"writes": [["data", 2**63 - 1, b"x"]]},
+        {"writes": [["data", -1, b"x"]]},
+        {"writes": [["data", 0, b"x"]], "sizes": {"data": 2**63}},
+        {"writes": [["../data", 0, b"x"]]},
+        {"removals": [""]},
+    ],
+)
+def test_impossible_places_are_told(changes: dict[str, Any], tmp_path: Path) -> None:
+    write_record(tmp_path, **changes)
+    with pytest.raises(CorruptedError, match="record 0 of the journal"):
+        journal.recover(tmp_path)

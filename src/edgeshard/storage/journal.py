@@ -42,6 +42,7 @@ OLD_MAGIC = b"EDGEJRN1"
 HEADER_BYTES = 16
 RECORD = struct.Struct("<QII")
 SEGMENT_FILE = "segment.json"
+_MAX_FILE_BYTES = 2**63 - 1
 _SEARCH_BYTES = 1 << 30
 """Checksummed at most, looking for records behind one that is damaged."""
 
@@ -249,12 +250,31 @@ def _records(path: Path, data: bytes) -> Iterator[Record]:
             record = msgspec.msgpack.decode(body, type=Record)
         except ValueError as error:
             raise CorruptedError(path, f"record {expected} of the journal cannot be read: {error}", position) from error
-        for name in (*record["segments"], *(name for name, _, _ in record["writes"]), *record["replacements"],
-                     *record["removals"]):  # fmt: skip
-            if name.startswith("/") or ".." in name.split("/") or "\0" in name:
-                raise CorruptedError(path, f"record {expected} of the journal names {name!r}", position)
+        if reason := _impossible(record):
+            raise CorruptedError(path, f"record {expected} of the journal {reason}", position)
         yield record
         position, expected = following, expected + 1
+
+
+def _impossible(record: Record) -> str | None:
+    """What no flush writes into a record, if there is such a thing."""
+    for name in (*record["segments"], *_targets(record)):
+        if not name or name.startswith("/") or ".." in name.split("/") or "\0" in name:
+            return f"names {name!r}"
+    for name, offset, data in record["writes"]:
+        if not 0 <= offset <= _MAX_FILE_BYTES - len(data):
+            return f"writes at byte {offset} of {name!r}"
+    for name, size in record["sizes"].items():
+        if not 0 <= size <= _MAX_FILE_BYTES:
+            return f"gives {name!r} {size} bytes"
+    return None
+
+
+def _targets(record: Record) -> Iterator[str]:
+    """The files that a record changes."""
+    yield from (name for name, _, _ in record["writes"])
+    yield from record["replacements"]
+    yield from record["removals"]
 
 
 def _body(data: bytes, position: int, expected: int) -> bytes | None:
@@ -304,13 +324,18 @@ def _is_json(path: Path) -> bool:
 
 
 def _apply(root: Path, record: Record) -> set[Path]:
-    """Apply one record; a file of a segment that is gone altogether is passed over."""
+    """Apply one record; a file of a segment that is gone altogether is passed over.
+
+    Raises:
+        CorruptedError: it leads out of the shard; nothing was changed.
+    """
+    _require_inside(root, record)
     touched = set()
     for name, offset, data in record["writes"]:
         path = root / name
         if not path.parent.is_dir():
             continue
-        fd = files.disk.open(path, os.O_WRONLY | os.O_CREAT)
+        fd = files.disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW)
         try:
             if os.fstat(fd).st_size < record["sizes"].get(name, 0):
                 files.disk.truncate(fd, record["sizes"][name])
@@ -324,6 +349,22 @@ def _apply(root: Path, record: Record) -> set[Path]:
     for name in record["removals"]:
         files.disk.unlink(root / name)
     return touched
+
+
+def _require_inside(root: Path, record: Record) -> None:
+    """Refuse a record that symbolic links lead out of the shard: a shard from elsewhere may bring both.
+
+    A file that is replaced or removed may be a link, as in the copies of readers: the link goes, not what it leads to.
+    """
+    real, known = root.resolve(), set()
+    written = {name for name, _, _ in record["writes"]}
+    for name in _targets(record):
+        path = root / name
+        if path.parent not in known and not path.parent.resolve().is_relative_to(real):
+            raise CorruptedError(root / NAME, f"it changes {name!r}, which a symbolic link leads out of the shard")
+        known.add(path.parent)
+        if name in written and path.is_symlink():
+            raise CorruptedError(root / NAME, f"it writes to {name!r}, which is a symbolic link")
 
 
 def sync_files(paths: set[Path]) -> None:
