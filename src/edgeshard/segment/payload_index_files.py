@@ -65,7 +65,8 @@ class FieldFiles:
         indexes = [mutable.open_index(root / field.directory(kind), field, kind) for kind in field.kinds]
         elements = None
         if field.nested is not None:
-            elements = ElementNumbers.open([root / f"{field.directory(kind)}-elements" for kind in field.kinds])
+            known = next(index.count for index in indexes if isinstance(index, mutable.FlagIndex))  # of nulls, at least
+            elements = ElementNumbers.open([root / f"{field.directory(kind)}-elements" for kind in field.kinds], known)
         return cls(root, field, indexes, elements)
 
     @classmethod

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from edgeshard.storage.flush import FlushPlan
 
 _PAGE_BYTES, _BLOCK_BYTES = 4 << 20, 16
+_ALWAYS_POSSIBLE = 1 << 20
+"""Numbers up to here are believed without a reason."""
 
 
 def find_elements(
@@ -51,24 +53,28 @@ class ElementNumbers:
 
     Args:
         stores: the same gridstore several times, once for each index of the field.
+        known: numbers below this are believed whatever the stores hold.
 
     Raises:
-        CorruptedError: a number occurs twice.
+        CorruptedError: a number occurs twice, or is far above how many there are.
     """
 
     __slots__ = ("_free", "_next", "_of_point", "stores")
 
-    def __init__(self, stores: list[Gridstore]) -> None:
+    def __init__(self, stores: list[Gridstore], known: int = 0) -> None:
         self.stores = stores
         self._of_point: dict[int, Array] = {}
         data, bounds = stores[0].get_batch()
         numbers = data[: len(data) // 4 * 4].view("<u4")
         if (bounds % 4).any() or len(np.unique(numbers)) != len(numbers):
             raise CorruptedError(stores[0].directory, "element numbers are cut short or occur twice")
+        self._next = int(numbers.max()) + 1 if len(numbers) else 0
+        # Numbers that were freed are used first, so one far above the count is damage, which would cost gigabytes.
+        if self._next > max(known, 16 * len(numbers) + _ALWAYS_POSSIBLE):
+            raise CorruptedError(stores[0].directory, f"element number {self._next - 1} among {len(numbers)} elements")
         edges = (bounds // 4).tolist()
         for point in np.flatnonzero(np.diff(bounds)).tolist():
             self._of_point[point] = numbers[edges[point] : edges[point + 1]]
-        self._next = int(numbers.max()) + 1 if len(numbers) else 0
         self._free: list[int] = np.setdiff1d(np.arange(self._next, dtype=np.uint32), numbers)[::-1].tolist()
 
     @classmethod
@@ -77,13 +83,13 @@ class ElementNumbers:
         return cls([Gridstore.create(path, _PAGE_BYTES, _BLOCK_BYTES, "None") for path in directories])
 
     @classmethod
-    def open(cls, directories: list[Path]) -> ElementNumbers:
-        """The numbers an index has.
+    def open(cls, directories: list[Path], known: int) -> ElementNumbers:
+        """The numbers an index has, those below ``known`` being believed.
 
         Raises:
             CorruptedError: a file is missing or damaged.
         """
-        return cls([Gridstore.open(path) for path in directories])
+        return cls([Gridstore.open(path) for path in directories], known)
 
     def assign(self, points: Offsets, counts: Offsets) -> tuple[Offsets, Offsets]:
         """Give points numbers for their elements.

@@ -112,6 +112,11 @@ class FlagIndex:
         self._flags = flags
         self._kind = kind
 
+    @property
+    def count(self) -> int:
+        """Flags in either set: one more than the highest point (or element) it has been told of."""
+        return max(flags.count for flags in self._flags)
+
     def put(self, slots: Offsets, found: Extracted) -> None:
         """See :class:`MutableIndex`."""
         for flags, mask in zip(self._flags, flags_of(found, self._kind), strict=True):
