@@ -145,3 +145,15 @@ def test_many_records_changed(tmp_path: Path) -> None:
     outcomes = campaign(tmp_path, seeds(100, 2000))
     tell("records changed", outcomes)
     assert set(outcomes) == {"passed over", "carried out"}, "\n".join(outcomes)
+
+
+def test_bytes_that_are_no_sparse_vector(tmp_path: Path) -> None:
+    config = edgeshard.EdgeConfig(sparse_vectors={"s": edgeshard.EdgeSparseVectorParams()})
+    path = tmp_path / "shard"
+    with EdgeShard.create(path, config) as shard:
+        shard.update(UpdateOperation.upsert_points([Point(1, {"s": edgeshard.SparseVector([1], [1.0])})]))
+    spoilt_point = {"id": 7, "vectors": [["s", b"\xff" * 16]], "payload": None}
+    append(path, [_native.cbor_dumps({"upsert_points_raw": [spoilt_point]})])
+    EdgeShard.repair(path)
+    with pytest.warns(RuntimeWarning, match=r"passed over.*'s' is no sparse vector"), EdgeShard.load(path) as shard:
+        assert shard.info().points_count == 1

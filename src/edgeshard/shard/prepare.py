@@ -105,7 +105,10 @@ def _raw_column(
 ) -> Column:
     marks = None if bool(present.all()) else present
     if spec.kind == "sparse":
-        return SparseColumn(*_native.unpack_sparse(data, bounds), marks)
+        try:
+            return SparseColumn(*_native.unpack_sparse(data, bounds), marks)
+        except ValueError as error:
+            raise ValidationError(f"a logged vector {name!r} is no sparse vector: {error}") from error
     row_bytes = _row_bytes(spec)
     lengths = np.diff(bounds)
     fits = lengths % row_bytes == 0 if spec.kind == "multi" else (lengths == row_bytes) | ~present
