@@ -49,8 +49,7 @@ struct PyGrid {
     nb::object tracker;
     std::vector<nb::object> pages;
 
-    PyGrid(nb::object path, uint64_t page_bytes, uint32_t block_bytes, uint32_t region_blocks, bool lz4)
-        : core(GridConfig{page_bytes, block_bytes, region_blocks, lz4}), directory(std::move(path)) {}
+    PyGrid(nb::object path, const GridConfig &config) : core(config), directory(std::move(path)) {}
 
     [[noreturn]] void raise(const GridDamage &damage) const {
         std::string file = damage.in_tracker ? "tracker.dat" : "page_" + std::to_string(damage.page) + ".dat";
@@ -65,6 +64,12 @@ struct PyGrid {
         if (damage) raise(damage);
     }
 };
+
+void init_grid(PyGrid *grid, nb::object directory, uint64_t page_bytes, uint32_t block_bytes, uint32_t region_blocks,
+               bool lz4) {
+    if (!block_bytes || !region_blocks || page_bytes < block_bytes) raise_value("a page has at least one block");
+    new (grid) PyGrid(std::move(directory), GridConfig{page_bytes, block_bytes, region_blocks, lz4});
+}
 
 // Memory of a one-dimensional uint8 array; the mapping of a read-only file is never written to.
 uint8_t *memory_of(const Input &array) { return const_cast<uint8_t *>(array.data()); }
@@ -284,8 +289,8 @@ nb::bytes decompress(nb::bytes data, uint64_t size) {
 
 void register_gridstore(nb::module_ &m) {
     nb::class_<PyGrid>(m, "GridCore", "A gridstore over mapped pages; edgeshard.storage.gridstore owns the files.")
-        .def(nb::init<nb::object, uint64_t, uint32_t, uint32_t, bool>(), nb::arg("directory"), nb::arg("page_bytes"),
-             nb::arg("block_bytes"), nb::arg("region_blocks"), nb::arg("lz4"))
+        .def("__init__", &init_grid, nb::arg("directory"), nb::arg("page_bytes"), nb::arg("block_bytes"),
+             nb::arg("region_blocks"), nb::arg("lz4"))
         .def("set_tracker", &set_tracker)
         .def("add_page", &add_page)
         .def("load", &load)
@@ -294,7 +299,6 @@ void register_gridstore(nb::module_ &m) {
             grid.core.touch(slots.data(), slots.size());
         })
         .def("close", &close_grid)
-        .def_prop_ro("pages", [](PyGrid &grid) { return grid.core.pages(); })
         .def_prop_ro("count", [](PyGrid &grid) { return grid.core.count(); })
         .def_prop_ro("live", [](PyGrid &grid) { return grid.core.live(); })
         .def_prop_ro("capacity", [](PyGrid &grid) { return grid.core.capacity(); })

@@ -150,8 +150,7 @@ void register_hnsw(nb::module_& m) {
              nb::arg("codes").none() = nb::none(), nb::arg("records").none() = nb::none(),
              nb::arg("record_chunks").none() = nb::none(), nb::arg("walk_codes").none() = nb::none(),
              nb::keep_alive<1, 6>(), nb::keep_alive<1, 9>())
-        .def_prop_ro("points", [](const PySpace& s) { return s.space.points(); })
-        .def_prop_ro("has_codes", [](const PySpace& s) { return s.space.walks_on_codes(); });
+        .def_prop_ro("points", [](const PySpace& s) { return s.space.points(); });
     register_hnsw_graph(m);
     register_hnsw_build(m);
     nb::class_<PySearcher>(m, "HnswSearcher", "A graph together with its vectors.")

@@ -269,12 +269,9 @@ void register_sparse(nb::module_& m) {
         .def(nb::init<>())
         .def("put", &put, "offsets"_a, "indptr"_a, "indices"_a, "values"_a)
         .def("remove", &take_out, "offsets"_a, "indptr"_a, "indices"_a)
-        .def("encode", &encode, "weights"_a)
-        .def_prop_ro("dimensions", [](PyPlain& self) { return bind::owned_array(std::vector(self.plain().dimensions())); })
-        .def_prop_ro("nbytes", [](PyPlain& self) { return self.plain().memory_bytes(); });
+        .def("encode", &encode, "weights"_a);
     nb::class_<PyPacked, PyIndex>(m, "PackedSparseIndex")
-        .def("check", &check)
-        .def_prop_ro("nbytes", [](PyPacked& self) { return self.packed().memory_bytes(); });
+        .def("check", &check);
     m.def("sums_above", &above, "sums"_a, "least"_a, "isa"_a = nb::none());
     m.def("idf_weights", &idf_weights, "indexes"_a, "indices"_a, "values"_a);
     m.def("sparse_index_open", &open_file, "data"_a, "posting_count"_a, "weights"_a, "points"_a, "vectors"_a, "dimensions"_a,

@@ -84,7 +84,6 @@ public:
     // Buffers. `tracker` is the whole of tracker.dat, at least 4 bytes; a page is config.page_bytes long.
     void set_tracker(uint8_t *tracker, size_t size);
     void add_page(uint8_t *page);
-    uint64_t pages() const { return pages_.size(); }
     void close();
 
     // Validates every slot and rebuilds the free space from them; bitmask and gaps are the files' contents.

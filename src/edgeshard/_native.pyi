@@ -355,8 +355,6 @@ def unpack_sparse(
 class GridCore:
     def __init__(self, directory: object, page_bytes: int, block_bytes: int, region_blocks: int, lz4: bool) -> None: ...
     @property
-    def pages(self) -> int: ...
-    @property
     def count(self) -> int: ...
     @property
     def live(self) -> int: ...
@@ -429,8 +427,6 @@ class HnswSpace:
 
     @property
     def points(self) -> int: ...
-    @property
-    def has_codes(self) -> bool: ...
 
 class HnswLinks:
     @property
@@ -912,10 +908,6 @@ class PlainSparseIndex(SparseIndex):
     """Lists in memory, kept current."""
 
     def __init__(self) -> None: ...
-    @property
-    def dimensions(self) -> NDArray[np.uint32]: ...
-    @property
-    def nbytes(self) -> int: ...
     def put(
         self,
         offsets: NDArray[np.uint32],
@@ -933,10 +925,6 @@ class PlainSparseIndex(SparseIndex):
 
 class PackedSparseIndex(SparseIndex):
     """Compressed lists in a mapped file."""
-
-    @property
-    def nbytes(self) -> int:
-        """Memory beside the mapping."""
 
     def check(self) -> None:
         """Check every list."""

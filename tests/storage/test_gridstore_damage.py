@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from small_shards import copy_shard
 
+from edgeshard import _native
 from edgeshard.errors import CorruptedError
 from edgeshard.storage.gridstore import Gridstore
 from edgeshard.storage.gridstore_build import write_packed
@@ -216,3 +217,22 @@ def test_a_journal_may_reach_past_the_tracker(damaged):
     (damaged / "tracker_journal.dat").write_bytes(struct.pack("<II", len(body), crc32c(body)) + body)
     with pytest.raises(CorruptedError, match="slot 4294967295"):
         Gridstore.open(damaged)
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_journal_of_few_bytes_asks_for_little_memory(damaged, read_only):
+    crc32c = pytest.importorskip("crc32c").crc32c
+    body = struct.pack("<5I", 3_000_000, 1, 5, 0, 0)
+    (damaged / "tracker_journal.dat").write_bytes(struct.pack("<II", len(body), crc32c(body)) + body)
+    with pytest.raises(CorruptedError, match=r"tracker_journal.dat.*slot 3000000"):
+        Gridstore.open(damaged, read_only)
+    assert (damaged / "tracker.dat").stat().st_size == 1 << 20
+    store = Gridstore.open(damaged, read_only, expected_slots=2_900_000)  # a segment has so many points
+    assert store.count == 3_000_001
+    store.close()
+
+
+def test_a_grid_without_blocks_is_refused(tmp_path):
+    for page, block, region in ((8192, 0, 64), (8192, 64, 0), (32, 64, 64)):
+        with pytest.raises(ValueError, match="at least one block"):
+            _native.GridCore(tmp_path, page, block, region, False)

@@ -144,12 +144,4 @@ Damage PackedIndex::check() {
     return {};
 }
 
-size_t PackedIndex::memory_bytes() const {
-    size_t bytes = lists_.size() * (sizeof(PackedList) + sizeof(blocks_[0])) + slots_.size() * sizeof(slots_[0]);
-    for (size_t slot = 0; slot < lists_.size(); ++slot)
-        if (blocks_[slot]) bytes += lists_[slot].blocks() * sizeof(BlockInfo);
-    for (const auto& [slot, weights] : dense_) bytes += weights.size() * sizeof(float);
-    return bytes;
-}
-
 }  // namespace edgeshard::sparse

@@ -35,7 +35,6 @@ public:
     uint64_t vectors() const override { return vectors_; }
     // Checks every list.
     Damage check();
-    size_t memory_bytes() const;
 
 private:
     static constexpr uint32_t kNone = UINT32_MAX;

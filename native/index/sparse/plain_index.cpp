@@ -84,11 +84,4 @@ size_t PlainIndex::length(uint32_t dimension) const {
     return place == slots_.end() ? 0 : lists_[place->second].ids.size();
 }
 
-size_t PlainIndex::memory_bytes() const {
-    size_t bytes = lists_.capacity() * sizeof(Postings) + slots_.size() * 32;
-    for (const Postings& list : lists_)
-        bytes += list.ids.capacity() * 8 + list.blocks.capacity() * sizeof(BlockInfo) + list.dense.capacity() * 4;
-    return bytes;
-}
-
 }  // namespace edgeshard::sparse

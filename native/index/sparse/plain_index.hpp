@@ -21,7 +21,6 @@ public:
 
     // Dimensions in the order in which they appeared first.
     const std::vector<uint32_t>& dimensions() const { return dimensions_; }
-    size_t memory_bytes() const;
 
     // The content of inverted_index.dat; lists in the order of dimensions(). Empty lists are written as such.
     std::vector<uint8_t> encode(WeightType type) const;

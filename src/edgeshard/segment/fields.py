@@ -322,16 +322,16 @@ class MultiField:
 
 
 def open_field(
-    path: Path, name: str, spec: VectorSchema, *, storage_type: str, appendable: bool, read_only: bool
+    path: Path, name: str, spec: VectorSchema, *, storage_type: str, appendable: bool, read_only: bool, points: int
 ) -> Field:
-    """The field of a vector name in a segment directory.
+    """The field of a vector name in a directory of a segment with so many points.
 
     Raises:
         CorruptedError: its files are missing or damaged.
     """
     directory = vector_directory(path, name)
     if spec.kind == "sparse":
-        return SparseField(SparseStorage.open(directory, read_only=read_only), spec, appendable)
+        return SparseField(SparseStorage.open(directory, read_only=read_only, points=points), spec, appendable)
     if spec.turbo_bits is not None:
         from edgeshard.segment.turbo_fields import open_turbo_field
 

@@ -58,8 +58,8 @@ def open_segment(path: Path, *, read_only: bool = False, complete: bool = True) 
     schema = schema_of(config)
     if not (path / PAYLOAD).is_dir():
         raise CorruptedError(path / PAYLOAD, "the payload storage is missing")
-    payload = Gridstore.open(path / PAYLOAD, read_only=read_only)
     ids = open_id_tracker(path, appendable=appendable, read_only=read_only)
+    payload = Gridstore.open(path / PAYLOAD, read_only=read_only, expected_slots=ids.total)
     fields = {name: _open_field(path, name, spec, config, ids, read_only=read_only) for name, spec in schema.items()}
     segment = Segment(path, config, ids, payload, fields, PayloadIndexes.open(path, appendable=appendable))
     for name, field in fields.items():
@@ -155,7 +155,10 @@ def _open_field(
     if storage_type == "GraphInline":
         field = _open_inside_graph(directory, index_directory(path, name), spec, read_only)
         return _with_codes(field, directory, name, config, read_only)
-    plain = open_field(path, name, spec, storage_type=storage_type, appendable=config.appendable, read_only=read_only)
+    plain = open_field(
+        path, name, spec,
+        storage_type=storage_type, appendable=config.appendable, read_only=read_only, points=ids.total,
+    )  # fmt: skip
     if isinstance(plain, SparseField):
         prepare_index(plain, index_directory(path, name), config.sparse_vector_data[name].index, ids, read_only)
         return plain

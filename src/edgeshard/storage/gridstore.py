@@ -33,6 +33,9 @@ Slots: TypeAlias = "npt.NDArray[np.uint32]"
 Packed: TypeAlias = "tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]"
 """Values back to back: ``(data, bounds)``, value i is ``data[bounds[i] : bounds[i + 1]]``."""
 
+_ALWAYS_POSSIBLE = 1 << 20
+"""So many slots are believed without a reason."""
+
 
 class _Closed:
     """Stands in for the core of a closed store."""
@@ -86,7 +89,7 @@ class Gridstore:
         return cls.open(directory)
 
     @classmethod
-    def open(cls, directory: files.PathLike, read_only: bool = False) -> Gridstore:
+    def open(cls, directory: files.PathLike, read_only: bool = False, *, expected_slots: int = 0) -> Gridstore:
         """The store in a directory.
 
         Every slot is checked and the free space is computed from the slots, so that blocks a crash has leaked
@@ -96,6 +99,8 @@ class Gridstore:
         Args:
             directory: where the store is.
             read_only: change no file and refuse writes.
+            expected_slots: so many may be needed; a journal that asks for far more than these, than it has entries
+                and than the tracker has room for is damaged.
 
         Raises:
             CorruptedError: a file is missing or holds what it cannot hold.
@@ -104,7 +109,7 @@ class Gridstore:
         path = Path(directory)
         store = cls(path, GridConfig.read(path), read_only)
         store._open_pages()
-        store._open_tracker()
+        store._open_tracker(expected_slots)
         store._load()
         return store
 
@@ -126,8 +131,8 @@ class Gridstore:
             self._pages.append(page)
             self._core.add_page(page.array)
 
-    def _open_tracker(self) -> None:
-        journal = self._journal_entries()
+    def _open_tracker(self, expected_slots: int) -> None:
+        journal = self._journal_entries(expected_slots)
         # A journal is applied to the private mapping, which read-only files do not have.
         tracker = PrivateFile(self.directory / names.TRACKER, read_only=self.read_only and not len(journal))
         if tracker.size < names.HEADER_BYTES:
@@ -140,14 +145,16 @@ class Gridstore:
         if len(journal):
             self._core.touch(np.ascontiguousarray(journal[:, 0]))
 
-    def _journal_entries(self) -> npt.NDArray[np.uint32]:
-        path = self.directory / names.JOURNAL
+    def _journal_entries(self, expected_slots: int) -> npt.NDArray[np.uint32]:
+        path, tracker = self.directory / names.JOURNAL, self.directory / names.TRACKER
         self._has_journal = path.exists()
         if not self._has_journal:
             return np.zeros((0, 5), np.uint32)
         entries = _native.tracker_journal(np.frombuffer(files.read_file(path), np.uint8))
-        if len(entries) and int(entries[:, 0].max()) >= names.MAX_SLOTS:
-            raise CorruptedError(path, f"slot {int(entries[:, 0].max())} is more than a store can have")
+        room = tracker.stat().st_size // names.SLOT_BYTES if tracker.exists() else 0
+        likely = max(room, expected_slots + 16 * len(entries) + _ALWAYS_POSSIBLE)  # or one entry asks for gigabytes
+        if len(entries) and int(entries[:, 0].max()) >= min(likely, names.MAX_SLOTS):
+            raise CorruptedError(path, f"slot {int(entries[:, 0].max())} is more than the store can have")
         return entries
 
     def _replayed(self, journal: npt.NDArray[np.uint32]) -> Bytes:

@@ -47,14 +47,14 @@ class SparseStorage:
         self._directory, self._store, self._flags = directory, store, flags
 
     @classmethod
-    def open(cls, directory: files.PathLike, *, read_only: bool = False) -> SparseStorage:
-        """The storage in a directory.
+    def open(cls, directory: files.PathLike, *, read_only: bool = False, points: int = 0) -> SparseStorage:
+        """The storage in a directory, of a segment that has so many points.
 
         Raises:
             CorruptedError: a file is missing or damaged.
         """
         path = Path(directory)
-        store = Gridstore.open(path / "store", read_only=read_only)
+        store = Gridstore.open(path / "store", read_only=read_only, expected_slots=points)
         return cls(path, store, Flags.open(path / "deleted", read_only=read_only))
 
     @classmethod
