@@ -112,9 +112,8 @@ nb::tuple inline_shape(const PyGraph& g) {
 }
 
 nb::object base_rows(const PyGraph& g) {
-    std::vector<uint8_t> rows(g.graph.points * g.graph.inline_shape().base_bytes);
-    const Damage damage = g.graph.copy_base_rows(rows.data());
-    if (damage) return nb::none();
+    std::vector<uint8_t> rows;
+    if (g.graph.copy_base_rows(rows)) return nb::none();
     return nb::bytes(rows.data(), rows.size());
 }
 

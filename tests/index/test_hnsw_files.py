@@ -248,6 +248,20 @@ def test_huge_counts_are_refused_before_anything_is_allocated(small):
         open_all(directory, rows)
 
 
+def test_inline_vectors_longer_than_the_file_are_refused(small, tmp_path):
+    """Before there is memory for as many of them as points."""
+    directory, rows = small
+    graph, base = HnswGraph.load(directory, [rows], COSINE), rows.view(np.uint8)
+    graph.save(tmp_path, inline=(base, base, 4, 4))
+    path = files.find_links(tmp_path)[0]
+    data = bytearray(path.read_bytes())
+    assert files.inline_rows(tmp_path) is not None
+    struct.pack_into("<Q", data, 59, len(data))
+    path.write_bytes(data)
+    with pytest.raises(CorruptedError):
+        files.inline_rows(tmp_path)
+
+
 def test_fewer_vectors_than_points_are_refused(small):
     directory, rows = small
     with pytest.raises(CorruptedError, match="300 points, the vectors 299"):

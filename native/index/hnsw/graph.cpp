@@ -97,12 +97,15 @@ const uint8_t* Graph::link_vectors(uint32_t point) const {
     return parts.damaged ? nullptr : parts.vectors;
 }
 
-Damage Graph::copy_base_rows(uint8_t* base_rows) const {
+Damage Graph::copy_base_rows(std::vector<uint8_t>& base_rows) const {
+    if (inline_.base_bytes > area_bytes_ / std::max<uint64_t>(points, 1))  // or a small file could ask for any memory
+        return {"its records are too short for their vectors", 0};
+    base_rows.resize(points * inline_.base_bytes);
     for (uint32_t p = 0; p < points; ++p) {
         const Record r = record(p);
         if (r.damaged || r.end - r.begin < inline_.base_bytes)
             return {"the record of point " + std::to_string(p) + " is too short for its vector", 0};
-        std::memcpy(base_rows + p * inline_.base_bytes, area_ + r.begin, inline_.base_bytes);
+        std::memcpy(base_rows.data() + p * inline_.base_bytes, area_ + r.begin, inline_.base_bytes);
     }
     return {};
 }

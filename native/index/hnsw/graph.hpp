@@ -86,9 +86,9 @@ public:
     using Sink = std::function<void(const uint8_t*, size_t)>;
     void encode(const Rewrite& to, const Sink& sink) const;
 
-    // The vectors inside links_comp_vec.bin: base rows go to base_rows (points x base_bytes).
+    // The vectors inside links_comp_vec.bin: base rows become points x base_bytes.
     const InlineShape& inline_shape() const { return inline_; }
-    Damage copy_base_rows(uint8_t* base_rows) const;
+    Damage copy_base_rows(std::vector<uint8_t>& base_rows) const;
     // The link vectors of a point's level-0 list, in list order; nullptr if damaged or there are none.
     const uint8_t* link_vectors(uint32_t point) const;
 

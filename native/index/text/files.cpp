@@ -87,6 +87,8 @@ TextFiles::List TextFiles::list_of(uint32_t token) const {
 void TextFiles::unpack_documents(const List& list, std::vector<Posting>& out) const {
     const std::string_view file = views_.postings;
     const size_t extra = views_.positions ? 4 : 0, chunk_head = 8 + kBlock * extra;
+    if (list.size() > views_.documents)  // or a small file could ask for any amount of memory
+        throw DamagedFile("a list has more documents than there are", list.start);
     out.resize(list.size());
     uint64_t next = 0;  // the smallest document that may follow
     size_t n = 0;

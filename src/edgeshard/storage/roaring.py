@@ -76,10 +76,12 @@ def decode(data: memoryview, limit: int) -> Positions:
     heads = source.array("<u2", 2 * containers).reshape(-1, 2)
     if cookie == _PLAIN or containers >= _OFFSETS_FROM:
         source.take(4 * containers)  # the containers follow in order, so their offsets say nothing new
-    parts = [
-        _container(source, bool(is_run), int(cardinality) + 1) + (int(key) << 16)
-        for is_run, (key, cardinality) in zip(runs, heads, strict=True)
-    ]
+    parts, before = [], -1
+    for is_run, (key, cardinality) in zip(runs, heads, strict=True):
+        if not before < int(key) <= limit >> 16:  # checked first: a few bytes can stand for 65536 values
+            raise ValueError(f"the containers of a Roaring bitmap must ascend and be below {limit}")
+        before = int(key)
+        parts.append(_container(source, bool(is_run), int(cardinality) + 1) + (before << 16))
     values = np.concatenate(parts) if parts else np.zeros(0, np.int64)
     if len(values) and (int(values[-1]) >= limit or bool((np.diff(values) <= 0).any())):
         raise ValueError(f"the values of a Roaring bitmap must ascend and be below {limit}")

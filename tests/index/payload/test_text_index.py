@@ -157,6 +157,17 @@ def test_damaged_files_are_told_not_believed(name: str) -> None:
     assert told > 80  # the rest hit padding, or made another index that is whole
 
 
+def test_a_list_has_no_more_documents_than_there_are() -> None:
+    whole = in_files(random_documents(np.random.default_rng(12), 400), phrases=False, scored=False)
+    chunks = np.array([1 << 20], "<u4").view(np.uint8)
+    damaged = np.concatenate([whole["postings"], np.zeros(16 << 20, np.uint8)])
+    for start in range(40, 40 + 24 * 5, 24):
+        damaged[start + 8 : start + 12] = chunks
+    index = _native.open_text_files(**{**whole, "postings": damaged})
+    with pytest.raises(RuntimeError, match="more documents than there are"):
+        index.check()
+
+
 def test_numbers_that_point_nowhere_are_refused() -> None:
     index = _native.PlainTextIndex(False)
     one = np.ones(1, np.uint32)
