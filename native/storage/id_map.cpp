@@ -2,15 +2,35 @@
 
 #include <algorithm>
 #include <bit>
+#include <random>
 
 namespace edgeshard {
 
-uint64_t IdMap::hash(const PointId &id) {
-  // Finaliser of splitmix64 (Steele, Lea, Flood 2014): ids are often consecutive, low bits must depend on all bits.
-  uint64_t x = id.lo ^ (id.hi * 0x9E3779B97F4A7C15ull) ^ (id.is_uuid ? 0x94D049BB133111EBull : 0);
+namespace {
+
+// Finaliser of splitmix64 (Steele, Lea, Flood 2014): ids are often consecutive, low bits must depend on all bits.
+uint64_t mix(uint64_t x) {
   x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ull;
   x = (x ^ (x >> 27)) * 0x94D049BB133111EBull;
   return x ^ (x >> 31);
+}
+
+uint64_t random_number() {
+  std::random_device source;
+  return uint64_t{source()} << 32 | source();
+}
+
+}  // namespace
+
+// Secret, or a file could be made whose ids all have the same slot, which takes quadratic time.
+uint64_t IdMap::process_seed() {
+  static const uint64_t seed = random_number();
+  return seed;
+}
+
+uint64_t IdMap::hash(const PointId &id) const {
+  const uint64_t low = mix(id.lo ^ seed_);
+  return id.is_uuid ? mix(low ^ id.hi) : low;
 }
 
 PointId IdMap::id_at(uint32_t offset) const {

@@ -66,9 +66,11 @@ class IdMap {
   void insert_slot(uint32_t offset);
   void erase_slot(uint32_t offset);
   void rehash(size_t slots);
-  static uint64_t hash(const PointId &id);
+  static uint64_t process_seed();
+  uint64_t hash(const PointId &id) const;
   bool before(uint32_t a, uint32_t b) const { return id_at(a) < id_at(b); }
 
+  uint64_t seed_ = process_seed();
   std::vector<uint64_t> lo_, hi_;
   std::vector<uint8_t> state_;
   std::vector<uint32_t> slots_;

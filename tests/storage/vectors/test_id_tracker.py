@@ -1,4 +1,5 @@
 import struct
+import time
 import uuid
 
 import numpy as np
@@ -145,6 +146,38 @@ def test_an_impossible_offset_is_refused(tmp_path):
     (tmp_path / LOG).write_bytes(struct.pack("<BQI", 1, 7, 0xFFFFFFF0))
     with pytest.raises(CorruptedError, match="offset"):
         MutableIdTracker.open(tmp_path)
+
+
+def test_holes_ask_for_no_memory(tmp_path):
+    for name, reason in ((LOG, "unknown record type"), (VERSIONS, "expected 0")):
+        with open(tmp_path / name, "wb") as file:
+            file.truncate(1 << 31)
+        with pytest.raises(CorruptedError, match=reason):
+            MutableIdTracker.open(tmp_path)
+        (tmp_path / name).unlink()
+
+
+def unmixed(x):
+    """The number that the finaliser of splitmix64 turns into ``x``."""
+    x ^= x >> 31 ^ x >> 62
+    x = x * pow(0x94D049BB133111EB, -1, 1 << 64) % (1 << 64)
+    x ^= x >> 27 ^ x >> 54
+    x = x * pow(0xBF58476D1CE4E5B9, -1, 1 << 64) % (1 << 64)
+    return x ^ x >> 30 ^ x >> 60
+
+
+def test_ids_made_to_collide_take_no_longer_than_others():
+    def seconds(ids):
+        log = b"".join(struct.pack("<BQI", 1, point_id, offset) for offset, point_id in enumerate(ids))
+        start = time.process_time()
+        found = _native.IdMap()
+        assert found.load_log(np.frombuffer(log, np.uint8))[0] is None
+        assert found.live == len(ids)
+        return time.process_time() - start
+
+    count = 40_000
+    ordinary = min(seconds(range(count)) for _ in range(3))
+    assert seconds([unmixed(number << 20) for number in range(count)]) < 0.1 + 20 * ordinary
 
 
 def test_repair_drops_mappings_without_version_for_good(tmp_path, flush):

@@ -18,12 +18,15 @@ from edgeshard import _native
 from edgeshard.errors import CorruptedError, StorageError
 from edgeshard.storage import files
 from edgeshard.storage.id_tracker.base import Ids, IdTracker, Mask, Offsets, PointId, Versions
+from edgeshard.storage.overlay import PrivateFile
 
 if TYPE_CHECKING:
     from edgeshard.storage.flush import FlushPlan
 
 MAPPINGS_FILE = "mutable_id_tracker.mappings"
 VERSIONS_FILE = "mutable_id_tracker.versions"
+_ALWAYS_POSSIBLE = 1 << 24
+"""So many versions are believed, of whatever ids are left after a crash."""
 
 
 class Repair(NamedTuple):
@@ -87,9 +90,9 @@ class MutableIdTracker(IdTracker):
     create = open
 
     def _load_log(self, read_only: bool) -> None:
-        if not self._mappings.exists():
+        data = _content(self._mappings)
+        if data is None:
             return
-        data = np.fromfile(self._mappings, np.uint8)
         reason, at, valid_bytes, odd, odd_at = self._map.load_log(data)
         if reason is not None:
             raise CorruptedError(self._mappings, reason, at)
@@ -108,10 +111,13 @@ class MutableIdTracker(IdTracker):
         """Read the versions array; ``_written`` elements of it are in the file (None: no file)."""
         self._written: int | None = None
         stored = np.zeros(0, np.uint64)
-        if self._versions.exists():
-            stored = np.fromfile(self._versions, "<u8").astype(np.uint64, copy=False)
+        data = _content(self._versions)
+        if data is not None:
+            stored = data[: len(data) // 8 * 8].view("<u8")
             self._written = len(stored)
         total = self._map.total
+        if len(stored) > max(_ALWAYS_POSSIBLE, 16 * total):  # or a hole in a file could ask for any amount of memory
+            raise CorruptedError(self._versions, f"it has the versions of {len(stored)} points, expected {total}")
         self._table: Versions = np.zeros(max(total, len(stored)), np.uint64)
         self._table[: len(stored)] = stored
 
@@ -283,6 +289,18 @@ def runs(mask: Mask) -> list[tuple[int, int]]:
     """``(start, stop)`` of every run of True."""
     edges = np.flatnonzero(np.diff(mask, prepend=False, append=False))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def _content(path: Path) -> npt.NDArray[np.uint8] | None:
+    """The bytes of a file, None if there is none. They are mapped, so that a hole in it takes no memory.
+
+    Raises:
+        CorruptedError: it is no file.
+        StorageError: the file system refused.
+    """
+    if path.is_dir():
+        raise CorruptedError(path, "a directory, expected a file")
+    return PrivateFile(path, read_only=True).array if path.exists() else None
 
 
 def cut_file(path: Path, size: int) -> None:
