@@ -146,6 +146,7 @@ def test_damaged_file(segment, text):
         (("version",), "x"),
         (("config", "vector_data", "a", "size"), 0),
         (("config", "vector_data", "a", "size"), True),
+        (("config", "vector_data", "a", "size"), (1 << 23) + 1),
         (("config", "vector_data", "a", "distance"), "Hamming"),
         (("config", "vector_data", "a", "storage_type"), "Memory"),
         (("config", "vector_data", "a", "index"), {"type": "tree"}),

@@ -17,6 +17,7 @@ from edgeshard.models.enums import Memory, Modifier, MultiVectorComparator, Vect
 from edgeshard.models.stored_settings import hnsw_config, quantization_config
 from edgeshard.models.wire import from_wire
 from edgeshard.storage import files
+from edgeshard.storage.chunked import CHUNK_BYTES
 
 VERSION = (0, 6, 0)
 VERSION_FILE = "version.info"
@@ -27,6 +28,8 @@ APPENDABLE_STORAGE = ("ChunkedMmap", "InRamChunkedMmap")
 DENSE_STORAGE = (*APPENDABLE_STORAGE, "Mmap", "InRamMmap", "GraphInline", "Empty")
 SPARSE_STORAGE = ("mmap", "empty")
 DATATYPES = ("float32", "float16", "uint8", "turbo4", "turbo8", "turbo16")
+_COMPONENT_BYTES = {"float16": 2, "uint8": 1}
+"""Of the datatypes that take less than 4 bytes; what turbo codes take is not counted."""
 PLAIN: dict[str, Any] = {"type": "plain", "options": {}}
 
 
@@ -218,6 +221,11 @@ def write_version(path: Path) -> None:
     files.replace_file(path / VERSION_FILE, ".".join(map(str, VERSION)).encode())
 
 
+def most_components(datatype: str | None) -> int:
+    """Components of the longest vector that fits a file of its storage."""
+    return CHUNK_BYTES // _COMPONENT_BYTES.get(datatype or "float32", 4)
+
+
 def _parse(state: dict[str, Any]) -> SegmentConfig:
     config = state["config"]
     payload = config.get("payload_storage_type", {"type": "mmap"})["type"]
@@ -246,7 +254,7 @@ def _parse_dense(dense: dict[str, Any]) -> DenseConfig:
     if datatype is not None and datatype not in DATATYPES:
         raise ValueError(f"datatype {datatype!r} is not supported")
     size = dense["size"]
-    if type(size) is not int or not 0 < size < 2**31:
+    if type(size) is not int or not 0 < size <= most_components(datatype):
         raise ValueError(f"vector size {size!r} is out of range")
     index, quantization, multi = dense["index"], dense.get("quantization_config"), dense.get("multivector_config")
     if index["type"] not in ("plain", "hnsw"):

@@ -12,14 +12,11 @@ from edgeshard.models.config import EdgeConfig, EdgeSparseVectorParams, EdgeVect
 from edgeshard.models.enums import Memory, Modifier
 from edgeshard.models.stored_settings import hnsw_object, quantization_object
 from edgeshard.models.wire import to_wire
-from edgeshard.segment.config import DenseConfig, SegmentConfig, SparseConfig
+from edgeshard.segment.config import DenseConfig, SegmentConfig, SparseConfig, most_components
 from edgeshard.segment.schema import Schema, VectorSchema
 from edgeshard.segment.segment import Segment
 from edgeshard.shard import config as configs
-from edgeshard.storage.chunked import CHUNK_BYTES
 
-_COMPONENT_BYTES = {"float16": 2, "uint8": 1}
-"""Of the types that take less than 4 bytes; what turbo codes take is not counted."""
 DEFAULT_INDEXING_THRESHOLD_KB = 10_000
 DEFAULT_HNSW = {
     "m": 16, "ef_construct": 100, "full_scan_threshold": 10_000, "max_indexing_threads": 0, "on_disk": False,
@@ -261,11 +258,10 @@ def check_vector_size(name: str, params: EdgeVectorParams) -> None:
     Raises:
         ValidationError: one takes more than 32 MiB.
     """
-    width = _COMPONENT_BYTES.get(configs.datatype_name(params.datatype), 4)
-    if params.size > CHUNK_BYTES // width:
+    most = most_components(configs.datatype_name(params.datatype))
+    if params.size > most:
         raise ValidationError(
-            f"Validation failed: vector {name!r} has {params.size} components of {width} bytes, and at most "
-            f"{CHUNK_BYTES // width} can be stored"
+            f"Validation failed: vector {name!r} has {params.size} components, and at most {most} can be stored"
         )
 
 
