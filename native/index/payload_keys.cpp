@@ -7,6 +7,7 @@ namespace edgeshard::payload {
 namespace {
 
 constexpr const char *past_end = "an entry reaches past the end of the file";
+constexpr const char *overlapping = "its entries overlap";
 constexpr const char *no_such_point = "it names a point the segment does not have";
 constexpr size_t header_bytes = 40, block_head_bytes = 24, key_head_bytes = 12;
 
@@ -25,6 +26,25 @@ const char *mark(const MapFile::Values &values, bool *mask, size_t points) {
   }
   return nullptr;
 }
+
+// Entries have their own place in a map file. A file where they share it could make a small file ask for any amount of
+// time and memory, so what is read of them is counted.
+class Reading {
+public:
+  explicit Reading(const MapFile &map) : left_(map.bytes()) {}
+
+  // Whether that many keys and values can be in the file besides those before.
+  bool fits(std::string_view key, const MapFile::Values &values) {
+    const size_t bytes = key.size() + 4 * size_t(values.count);
+    if (bytes > left_)
+      return false;
+    left_ -= bytes;
+    return true;
+  }
+
+private:
+  size_t left_;
+};
 
 bool contains(std::string_view text, std::string_view wanted) {
   return wanted.empty() || memmem(text.data(), text.size(), wanted.data(), wanted.size()) != nullptr;
@@ -111,10 +131,13 @@ template <class Use> const char *PrefixIndex::each(std::string_view prefix, Use 
 }
 
 const char *mark_matching(const MapFile &map, std::string_view wanted, bool anywhere, bool *mask, size_t points) {
+  Reading reading(map);
   for (size_t bucket = 0; bucket < map.size(); ++bucket) {
     const auto entry = map.entry(bucket);
     if (!entry)
       return past_end;
+    if (!reading.fits(entry->first, entry->second))
+      return overlapping;
     if (anywhere ? !contains(entry->first, wanted) : !entry->first.starts_with(wanted))
       continue;
     if (const char *reason = mark(entry->second, mask, points))
@@ -125,27 +148,30 @@ const char *mark_matching(const MapFile &map, std::string_view wanted, bool anyw
 
 const char *mark_with_prefix(const MapFile &map, const PrefixIndex &index, std::string_view prefix, bool *mask,
                              size_t points) {
+  Reading reading(map);
   return index.each(prefix, [&](std::string_view key) -> const char * {
     const auto values = map.find(key);
     if (!values)
       return past_end;
-    return values->count == 0 ? "it lists a key that is not in the map" : payload::mark(*values, mask, points);
+    if (values->count == 0)
+      return "it lists a key that is not in the map";
+    return reading.fits(key, *values) ? payload::mark(*values, mask, points) : "it lists a key twice";
   });
 }
 
 const char *group_keys(const MapFile &map, size_t points, KeyGroups &groups) {
   std::vector<std::pair<std::string_view, MapFile::Values>> entries;
   entries.reserve(map.size());
-  size_t values = 0, bytes = 0;
+  size_t values = 0;
+  Reading reading(map);
   for (size_t bucket = 0; bucket < map.size(); ++bucket) {
     const auto entry = map.entry(bucket);
     if (!entry)
       return past_end;
     entries.push_back(*entry);
     values += entry->second.count;
-    bytes += entry->first.size() + 4 * size_t(entry->second.count);
-    if (bytes > map.bytes()) // or a small file could ask for any amount of memory
-      return "its entries overlap";
+    if (!reading.fits(entry->first, entry->second))
+      return overlapping;
   }
   std::sort(entries.begin(), entries.end(),
             [&](const auto &a, const auto &b) { return before(map.kind(), a.first, b.first); });

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import struct
 
 import numpy as np
 import pytest
@@ -99,5 +100,20 @@ def test_entries_that_overlap_take_no_memory():
     damaged = file.copy()
     buckets = damaged[start : start + 8 * len(keys)].view("<u8")
     buckets[:] = buckets[longest]
+    shared = _native.KeyMap(damaged)
     with pytest.raises(ValueError, match="overlap"):
-        _native.KeyMap(damaged).groups(2000)
+        shared.groups(2000)
+    with pytest.raises(ValueError, match="overlap"):
+        shared.matching(b"key", True, 2000)
+
+
+def test_a_key_that_is_listed_again_and_again_takes_no_time():
+    file, prefixes = build([b"key"], [range(1000)])
+    listed = b"".join(struct.pack("<III", 3 if number else 0, 0 if number else 3, 1000) + b"key"[: 0 if number else 3]
+                      for number in range(2000))  # fmt: skip
+    damaged = bytearray(prefixes.tobytes()[: 40 + 24 + 3]) + listed
+    struct.pack_into("<Q", damaged, 16, 2000)
+    struct.pack_into("<II", damaged, 40, len(listed), 2000)
+    index = _native.PrefixFile(np.frombuffer(bytes(damaged), np.uint8))
+    with pytest.raises(ValueError, match="twice"):
+        _native.KeyMap(file).with_prefix(index, b"k", 1000)
