@@ -87,3 +87,21 @@ def test_what_is_no_file_is_named_and_set_aside(tmp_path: Path, make: Callable[[
         shards.append(str(copy))
     child = subprocess.run([sys.executable, "-c", TRY, *shards], capture_output=True, text=True, timeout=120)
     assert child.stdout == "done\n", child.stderr[-2000:]
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+@pytest.mark.parametrize("name", ["mutable_id_tracker.mappings", "mutable_id_tracker.versions", "edgeshard.journal",
+                                  "bitmask.dat", "edgeshard.generation"])  # fmt: skip
+def test_a_directory_in_place_of_a_file_is_named(tmp_path: Path, name: str, read_only: bool) -> None:
+    path = tmp_path / "shard"
+    config = es.EdgeConfig(vectors=es.EdgeVectorParams(size=4, distance=es.Distance.Dot))
+    with es.EdgeShard.create(path, config) as shard:
+        shard.update(OPS.upsert_points([es.Point(1, [1.0] * 4)]))
+    file = next(path.rglob(name), path / name)
+    file.unlink(missing_ok=True)
+    file.mkdir()
+    if name == "edgeshard.generation" and not read_only:  # needed by nobody who has the shard for himself
+        es.EdgeShard.load(path).close()
+        return
+    with pytest.raises(es.StorageError, match=str(file)):
+        es.EdgeShard.load(path, read_only=read_only)

@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from edgeshard.errors import CorruptedError, EdgeShardError, StorageError
+from edgeshard.errors import CorruptedError, EdgeShardError, LockedError, StorageError
 from edgeshard.models.config import EdgeConfig
 from edgeshard.segment.config import read_segment_config
 from edgeshard.shard import config as configs
@@ -137,8 +137,11 @@ class Replica:
         for name in segment_names(self.source):
             segment = self.source / SEGMENTS / name
             frozen = not read_segment_config(segment).appendable
-            for file in _files(segment):
+            for file in _entries(segment):
                 relative = file.relative_to(self.source).as_posix()
+                if file.is_dir():  # also where a file is expected, which is then not taken for missing
+                    (self.root / relative).mkdir(parents=True, exist_ok=True)
+                    continue
                 rewritten = relative in journalled  # when the copy is opened, which another one must not notice
                 changes = not frozen or file.name in CHANGING or rewritten
                 if not changes and file.stat().st_size >= LINK_BYTES:
@@ -204,9 +207,9 @@ def copy_sparse(source: int, size: int, target: Path) -> None:
                 os.pwrite(fd, os.pread(source, min(1 << 20, stop - at), at), at)
 
 
-def _files(segment: Path) -> Iterator[Path]:
-    for folder, _, names in os.walk(segment):
-        for name in names:
+def _entries(segment: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(segment):
+        for name in (*folders, *names):
             yield Path(folder, name)
 
 
@@ -215,4 +218,8 @@ def _about(error: Exception, copy: Path, source: Path) -> Exception:
     if isinstance(error, CorruptedError):
         path, reason = (text.replace(str(copy), str(source)) for text in (error.path, error.reason))
         return CorruptedError(path, reason, error.offset)
+    if isinstance(error, OSError) and not isinstance(error, LockedError):
+        named = f"cannot read {error.filename}: " if error.filename else ""
+        text = f"{named}{error.strerror or error}".replace(str(copy), str(source))
+        return StorageError(text) if error.errno is None else StorageError(error.errno, text)
     return error

@@ -19,11 +19,17 @@ NAME = "edgeshard.generation"
 
 
 def current(root: Path) -> int:
-    """The generation of a shard, 0 if it never had a writer that counts."""
+    """The generation of a shard, 0 if it never had a writer that counts.
+
+    Raises:
+        StorageError: the file cannot be read.
+    """
     try:
         return int.from_bytes((root / NAME).read_bytes()[:8], "little")
     except FileNotFoundError:
         return 0
+    except OSError as error:
+        raise StorageError(error.errno, f"cannot read {root / NAME}: {error.strerror}") from error
 
 
 @contextmanager
