@@ -71,11 +71,11 @@ nb::object skip(nb::handle data, size_t offset, uint32_t previous, size_t most) 
     return nb::make_tuple(at.records, at.offset, at.crc);
 }
 
-std::optional<std::pair<size_t, uint32_t>> inspect(nb::handle data, size_t offset, uint32_t previous) {
+std::pair<std::optional<std::pair<size_t, uint32_t>>, size_t> inspect(nb::handle data, size_t offset, uint32_t previous) {
     BytesView view(data);
     const auto damage = without_gil(view.size(), [&] { return wal::inspect(view.data(), view.size(), offset, previous); });
-    if (!damage.in_the_middle) return std::nullopt;
-    return std::pair(damage.resume, damage.crc);
+    if (!damage.in_the_middle) return {std::nullopt, damage.stranger};
+    return {std::pair(damage.resume, damage.crc), 0};
 }
 
 bool all_zero(nb::handle data) {

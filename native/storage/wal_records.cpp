@@ -41,18 +41,33 @@ bool has_lost_sector(const uint8_t *data, size_t start, size_t stop) {
     return false;
 }
 
-/// Whether [offset, resume) is a record whose length field alone is wrong: one of the eight lengths it could have had
-/// must give the stored checksum.
-bool only_length_is_wrong(const uint8_t *data, size_t offset, size_t resume, uint32_t previous) {
-    const uint32_t stored = load<uint32_t>(data + resume - 4);
-    for (uint64_t pad = 0; pad < 8; ++pad) {
-        if (resume - offset < 12 + pad) return false;
-        const uint64_t n = resume - offset - 12 - pad;
-        const uint32_t head = crc32c(wal_crc_start(previous), &n, 8);
-        if (crc32c(head, data + offset + 8, resume - offset - 12) == stored) return true;
+/// A record that may have a wrong length field. Its end is tried at ascending places, and what is common to the
+/// checksums up to them is computed once.
+class WrongLength {
+public:
+    WrongLength(const uint8_t *data, size_t offset, uint32_t previous)
+        : data_(data), offset_(offset), read_(offset + 8), previous_(previous) {}
+
+    /// Whether [offset, resume) is a record whose length field alone is wrong: one of the eight lengths it could have
+    /// had must give the stored checksum.
+    bool alone_up_to(size_t resume) {
+        const uint32_t stored = load<uint32_t>(data_ + resume - 4);
+        const size_t bytes = resume - offset_ - 12;
+        crc_ = crc32c(crc_, data_ + read_, resume - 4 - read_);
+        read_ = resume - 4;
+        const uint32_t rest = crc_ ^ crc32c_zeroes(0, bytes);  // checksums are affine in what they start with
+        for (uint64_t pad = 0; pad < std::min<uint64_t>(8, bytes + 1); ++pad) {
+            const uint64_t n = bytes - pad;
+            if ((crc32c_zeroes(crc32c(wal_crc_start(previous_), &n, 8), bytes) ^ rest) == stored) return true;
+        }
+        return false;
     }
-    return false;
-}
+
+private:
+    const uint8_t *data_;
+    size_t offset_, read_;
+    uint32_t previous_, crc_ = 0;
+};
 
 }  // namespace
 
@@ -107,21 +122,23 @@ Damage inspect(const uint8_t *data, size_t size, size_t offset, uint32_t previou
     if (bytes && valid_record(data, size, offset + bytes, load<uint32_t>(data + offset + bytes - 4), following)) {
         const size_t resume = offset + bytes;
         if (has_lost_sector(data, offset, resume)) return {};
-        return {true, resume, load<uint32_t>(data + resume - 4)};
+        return {true, resume, load<uint32_t>(data + resume - 4), 0};
     }
     // The length itself may be what is damaged: look for the next record. The checksums tried on the way are bounded.
-    size_t budget = size + (size_t(64) << 20);
+    size_t budget = size + (size_t(64) << 20), first = 0;
+    WrongLength record(data, offset, previous);
     for (size_t resume = offset + 16; resume + 12 < size; resume += 8) {
         if (!load<uint64_t>(data + resume)) continue;
         const size_t candidate = fitting_record(data, size, resume, n);
         if (!candidate) continue;
-        if (budget < candidate) return {};
+        if (budget < candidate) break;
         budget -= candidate;
-        if (valid_record(data, size, resume, load<uint32_t>(data + resume - 4), following) &&
-            only_length_is_wrong(data, offset, resume, previous))
-            return {true, resume, load<uint32_t>(data + resume - 4)};
+        if (!valid_record(data, size, resume, load<uint32_t>(data + resume - 4), following)) continue;
+        if (record.alone_up_to(resume)) return {true, resume, load<uint32_t>(data + resume - 4), 0};
+        if (!first) first = resume;
     }
-    return {};
+    if (!first || has_lost_sector(data, offset, first)) return {};
+    return {false, 0, 0, first};
 }
 
 }  // namespace edgeshard::wal

@@ -40,6 +40,7 @@ struct Damage {
     bool in_the_middle = false;  // the log demonstrably goes on behind it
     size_t resume = 0;           // where
     uint32_t crc = 0;            // what the record there is chained to
+    size_t stranger = 0;         // otherwise: where a valid record lies, of this log or of an earlier life of the file
 };
 
 /// Decides between a torn tail (nothing provably follows, or a lost disk sector explains the hole) and damage.

@@ -547,8 +547,11 @@ def wal_scan(data: Any, offset: int, previous: int) -> tuple[NDArray[np.int64], 
     stop: 0 the file is full, 1 zeroes follow, 2 a length that cannot be, 3 a wrong checksum.
     """
 
-def wal_inspect(data: Any, offset: int, previous: int) -> tuple[int, int] | None:
-    """Return (offset, checksum) where the log goes on behind the invalid record at `offset`, or None."""
+def wal_inspect(data: Any, offset: int, previous: int) -> tuple[tuple[int, int] | None, int]:
+    """Return (offset, checksum) where the log goes on behind the invalid record at `offset`, or None.
+
+    With None comes where a valid record lies that may be of this log or of an earlier life of the file, 0 if none does.
+    """
 
 def wal_skip(data: Any, offset: int, previous: int, most: int) -> tuple[int, int, int]:
     """Pass over at most `most` records by their lengths, never the last; return how many, (offset, checksum) there."""

@@ -14,9 +14,6 @@ from edgeshard.shard import config as configs
 from edgeshard.storage import checksums, files
 from edgeshard.storage.running_sums import RunningSums
 
-DAMAGED = "edgeshard.damaged"
-"""Directory in the shard's root for derived files that were set aside."""
-
 
 class _Sealed(msgspec.Struct):
     """What of ``edge_config.json`` matters here; to read more would take four times as long, at each close."""
@@ -92,7 +89,7 @@ def damaged(path: Path, table: dict[str, checksums.Entry], level: checksums.Leve
 
 def set_aside(path: Path, name: str) -> Path:
     """Move a file or directory of a shard to where nothing looks for it; its new place."""
-    target = path / DAMAGED / f"{name.replace('/', '-')}-{files.random_suffix()}"
+    target = path / files.DAMAGED / f"{name.replace('/', '-')}-{files.random_suffix()}"
     files.disk.mkdir(target.parent)
     files.disk.rename(path / name, target)
     files.disk.sync_directory((path / name).parent)

@@ -19,6 +19,9 @@ PathLike: TypeAlias = "str | os.PathLike[str]"
 TEMPORARY_PREFIX = ".atomicwrite"
 """Directories of half-finished replacements start like this (Qdrant uses the same name); readers ignore them."""
 
+DAMAGED = "edgeshard.damaged"
+"""Directory in the shard's root for files that were set aside."""
+
 
 class Disk:
     """The operating system's file calls, with errors turned into :class:`StorageError`."""

@@ -17,6 +17,7 @@ Not thread safe: the shard serialises writers. The lock against other processes 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -233,6 +234,7 @@ class Wal:
             if file.path.name.startswith("open-"):  # a crash between the steps of a roll-over
                 file.rename(f"closed-{file.start}")
                 self._names_changed = True
+        self._keep_strangers()
         if self._current is not None and not self._current.tail_is_zero():
             self._current.cut_tail()
             self._current.sync()  # before anything follows: old bytes must not come back behind new records
@@ -242,6 +244,20 @@ class Wal:
         if self._restart_at is not None and (not len(self) or self._end <= acknowledged):
             self.restart(self._restart_at)
         self._provide_open_files()
+
+    def _keep_strangers(self) -> None:
+        """Cut what lies behind the last record of the files, but keep it elsewhere if it may be needed."""
+        for file in (self._current, self._spare):
+            if file is not None and file.stranger:
+                kept = file.keep_tail(self.directory.parent / files.DAMAGED)
+                text = (
+                    f"{file.path} is damaged at byte {file.end}, but a whole record lies at byte {file.stranger}. Unless "
+                    f"it is an old one that another engine left there, updates since the last flush are lost; {kept} "
+                    "has the file as it was"
+                )
+                warnings.warn(text, RuntimeWarning, stacklevel=2)
+                file.cut_tail()
+                file.sync()
 
     # --- reading
 

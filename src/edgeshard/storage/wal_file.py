@@ -75,11 +75,13 @@ class WalFile:
         capacity: usable size in bytes, a multiple of 8.
         damage: damaged records in the middle.
         torn: whether bytes behind ``end`` look like a record that was not written completely.
+        stranger: where behind them a record lies that is valid all the same, 0 if none does. A bad block lost those
+            up to it, or it is of an earlier life of the file.
     """
 
     __slots__ = (
         "_fd", "_first", "_skip", "_sync_failed", "capacity", "count", "crc", "damage", "end", "path", "seed", "start",
-        "torn",
+        "stranger", "torn",
     )  # fmt: skip
 
     def __init__(self, path: Path, start: int = 0) -> None:
@@ -87,6 +89,7 @@ class WalFile:
         self.count, self.end, self.crc, self.seed, self.capacity = 0, HEADER.size, 0, 0, 0
         self.damage: list[WalDamage] = []
         self.torn = self._sync_failed = False
+        self.stranger = 0
         self._skip: dict[int, tuple[int, int]] = {}
         self._first = (0, HEADER.size, 0)
         self._fd = -1
@@ -136,7 +139,8 @@ class WalFile:
             CorruptedError: the header is wrong.
             StorageError: the file cannot be read.
         """
-        self.count, self.end, self.damage, self._skip, self.torn = 0, HEADER.size, [], {}, False
+        self.count, self.end, self.damage, self._skip = 0, HEADER.size, [], {}
+        self.torn, self.stranger = False, 0
         data = self._map()
         self.capacity = len(data) & ~7
         if len(data) < HEADER.size:
@@ -156,7 +160,7 @@ class WalFile:
             self.count, self.end, self.crc = self.count + len(offsets), end, crc
             if stop not in _STOP_NAMES:
                 return
-            resume = _native.wal_inspect(data[: self.capacity], end, crc)
+            resume, self.stranger = _native.wal_inspect(data[: self.capacity], end, crc)
             if resume is None:
                 self.torn = True
                 return
@@ -282,7 +286,18 @@ class WalFile:
             files.disk.truncate(self.fd, self.capacity)
 
         self._call("shorten", cut)
-        self.torn = False
+        self.torn, self.stranger = False, 0
+
+    def keep_tail(self, directory: Path) -> Path:
+        """Copy the file, but for the zeroes at its end, into a directory of what was damaged, before its tail is cut.
+
+        Raises:
+            StorageError: the file system refused; nothing may be cut.
+        """
+        files.disk.mkdir(directory)
+        target = directory / f"{self.path.name}-{files.random_suffix()}"
+        files.replace_file(target, bytes(self._map()).rstrip(b"\0"))
+        return target
 
     def tail_is_zero(self) -> bool:
         """Whether nothing but zeroes lies behind the last record; holes of the file are not read."""
