@@ -292,6 +292,31 @@ def test_a_bad_block_over_several_records_is_told_and_kept(directory, first):
     assert kept.read_bytes() == bytes(data).rstrip(b"\0")
 
 
+@pytest.mark.parametrize("ack", [None, 6, 7, 39])
+def test_a_bad_block_behind_a_record_of_ours_is_damage(directory, ack):
+    """It made the tail zero before it wrote, so what lies behind is no older."""
+    operations = [_native.cbor_dumps({"delete_points": {"ids": [number]}}) for number in range(10, 22)]
+    filled(directory, operations)
+    path = directory / "open-1"
+    data = bytearray(path.read_bytes())
+    start = 8 + 7 * len(_native.wal_record(operations[0], 0)[0])
+    data[start : start + 80] = bytes(byte ^ 0xFF for byte in data[start : start + 80])
+    path.write_bytes(data)
+    if ack is not None:
+        (directory / "first-index").write_text(json.dumps({"ack_index": ack}))
+    if ack is None or ack < 7:
+        with pytest.raises(CorruptedError, match=f"byte {start}.*operation 7 of the log"):
+            Wal.open(directory)
+        assert path.read_bytes() == bytes(data)
+    with pytest.warns(RuntimeWarning, match=rf"damaged at byte {start}.*edgeshard.damaged"):
+        wal = Wal.open(directory, on_damage="skip")
+    assert [damage.index for damage in wal.damage] == [7]
+    assert wal.append(b"x") == max(7, (ack or 0) + 1)
+    wal.close()
+    (kept,) = (directory.parent / "edgeshard.damaged").iterdir()
+    assert kept.read_bytes() == bytes(data).rstrip(b"\0")
+
+
 def test_looking_for_the_next_record_takes_linear_time():
     def seconds(count):
         data, crc = bytearray(b"wal\0" + bytes(4)), 0

@@ -251,9 +251,9 @@ class Wal:
             if file is not None and file.stranger:
                 kept = file.keep_tail(self.directory.parent / files.DAMAGED)
                 text = (
-                    f"{file.path} is damaged at byte {file.end}, but a whole record lies at byte {file.stranger}. Unless "
-                    f"it is an old one that another engine left there, updates since the last flush are lost; {kept} "
-                    "has the file as it was"
+                    f"{file.path} is damaged at byte {file.end}, but a whole record lies at byte {file.stranger}: "
+                    "updates since the last flush are lost, unless it is an old one that another engine left there; "
+                    f"{kept} has the file as it was"
                 )
                 warnings.warn(text, RuntimeWarning, stacklevel=2)
                 file.cut_tail()

@@ -30,6 +30,8 @@ _EARLY_WRITE_BYTES = 4 << 20
 """Once so many bytes are complete the disk is set to work on them, or closing the file would wait for all of it."""
 _STOP_NAMES = {2: "a record longer than the file", 3: "a record whose checksum is wrong"}
 
+_BAD_BLOCK = "records that cannot be read, although whole ones lie behind them"
+
 
 class WalDamage:
     """One place where a log file is damaged.
@@ -163,6 +165,8 @@ class WalFile:
             resume, self.stranger = _native.wal_inspect(data[: self.capacity], end, crc)
             if resume is None:
                 self.torn = True
+                if self.stranger and len(offsets) and _is_ours(data, int(offsets[-1])):
+                    self.damage.append(WalDamage(self.path, end, self.next_index, _BAD_BLOCK))
                 return
             self.damage.append(WalDamage(self.path, end, self.next_index, _STOP_NAMES[stop]))
             self._skip[end] = resume
@@ -361,6 +365,14 @@ class WalFile:
         """A shard whose opening failed or was interrupted leaves no descriptor behind."""
         if getattr(self, "_fd", -1) >= 0:
             self.close()
+
+
+def _is_ours(data: memoryview, offset: int) -> bool:
+    """Whether edgeshard wrote the record there, behind which are no old bytes then: it makes the tail zero first.
+
+    It writes maps with their length, and 0.9.0 maps with an end mark.
+    """
+    return 0xA0 <= data[offset + 8] <= 0xB7
 
 
 def record_bytes(payload_bytes: int) -> int:
