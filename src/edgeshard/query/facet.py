@@ -16,6 +16,7 @@ from edgeshard.index.payload.values import Array
 from edgeshard.models.paths import parse_path
 from edgeshard.models.requests import FacetRequest
 from edgeshard.models.results import FacetResponse
+from edgeshard.query.scope import index_kind
 from edgeshard.segment.segment import Segment
 
 Counts: TypeAlias = "list[tuple[Any, int]]"
@@ -52,12 +53,9 @@ def facet_kind(segments: Sequence[Segment], key: str) -> str:
     Raises:
         IndexNotFoundError: there is none.
     """
-    path = parse_path(key).text
-    for segment in segments:
-        field = segment.indexes.field(path)
-        for kind in () if field is None else field.kinds:
-            if kind in MATCH_KINDS:
-                return kind
+    kind = index_kind(segments, key, MATCH_KINDS)
+    if kind is not None:
+        return kind
     raise IndexNotFoundError(
         f"No appropriate index for faceting: `{key}`. Please create one to facet on this field: a keyword, integer "
         "(with lookup), uuid or bool index"

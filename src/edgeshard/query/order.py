@@ -20,7 +20,7 @@ from edgeshard.models.ranking import OrderBy
 from edgeshard.models.results import Record
 from edgeshard.query.hits import Hits, Keys, by_segment, make_keys
 from edgeshard.query.projection import Projection
-from edgeshard.query.scope import Filters, Scope
+from edgeshard.query.scope import Filters, Scope, index_kind
 from edgeshard.segment.segment import Segment
 
 Values: TypeAlias = "npt.NDArray[Any]"
@@ -144,12 +144,9 @@ def order_kind(segments: Sequence[Segment], key: str) -> str:
     Raises:
         IndexNotFoundError: there is none that keeps an order.
     """
-    path = parse_path(key).text
-    for segment in segments:
-        field = segment.indexes.field(path)
-        for kind in () if field is None else field.kinds:
-            if kind in _KINDS:
-                return kind
+    kind = index_kind(segments, key, _KINDS)
+    if kind is not None:
+        return kind
     raise IndexNotFoundError(
         f"No range index for order_by key: {key}. Please create one to use order_by: an integer (with range), float "
         f"or datetime index on {key!r}"

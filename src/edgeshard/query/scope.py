@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from edgeshard.errors import VectorNameNotFoundError
 from edgeshard.filter.evaluate import evaluate_offsets
 from edgeshard.filter.selections import Selection
 from edgeshard.models.filters import Filter, MinShould
+from edgeshard.models.paths import parse_path
 from edgeshard.models.payload import decode_payload
 from edgeshard.query.hits import Keys, by_segment
 from edgeshard.segment.batch import Mask, Offsets
@@ -135,6 +136,17 @@ class Scope:
                 frequency += counts
         weights = np.log1p((total - frequency + 0.5) / (frequency + 0.5)).astype(np.float32)
         return SparseQuery(query.indices, query.values * weights)
+
+
+def index_kind(segments: Sequence[Segment], key: str, kinds: Collection[str]) -> str | None:
+    """The first of some kinds of index that a field has."""
+    path = parse_path(key).text
+    for segment in segments:
+        field = segment.indexes.field(path)
+        for kind in () if field is None else field.kinds:
+            if kind in kinds:
+                return kind
+    return None
 
 
 def all_offsets(mask: Mask) -> Offsets:

@@ -185,17 +185,12 @@ class Store:
                 stored, on_damage, check_acknowledged=verify == "full", require_segments=verify is not None
             )
             return store
-        except OSError as error:
+        except BaseException as error:
             for segment in opened:
                 segment.close()
             lock.release()
-            if isinstance(error, StorageError):
-                raise
-            raise StorageError(error.errno, f"cannot load {path}: {error.strerror} ({error.filename})") from error
-        except BaseException:
-            for segment in opened:
-                segment.close()
-            lock.release()
+            if isinstance(error, OSError) and not isinstance(error, StorageError):
+                raise StorageError(error.errno, f"cannot load {path}: {error.strerror} ({error.filename})") from error
             raise
 
     def reload(self) -> None:
