@@ -250,9 +250,9 @@ def test_a_close_interrupted_on_its_last_steps_gives_the_lock_back(
     write_round(shard, 0)
     close = edgeshard.shard.store.Checkpointer.close
 
-    def interrupt_and_close(checkpointer: Any) -> None:
+    def interrupt_and_close(checkpointer: Any, *, remove: bool) -> None:
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-        close(checkpointer)
+        close(checkpointer, remove=remove)
 
     monkeypatch.setattr(edgeshard.shard.store.Checkpointer, "close", interrupt_and_close)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a process in the background starts without

@@ -196,7 +196,7 @@ def is_mismatched(segment: Segment, config: EdgeConfig) -> bool:
         if dense.quantization != quantization_of(config, params, growing=dense.is_plain):
             return True
         graph = getattr(segment.fields[name], "graph", None)
-        if graph is not None and graph.load(walks=0) is None:  # missing, or does not open
+        if graph is not None and graph.indexed_vectors != 0 and graph.load(walks=0) is None:  # missing or damaged
             return True
     return any(
         _other_sparse_placement(sparse.index, config.sparse_vectors[name])

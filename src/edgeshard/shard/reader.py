@@ -29,7 +29,7 @@ class ReadOnlyShard(EdgeShard):
     """The copy that is read, where what closes it finds it."""
 
     @classmethod
-    def open(cls, path: Path, config: EdgeConfig | None, verify: checksums.Level | None) -> ReadOnlyShard:
+    def _open(cls, path: Path, config: EdgeConfig | None, verify: checksums.Level | None) -> ReadOnlyShard:
         """The shard at ``path``; see :meth:`EdgeShard.load`."""
         replica = Replica(path, config, verify=verify)
         shard = cls._wrap(replica.store)

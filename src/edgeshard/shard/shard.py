@@ -143,7 +143,7 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
         if read_only:
             from edgeshard.shard.reader import ReadOnlyShard
 
-            return ReadOnlyShard.open(directory_path(path), config, verify)
+            return ReadOnlyShard._open(directory_path(path), config, verify)
         return EdgeShard._wrap(Store.load(directory_path(path), config, wait=wait, verify=verify))
 
     @staticmethod

@@ -46,7 +46,7 @@ def damaged_graphs(segment: Segment) -> Iterator[tuple[Graph, str]]:
     """The graphs of a segment of which something is wrong, and what; a graph may come up more than once."""
     for name, field in segment.fields.items():
         graph: Graph | None = getattr(field, "graph", None)
-        if graph is None:
+        if graph is None or graph.indexed_vectors == 0:  # of no point: there is nothing to be found
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what it warns of is said below
