@@ -52,7 +52,7 @@ def test_a_reader_that_has_seen_enough(shard: Path) -> None:
         assert json.loads(process.stdout.readline())["id"] == 0
         process.stdout.close()
         assert process.stderr.read() == b""
-    assert process.returncode == 0
+    assert process.returncode == 141
 
 
 def test_damage_that_nothing_can_mend(shard: Path, capsys: pytest.CaptureFixture[str]) -> None:

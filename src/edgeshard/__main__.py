@@ -118,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; its exit code: 0, 1 for damage, 2 for an error."""
+    """Run a command; its exit code: 0, 1 for damage, 2 for an error, 141 if nobody reads what it prints."""
     options = _parser().parse_args(arguments)
     try:
         code = int(options.action(options))
@@ -126,8 +126,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except BrokenPipeError:  # whoever reads has seen enough; what is left in the buffer must not fail once more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except EdgeShardError as error:
+        return 141
+    except (EdgeShardError, OSError) as error:
         print(f"edgeshard: {error}", file=sys.stderr)
         return 2
 

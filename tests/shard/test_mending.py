@@ -412,3 +412,104 @@ def test_a_damaged_record_of_the_log_is_left_out_by_a_repair(tmp_path: Path) -> 
     assert any("left out of the log" in line for line in done)
     with es.EdgeShard.load(copy) as shard:
         assert count(shard) == 6
+
+
+def test_a_failed_optimisation_and_a_failed_update_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an optimisation could not bury is not opened once more by what takes the update back."""
+
+    class Disk(files.Disk):
+        def rename(self, source: files.PathLike, target: files.PathLike) -> None:
+            if str(target).endswith(".deleted"):
+                raise FULL
+            super().rename(source, target)
+
+    rng = np.random.default_rng(1)
+    settings = config(64, optimizers=es.EdgeOptimizersConfig(indexing_threshold=1))
+    with es.EdgeShard.create(tmp_path / "shard", settings) as shard:
+        put(shard, *(es.Point(i, rng.random(64), {"n": i}) for i in range(500)))
+        expected = rows(shard)
+        files.use_disk(Disk())
+        with pytest.raises(es.StorageError):
+            shard.optimize()
+        shard._store.leftovers, left = [], shard._store.leftovers  # let the update begin
+        with monkeypatch.context() as patch, pytest.raises(MemoryError):
+            patch.setattr(Segment, "_write_payloads", refusing(MemoryError("half way"), shard, left))
+            put(shard, *(es.Point(i, rng.random(64), {"n": 1}) for i in (9000, 9001)))
+        files.use_disk(files.Disk())
+        assert rows(shard) == expected
+        put(shard, es.Point(600, rng.random(64), {}))
+        assert count(shard) == 501
+    with es.EdgeShard.load(tmp_path / "shard") as shard:
+        assert count(shard) == 501
+
+
+def refusing(error: BaseException, shard: es.EdgeShard, left: list[Path]) -> Callable[..., None]:
+    def refuse(*_: Any) -> None:
+        shard._store.leftovers = left
+        raise error
+
+    return refuse
+
+
+def test_a_burial_whose_rename_was_not_synced(tmp_path: Path) -> None:
+    class Disk(files.Disk):
+        syncs_refused = 4
+
+        def sync_directory(self, path: files.PathLike) -> None:
+            if os.path.basename(path) == "segments" and any(name.endswith(".deleted") for name in os.listdir(path)):
+                self.syncs_refused -= 1
+                if self.syncs_refused >= 0:
+                    raise OSError(errno.EIO, "Input/output error")
+            super().sync_directory(path)
+
+    rng = np.random.default_rng(1)
+    settings = config(64, optimizers=es.EdgeOptimizersConfig(indexing_threshold=1))
+    with es.EdgeShard.create(tmp_path / "shard", settings) as shard:
+        put(shard, *(es.Point(i, rng.random(64), {"n": i}) for i in range(300)))
+        files.use_disk(disk := Disk())
+        with pytest.raises(es.StorageError):
+            shard.optimize()
+        while disk.syncs_refused > 0:
+            with pytest.raises(es.StorageError, match="replaced"):
+                shard.update(OPS.delete_points([1]))
+        shard.update(OPS.delete_points([1]))
+        assert disk.syncs_refused < 0
+        assert count(shard) == 299
+
+
+def test_a_path_that_cannot_be_looked_at_is_no_moved_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shard = es.EdgeShard.create(tmp_path / "shard", config(wal_enabled=False))
+    put(shard, point(1))
+    stat = os.stat
+
+    def refuse(path: Any, **options: Any) -> os.stat_result:
+        if path == tmp_path / "shard":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return stat(path, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", refuse)
+        with pytest.raises(es.StorageError, match="cannot look at"):
+            shard.close()
+    shard.close()
+    with es.EdgeShard.load(tmp_path / "shard") as shard:
+        assert count(shard) == 1
+
+
+def test_a_path_through_a_link_leads_where_the_system_says(tmp_path: Path) -> None:
+    (tmp_path / "data" / "v1").mkdir(parents=True)
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "current").symlink_to(tmp_path / "data" / "v1")
+    es.EdgeShard.create(tmp_path / "app" / "current" / ".." / "shard", config()).close()
+    assert (tmp_path / "data" / "shard" / "edge_config.json").exists()
+
+
+def test_optimising_is_at_rest_with_a_name_no_point_has(tmp_path: Path) -> None:
+    size = es.EdgeVectorParams(size=16, distance=es.Distance.Dot)
+    settings = es.EdgeConfig(vectors={"a": size, "b": size}, optimizers=es.EdgeOptimizersConfig(indexing_threshold=1))
+    rng = np.random.default_rng(1)
+    with es.EdgeShard.create(tmp_path / "shard", settings) as shard:
+        put(shard, *(es.Point(i, {"a": rng.random(16)}, {}) for i in range(600)))
+        assert shard.optimize()
+        assert not shard.optimize()
+        assert shard.verify() == []

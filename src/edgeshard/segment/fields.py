@@ -405,9 +405,14 @@ class AbsentField:
         indptr = np.zeros(len(offsets) + 1, np.int64)
         if self.spec.kind == "sparse":
             return SparseColumn(indptr, np.zeros(0, np.uint32), np.zeros(0, np.float32), none)
+        width = self.spec.size
+        if self.spec.turbo_bits is not None:
+            from edgeshard.index.turbo import record_bytes
+
+            width = record_bytes(self.spec.size, self.spec.distance, self.spec.turbo_bits)
         if self.spec.kind == "multi":
-            return MultiColumn(indptr, np.zeros((0, self.spec.size), self.spec.dtype), none)
-        return DenseColumn(np.zeros((len(offsets), self.spec.size), self.spec.dtype), none)
+            return MultiColumn(indptr, np.zeros((0, width), self.spec.dtype), none)
+        return DenseColumn(np.zeros((len(offsets), width), self.spec.dtype), none)
 
     def read(self, offsets: Offsets) -> StoredVectors:
         """See :class:`Field`."""

@@ -40,7 +40,7 @@ def directory_path(path: files.PathLike) -> Path:
     except OSError as error:
         raise StorageError(error.errno, f"cannot use {quoted(text)}: {error.strerror}") from error
     try:
-        return Path(os.path.abspath(text))
+        return Path(os.path.join(os.getcwd(), text))  # behind a link `..` is not what its text says
     except OSError as error:
         raise StorageError(error.errno, f"cannot use {quoted(text)}: there is no working directory") from error
 

@@ -9,6 +9,8 @@ the record would bring nothing back, and its number must not be given out again:
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeshard.errors import StorageError
@@ -80,6 +82,8 @@ def mend(store: Store) -> None:
 
 def _mend(store: Store, number: int) -> None:
     try:
+        if not store.lock.in_place:
+            raise StorageError(f"cannot restore {store.path}: it was moved, removed or replaced while it was open")
         if store.half_swapped:
             take_back(store.path, store.lock)
             store.half_swapped = False
@@ -99,7 +103,8 @@ def _reopen(store: Store) -> None:
     before, config = store.segments, store.config
     fresh: list[Segment] = []
     try:
-        fresh += [open_segment(store.path / SEGMENTS / name) for name in segment_names(store.path)]
+        directories = [store.path / SEGMENTS / name for name in segment_names(store.path)]
+        fresh += [open_segment(path) for path in directories if path not in store.leftovers]
         resolve_duplicates(fresh)
         stored = configs.read_config(store.path)
         store.config = configs.merge_config(None, stored, [segment.config for segment in fresh])
@@ -112,17 +117,32 @@ def _reopen(store: Store) -> None:
         raise
 
 
-def bury(store: Store) -> None:
-    """Rename what is left of segments that have been replaced: until then a load would find both.
+def bury(store: Store) -> list[Path]:
+    """Rename what is left of segments that have been replaced, durably: until then a load would find both.
+
+    Returns:
+        What is to be removed.
 
     Raises:
         StorageError: the disk refused.
     """
+    graves = []
     while store.leftovers:
+        path = store.leftovers[0]
         try:
-            if store.leftovers[0].is_dir():
-                files.disk.remove_tree(bury_segment(store.leftovers[0]))
+            if path.is_dir():
+                graves.append(bury_segment(path))
+            else:  # renamed, but that was not synced
+                files.disk.sync_directory(path.parent)
         except OSError as error:
-            text = f"cannot rename {store.leftovers[0]}, which has been replaced: {error.strerror}"
+            text = f"cannot put {path} aside, which has been replaced: {error.strerror}"
             raise StorageError(error.errno, text) from error
         del store.leftovers[0]
+    return graves
+
+
+def remove_graves(graves: list[Path]) -> None:
+    """Remove what was buried; what cannot be removed now is by the next load."""
+    with suppress(OSError):
+        for grave in graves:
+            files.disk.remove_tree(grave)

@@ -324,7 +324,8 @@ class Store:
     def log(self, record: Callable[[], bytes]) -> int:
         """Write a record to the log; its operation number. Without a log it is kept in memory until the next flush."""
         number = self.next_op
-        mending.bury(self)
+        if self.leftovers:
+            mending.remove_graves(mending.bury(self))
         if self._sealed:
             self.unseal()
         data = record()
@@ -386,7 +387,8 @@ class Store:
     def _flush(self, checkpoint: bool, replacements: Mapping[Path, bytes]) -> None:
         if not self.lock.in_place:
             raise StorageError(f"cannot flush: {self.path} was moved, removed or replaced while it was open")
-        mending.bury(self)
+        if self.leftovers:
+            mending.remove_graves(mending.bury(self))
         if self._unsettled:  # what is flushed now builds on what was unpacked
             settle.settle(self.path)
             self._unsettled = False
@@ -442,7 +444,11 @@ class Store:
 
     def _release(self) -> None:
         self.closed = True
-        self.checkpointer.close(remove=self.lock.in_place)
+        try:
+            here = self.lock.in_place
+        except StorageError:  # it cannot be looked at: an empty journal that stays does no harm
+            here = False
+        self.checkpointer.close(remove=here)
         segments, self.segments = self.segments, []
         self._close_files(segments, self.wal)
         self.lock.release()

@@ -62,11 +62,17 @@ class ShardLock:
 
     @property
     def in_place(self) -> bool:
-        """Whether the shard's path still names the directory that is locked: nobody moved, removed or replaced it."""
+        """Whether the shard's path still names the directory that is locked: nobody moved, removed or replaced it.
+
+        Raises:
+            StorageError: the path cannot be looked at.
+        """
         try:
             return bool(self._fds) and os.path.samestat(os.fstat(self._fds[0]), os.stat(self.shard))
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
+        except OSError as error:
+            raise StorageError(error.errno, f"cannot look at {self.shard}: {error.strerror}") from error
 
     def include_wal(self, *, deadline: float = 0.0) -> None:
         """Also lock ``wal`` if it exists; call it again right after creating that directory."""

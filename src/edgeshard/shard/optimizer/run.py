@@ -26,9 +26,8 @@ from edgeshard.models.config import EdgeConfig, EdgeOptimizersConfig
 from edgeshard.segment.config import write_version
 from edgeshard.segment.files import open_segment
 from edgeshard.segment.segment import Segment
-from edgeshard.shard.directories import bury_segment
 from edgeshard.shard.layout import is_indexable, is_mismatched, optimised_segment_config, vector_bytes
-from edgeshard.shard.mending import bury
+from edgeshard.shard.mending import bury, remove_graves
 from edgeshard.shard.optimizer.build import Progress, build_segment, write_out
 from edgeshard.shard.optimizer.code_shelves import CodeShelves
 from edgeshard.shard.optimizer.plan import Candidate, Task, Thresholds, plan, thresholds
@@ -162,29 +161,34 @@ def run_task(
             store.mend()
             if store.reopenings != reopenings:
                 raise _OutdatedError
-            store.flush(checkpoint=True)
-            with generation.changing(store.path):
-                kept_codes.adopt(store.path, directory.name, target.name)
-                _swap(store, inputs, source, directory, target)
-                graves = [bury_segment(segment.path) for segment in inputs]
-                graves += _bury_spare(store, spare)
+            try:
+                store.flush(checkpoint=True)
+                with generation.changing(store.path):
+                    kept_codes.adopt(store.path, directory.name, target.name)
+                    _swap(store, inputs, source, directory, target)
+                    _give_up(store, inputs, spare)
+                    graves = bury(store)
+            except BaseException:
+                _settle(store, frozen, target)  # before anybody else sees both
+                raise
     except BaseException as error:
         with lock.writing():
             outdated = reopenings not in (-1, store.reopenings)
             _settle(store, frozen, target)
-            for grave in _bury_spare(store, spare):
-                files.disk.remove_tree(grave)
-        files.disk.remove_tree(directory)
-        kept_codes.clean_up(store.path, [segment.name for segment in store.segments])
+            _give_up(store, [], spare)
+        with suppress(OSError):  # the next load removes what is left of it
+            files.disk.remove_tree(directory)
+            kept_codes.clean_up(store.path, [segment.name for segment in store.segments])
         if outdated and isinstance(error, (_OutdatedError, CorruptedError)):  # of files that changed under the builder
             return None
         if isinstance(error, OSError) and not isinstance(error, StorageError):
             raise StorageError(error.errno, f"cannot optimise {store.path}: {error.strerror}") from error
         raise
-    for grave in graves:
-        files.disk.remove_tree(grave)
-    for segment in inputs:
-        kept_codes.remove(store.path, segment.name)
+    with suppress(OSError):  # likewise
+        for grave in graves:
+            files.disk.remove_tree(grave)
+        for segment in inputs:
+            kept_codes.remove(store.path, segment.name)
     return target.name, len(source)
 
 
@@ -192,29 +196,31 @@ class _OutdatedError(Exception):
     """The segments that are being replaced were opened anew meanwhile."""
 
 
-def _bury_spare(store: Store, spare: Segment | None) -> list[Path]:
-    """Give up the segment that took new points meanwhile, if none came and another one can take them."""
-    if spare not in store.segments or spare.count or spare.version >= 0:
-        return []
-    if not any(segment.appendable for segment in store.segments if segment is not spare):
-        return []
-    store.segments = [segment for segment in store.segments if segment is not spare]
-    spare.close()
-    return [bury_segment(spare.path)]
+def _give_up(store: Store, inputs: Sequence[Segment], spare: Segment | None) -> None:
+    """Leave the directories of segments that were replaced to be buried; so that of the segment that took new points
+    meanwhile, if none came and another one can take them."""
+    paths = [segment.path for segment in inputs]
+    others = any(segment.appendable for segment in store.segments if segment is not spare)
+    if spare is not None and spare in store.segments and not spare.count and spare.version < 0 and others:
+        store.segments = [segment for segment in store.segments if segment is not spare]
+        spare.close()
+        paths.append(spare.path)
+    store.leftovers += paths
 
 
 def _settle(store: Store, frozen: Sequence[tuple[Segment, bool]], target: Path) -> None:
     """Leave either the inputs or the output of a task that was interrupted, never both: a point deleted in one would
     live on in the other."""
-    if any(segment.path == target for segment in store.segments):
+    used = {segment.path for segment in store.segments}
+    if target in used:
         gone = [segment.path for segment, _ in frozen]
     else:
         gone = [target]
         for segment, appendable in frozen:
             segment.appendable = appendable
-    store.leftovers += [path for path in gone if path.is_dir()]
+    store.leftovers += [path for path in gone if path.is_dir() and path not in used and path not in store.leftovers]
     with suppress(StorageError):  # the next change of the shard tries again, and is refused until it succeeds
-        bury(store)
+        remove_graves(bury(store))
 
 
 def _swap(store: Store, inputs: Sequence[Segment], source: Source, directory: Path, path: Path) -> None:

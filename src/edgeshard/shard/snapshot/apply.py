@@ -201,14 +201,21 @@ def _swap(store: Store, stage: Path, names: Sequence[str]) -> None:
     wal = stage / swap.NEW / WAL
     store.unseal()  # the checksums are those of the old files; the commit record makes their removal durable too
     store.lock.move_to_wal(wal)
+    opened = False
     try:
         with generation.changing(root):  # readers in other processes open the shard anew afterwards
             swap.commit(root, stage, names)
             store.reload()
-    except BaseException:
-        _go_on_as_before(store)
-        raise
-    swap.finish(root, stage)
+            opened = True
+        swap.finish(root, stage)
+    except BaseException as error:
+        if not opened:
+            _go_on_as_before(store)
+            raise
+        if not isinstance(error, OSError):
+            raise
+        text = f"the snapshot was applied to {root}; what it replaced could not all be removed, a load will: {error}"
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
 
 
 def _go_on_as_before(store: Store) -> None:

@@ -9,6 +9,7 @@ from edgeshard.errors import EdgeShardError, SnapshotError
 from edgeshard.segment.config import DenseConfig, SegmentConfig, SparseConfig, read_segment_config
 from edgeshard.segment.fields import DenseField
 from edgeshard.segment.files import open_segment
+from edgeshard.segment.schema import TURBO_BITS
 from edgeshard.segment.segment import Segment
 from edgeshard.shard.snapshot.limits import refusal
 from edgeshard.shard.undisturbed import pause
@@ -92,14 +93,16 @@ def _dense_files(path: Path, vector: str, dense: DenseConfig, appendable: bool) 
         wanted += [f"{_directory('vector_index', vector)}/{name}" for name in GRAPH]
     if dense.storage_type == "Empty" or (not appendable and dense.is_plain and not (path / storage).is_dir()):
         return wanted  # a name added to an immutable segment has no files until a point has such a vector
+    turbo = dense.datatype in TURBO_BITS
+    rows = f"{storage}/tq_vectors" if turbo else f"{storage}/vectors"
+    flags = [f"{storage}/deleted/{name}" for name in FLAGS]
     if dense.multi:
-        wanted += [f"{storage}/{part}/{name}" for part in ("vectors", "offsets") for name in CHUNKED]
-        wanted += [f"{storage}/deleted/{name}" for name in FLAGS]
-    elif dense.storage_type in ("Mmap", "InRamMmap"):
-        wanted += [f"{storage}/matrix.dat", f"{storage}/deleted.dat"]
+        entries = f"{storage}/tq_offsets" if turbo else f"{storage}/offsets"
+        wanted += [f"{part}/{name}" for part in (rows, entries) for name in CHUNKED] + flags
     elif dense.storage_type in ("ChunkedMmap", "InRamChunkedMmap"):
-        wanted += [f"{storage}/vectors/{name}" for name in CHUNKED]
-        wanted += [f"{storage}/deleted/{name}" for name in FLAGS]
+        wanted += [f"{rows}/{name}" for name in CHUNKED] + flags
+    elif dense.storage_type in ("Mmap", "InRamMmap"):
+        wanted += [f"{rows}.dat", *flags] if turbo else [f"{storage}/matrix.dat", f"{storage}/deleted.dat"]
     if dense.quantization is not None and not appendable:
         wanted += [f"{storage}/{name}" for name in ("quantized.config.json", "quantized.meta.json")]
     return wanted
