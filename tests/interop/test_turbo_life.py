@@ -1,4 +1,4 @@
-"""Turbo vectors through snapshots, added names and optimisations; points that a deleted name leaves without vectors."""
+"""Turbo vectors through snapshots, added names and optimisations."""
 
 from __future__ import annotations
 
@@ -78,22 +78,3 @@ def test_a_name_added_to_an_optimised_shard(datatype: str, multi: bool, tmp_path
         assert shard.optimize()
         assert shard.count(es.CountRequest(filter=es.Filter(must=[es.HasVectorCondition("d")]))) == 100
     assert es.EdgeShard.check(tmp_path / "shard") == []
-
-
-@pytest.mark.parametrize("writer", [qdrant_edge, es], ids=lambda mod: mod.__name__)
-def test_a_point_whose_only_vector_had_a_name_that_was_deleted(writer: Any, tmp_path: Path) -> None:
-    settings = writer.EdgeConfig(
-        vectors={"a": writer.EdgeVectorParams(2, writer.Distance.Dot)},
-        sparse_vectors={"s": writer.EdgeSparseVectorParams()},
-    )
-    path = tmp_path / "shard"
-    path.mkdir()
-    shard = writer.EdgeShard.create(str(path), settings)
-    sparse = writer.SparseVector([1], [1.0])
-    points = [writer.Point(1, {"a": [1.0, 2.0]}, {}), writer.Point(2, {"s": sparse}, {"k": 1})]
-    shard.update(writer.UpdateOperation.upsert_points(points))
-    shard.update(writer.UpdateOperation.delete_vector_name("s"))
-    shutil.copytree(path, tmp_path / "killed")
-    with es.EdgeShard.load(tmp_path / "killed") as again:
-        records = again.retrieve([1, 2], True, True)
-        assert [(record.id, record.payload) for record in records] == [(1, {}), (2, {"k": 1})]

@@ -141,7 +141,7 @@ def without_unknown_names(operation: Any, schema: Schema) -> Any:
     for point in operation.points:
         named = _by_name(point._vectors)
         known = {name: vector for name, vector in named.items() if name in schema}
-        if named and not known and not isinstance(point, Point):
+        if named and not known:
             continue
         if len(known) == len(named):
             kept.append(point)
