@@ -25,6 +25,15 @@ OPS = es.UpdateOperation
 FULL = OSError(errno.ENOSPC, "No space left on device")
 
 
+class NoRoomForGraves(files.Disk):
+    """Refuses to rename segments that have been replaced."""
+
+    def rename(self, source: files.PathLike, target: files.PathLike) -> None:
+        if str(target).endswith(".deleted"):
+            raise FULL
+        super().rename(source, target)
+
+
 @pytest.fixture(autouse=True)
 def _own_disk() -> Iterator[None]:
     yield
@@ -178,17 +187,11 @@ def test_an_optimisation_beside_an_update_that_fails(
 
 
 def test_segments_that_cannot_be_buried(tmp_path: Path) -> None:
-    class Disk(files.Disk):
-        def rename(self, source: files.PathLike, target: files.PathLike) -> None:
-            if str(target).endswith(".deleted"):
-                raise FULL
-            super().rename(source, target)
-
     rng = np.random.default_rng(1)
     settings = config(64, optimizers=es.EdgeOptimizersConfig(indexing_threshold=1))
     with es.EdgeShard.create(tmp_path / "shard", settings) as shard:
         put(shard, *(es.Point(i, rng.random(64), {"n": i}) for i in range(500)))
-        files.use_disk(Disk())
+        files.use_disk(NoRoomForGraves())
         with pytest.raises(es.StorageError, match="No space"):
             shard.optimize()
         assert count(shard) == 500
@@ -417,18 +420,12 @@ def test_a_damaged_record_of_the_log_is_left_out_by_a_repair(tmp_path: Path) -> 
 def test_a_failed_optimisation_and_a_failed_update_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What an optimisation could not bury is not opened once more by what takes the update back."""
 
-    class Disk(files.Disk):
-        def rename(self, source: files.PathLike, target: files.PathLike) -> None:
-            if str(target).endswith(".deleted"):
-                raise FULL
-            super().rename(source, target)
-
     rng = np.random.default_rng(1)
     settings = config(64, optimizers=es.EdgeOptimizersConfig(indexing_threshold=1))
     with es.EdgeShard.create(tmp_path / "shard", settings) as shard:
         put(shard, *(es.Point(i, rng.random(64), {"n": i}) for i in range(500)))
         expected = rows(shard)
-        files.use_disk(Disk())
+        files.use_disk(NoRoomForGraves())
         with pytest.raises(es.StorageError):
             shard.optimize()
         shard._store.leftovers, left = [], shard._store.leftovers  # let the update begin
