@@ -1,13 +1,9 @@
-"""Updates and flushes that fail half way, beside other calls: what was acknowledged stays, what failed leaves nothing.
-
-A kill is a copy of the directory: what a process has written is there whether it lives or not.
-"""
+"""Updates and optimisations that fail half way, beside other calls: what was acknowledged stays, no more."""
 
 from __future__ import annotations
 
 import errno
 import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_shards import OPS, after_a_kill, config, count, point, put, rows
 
 import edgeshard as es
 from edgeshard.segment.segment import Segment
 from edgeshard.shard import mending
 from edgeshard.storage import files
 
-OPS = es.UpdateOperation
 FULL = OSError(errno.ENOSPC, "No space left on device")
 
 
@@ -38,38 +34,6 @@ class NoRoomForGraves(files.Disk):
 def _own_disk() -> Iterator[None]:
     yield
     files.use_disk(files.Disk())
-
-
-def config(size: int = 2, **settings: Any) -> es.EdgeConfig:
-    return es.EdgeConfig(vectors=es.EdgeVectorParams(size=size, distance=es.Distance.Dot), **settings)
-
-
-def point(number: int, **payload: Any) -> es.Point:
-    return es.Point(number, [float(number), 1.0], payload)
-
-
-def put(shard: es.EdgeShard, *points: es.Point) -> None:
-    shard.update(OPS.upsert_points(list(points)))
-
-
-def rows(shard: es.EdgeShard) -> list[Any]:
-    request = es.ScrollRequest(limit=10_000, with_vector=True, with_payload=True)
-    return [(record.id, record.vector, record.payload) for record in shard.scroll(request)[0]]
-
-
-def count(shard: es.EdgeShard) -> int:
-    return shard.count(es.CountRequest())
-
-
-def after_a_kill(path: Path) -> es.EdgeShard:
-    copy = path.with_name(f"{path.name}-killed")
-    shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(path, copy)
-    return es.EdgeShard.load(copy)
-
-
-def name_of(fd: int) -> str:
-    return os.path.basename(os.readlink(f"/proc/self/fd/{fd}"))
 
 
 class Doomed:
@@ -269,154 +233,6 @@ def test_a_vector_name_that_an_optimised_segment_had_before(tmp_path: Path) -> N
     assert es.EdgeShard.check(tmp_path / "shard") == []
 
 
-def test_the_working_directory_may_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    shard = es.EdgeShard.create("shard", config(wal_enabled=False))
-    put(shard, point(1))
-    (tmp_path / "elsewhere").mkdir()
-    monkeypatch.chdir(tmp_path / "elsewhere")
-    put(shard, point(2))
-    shard.close()
-    with es.EdgeShard.load(tmp_path / "shard") as shard:
-        assert count(shard) == 2
-
-
-def test_a_shard_that_was_replaced_while_it_was_open(tmp_path: Path) -> None:
-    path = tmp_path / "shard"
-    old = es.EdgeShard.create(path, config())
-    put(old, point(1))
-    old.flush()
-    shutil.rmtree(path)
-    with es.EdgeShard.create(path, config()) as new:
-        put(new, point(100))
-        new.flush()
-        put(new, point(101))
-        with pytest.raises(es.StorageError, match="replaced"):
-            old.flush()
-        old.close()
-        assert (path / ".edgeshard-lock").exists()
-        put(new, point(102))
-        with after_a_kill(path) as again:
-            assert [row[0] for row in rows(again)] == [100, 101, 102]
-
-
-def test_changes_of_a_shard_that_is_gone_are_said_to_be_lost(tmp_path: Path) -> None:
-    shard = es.EdgeShard.create(tmp_path / "shard", config(wal_enabled=False))
-    put(shard, point(1))
-    shutil.rmtree(tmp_path / "shard")
-    with pytest.warns(RuntimeWarning, match="lost"):
-        shard.close()
-    assert not (tmp_path / "shard").exists()
-
-
-@pytest.mark.parametrize("log", [True, False])
-def test_a_flush_after_one_that_failed_half_way_keeps_its_journal(log: bool, tmp_path: Path) -> None:
-    class Disk(files.Disk):
-        def pwrite(self, fd: int, data: bytes | memoryview, offset: int) -> None:
-            if "chunk_" in name_of(fd):
-                raise FULL
-            super().pwrite(fd, data, offset)
-
-    def large(number: int, value: int) -> es.Point:
-        return es.Point(number, [float(value)] * 512, {"n": value})
-
-    path = tmp_path / "shard"
-    shard = es.EdgeShard.create(path, config(512, wal_enabled=log))
-    put(shard, *(large(i, 1) for i in range(4)))
-    shard.flush()
-    files.use_disk(Disk())
-    put(shard, *(large(i, 2) for i in range(4)))
-    with pytest.raises(es.StorageError):
-        shard.flush()
-    put(shard, *(large(i, 2) for i in range(100, 900)))
-    with pytest.raises(es.StorageError):
-        shard.flush()
-    files.use_disk(files.Disk())
-    with after_a_kill(path) as again:
-        assert {(record.payload["n"], record.vector[0]) for record in again.retrieve([0, 1, 2, 3], True, True)} == {
-            (2, 2)
-        }
-    shard.flush()
-    shard.close()
-    with es.EdgeShard.load(path, verify="full") as again:
-        assert count(again) == 804
-
-
-def test_a_journal_whose_emptying_was_not_synced(tmp_path: Path) -> None:
-    class Disk(files.Disk):
-        fails = True
-
-        def sync(self, fd: int) -> None:
-            if self.fails and name_of(fd) == "edgeshard.journal":
-                self.fails = False
-                raise OSError(errno.EIO, "Input/output error")
-            super().sync(fd)
-
-    with es.EdgeShard.create(tmp_path / "shard", config()) as shard:
-        put(shard, point(1))
-        shard.flush()
-        files.use_disk(Disk())
-        with pytest.raises(es.StorageError):
-            shard.create_snapshot(tmp_path / "archive")
-        for number in (2, 3):
-            put(shard, point(number))
-            shard.flush()
-        with after_a_kill(tmp_path / "shard") as again:
-            assert [row[0] for row in rows(again)] == [1, 2, 3]
-
-
-@pytest.mark.parametrize("name", ["chunk_0.mmap", "open-1"])
-def test_what_a_failed_sync_may_have_given_up_is_written_again(name: str, tmp_path: Path) -> None:
-    class Disk(files.Disk):
-        def __init__(self) -> None:
-            self.failed = False
-            self.seen: list[str] = []
-
-        def pwrite(self, fd: int, data: bytes | memoryview, offset: int) -> None:
-            if name_of(fd) == name:
-                self.seen.append("write")
-            super().pwrite(fd, data, offset)
-
-        def sync(self, fd: int) -> None:
-            if name_of(fd) == name:
-                self.seen.append("sync")
-                if not self.failed:
-                    self.failed = True
-                    raise OSError(errno.EIO, "Input/output error")
-            super().sync(fd)
-
-    with es.EdgeShard.create(tmp_path / "shard", config()) as shard:
-        put(shard, point(1))
-        disk = Disk()
-        files.use_disk(disk)
-        with pytest.raises(es.StorageError):
-            shard.create_snapshot(tmp_path / "archive")
-        disk.seen.clear()
-        shard.create_snapshot(tmp_path / "archive")
-        assert disk.seen.index("write") < disk.seen.index("sync")
-
-
-def test_a_damaged_record_of_the_log_is_left_out_by_a_repair(tmp_path: Path) -> None:
-    path = tmp_path / "shard"
-    shard = es.EdgeShard.create(path, config())
-    for number in range(1, 8):
-        put(shard, point(number, text="x" * 50))
-    killed = after_a_kill(path)
-    killed.close()
-    copy = tmp_path / "damaged"
-    shutil.copytree(path, copy)
-    log = copy / "wal" / "open-1"
-    content = bytearray(log.read_bytes())
-    content[content.index(b"x" * 50, 400)] ^= 1
-    log.write_bytes(content)
-    with pytest.raises(es.CorruptedError, match="open-1"):
-        es.EdgeShard.load(copy)
-    done = es.EdgeShard.repair(copy)
-    assert any("left out of the log" in line for line in done)
-    with es.EdgeShard.load(copy) as shard:
-        assert count(shard) == 6
-
-
 def test_a_failed_optimisation_and_a_failed_update_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What an optimisation could not bury is not opened once more by what takes the update back."""
 
@@ -472,33 +288,6 @@ def test_a_burial_whose_rename_was_not_synced(tmp_path: Path) -> None:
         shard.update(OPS.delete_points([1]))
         assert disk.syncs_refused < 0
         assert count(shard) == 299
-
-
-def test_a_path_that_cannot_be_looked_at_is_no_moved_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shard = es.EdgeShard.create(tmp_path / "shard", config(wal_enabled=False))
-    put(shard, point(1))
-    stat = os.stat
-
-    def refuse(path: Any, **options: Any) -> os.stat_result:
-        if path == tmp_path / "shard":
-            raise PermissionError(errno.EACCES, "Permission denied")
-        return stat(path, **options)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "stat", refuse)
-        with pytest.raises(es.StorageError, match="cannot look at"):
-            shard.close()
-    shard.close()
-    with es.EdgeShard.load(tmp_path / "shard") as shard:
-        assert count(shard) == 1
-
-
-def test_a_path_through_a_link_leads_where_the_system_says(tmp_path: Path) -> None:
-    (tmp_path / "data" / "v1").mkdir(parents=True)
-    (tmp_path / "app").mkdir()
-    (tmp_path / "app" / "current").symlink_to(tmp_path / "data" / "v1")
-    es.EdgeShard.create(tmp_path / "app" / "current" / ".." / "shard", config()).close()
-    assert (tmp_path / "data" / "shard" / "edge_config.json").exists()
 
 
 def test_optimising_is_at_rest_with_a_name_no_point_has(tmp_path: Path) -> None:
