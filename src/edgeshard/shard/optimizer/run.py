@@ -184,9 +184,8 @@ def run_task(
         if isinstance(error, OSError) and not isinstance(error, StorageError):
             raise StorageError(error.errno, f"cannot optimise {store.path}: {error.strerror}") from error
         raise
+    remove_graves(graves)
     with suppress(OSError):  # likewise
-        for grave in graves:
-            files.disk.remove_tree(grave)
         for segment in inputs:
             kept_codes.remove(store.path, segment.name)
     return target.name, len(source)
