@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from small_shards import after_a_kill, config, count, name_of, point, put, rows
+from killed_shards import after_a_kill, config, count, name_of, point, put, rows
 
 import edgeshard as es
 from edgeshard.storage import files

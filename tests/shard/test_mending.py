@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_shards import OPS, after_a_kill, config, count, point, put, rows
+from killed_shards import OPS, after_a_kill, config, count, point, put, rows
 
 import edgeshard as es
 from edgeshard.segment.segment import Segment

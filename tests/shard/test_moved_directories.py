@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_shards import after_a_kill, config, count, point, put, rows
+from killed_shards import after_a_kill, config, count, point, put, rows
 
 import edgeshard as es
 

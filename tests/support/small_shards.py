@@ -1,47 +1,40 @@
-"""Small shards of dense vectors, what they hold, and what a kill leaves of them.
-
-A kill is a copy of the directory: what a process has written is there whether it lives or not.
-"""
+"""A small shard in either engine, for tests of snapshots."""
 
 from __future__ import annotations
 
-import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
-import edgeshard as es
+import qdrant_edge
 
-OPS = es.UpdateOperation
-
-
-def config(size: int = 2, **settings: Any) -> es.EdgeConfig:
-    return es.EdgeConfig(vectors=es.EdgeVectorParams(size=size, distance=es.Distance.Dot), **settings)
+import edgeshard
 
 
-def point(number: int, **payload: Any) -> es.Point:
-    return es.Point(number, [float(number), 1.0], payload)
+def upsert(mod: Any, ids: Any, tag: str) -> Any:
+    points = [mod.Point(i, [1.0, 2.0, 3.0, float(i % 7)], {"k": i % 5, "tag": tag}) for i in ids]
+    return mod.UpdateOperation.upsert_points(points)
 
 
-def put(shard: es.EdgeShard, *points: es.Point) -> None:
-    shard.update(OPS.upsert_points(list(points)))
+def content(shard: Any) -> dict[Any, Any]:
+    """Payload and vector of every point of a shard of either engine."""
+    mod = edgeshard if isinstance(shard, edgeshard.EdgeShard) else qdrant_edge
+    request = mod.ScrollRequest(limit=100_000, with_payload=True, with_vector=True)
+    return {record.id: (record.payload, record.vector) for record in shard.scroll(request)[0]}
 
 
-def rows(shard: es.EdgeShard) -> list[Any]:
-    request = es.ScrollRequest(limit=10_000, with_vector=True, with_payload=True)
-    return [(record.id, record.vector, record.payload) for record in shard.scroll(request)[0]]
+def small_config(mod: Any, size: int = 4) -> Any:
+    return mod.EdgeConfig(
+        vectors=mod.EdgeVectorParams(size=size, distance=mod.Distance.Dot),
+        optimizers=mod.EdgeOptimizersConfig(indexing_threshold=1),
+    )
 
 
-def count(shard: es.EdgeShard) -> int:
-    return shard.count(es.CountRequest())
-
-
-def after_a_kill(path: Path) -> es.EdgeShard:
-    copy = path.with_name(f"{path.name}-killed")
-    shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(path, copy)
-    return es.EdgeShard.load(copy)
-
-
-def name_of(fd: int) -> str:
-    return os.path.basename(os.readlink(f"/proc/self/fd/{fd}"))
+def copy_shard(source: Path, target: Path) -> Path:
+    """Copy a closed shard, or a part of one, in place of another, holes as holes; where it is now."""
+    shutil.rmtree(target, ignore_errors=True)
+    if subprocess.run(["cp", "-a", "--sparse=always", source, target], capture_output=True).returncode:
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(source, target)
+    return target
