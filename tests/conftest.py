@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 MEMORY = Path("/dev/shm")
@@ -20,6 +21,9 @@ ROOM_BYTES = 4 << 30
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Examples have no time limit: on a busy machine, or under a sanitizer, any of them may take long.
+    hypothesis.settings.register_profile("untimed", deadline=None)
+    hypothesis.settings.load_profile("untimed")
     if "TMPDIR" in os.environ or config.option.basetemp is not None or not has_room():
         return
     os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)  # for processes that tests start, and for this one

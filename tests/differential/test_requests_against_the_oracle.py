@@ -168,7 +168,7 @@ def examine(directory: str, examples: int, *, fixed: bool) -> None:
     seen: Counter[str] = Counter()
 
     @settings(
-        max_examples=examples, deadline=None, derandomize=fixed, database=None,
+        max_examples=examples, derandomize=fixed, database=None,
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(st.integers(0, 2**48))

@@ -36,7 +36,7 @@ def test_same_as_check_while_points_change(neutral, seed):
             points.columns.drop()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(st.randoms(use_true_random=False))
 def test_same_as_check(neutral, rng):
     points = neutral.Points(neutral.points(rng, 8))

@@ -139,7 +139,7 @@ def test_a_dict_that_changes_while_it_is_read() -> None:
         encode_payload(payload)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.lists(PAYLOADS, min_size=40, max_size=40))
 def test_bytes_are_those_qdrant_edge_stores(payloads: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as path:

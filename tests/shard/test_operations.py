@@ -373,7 +373,7 @@ def test_nonsense_is_reported(record):
         decode(record)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_damaged_records_decode_or_are_reported(data):
     records = _damage_subjects()
@@ -401,7 +401,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(json_values)
 def test_json_survives_cbor(value):
     text = json.dumps(value, ensure_ascii=False).encode()
@@ -436,7 +436,7 @@ def as_operation(m, change):
     return u.delete_points([point_id]) if kind == "delete" else u.clear_payload([point_id])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(changes)
 def test_random_changes_mean_the_same_to_the_oracle(script):
     """Logged by the oracle they decode to ours; ours, replayed by the oracle, give its contents."""

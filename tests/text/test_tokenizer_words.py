@@ -48,7 +48,7 @@ def test_every_character_separates_or_joins_as_in_the_reference() -> None:
     assert [text for text in texts if model.embed_query(text).indices != our_ids(default_tokens(text))] == []
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.text(st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from("aA1 _-Σσ'.İ"))))
 def test_random_text(text: str) -> None:
     assert our_ids(default_tokens(text)) == reference_ids(text)

@@ -57,7 +57,7 @@ def test_random_text(kind: str, folding: bool, lowercase: bool) -> None:
     theirs = model(kind, **config)
     ours = Tokenizer(SimpleNamespace(tokenizer=kind, **config))
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(st.text(CHARS, max_size=20))
     def check(text: str) -> None:
         assert weights(theirs, text) == our_weights(ours.tokens_document(text))
@@ -71,7 +71,7 @@ def test_multilingual_on_alphabetic_scripts(folding: bool) -> None:
     theirs = model("Multilingual", ascii_folding=folding)
     ours = Tokenizer(SimpleNamespace(tokenizer="Multilingual", ascii_folding=folding))
 
-    @settings(max_examples=500, deadline=None)
+    @settings(max_examples=500)
     @given(st.text(st.sampled_from(ALPHABETIC), max_size=12))
     def check(text: str) -> None:
         # Armenian mixed with other letters in one word is told apart by majority, ties are not defined.
