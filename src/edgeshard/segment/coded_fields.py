@@ -8,7 +8,7 @@ the codes follow every change.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from edgeshard._native import WalkCodes
 from edgeshard.index.kept_codes import Shelf
 from edgeshard.index.quantization import QuantizedVectors, VectorSpec, code_search
 from edgeshard.segment.batch import Column, DenseColumn, Mask, MultiColumn, Offsets
-from edgeshard.segment.fields import DenseField, Field, Hits, MultiField
+from edgeshard.segment.fields import DenseField, Field, Hits, MultiField, RowField
 from edgeshard.segment.graph_field import Graph, GraphField, MultiGraphField, make_walk_codes
 from edgeshard.segment.schema import VectorSchema
 from edgeshard.segment.turbo_fields import TurboField, TurboGraphField, TurboMultiField, TurboMultiGraphField
@@ -27,19 +27,13 @@ VISITED_SHARE = 1.25
 """With vectors inside of the links Qdrant re-scores every point whose list it reads, some of which the beam has left
 behind: about so many times the beam."""
 
-if TYPE_CHECKING:
-    _Base = DenseField
-else:
-    _Base = object
 
-
-class _WithCodes(_Base):
-    """What the codes change about a field; ``codes`` is set by :func:`with_codes`."""
+class _WithCodes(RowField):
+    """What the codes change about a field; ``codes`` is set by :func:`adopt`."""
 
     __slots__ = ()
 
-    if TYPE_CHECKING:
-        codes: QuantizedVectors
+    codes: QuantizedVectors
 
     def put(self, offsets: Offsets, column: Column) -> None:
         """See :class:`Field`."""
@@ -106,7 +100,7 @@ class CodedField(_WithCodes, DenseField):
     __slots__ = ("codes",)
 
 
-class CodedMultiField(_WithCodes, MultiField):  # type: ignore[misc]
+class CodedMultiField(_WithCodes, MultiField):
     """A :class:`MultiField` with codes."""
 
     __slots__ = ("codes",)
@@ -124,7 +118,7 @@ class CodedGraphField(_WithCodes, GraphField):
         return None if graph is None else WholeWalk(graph, self.storage.count, self.graph.ef, self.spec, codes)
 
 
-class CodedMultiGraphField(_WithCodes, MultiGraphField):  # type: ignore[misc]
+class CodedMultiGraphField(_WithCodes, MultiGraphField):
     """A :class:`MultiGraphField` with codes."""
 
     __slots__ = ("codes",)
@@ -136,7 +130,7 @@ class CodedTurboField(_WithCodes, TurboField):
     __slots__ = ("codes",)
 
 
-class CodedTurboMultiField(_WithCodes, TurboMultiField):  # type: ignore[misc]
+class CodedTurboMultiField(_WithCodes, TurboMultiField):
     """A :class:`TurboMultiField` with codes."""
 
     __slots__ = ("codes",)
@@ -148,7 +142,7 @@ class CodedTurboGraphField(_WithCodes, TurboGraphField):
     __slots__ = ("codes",)
 
 
-class CodedTurboMultiGraphField(_WithCodes, TurboMultiGraphField):  # type: ignore[misc]
+class CodedTurboMultiGraphField(_WithCodes, TurboMultiGraphField):
     """A :class:`TurboMultiGraphField` with codes; the graph walks on the records."""
 
     __slots__ = ("codes",)

@@ -93,7 +93,59 @@ class Field(Protocol):
         """Release files."""
 
 
-class DenseField:
+class RowField:
+    """What fields of dense rows have in common, be it one row per point or several: a part of :class:`Field`."""
+
+    __slots__ = ("flat", "spec", "storage", "writable")
+
+    storage: ChunkedDense | MatrixDense | MultiDense
+    spec: VectorSchema
+    writable: bool
+    indexable = True
+    takes_all = True
+
+    @property
+    def indexed_count(self) -> int:
+        """See :class:`Field`."""
+        return 0
+
+    def put(self, offsets: Offsets, column: Column) -> None:
+        """See :class:`Field`."""
+        raise NotImplementedError
+
+    def forget(self, offsets: Offsets) -> None:
+        """See :class:`Field`."""
+        self.storage.set_deleted(offsets, True)
+
+    def presence(self, total: int) -> Mask:
+        """See :class:`Field`."""
+        mask = np.zeros(total, np.bool_)
+        count = min(total, self.storage.count)
+        np.logical_not(self.storage.deleted_mask()[:count], out=mask[:count])
+        return mask
+
+    def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
+        """See :class:`Field`."""
+        raise NotImplementedError
+
+    def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
+        """See :class:`Field`."""
+        raise NotImplementedError
+
+    def ensure_count(self, total: int) -> None:
+        """See :class:`Field`."""
+        raise NotImplementedError
+
+    def collect(self, plan: FlushPlan) -> None:
+        """See :class:`Field`."""
+        self.storage.collect(plan)
+
+    def close(self) -> None:
+        """See :class:`Field`."""
+        self.storage.close()
+
+
+class DenseField(RowField):
     """One dense vector per point.
 
     Args:
@@ -101,15 +153,10 @@ class DenseField:
         spec: their size, distance and type.
     """
 
-    __slots__ = ("flat", "spec", "storage", "writable")
+    __slots__ = ()
 
-    @property
-    def indexed_count(self) -> int:
-        """See :class:`Field`."""
-        return 0
-
-    indexable = True
-    takes_all = True
+    storage: ChunkedDense | MatrixDense
+    flat: FlatIndex
 
     def __init__(self, storage: ChunkedDense | MatrixDense, spec: VectorSchema) -> None:
         self.storage = storage
@@ -130,17 +177,6 @@ class DenseField:
         """See :class:`Field`."""
         return len(offsets) * self.spec.size * self.spec.dtype.itemsize
 
-    def forget(self, offsets: Offsets) -> None:
-        """See :class:`Field`."""
-        self.storage.set_deleted(offsets, True)
-
-    def presence(self, total: int) -> Mask:
-        """See :class:`Field`."""
-        mask = np.zeros(total, np.bool_)
-        count = min(total, self.storage.count)
-        np.logical_not(self.storage.deleted_mask()[:count], out=mask[:count])
-        return mask
-
     def stored(self, offsets: Offsets) -> DenseColumn:
         """See :class:`Field`."""
         present = ~self.storage.deleted_mask()[offsets]
@@ -155,13 +191,8 @@ class DenseField:
 
     def query(self, vector: Any) -> npt.NDArray[np.generic]:
         """See :class:`Field`."""
-        if not isinstance(vector, np.ndarray):
-            raise WrongVectorKindError("Wrong usage of sparse vectors: a dense field needs a dense query")
-        if vector.ndim != 1:
-            raise WrongVectorKindError("Wrong usage of multi vectors: a dense field needs a dense query")
-        if len(vector) != self.spec.size:
-            raise VectorDimensionError(self.spec.size, len(vector))
-        return _native.query_row(vector, self.spec.distance == COSINE, ELEMENTS[self.spec.dtype])
+        row = dense_query(vector, self.spec.size)
+        return _native.query_row(row, self.spec.distance == COSINE, ELEMENTS[self.spec.dtype])
 
     def queries(self, rows: npt.NDArray[np.float32]) -> list[Any]:
         """:meth:`query` of each of some vectors ``(q, size)`` at once."""
@@ -204,16 +235,8 @@ class DenseField:
         if isinstance(self.storage, ChunkedDense):
             self.storage.ensure_count(total)
 
-    def collect(self, plan: FlushPlan) -> None:
-        """See :class:`Field`."""
-        self.storage.collect(plan)
 
-    def close(self) -> None:
-        """See :class:`Field`."""
-        self.storage.close()
-
-
-class MultiField:
+class MultiField(RowField):
     """A multi-vector per point, compared by MaxSim.
 
     Args:
@@ -222,15 +245,10 @@ class MultiField:
         writable: whether the segment is appendable.
     """
 
-    __slots__ = ("flat", "spec", "storage", "writable")
+    __slots__ = ()
 
-    @property
-    def indexed_count(self) -> int:
-        """See :class:`Field`."""
-        return 0
-
-    indexable = True
-    takes_all = True
+    storage: MultiDense
+    flat: MultiFlatIndex
 
     def __init__(self, storage: MultiDense, spec: VectorSchema, writable: bool) -> None:
         self.storage = storage
@@ -254,17 +272,6 @@ class MultiField:
         total_bytes = self.storage.row_count * self.storage.dim * self.storage.dtype.itemsize
         return total_bytes * len(offsets) // max(self.storage.count, 1)
 
-    def forget(self, offsets: Offsets) -> None:
-        """See :class:`Field`."""
-        self.storage.set_deleted(offsets, True)
-
-    def presence(self, total: int) -> Mask:
-        """See :class:`Field`."""
-        mask = np.zeros(total, np.bool_)
-        count = min(total, self.storage.count)
-        np.logical_not(self.storage.deleted_mask()[:count], out=mask[:count])
-        return mask
-
     def stored(self, offsets: Offsets) -> MultiColumn:
         """See :class:`Field`."""
         indptr, rows = self.storage.get_batch(offsets)
@@ -278,12 +285,7 @@ class MultiField:
 
     def query(self, vector: Any) -> npt.NDArray[np.generic]:
         """See :class:`Field`."""
-        if not isinstance(vector, np.ndarray):
-            raise WrongVectorKindError("Wrong usage of sparse vectors: a multi-vector field needs dense rows")
-        rows = vector.reshape(1, -1) if vector.ndim == 1 else vector
-        if rows.shape[1] != self.spec.size:
-            raise VectorDimensionError(self.spec.size, rows.shape[1])
-        return to_stored(rows, self.spec.distance, self.spec.dtype)
+        return to_stored(multi_query(vector, self.spec.size), self.spec.distance, self.spec.dtype)
 
     def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
         """See :class:`Field`."""
@@ -312,13 +314,34 @@ class MultiField:
         if self.writable:
             self.storage.ensure_count(total)
 
-    def collect(self, plan: FlushPlan) -> None:
-        """See :class:`Field`."""
-        self.storage.collect(plan)
 
-    def close(self) -> None:
-        """See :class:`Field`."""
-        self.storage.close()
+def dense_query(vector: Any, size: int) -> npt.NDArray[np.float32]:
+    """A query for one vector per point: ``(size,)``.
+
+    Raises:
+        WrongVectorKindError, VectorDimensionError: it does not fit the field.
+    """
+    if not isinstance(vector, np.ndarray):
+        raise WrongVectorKindError("Wrong usage of sparse vectors: a dense field needs a dense query")
+    if vector.ndim != 1:
+        raise WrongVectorKindError("Wrong usage of multi vectors: a dense field needs a dense query")
+    if len(vector) != size:
+        raise VectorDimensionError(size, len(vector))
+    return vector
+
+
+def multi_query(vector: Any, size: int) -> npt.NDArray[np.float32]:
+    """A query for multi-vectors: ``(rows, size)``, one row if it is a single vector.
+
+    Raises:
+        WrongVectorKindError, VectorDimensionError: it does not fit the field.
+    """
+    if not isinstance(vector, np.ndarray):
+        raise WrongVectorKindError("Wrong usage of sparse vectors: a multi-vector field needs dense rows")
+    rows = vector.reshape(1, -1) if vector.ndim == 1 else vector
+    if rows.shape[1] != size:
+        raise VectorDimensionError(size, rows.shape[1])
+    return rows
 
 
 def open_field(

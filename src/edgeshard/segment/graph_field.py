@@ -25,7 +25,7 @@ from edgeshard.index.hnsw.graph import Records
 from edgeshard.index.kept_codes import Shelf
 from edgeshard.models.options import options
 from edgeshard.segment.batch import Mask, Offsets
-from edgeshard.segment.fields import DenseField, Hits, MultiField
+from edgeshard.segment.fields import DenseField, Hits, MultiField, RowField
 from edgeshard.segment.schema import VectorSchema
 from edgeshard.segment.whole_walk import WholeWalk
 from edgeshard.storage.dense import MatrixDense
@@ -278,7 +278,25 @@ def make_walk_codes(codec: RecordCodec, chunks: list[Any], shelf: Shelf | None) 
     return made
 
 
-class GraphField(DenseField):
+class FoundByGraph(RowField):
+    """What a graph changes about a field: searches walk on it. It stands before the kind of field in the bases."""
+
+    __slots__ = ()
+
+    graph: Graph
+
+    @property
+    def indexed_count(self) -> int:
+        """Vectors in the graph."""
+        return self.graph.indexed
+
+    def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
+        """See :class:`Field`."""
+        found = self.graph.walk(queries, mask, k, params)
+        return super().topk(queries, mask, k, params) if found is None else found
+
+
+class GraphField(FoundByGraph, DenseField):
     """One dense vector per point, found by a graph.
 
     Args:
@@ -293,20 +311,10 @@ class GraphField(DenseField):
         super().__init__(storage, spec)
         self.graph = Graph(directory, storage, spec, flat=self.flat)
 
-    @property
-    def indexed_count(self) -> int:
-        """Vectors in the graph."""
-        return self.graph.indexed
-
     def whole_walk(self) -> WholeWalk | None:
         """How to search for the nearest of all points; None where :meth:`Graph.walk` is to decide."""
         graph = self.graph.settled()
         return None if graph is None else WholeWalk(graph, self.storage.count, self.graph.ef, self.spec)
-
-    def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
-        """See :class:`Field`."""
-        found = self.graph.walk(queries, mask, k, params)
-        return super().topk(queries, mask, k, params) if found is None else found
 
     def topk_of(self, queries: list[Any], chosen: Selection, k: int, params: Any = None) -> list[Hits]:
         """See :class:`DenseField`."""
@@ -318,7 +326,7 @@ class GraphField(DenseField):
         return self.scan(queries, chosen, k)
 
 
-class MultiGraphField(MultiField):
+class MultiGraphField(FoundByGraph, MultiField):
     """A multi-vector per point, found by a graph.
 
     Args:
@@ -332,16 +340,6 @@ class MultiGraphField(MultiField):
     def __init__(self, storage: MultiDense, spec: VectorSchema, directory: Path) -> None:
         super().__init__(storage, spec, writable=False)
         self.graph = Graph(directory, storage, spec)
-
-    @property
-    def indexed_count(self) -> int:
-        """Vectors in the graph."""
-        return self.graph.indexed
-
-    def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
-        """See :class:`Field`."""
-        found = self.graph.walk(queries, mask, k, params)
-        return super().topk(queries, mask, k, params) if found is None else found
 
 
 def padded(mask: Mask, graph: HnswGraph) -> Mask:

@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeshard.errors import VectorDimensionError, WrongVectorKindError
 from edgeshard.index import turbo
 from edgeshard.index.flat import best_of
 from edgeshard.segment.batch import Mask, Offsets
-from edgeshard.segment.fields import DenseField, Hits, MultiField, Scores
-from edgeshard.segment.graph_field import Graph
+from edgeshard.segment.fields import DenseField, Hits, MultiField, Scores, dense_query, multi_query
+from edgeshard.segment.graph_field import FoundByGraph, Graph
 from edgeshard.segment.schema import VectorSchema
 from edgeshard.segment.stored_vectors import RowGroups, Rows, StoredVectors
 from edgeshard.storage.convert import to_stored
@@ -37,12 +36,11 @@ class TurboField(DenseField):
         spec: size, distance and type of the vectors.
     """
 
-    __slots__ = ("bits", "codec")
+    __slots__ = ("codec",)
 
     def __init__(self, storage: ChunkedDense | MatrixDense, spec: VectorSchema) -> None:
         super().__init__(storage, spec)
-        self.bits = spec.turbo_bits or 0
-        self.codec = turbo.codec(spec.size, spec.distance, self.bits)
+        self.codec = turbo.codec(spec.size, spec.distance, spec.turbo_bits or 0)
 
     def size_bytes(self, offsets: Offsets) -> int:
         """See :class:`Field`."""
@@ -54,7 +52,8 @@ class TurboField(DenseField):
 
     def query(self, vector: Any) -> Vectors:
         """See :class:`Field`."""
-        return dense_query(vector, self.spec)
+        row = dense_query(vector, self.spec.size)
+        return to_stored(row.reshape(1, -1), self.spec.distance, np.float32)
 
     def queries(self, rows: Vectors) -> list[Any]:
         """See :class:`DenseField`."""
@@ -86,12 +85,11 @@ class TurboMultiField(MultiField):
         writable: whether the segment is appendable.
     """
 
-    __slots__ = ("bits", "codec")
+    __slots__ = ("codec",)
 
     def __init__(self, storage: MultiDense, spec: VectorSchema, writable: bool) -> None:
         super().__init__(storage, spec, writable)
-        self.bits = spec.turbo_bits or 0
-        self.codec = turbo.codec(spec.size, spec.distance, self.bits)
+        self.codec = turbo.codec(spec.size, spec.distance, spec.turbo_bits or 0)
 
     def read(self, offsets: Offsets) -> StoredVectors:
         """See :class:`Field`."""
@@ -101,7 +99,7 @@ class TurboMultiField(MultiField):
 
     def query(self, vector: Any) -> Vectors:
         """See :class:`Field`."""
-        return multi_query(vector, self.spec)
+        return to_stored(multi_query(vector, self.spec.size), self.spec.distance, np.float32)
 
     def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
         """See :class:`Field`."""
@@ -122,7 +120,7 @@ class TurboMultiField(MultiField):
         return [vectors[start:stop] for start, stop in pairwise(indptr)]
 
 
-class TurboGraphField(TurboField):
+class TurboGraphField(FoundByGraph, TurboField):
     """A :class:`TurboField` found by a graph that walks on the records.
 
     Args:
@@ -137,18 +135,8 @@ class TurboGraphField(TurboField):
         super().__init__(storage, spec)
         self.graph = Graph(directory, storage, spec, (self.codec, None))
 
-    @property
-    def indexed_count(self) -> int:
-        """Vectors in the graph."""
-        return self.graph.indexed
 
-    def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
-        """See :class:`Field`."""
-        found = self.graph.walk(queries, mask, k, params)
-        return super().topk(queries, mask, k, params) if found is None else found
-
-
-class TurboMultiGraphField(TurboMultiField):
+class TurboMultiGraphField(FoundByGraph, TurboMultiField):
     """A :class:`TurboMultiField` found by a graph that walks on the records.
 
     Args:
@@ -162,45 +150,6 @@ class TurboMultiGraphField(TurboMultiField):
     def __init__(self, storage: MultiDense, spec: VectorSchema, directory: Path) -> None:
         super().__init__(storage, spec, writable=False)
         self.graph = Graph(directory, storage, spec, (self.codec, None))
-
-    @property
-    def indexed_count(self) -> int:
-        """Vectors in the graph."""
-        return self.graph.indexed
-
-    def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
-        """See :class:`Field`."""
-        found = self.graph.walk(queries, mask, k, params)
-        return super().topk(queries, mask, k, params) if found is None else found
-
-
-def dense_query(vector: Any, spec: VectorSchema) -> Vectors:
-    """A query for one vector per point, ``(1, dim)``, normalised for Cosine.
-
-    Raises:
-        WrongVectorKindError, VectorDimensionError: it does not fit the field.
-    """
-    if not isinstance(vector, np.ndarray):
-        raise WrongVectorKindError("Wrong usage of sparse vectors: a dense field needs a dense query")
-    if vector.ndim != 1:
-        raise WrongVectorKindError("Wrong usage of multi vectors: a dense field needs a dense query")
-    if len(vector) != spec.size:
-        raise VectorDimensionError(spec.size, len(vector))
-    return to_stored(vector.reshape(1, -1), spec.distance, np.float32)
-
-
-def multi_query(vector: Any, spec: VectorSchema) -> Vectors:
-    """A query for multi-vectors, ``(rows, dim)``, normalised for Cosine.
-
-    Raises:
-        WrongVectorKindError, VectorDimensionError: it does not fit the field.
-    """
-    if not isinstance(vector, np.ndarray):
-        raise WrongVectorKindError("Wrong usage of sparse vectors: a multi-vector field needs dense rows")
-    rows = vector.reshape(1, -1) if vector.ndim == 1 else vector
-    if rows.shape[1] != spec.size:
-        raise VectorDimensionError(spec.size, rows.shape[1])
-    return to_stored(rows, spec.distance, np.float32)
 
 
 def open_turbo_field(
