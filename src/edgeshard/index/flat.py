@@ -18,12 +18,12 @@ from edgeshard import _native
 from edgeshard.index.codes_budget import BUDGET, coded_bytes
 from edgeshard.index.kept_codes import Shelf
 from edgeshard.models.options import options
+from edgeshard.storage.convert import MANHATTAN
 
 Offsets: TypeAlias = NDArray[np.uint32]
 Sims: TypeAlias = NDArray[np.float32]
 Mask: TypeAlias = NDArray[np.bool_]
 
-MANHATTAN = 3
 CODES_MIN_ROWS = 2048
 """Fewer rows are scanned as floats: that takes less than 0.1 ms."""
 CODES_AFTER_SCANS = 8

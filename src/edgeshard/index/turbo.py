@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeshard import _native
-from edgeshard.storage.convert import to_stored
+from edgeshard.storage.convert import EUCLID, to_stored
 
-EUCLID = 1
+TURBO_BITS = {"turbo4": 4, "turbo8": 8, "turbo16": 16}
+"""Bits per component, by element type."""
 Records = npt.NDArray[np.uint8]
 Vectors = npt.NDArray[np.float32]
 

@@ -19,9 +19,9 @@ from edgeshard.query.single import nearest_to, peopled
 from edgeshard.query.table import search_table
 from edgeshard.query.vector_search import search_many
 from edgeshard.segment.batch import Offsets
-from edgeshard.segment.schema import COSINE, DOT, Schema, VectorSchema
+from edgeshard.segment.schema import Schema, VectorSchema
 from edgeshard.segment.segment import Segment
-from edgeshard.storage.convert import ELEMENTS
+from edgeshard.storage.convert import COSINE, DOT, ELEMENTS
 
 USUAL_LIMIT = 1 << 32
 Ids = npt.NDArray[Any]

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeshard.models.queries import Query
-from edgeshard.segment.schema import EUCLID, MANHATTAN, VectorSchema
+from edgeshard.segment.schema import VectorSchema
+from edgeshard.storage.convert import EUCLID, MANHATTAN
 
 Scores = npt.NDArray[np.float32]
 MARGIN = np.float32(2.0**-23)

@@ -21,9 +21,10 @@ from edgeshard.query.result import build
 from edgeshard.query.scope import Scope
 from edgeshard.query.vector_search import Found, merged, search_segment
 from edgeshard.segment.fields import DenseField
-from edgeshard.segment.schema import COSINE, DOT, Schema
+from edgeshard.segment.schema import Schema
 from edgeshard.segment.segment import Segment
 from edgeshard.segment.sparse_field import SparseField
+from edgeshard.storage.convert import COSINE, DOT
 
 NOTHING = (False, None)
 """What requests say that want ids and scores alone, as most do."""

@@ -19,10 +19,10 @@ from edgeshard.segment.batch import Mask, Offsets
 from edgeshard.segment.fields import AbsentField, DenseField
 from edgeshard.segment.graph_field import Graph, GraphField
 from edgeshard.segment.scan_watch import ScanWatch
-from edgeshard.segment.schema import COSINE, DOT, VectorSchema
+from edgeshard.segment.schema import VectorSchema
 from edgeshard.segment.segment import Segment
 from edgeshard.segment.sparse_field import SparseField
-from edgeshard.storage.convert import from_stored, to_stored
+from edgeshard.storage.convert import COSINE, DOT, from_stored, to_stored
 
 Scores = npt.NDArray[np.float32]
 ONE = np.zeros(1, np.uint32)

@@ -16,12 +16,13 @@ import numpy.typing as npt
 from edgeshard import _native
 from edgeshard.errors import VectorDimensionError, WrongVectorKindError
 from edgeshard.filter.selections import Selection
+from edgeshard.index import turbo
 from edgeshard.index.flat import FlatIndex, MultiFlatIndex
 from edgeshard.segment.batch import Column, DenseColumn, Mask, MultiColumn, Offsets, SparseColumn
-from edgeshard.segment.schema import COSINE, VectorSchema
+from edgeshard.segment.schema import VectorSchema
 from edgeshard.segment.sparse_field import SparseField
 from edgeshard.segment.stored_vectors import NoVectors, RowGroups, Rows, StoredVectors
-from edgeshard.storage.convert import ELEMENTS, from_stored, to_stored
+from edgeshard.storage.convert import COSINE, ELEMENTS, from_stored, to_stored
 from edgeshard.storage.dense import ChunkedDense, MatrixDense
 from edgeshard.storage.flush import FlushPlan
 from edgeshard.storage.multi import MultiDense
@@ -430,9 +431,7 @@ class AbsentField:
             return SparseColumn(indptr, np.zeros(0, np.uint32), np.zeros(0, np.float32), none)
         width = self.spec.size
         if self.spec.turbo_bits is not None:
-            from edgeshard.index.turbo import record_bytes
-
-            width = record_bytes(self.spec.size, self.spec.distance, self.spec.turbo_bits)
+            width = turbo.record_bytes(self.spec.size, self.spec.distance, self.spec.turbo_bits)
         if self.spec.kind == "multi":
             return MultiColumn(indptr, np.zeros((0, width), self.spec.dtype), none)
         return DenseColumn(np.zeros((len(offsets), width), self.spec.dtype), none)

@@ -6,13 +6,10 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from edgeshard.index.turbo import TURBO_BITS
+from edgeshard.storage.convert import DOT
+
 Kind: TypeAlias = Literal["dense", "multi", "sparse"]
-
-COSINE, EUCLID, DOT, MANHATTAN = range(4)
-"""Codes of the distances, equal to ``int(Distance.X)``; the kernels use the same."""
-
-TURBO_BITS = {"turbo4": 4, "turbo8": 8, "turbo16": 16}
-"""Bits per element of the compressed element types."""
 
 _BYTES: np.dtype[np.generic] = np.dtype(np.uint8)
 _NUMPY: dict[str, np.dtype[np.generic]] = {

@@ -16,8 +16,8 @@ from edgeshard.index.hnsw import HnswGraph
 from edgeshard.index.hnsw.graph import Hits as Table
 from edgeshard.index.quantization import QuantizedVectors, code_search
 from edgeshard.segment.fields import Hits
-from edgeshard.segment.schema import COSINE, VectorSchema
-from edgeshard.storage.convert import ELEMENTS, to_stored
+from edgeshard.segment.schema import VectorSchema
+from edgeshard.storage.convert import COSINE, ELEMENTS, to_stored
 
 
 class Plan(NamedTuple):

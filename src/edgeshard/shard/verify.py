@@ -18,7 +18,6 @@ from edgeshard.models.paths import JsonPath, parse_path
 from edgeshard.models.payload import decode_payload
 from edgeshard.segment.batch import DenseColumn, Offsets
 from edgeshard.segment.fields import Field
-from edgeshard.segment.schema import COSINE
 from edgeshard.segment.segment import Segment, SegmentContext
 from edgeshard.shard import config as configs
 from edgeshard.shard import seal
@@ -27,6 +26,7 @@ from edgeshard.shard.replica import Replica
 from edgeshard.shard.verify_graphs import damaged_graphs
 from edgeshard.shard.verify_lists import damaged_lists
 from edgeshard.storage import checksums
+from edgeshard.storage.convert import COSINE
 from edgeshard.storage.wal import Wal
 
 BLOCK = 4096

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from edgeshard import _native
 
-COSINE = 0
+COSINE, EUCLID, DOT, MANHATTAN = range(4)
+"""Codes of the distances, equal to ``int(Distance.X)``; the kernels use the same."""
 ELEMENTS = {np.dtype(np.float32): 0, np.dtype(np.float16): 1, np.dtype(np.uint8): 2}
 """Codes of the element types, as the native conversions take them."""
 PIECE_ELEMENTS = 1 << 23

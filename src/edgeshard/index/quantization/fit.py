@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from edgeshard import _native
 from edgeshard.errors import ValidationError
-from edgeshard.index.quantization.spec import EUCLID, MANHATTAN, Rows, VectorSpec
+from edgeshard.index.quantization.spec import Rows, VectorSpec
+from edgeshard.storage.convert import EUCLID, MANHATTAN
 
 F32 = np.float32
 SCALAR_SAMPLE, PRODUCT_SAMPLE = 5000, 10_000

@@ -13,9 +13,10 @@ import numpy.typing as npt
 from edgeshard import _native
 from edgeshard.errors import CorruptedError
 from edgeshard.index.quantization.fit import turbo_code_bits, turbo_padded
-from edgeshard.index.quantization.spec import COSINE, EUCLID, MANHATTAN, VectorSpec
+from edgeshard.index.quantization.spec import VectorSpec
 from edgeshard.models.stored_settings import quantization_config
 from edgeshard.storage import files
+from edgeshard.storage.convert import COSINE, EUCLID, MANHATTAN
 
 CONFIG, META = "quantized.config.json", "quantized.meta.json"
 JSON_LIMIT_BYTES = 1 << 28

@@ -9,14 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeshard.index import turbo
-from edgeshard.storage.convert import from_stored, to_stored
+from edgeshard.storage.convert import COSINE, from_stored, to_stored
 
 Vectors = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Offsets = npt.NDArray[np.uint32]
-COSINE, EUCLID, DOT, MANHATTAN = range(4)
 BLOCK_ROWS = 4096
-TURBO_BITS = {"turbo4": 4, "turbo8": 8, "turbo16": 16}
 
 
 class VectorSpec:
@@ -40,7 +38,7 @@ class VectorSpec:
     @property
     def compressed(self) -> bool:
         """Whether the storage itself holds TurboQuant records."""
-        return self.datatype in TURBO_BITS
+        return self.datatype in turbo.TURBO_BITS
 
     def floats(self, rows: npt.NDArray[Any], method: str) -> Vectors:
         """Stored rows as the floats that a method compresses.
@@ -50,7 +48,7 @@ class VectorSpec:
             method: ``scalar``, ``product``, ``binary`` or ``turbo``.
         """
         if self.compressed:
-            return turbo.decode_rows(rows, self.size, self.distance, TURBO_BITS[self.datatype])
+            return turbo.decode_rows(rows, self.size, self.distance, turbo.TURBO_BITS[self.datatype])
         if rows.dtype == np.float32:
             return np.ascontiguousarray(rows)
         vectors = from_stored(rows)

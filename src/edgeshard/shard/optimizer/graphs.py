@@ -20,12 +20,13 @@ from edgeshard.segment.config import DenseConfig, SegmentConfig
 from edgeshard.segment.fields import vector_directory
 from edgeshard.segment.files import schema_of
 from edgeshard.segment.graph_field import index_directory
-from edgeshard.segment.schema import MANHATTAN, VectorSchema
+from edgeshard.segment.schema import VectorSchema
 from edgeshard.shard.optimizer.blocks import payload_blocks
 from edgeshard.shard.optimizer.code_shelves import CodeShelves
 from edgeshard.shard.optimizer.reuse import old_graph
 from edgeshard.shard.optimizer.source import Source
 from edgeshard.storage import files
+from edgeshard.storage.convert import MANHATTAN
 from edgeshard.storage.dense import MatrixDense
 from edgeshard.storage.multi import MultiDense
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edgeshard.errors import EdgeShardError, SnapshotError
+from edgeshard.index.turbo import TURBO_BITS
 from edgeshard.segment.config import DenseConfig, SegmentConfig, SparseConfig, read_segment_config
 from edgeshard.segment.fields import DenseField
 from edgeshard.segment.files import open_segment
-from edgeshard.segment.schema import TURBO_BITS
 from edgeshard.segment.segment import Segment
 from edgeshard.shard.snapshot.limits import refusal
 from edgeshard.shard.undisturbed import pause
