@@ -185,7 +185,7 @@ class PayloadColumns:
 class _NestedStore:
     """The objects of an array field: which point each belongs to, and their columns."""
 
-    __slots__ = ("_owners", "_positions", "_source", "columns", "count", "path", "seen")
+    __slots__ = ("_owners", "_source", "columns", "count", "path", "seen")
 
     def __init__(self, source: PayloadSource, path: JsonPath, budget_bytes: int) -> None:
         self._source = source
@@ -193,7 +193,6 @@ class _NestedStore:
         self.count = 0
         self.seen = 0
         self._owners = Owners()
-        self._positions: NDArray[np.uint32] = np.empty(0, np.uint32)
         self.columns = PayloadColumns(_ElementSource(self), budget_bytes)
 
     @property
