@@ -42,26 +42,6 @@ _CLASSES: dict[PayloadSchemaType, type[Any]] = {
     PayloadSchemaType.Uuid: UuidIndexParams,
 }
 _TYPES = {cls: kind for kind, cls in _CLASSES.items()}
-_ORDER = (
-    "is_tenant",
-    "lookup",
-    "range",
-    "is_principal",
-    "tokenizer",
-    "min_token_len",
-    "max_token_len",
-    "lowercase",
-    "ascii_folding",
-    "phrase_matching",
-    "stopwords",
-    "on_disk",
-    "memory",
-    "stemmer",
-    "enable_hnsw",
-    "prefix",
-    "scoring",
-    "nested",
-)
 _WRITTEN_AS_NULL = {
     IntegerIndexParams: ("lookup", "range", "is_principal"),
     FloatIndexParams: ("is_principal",),
@@ -76,11 +56,18 @@ def schema_to_json(schema: PayloadSchemaType | IndexParams) -> str | dict[str, A
         return to_wire(schema)
     result: dict[str, Any] = {"type": to_wire(_TYPES[type(schema)])}
     nulls = _WRITTEN_AS_NULL.get(type(schema), ())
-    for option in _ORDER:
-        value = getattr(schema, option, None)
+    for option in _stored_order(type(schema)):
+        value = getattr(schema, option)
         if value is not None or option in nulls:
             result[option] = _option_to_json(option, value)
     return result
+
+
+def _stored_order(cls: type[IndexParams]) -> list[str]:
+    """The options of an index in the order they are stored: that of the arguments, but for ``memory``."""
+    options = [option for option in cls.__match_args__ if option != "memory"]
+    options.insert(options.index("on_disk") + 1, "memory")
+    return options
 
 
 def _option_to_json(option: str, value: Any) -> Any:

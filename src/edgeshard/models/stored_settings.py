@@ -27,20 +27,13 @@ from edgeshard.models.quantization import (
 )
 from edgeshard.models.wire import from_wire, to_wire
 
-HNSW_FIELDS = (
-    "m",
-    "ef_construct",
-    "full_scan_threshold",
-    "max_indexing_threads",
-    "on_disk",
-    "payload_m",
-    "inline_storage",
-)
+_HNSW_FIELDS = tuple(field for field in HnswIndexConfig.__match_args__ if field != "memory")
+"""Those written as they are; the placement is spelled differently."""
 
 
 def hnsw_object(config: HnswIndexConfig) -> dict[str, Any]:
     """Graph parameters as JSON."""
-    result = {field: getattr(config, field) for field in HNSW_FIELDS if getattr(config, field) is not None}
+    result = {field: getattr(config, field) for field in _HNSW_FIELDS if getattr(config, field) is not None}
     put_given(result, "memory", memory_to_wire(config.memory))
     return result
 
@@ -49,7 +42,7 @@ def hnsw_config(stored: dict[str, Any] | None) -> HnswIndexConfig | None:
     """Graph parameters from JSON."""
     if stored is None:
         return None
-    fields = {field: stored[field] for field in HNSW_FIELDS if field in stored}
+    fields = {field: stored[field] for field in _HNSW_FIELDS if field in stored}
     return HnswIndexConfig(**fields, memory=memory_from_wire(stored.get("memory")))
 
 
