@@ -22,6 +22,7 @@ from edgeshard.segment.schema import Schema
 from edgeshard.segment.segment import Segment
 
 MAX_LIMIT = 2**63
+"""More than there can be points; the sum of a limit and an offset need not fit 64 bits."""
 
 
 def run_query(

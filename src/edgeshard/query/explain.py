@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgeshard.models.plans import SegmentPlan, StagePlan
+from edgeshard.query import depth_of
 from edgeshard.query.estimate import estimate
 from edgeshard.query.hits import Hits
 from edgeshard.query.scope import Filters, Scope
@@ -17,15 +18,13 @@ from edgeshard.segment.batch import Mask
 from edgeshard.segment.schema import Schema
 from edgeshard.segment.segment import Segment
 
-MAX_LIMIT = 2**63
-
 
 def run_explain(segments: Sequence[Segment], schema: Schema, request: Any) -> StagePlan:
     """The plan of a query, which is carried out for it; its results are thrown away."""
     check_depth(request)
     trace = Trace()
     scope = Scope(segments, schema, trace)
-    run(scope, request, (), min(request.limit + request.offset, MAX_LIMIT), root=True)
+    run(scope, request, (), depth_of(request), root=True)
     return trace.root
 
 

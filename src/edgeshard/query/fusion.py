@@ -14,7 +14,6 @@ from edgeshard.errors import ValidationError
 from edgeshard.query.hits import Hits, best, empty
 
 Weights = list[float]
-MAX_LIMIT = 2**63
 
 
 def reciprocal_rank(parts: list[Hits], k: int, weights: Weights | None, limit: int) -> Hits:
@@ -51,7 +50,7 @@ def distribution_based(parts: list[Hits], limit: int) -> Hits:
         else:
             low = float(scores.mean()) - 3 * spread
             scored.append((scores - low) / (6 * spread))
-    fused = _sum_up(parts, scored, MAX_LIMIT if _order_values(parts) else limit)
+    fused = _sum_up(parts, scored, sum(map(len, parts)) if _order_values(parts) else limit)
     if fused.order_values is not None:
         ranks = [(value is None, -value if value else 0) for value in fused.order_values]
         fused = fused.take(np.array(sorted(range(len(fused)), key=ranks.__getitem__)[:limit], np.int64))
