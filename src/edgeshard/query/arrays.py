@@ -12,7 +12,7 @@ from edgeshard import _native
 from edgeshard.errors import ValidationError, VectorDimensionError, WrongVectorKindError
 from edgeshard.models.base import as_array, f32, u64
 from edgeshard.models.filters import Filter
-from edgeshard.query.hits import Hits, Keys, by_segment
+from edgeshard.query.hits import Hits
 from edgeshard.query.kinds import cut, shown
 from edgeshard.query.scope import Scope
 from edgeshard.query.single import nearest_to, peopled
@@ -145,7 +145,7 @@ def _ids_of(scope: Scope, found: list[Hits]) -> Ids:
     """Ids of the points of all results, one after the other."""
     places = [hits.place for hits in found if hits.place is not None]
     if len(places) < len(found) or len({number for number, _ in places}) != 1:
-        return _ids(scope, np.concatenate([hits.keys for hits in found]) if found else np.zeros(0, np.uint64))
+        return _as_array(scope.ids(np.concatenate([hits.keys for hits in found])) if found else [])
     return _ids_at(scope.segments[places[0][0]], np.concatenate([offsets for _, offsets in places]))
 
 
@@ -155,20 +155,8 @@ def _ids_at(segment: Segment, offsets: Offsets) -> Ids:
     return _as_array(segment.ids.ids_of(offsets)) if ids is None else ids
 
 
-def _ids(scope: Scope, keys: Keys) -> Ids:
-    """Ids of points: uint64, or objects where one of them is a UUID."""
-    found: list[Any] = [None] * len(keys)
-    for number, places, offsets in by_segment(keys):
-        ids = scope.segments[number].ids.ids_of(offsets)
-        if len(ids) == len(found):
-            found = ids
-        else:
-            for place, point_id in zip(places.tolist(), ids, strict=True):
-                found[place] = point_id
-    return _as_array(found)
-
-
 def _as_array(ids: list[Any]) -> Ids:
+    """Ids as uint64, or as objects where one of them is a UUID."""
     if all(type(point_id) is int for point_id in ids):
         return np.array(ids, np.uint64)
     objects = np.empty(len(ids), object)

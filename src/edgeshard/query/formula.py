@@ -87,9 +87,7 @@ class Evaluation:
 
     def id_at(self, place: int) -> Any:
         """Id of a point, for messages."""
-        key = int(self.keys[place])
-        offsets = np.array([key & 0xFFFFFFFF], np.uint32)
-        return self._scope.segments[key >> 32].ids.ids_of(offsets)[0]
+        return self._scope.ids(self.keys[place : place + 1])[0]
 
     def fail(self, place: int, why: str) -> ValidationError:
         """What went wrong for a point."""

@@ -6,8 +6,8 @@ so equal keys are equal points and no ids are looked at before the result is bui
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ import numpy.typing as npt
 Keys = npt.NDArray[np.uint64]
 Scores = npt.NDArray[np.float32]
 Offsets = npt.NDArray[np.uint32]
+T = TypeVar("T")
 
 
 class Hits:
@@ -103,6 +104,23 @@ def by_segment(keys: Keys) -> Iterator[tuple[int, npt.NDArray[np.int64], Offsets
     for number in np.unique(numbers).tolist():
         places = np.flatnonzero(numbers == number)
         yield number, places, offsets[places]
+
+
+def in_order(keys: Keys, make: Callable[[int, npt.NDArray[np.int64], Offsets], list[T]]) -> list[T]:
+    """One object for each key, in the order of the keys, made segment by segment.
+
+    Args:
+        keys: of the points.
+        make: given what :func:`by_segment` yields, the objects of those points.
+    """
+    result: list[Any] = [None] * len(keys)
+    for number, places, offsets in by_segment(keys):
+        made = make(number, places, offsets)
+        if len(made) == len(result):
+            return made
+        for place, one in zip(places.tolist(), made, strict=True):
+            result[place] = one
+    return result
 
 
 def union(parts: list[Hits]) -> Keys:

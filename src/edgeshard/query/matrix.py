@@ -40,11 +40,7 @@ def _matrix(
     name = request.using or ""
     spec = scope.spec(name)
     keys = _sample(scope, name, request)
-    ids: list[ParsedId] = [0] * len(keys)
-    for number, places, offsets in by_segment(keys):
-        found = scope.segments[number].ids.ids_of(offsets)
-        for place, point_id in zip(places.tolist(), found, strict=True):
-            ids[place] = point_id
+    ids = scope.ids(keys)
     none = np.zeros(0, np.int64)
     wanted = min(request.limit_per_sample, len(keys) - 1)
     if wanted <= 0:

@@ -18,7 +18,7 @@ from edgeshard.models.enums import Direction
 from edgeshard.models.paths import parse_path
 from edgeshard.models.ranking import OrderBy
 from edgeshard.models.results import Record
-from edgeshard.query.hits import Hits, Keys, by_segment, make_keys
+from edgeshard.query.hits import Hits, Keys, Offsets, by_segment, in_order, make_keys
 from edgeshard.query.projection import Projection
 from edgeshard.query.scope import Filters, Scope, index_kind
 from edgeshard.segment.segment import Segment
@@ -123,13 +123,13 @@ def scroll_ordered(scope: Scope, order: OrderBy, filters: Filters, limit: int, p
         owners, ordered = _first_of(segment, order, kind, scope.select(live[0], filters), limit)
         return _records(segment, owners, projection, ordered.tolist())
     hits = order_all(scope, order, filters, limit)
-    records: list[Any] = [None] * len(hits)
     values = hits.order_values or []
-    for number, places, offsets in by_segment(hits.keys):
-        made = _records(scope.segments[number], offsets, projection, [values[place] for place in places.tolist()])
-        for place, record in zip(places.tolist(), made, strict=True):
-            records[place] = record
-    return records
+
+    def make(number: int, places: npt.NDArray[np.int64], offsets: Offsets) -> list[Record]:
+        own = [values[place] for place in places.tolist()]
+        return _records(scope.segments[number], offsets, projection, own)
+
+    return in_order(hits.keys, make)
 
 
 def _records(

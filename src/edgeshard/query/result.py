@@ -5,12 +5,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import accumulate, groupby, pairwise
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edgeshard.models.results import ScoredPoint
-from edgeshard.query.hits import Hits, by_segment
+from edgeshard.query.hits import Hits, Offsets, in_order
 from edgeshard.query.projection import PAGE_POINTS, Projection
 from edgeshard.query.scope import Scope
 
@@ -29,19 +29,18 @@ def build(scope: Scope, hits: Hits, projection: Projection) -> list[ScoredPoint]
             hits.order_values,
             *projection.columns(segment, offsets),
         )
-    points: list[Any] = [None] * len(hits)
-    for number, places, offsets in by_segment(hits.keys):
+
+    def make(number: int, places: npt.NDArray[np.int64], offsets: Offsets) -> list[ScoredPoint]:
         segment = scope.segments[number]
-        made = ScoredPoint._make_many(
+        return ScoredPoint._make_many(
             len(offsets),
             segment.ids.versions[offsets].tolist() if hits.versioned else 0,
             hits.scores[places].tolist(),
             None if hits.order_values is None else [hits.order_values[place] for place in places.tolist()],
             *projection.columns(segment, offsets),
         )
-        for place, point in zip(places.tolist(), made, strict=True):
-            points[place] = point
-    return points
+
+    return in_order(hits.keys, make)
 
 
 def build_many(scope: Scope, answers: Sequence[Hits], projection: Projection) -> list[list[ScoredPoint]]:

@@ -12,9 +12,10 @@ from edgeshard.errors import VectorNameNotFoundError
 from edgeshard.filter.evaluate import evaluate_offsets
 from edgeshard.filter.selections import Selection
 from edgeshard.models.filters import Filter, MinShould
+from edgeshard.models.ids import ParsedId
 from edgeshard.models.paths import parse_path
 from edgeshard.models.payload import decode_payload
-from edgeshard.query.hits import Keys, by_segment
+from edgeshard.query.hits import Keys, by_segment, in_order
 from edgeshard.segment.batch import Mask, Offsets
 from edgeshard.segment.schema import Schema, VectorSchema
 from edgeshard.segment.segment import Segment, SegmentContext
@@ -102,12 +103,16 @@ class Scope:
         Raises:
             CorruptedError: one cannot be read.
         """
-        result: list[dict[str, Any]] = [{}] * len(keys)
-        for number, places, offsets in by_segment(keys):
+
+        def decode(number: int, _: Any, offsets: Offsets) -> list[dict[str, Any]]:
             segment = self.segments[number]
-            for place, raw in zip(places.tolist(), segment.payloads(offsets), strict=True):
-                result[place] = decode_payload(raw, segment.payload.directory)
-        return result
+            return [decode_payload(raw, segment.payload.directory) for raw in segment.payloads(offsets)]
+
+        return in_order(keys, decode)
+
+    def ids(self, keys: Keys) -> list[ParsedId]:
+        """Ids of points."""
+        return in_order(keys, lambda number, _, offsets: self.segments[number].ids.ids_of(offsets))
 
     def queries(self, name: str, examples: Sequence[Any], corpus: Filter | None) -> list[Any]:
         """Query vectors checked and converted; sparse ones weighted by inverse document frequency if configured."""

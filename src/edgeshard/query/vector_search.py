@@ -11,7 +11,7 @@ import numpy.typing as npt
 from edgeshard.errors import ValidationError, WrongVectorKindError
 from edgeshard.filter.selections import Selection
 from edgeshard.models.queries import Query
-from edgeshard.query.hits import Hits, Keys, best, by_segment, empty, make_keys
+from edgeshard.query.hits import Hits, Keys, best, by_segment, empty, in_order, make_keys
 from edgeshard.query.kinds import VectorQuery, cut, shown, take_apart
 from edgeshard.query.mmr import choose
 from edgeshard.query.scope import Filters, Scope, all_offsets
@@ -155,12 +155,7 @@ def as_floats(vectors: list[Any], spec: VectorSchema) -> tuple[list[Any], list[A
 
 def stored_vectors(scope: Scope, name: str, keys: Keys) -> list[Any]:
     """Vectors of points in query form."""
-    vectors: list[Any] = [None] * len(keys)
-    for number, places, offsets in by_segment(keys):
-        rows = scope.segments[number].fields[name].as_queries(offsets)
-        for place, row in zip(places.tolist(), rows, strict=True):
-            vectors[place] = row
-    return vectors
+    return in_order(keys, lambda number, _, offsets: scope.segments[number].fields[name].as_queries(offsets))
 
 
 def search_many(
