@@ -62,7 +62,7 @@ class _WithCodes(RowField):
             if graph.records is not None and graph.records[1] is not None:  # otherwise it does not walk on these codes
                 originals = search is None
                 if search is not None:
-                    rescore = max(search.candidates(k), k + 10) if search.rescore else 0
+                    rescore = search.rescored(k)
             found = graph.walk(queries, mask, k, params, rescore=rescore, exact=originals)
             if found is not None:
                 return found

@@ -93,6 +93,6 @@ class WholeWalk:
             search = code_search(self._codes, params)
             originals = search is None
             if search is not None:
-                rescore = max(search.candidates(k), k + 10) if search.rescore else 0
+                rescore = search.rescored(k)
         least = min(k, self._total)
         return Plan(params, k, least, max(least, ef, rescore or 0), rescore, originals)

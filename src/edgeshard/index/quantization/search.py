@@ -13,6 +13,7 @@ from edgeshard.index.quantization.vectors import QuantizedVectors
 
 Offsets = npt.NDArray[np.uint32]
 Sims = npt.NDArray[np.float32]
+AT_THE_END = 10
 
 
 class CodeSearch:
@@ -35,6 +36,13 @@ class CodeSearch:
         """How many candidates the codes give for ``k`` points."""
         return int(self.oversampling * k) if self.oversampling > 1 else k
 
+    def rescored(self, k: int) -> int:
+        """How many of the best a walk on codes scores with the original vectors, 0 if the codes decide.
+
+        A few more than are wanted, whatever the oversampling: the codes do not know the order of those at the end.
+        """
+        return max(self.candidates(k), k + AT_THE_END) if self.rescore else 0
+
     def run(
         self,
         query: npt.NDArray[Any],
@@ -42,7 +50,6 @@ class CodeSearch:
         exact: Callable[[npt.NDArray[Any], Offsets], Sims],
         *,
         mask: npt.NDArray[np.bool_] | None = None,
-        offsets: Offsets | None = None,
     ) -> tuple[Offsets, Sims]:
         """The at most ``k`` best points.
 
@@ -51,9 +58,8 @@ class CodeSearch:
             k: how many.
             exact: gives the similarities of the query and some points from their original vectors.
             mask: which points may be returned.
-            offsets: distinct candidates instead of a mask.
         """
-        found, sims = self.codes.topk(query, self.candidates(k), mask=mask, offsets=offsets)
+        found, sims = self.codes.topk(query, self.candidates(k), mask=mask)
         if self.rescore and len(found):
             sims = exact(query, found)
             return best_of(sims, found, k)

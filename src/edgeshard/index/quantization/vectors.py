@@ -281,12 +281,12 @@ class QuantizedVectors:
         """``(rows, row_bytes)`` views of all codes, in row order."""
         return self._store.chunks()
 
-    def scores(self, query: npt.NDArray[Any], offsets: Offsets | None = None) -> Sims:
+    def scores(self, query: npt.NDArray[Any], offsets: Offsets) -> Sims:
         """Similarities of one query with points, by their codes.
 
         Args:
             query: ``(rows, dim)`` in the field's form; one row unless the vectors are multi-vectors.
-            offsets: which points, all if None.
+            offsets: which points.
         """
         floats = self.spec.query_floats(query, self.method)
         codec, chunks, table = self.description.codec, self._store.chunks(), self._store.table()
@@ -295,31 +295,26 @@ class QuantizedVectors:
             return sims
         return codec.maxsim(floats, chunks, *table, offsets)
 
-    def topk(
-        self, query: npt.NDArray[Any], k: int, *, mask: Mask | None = None, offsets: Offsets | None = None
-    ) -> tuple[Offsets, Sims]:
+    def topk(self, query: npt.NDArray[Any], k: int, *, mask: Mask | None = None) -> tuple[Offsets, Sims]:
         """The at most ``k`` best points by their codes, best first, ties by offset.
 
         Args:
             query: as for :meth:`scores`.
             k: how many.
             mask: ``(points,)`` which may be returned.
-            offsets: distinct candidates instead of a mask.
         """
         if mask is not None:
             mask = np.ascontiguousarray(mask[: self.count])
         if self._store.table() is not None:
-            if mask is not None:
-                offsets = np.flatnonzero(mask).astype(np.uint32)
-            elif offsets is None:
+            if mask is None:
                 offsets = np.arange(self.count, dtype=np.uint32)
+            else:
+                offsets = np.flatnonzero(mask).astype(np.uint32)
             return best_of(self.scores(query, offsets), offsets, k)
         floats = self.spec.query_floats(query, self.method)
         if mask is not None and len(mask) < sum(map(len, self._store.chunks())):
             mask = np.append(mask, np.zeros(self.count - len(mask), np.bool_))
-        found, sims, counts = self.description.codec.topk(
-            floats, self._store.chunks(), mask, offsets, min(k, self.count)
-        )
+        found, sims, counts = self.description.codec.topk(floats, self._store.chunks(), mask, None, min(k, self.count))
         return found[0, : counts[0]], sims[0, : counts[0]]
 
     # --- keeping up with an appendable storage -------------------------------------------------------------
