@@ -30,32 +30,6 @@ nb::tuple py_scan_topk(nb::object queries, nb::list chunks, nb::object mask, siz
     return hits_to_python(hits, k, single);
 }
 
-nb::object py_scan_all(nb::object query, nb::list chunks, int distance, unsigned threads, IsaName isa) {
-    const Array q = vectors(query, "query", 1);
-    const RowsArgument r(chunks, q, q.shape(0));
-    const ScanOptions options = to_options(distance, threads, isa);
-    auto sims = new_array<float>({r.rows.count()});
-    {
-        nb::gil_scoped_release release;
-        scan_all(r.rows, {q.data(), 1}, sims.data, options);
-    }
-    return sims.array;
-}
-
-nb::object py_score_offsets(nb::object query, nb::list chunks, nb::object offsets, int distance, unsigned threads,
-                            IsaName isa) {
-    const Array q = vectors(query, "query", 1);
-    const RowsArgument r(chunks, q, q.shape(0));
-    const Array o = checked_offsets(offsets, r.rows.count());
-    const ScanOptions options = to_options(distance, threads, isa);
-    auto sims = new_array<float>({o.shape(0)});
-    {
-        nb::gil_scoped_release release;
-        score_offsets(r.rows, {q.data(), 1}, o.data<uint32_t>(), o.shape(0), sims.data, options);
-    }
-    return sims.array;
-}
-
 nb::object py_score_matrix(nb::object queries, nb::list chunks, nb::object offsets, int distance, unsigned threads,
                            IsaName isa) {
     const Array q = vectors(queries, "queries", 2);
@@ -200,10 +174,6 @@ void register_scan(nb::module_& m) {
     const auto single = nb::arg("single") = false;
     m.def("scan_topk", &py_scan_topk, nb::arg("queries"), nb::arg("chunks"), nb::arg("mask").none(), nb::arg("k"),
           nb::arg("distance"), threads, isa, single, "The k most similar rows for every query.");
-    m.def("scan_all", &py_scan_all, nb::arg("query"), nb::arg("chunks"), nb::arg("distance"), threads, isa,
-          "The similarity of every row.");
-    m.def("score_offsets", &py_score_offsets, nb::arg("query"), nb::arg("chunks"), nb::arg("offsets"),
-          nb::arg("distance"), threads, isa, "The similarity of the listed rows.");
     m.def("topk_listed", &py_topk_listed, nb::arg("queries"), nb::arg("chunks"), nb::arg("offsets"), nb::arg("k"),
           nb::arg("distance"), threads, isa, single, "scan_topk over distinct listed rows.");
     m.def("score_matrix", &py_score_matrix, nb::arg("queries"), nb::arg("chunks"), nb::arg("offsets").none(),

@@ -44,17 +44,6 @@ def scan_topk(
     single: (offsets (n,), sims (n,)) of one query instead.
     """
 
-def scan_all(
-    query: NDArray[Any], chunks: list[NDArray[Any]], distance: int, threads: int = 0, isa: str | None = None
-) -> NDArray[np.float32]: ...
-def score_offsets(
-    query: NDArray[Any],
-    chunks: list[NDArray[Any]],
-    offsets: NDArray[np.uint32],
-    distance: int,
-    threads: int = 0,
-    isa: str | None = None,
-) -> NDArray[np.float32]: ...
 def topk_listed(
     queries: NDArray[Any],
     chunks: list[NDArray[Any]],

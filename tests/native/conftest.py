@@ -12,11 +12,11 @@ COSINE, EUCLID, DOT, MANHATTAN = range(4)
 
 def available_isas() -> list[str]:
     """Return the instruction sets that can run here, found by asking for each."""
-    one = np.ones(1, np.float32)
+    one = np.ones((1, 1), np.float32)
     found = []
     for isa in ("scalar", "neon", "avx2", "avx512"):
         try:
-            _native.scan_all(one, [], DOT, isa=isa)
+            _native.score_matrix(one, [], None, DOT, isa=isa)
         except ValueError:
             continue
         found.append(isa)

@@ -65,13 +65,13 @@ def test_chunks_of_any_length_and_an_odd_base(make_rows):
     rows = np.frombuffer(memory.data, np.float32, 500, 4).reshape(25, 20)
     rows.flags.writeable = False
     memory[4:] = np.random.default_rng(4).integers(0, 60, 2000)
-    query = np.ones(20, np.float32)
-    whole = _native.scan_all(query, [rows], 2)
+    query = np.ones((1, 20), np.float32)
+    whole = _native.score_matrix(query, [rows], None, 2)
     for cuts in ([], [0], [3], [3, 3, 20], list(range(1, 25))):
         chunks = split(rows, *cuts)
-        np.testing.assert_array_equal(_native.scan_all(query, chunks, 2), whole)
+        np.testing.assert_array_equal(_native.score_matrix(query, chunks, None, 2), whole)
         offsets = np.array([24, 0, 3, 3, 19], np.uint32)
-        np.testing.assert_array_equal(_native.score_offsets(query, chunks, offsets, 2), whole[offsets])
+        np.testing.assert_array_equal(_native.score_matrix(query, chunks, offsets, 2), whole[:, offsets])
 
 
 def test_threads_do_not_change_similarities():
@@ -109,9 +109,9 @@ def test_wrong_input_is_refused(arguments, error, message):
 
 def test_offsets_and_sizes_are_checked():
     with pytest.raises(IndexError, match="offsets: 3 is out of range, there are 3"):
-        _native.score_offsets(QUERIES[0], [ROWS], np.array([0, 3], np.uint32), 0)
+        _native.score_matrix(QUERIES, [ROWS], np.array([0, 3], np.uint32), 0)
     with pytest.raises(TypeError, match="offsets: expected dtype uint32"):
-        _native.score_offsets(QUERIES[0], [ROWS], np.array([0]), 0)
+        _native.score_matrix(QUERIES, [ROWS], np.array([0]), 0)
     wide = np.zeros((1, 65537), np.uint8)
     with pytest.raises(ValueError, match="65536"):
         _native.scan_topk(wide, [wide], None, 1, 2)

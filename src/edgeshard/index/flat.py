@@ -67,12 +67,10 @@ class FlatIndex:
     Args:
         source: the storage.
         distance: ``int(Distance.X)``.
-        use_codes: whether byte codes may be derived (a quarter of the vectors' size in memory); never for
-            Manhattan or for storages that are not float32.
-        threads: at most this many, 0 = as many as the work deserves.
 
     Attributes:
-        cold: the vectors are not to take memory: no codes unless ``options.codes_for_cold_vectors``.
+        cold: the vectors are not to take memory: no codes unless ``options.codes_for_cold_vectors``. There are never
+            any for Manhattan or for storages that are not float32; others take a quarter of the vectors' size.
         shelf: where codes of rows that never change are kept, if they are.
     """
 
@@ -85,18 +83,14 @@ class FlatIndex:
         "_scanned_codes",
         "_source",
         "_stale",
-        "_threads",
-        "_use_codes",
         "cold",
         "shelf",
     )  # fmt: skip
 
-    def __init__(self, source: RowSource, distance: int, *, use_codes: bool = True, threads: int = 0) -> None:
+    def __init__(self, source: RowSource, distance: int) -> None:
         self._source = source
         self._distance = distance
         self._scanned_codes = 0
-        self._use_codes = use_codes and distance != MANHATTAN
-        self._threads = threads
         self._codes: _native.Codes8 | None = None
         self._stale: list[Offsets] = []
         self._scanned = 0
@@ -122,27 +116,20 @@ class FlatIndex:
         n = sum(map(len, chunks)) if offsets is None else len(offsets)
         few = offsets is not None and n <= LISTED_AS_FLOATS
         codes = None if few else self._codes_for(chunks, n * len(queries))
-        k, distance, threads = min(k, n), self._distance, self._threads
+        k, distance = min(k, n), self._distance
         single = len(queries) == 1
         found: Any
         if codes is not None:
-            found = codes.search(queries, chunks, mask, offsets, k, distance, threads, single=single)
+            found = codes.search(queries, chunks, mask, offsets, k, distance, single=single)
         elif offsets is None:
-            found = _native.scan_topk(queries, chunks, mask, k, distance, threads, single=single)
+            found = _native.scan_topk(queries, chunks, mask, k, distance, single=single)
         else:
-            found = _native.topk_listed(queries, chunks, offsets, k, distance, threads, single=single)
+            found = _native.topk_listed(queries, chunks, offsets, k, distance, single=single)
         return [found] if single else [(o[:c], s[:c]) for o, s, c in zip(*found, strict=True)]
 
-    def score(self, query: NDArray[Any], offsets: Offsets | None = None) -> Sims:
-        """Return the similarity of ``query`` ``(dim,)`` with the points at ``offsets``, or with all."""
-        chunks = self._source.chunks()
-        if offsets is None:
-            return _native.scan_all(query, chunks, self._distance, self._threads)
-        return _native.score_offsets(query, chunks, offsets, self._distance, self._threads)
-
-    def score_matrix(self, queries: NDArray[Any], offsets: Offsets | None = None) -> Sims:
-        """Return the ``(q, m)`` similarities of every query with the points at ``offsets``, or with all."""
-        return _native.score_matrix(queries, self._source.chunks(), offsets, self._distance, self._threads)
+    def score_matrix(self, queries: NDArray[Any], offsets: Offsets) -> Sims:
+        """Return the ``(q, m)`` similarities of every query with the points at ``offsets``."""
+        return _native.score_matrix(queries, self._source.chunks(), offsets, self._distance)
 
     def invalidate(self, offsets: Offsets) -> None:
         """Take note that the rows at ``offsets`` have changed."""
@@ -198,12 +185,12 @@ class FlatIndex:
                 if self._scanned_codes >= NIBBLES_AFTER_SCANS * rows and rows >= CODES_MIN_ROWS:
                     self._scanned_codes = 0
                     if BUDGET.reserve(self, coded_bytes(rows, codes.dim, nibbles=True)):
-                        codes.make_nibbles(self._threads)
+                        codes.make_nibbles()
                         self._keep(codes, chunks)
             return codes
 
     def _may_code(self, chunks: list[NDArray[Any]]) -> bool:
-        if not self._use_codes or not chunks or chunks[0].dtype != np.float32:
+        if self._distance == MANHATTAN or not chunks or chunks[0].dtype != np.float32:
             return False
         return not self.cold or options.codes_for_cold_vectors
 
@@ -246,7 +233,7 @@ class FlatIndex:
         known, start = codes.count, 0
         for chunk in chunks:
             if start + len(chunk) > codes.count:
-                codes.extend(chunk[codes.count - start :], self._threads)
+                codes.extend(chunk[codes.count - start :])
             start += len(chunk)
         if self._stale:
             changed = np.unique(np.concatenate(self._stale))
@@ -262,40 +249,30 @@ class MultiFlatIndex:
     Args:
         source: the storage.
         distance: ``int(Distance.X)``.
-        threads: at most this many, 0 = as many as the work deserves.
     """
 
-    __slots__ = ("_distance", "_source", "_threads")
+    __slots__ = ("_distance", "_source")
 
-    def __init__(self, source: PointRows, distance: int, *, threads: int = 0) -> None:
+    def __init__(self, source: PointRows, distance: int) -> None:
         self._source = source
         self._distance = distance
-        self._threads = threads
 
-    def search(
-        self, query: NDArray[Any], k: int, *, mask: Mask | None = None, offsets: Offsets | None = None
-    ) -> tuple[Offsets, Sims]:
+    def search(self, query: NDArray[Any], k: int, *, mask: Mask | None = None) -> tuple[Offsets, Sims]:
         """Return ``(offsets, sims)`` of the at most ``k`` best points for a query of ``(rows, dim)``.
 
         Args:
             query: rows in the storage's dtype, normalised for Cosine (not for uint8).
             k: how many.
             mask: ``(points,)``, True = may be returned.
-            offsets: distinct candidates instead of a mask.
         """
-        if offsets is not None:
-            return best_of(self.score(query, offsets), offsets, k)
         first, count = self._source.row_table()
         chunks = self._source.chunks()
-        return _native.maxsim_topk(query, chunks, first, count, mask, k, self._distance, self._threads)
+        return _native.maxsim_topk(query, chunks, first, count, mask, k, self._distance)
 
-    def score(self, query: NDArray[Any], offsets: Offsets | None = None) -> Sims:
-        """Return MaxSim of ``query`` ``(rows, dim)`` per offset (all points if None); NaN without rows."""
+    def score(self, query: NDArray[Any], offsets: Offsets) -> Sims:
+        """Return MaxSim of ``query`` ``(rows, dim)`` per offset; NaN for points without rows."""
         first, count = self._source.row_table()
-        if offsets is None:
-            offsets = np.arange(len(first), dtype=np.uint32)
-        chunks = self._source.chunks()
-        return _native.maxsim_offsets(query, chunks, first, count, offsets, self._distance, self._threads)
+        return _native.maxsim_offsets(query, self._source.chunks(), first, count, offsets, self._distance)
 
 
 def best_of(sims: Sims, offsets: Offsets, k: int) -> tuple[Offsets, Sims]:

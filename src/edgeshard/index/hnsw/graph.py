@@ -22,6 +22,8 @@ Hits = tuple[Offsets, npt.NDArray[np.float32], npt.NDArray[np.int64]]
 
 WALLS, ACORN, THROUGH = 0, 1, 2
 """Filter modes: see :meth:`HnswGraph.search`."""
+CODED_AT_ONCE: Final = 4096
+"""Rows that become codes between two moments at which Ctrl-C is noticed and what was read is let go."""
 THROUGH_FROM: Final = 0.25
 """From this share of wanted points on walking through the others is the best mode (docs/design/hnsw.md)."""
 
@@ -66,7 +68,6 @@ class HnswGraph:
         offsets: Offsets | None = None,
         *,
         m: int = 16,
-        m0: int | None = None,
         ef_construct: int = 100,
         seed: int = 42,
         threads: int = 0,
@@ -90,8 +91,7 @@ class HnswGraph:
             distance: 0 Cosine, 1 Euclid, 2 Dot, 3 Manhattan.
             offsets: points to link, in the order of insertion; by default all in an order drawn from the seed. The
                 order of ids is often that of some property: graphs built in it find less.
-            m: links of a point above level 0 (M); 0 = links inside blocks only.
-            m0: links on level 0, by default ``2 * m``.
+            m: links of a point above level 0 (M), on which it has twice as many; 0 = links inside blocks only.
             ef_construct: beam while building (efConstruction).
             seed: of the levels.
             threads: 0 = as many as there are processors.
@@ -127,7 +127,7 @@ class HnswGraph:
             np.ascontiguousarray(offsets),
             total,
             m,
-            2 * m if m0 is None else m0,
+            2 * m,
             ef_construct,
             seed,
             threads,
@@ -184,47 +184,34 @@ class HnswGraph:
         chunks: Sequence[npt.NDArray[Any]],
         distance: int,
         codes: Codes8 | None = None,
-        row_table: RowTable | None = None,
         *,
         records: Records | None = None,
         walk_codes: _native.WalkCodes | None = None,
         fast: bool = False,
     ) -> HnswGraph:
-        """The same links over other chunks holding (at least) the same points.
+        """The same links over other chunks holding (at least) the same points, which are no multi-vectors.
 
         Args:
             chunks: as for :meth:`build`.
             distance: as for :meth:`build`.
             codes: as for :meth:`build`.
-            row_table: as for :meth:`build`.
             records: as for :meth:`build`.
             walk_codes: made of the records, to walk on instead; the records decide between the best they find.
             fast: unpack the lists of level 0 at the first search (``4 m0`` bytes per point).
         """
-        space = make_space(chunks, distance, codes, row_table, records, walk_codes)
+        space = make_space(chunks, distance, codes, None, records, walk_codes)
         return HnswGraph(self.links_table, space, self.ef_construct, self.path, fast=fast)
 
-    def save(
-        self,
-        directory: Path,
-        *,
-        compressed: bool = True,
-        inline: files.InlineVectors | None = None,
-        extra_capacity: int = 1,
-    ) -> None:
+    def save(self, directory: Path, *, inline: files.InlineVectors | None = None) -> None:
         """Write ``graph.bin`` and the links; the caller writes the :class:`HnswConfig`.
 
         Args:
             directory: made if it does not exist.
-            compressed: ``links_compressed.bin`` (what Qdrant writes) or ``links.bin``.
-            inline: write ``links_comp_vec.bin`` with these vectors inside instead.
-            extra_capacity: size of the list of further entry points, which stays as it is.
+            inline: write ``links_comp_vec.bin`` with these vectors inside instead of ``links_compressed.bin``.
         """
         links = self.links_table
-        header = files.GraphHeader(
-            links.m, links.m0, self.ef_construct, links.entries, links.extra_entries, extra_capacity
-        )
-        kind = files.WITH_VECTORS if inline else files.COMPRESSED if compressed else files.PLAIN
+        header = files.GraphHeader(links.m, links.m0, self.ef_construct, links.entries, links.extra_entries)
+        kind = files.WITH_VECTORS if inline else files.COMPRESSED
         files.write(directory, links, header, kind, inline)
 
     def search(
@@ -374,12 +361,22 @@ def check(links: HnswLinks, path: Path) -> None:
         raise CorruptedError(path, reason)
 
 
-def make_codes(chunks: Sequence[npt.NDArray[Any]], threads: int = 0) -> Codes8:
-    """Byte codes of float32 or float16 rows, for :meth:`HnswGraph.build` and exact search alike."""
+def make_codes(
+    chunks: Sequence[npt.NDArray[Any]], threads: int = 0, release: Callable[[], None] | None = None
+) -> Codes8:
+    """Byte codes of float32 or float16 rows, for :meth:`HnswGraph.build` and exact search alike.
+
+    Args:
+        chunks: as for :meth:`HnswGraph.build`.
+        threads: 0 = as many as there are processors.
+        release: called now and then: what was read of the chunks need not stay in memory.
+    """
     codes = Codes8(chunks[0].shape[1])
     for chunk in chunks:
-        for start in range(0, len(chunk), 8192):
-            codes.extend(np.ascontiguousarray(chunk[start : start + 8192], np.float32), threads)
+        for start in range(0, len(chunk), CODED_AT_ONCE):
+            codes.extend(np.ascontiguousarray(chunk[start : start + CODED_AT_ONCE], np.float32), threads)
+            if release is not None:
+                release()
     return codes
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeshard._native import Codes8
 from edgeshard.filter.columns import PayloadSource
 from edgeshard.index.flat import KIND, LAYOUT, sections_of
 from edgeshard.index.hnsw import HnswConfig, HnswGraph
+from edgeshard.index.hnsw.graph import make_codes
 from edgeshard.index.kept_codes import Shelf
 from edgeshard.index.quantization import QuantizedVectors
 from edgeshard.index.turbo import codec
@@ -30,8 +30,6 @@ from edgeshard.storage.convert import MANHATTAN
 from edgeshard.storage.dense import MatrixDense
 from edgeshard.storage.multi import MultiDense
 
-CODED_AT_ONCE = 4096
-"""Rows read at a time."""
 BINARY_ALIGNMENT = 16
 """Of binary codes inside of lists, in bytes."""
 
@@ -102,10 +100,11 @@ def _build(
     deleted = storage.deleted_mask().copy()
     chunks = storage.chunks() or [np.zeros((0, storage.dim), spec.dtype)]
     codes, records = None, None
+    release = storage.release_pages if isinstance(storage, MatrixDense) else None
     if spec.turbo_bits is not None:
         records = codec(spec.size, spec.distance, spec.turbo_bits), None
     if spec.kind == "dense" and spec.distance != MANHATTAN and spec.dtype == np.float32:
-        codes = _codes(storage, threads or 0)
+        codes = make_codes(chunks, threads or 0, release)  # the graph is built on them alone
     m, payload_m = options["m"], options.get("payload_m")
     live = int(np.count_nonzero(~deleted))
     stored_bytes = live * storage.dim * spec.dtype.itemsize
@@ -143,7 +142,6 @@ def _build(
 
         keep_walk_codes(vector_directory(directory, name), spec, shelf)
     elif shelf is not None and codes is not None:
-        release = storage.release_pages if isinstance(storage, MatrixDense) else None
         shelf.put(KIND, LAYOUT, chunks, sections_of(codes), release)
     storage.close()
 
@@ -175,17 +173,6 @@ def _as_bytes(chunks: list[Any]) -> npt.NDArray[np.uint8]:
     """Rows of bytes; one chunk, which is what optimised segments have, is not copied."""
     rows = [np.ascontiguousarray(chunk).view(np.uint8).reshape(len(chunk), -1) for chunk in chunks]
     return rows[0] if len(rows) == 1 else np.concatenate(rows)
-
-
-def _codes(storage: MatrixDense | MultiDense, threads: int) -> Codes8:
-    """Codes of all rows. The graph is built on them alone, so what was read of the rows need not stay in memory."""
-    codes = Codes8(storage.dim)
-    for chunk in storage.chunks():
-        for start in range(0, len(chunk), CODED_AT_ONCE):
-            codes.extend(np.ascontiguousarray(chunk[start : start + CODED_AT_ONCE], np.float32), threads)
-            if isinstance(storage, MatrixDense):
-                storage.release_pages()
-    return codes
 
 
 def open_vectors(directory: Path, spec: VectorSchema) -> MatrixDense | MultiDense:
