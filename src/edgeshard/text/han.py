@@ -16,11 +16,7 @@ def chinese_words(text: str) -> list[str]:
     cut = _jieba()
     if cut is not None:
         return cut(text)
-    words: list[str] = []
-    for script, chars in groupby(text, script_of):
-        run = "".join(chars)
-        words.extend(run if script == "han" else [run])
-    return words
+    return _runs(text, script_of)
 
 
 def japanese_words(text: str) -> list[str]:
@@ -31,11 +27,16 @@ def japanese_words(text: str) -> list[str]:
     cut = _lindera()
     if cut is not None:
         return cut(text)
-    words: list[str] = []
-    for kind, chars in groupby(text, _kind):
+    return _runs(text, _kind)
+
+
+def _runs(text: str, kind_of: Callable[[str], str]) -> list[str]:
+    """The runs of characters of one kind; Han characters stand alone."""
+    runs: list[str] = []
+    for kind, chars in groupby(text, kind_of):
         run = "".join(chars)
-        words.extend(run if kind == "han" else [run])
-    return words
+        runs.extend(run if kind == "han" else [run])
+    return runs
 
 
 @cache
