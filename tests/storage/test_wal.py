@@ -9,31 +9,17 @@ import uuid
 import numpy as np
 import pytest
 import qdrant_edge as oracle
+from small_logs import CAPACITY, contents, filled
 
 from edgeshard import _native
 from edgeshard.errors import CorruptedError, ReadOnlyError, StorageError
 from edgeshard.storage import files
 from edgeshard.storage.wal import Wal
 
-CAPACITY = 4000
-
 
 @pytest.fixture
 def directory(tmp_path):
     return tmp_path / "wal"
-
-
-def filled(directory, payloads, **options):
-    wal = Wal.create(directory, capacity_bytes=CAPACITY, **options)
-    for payload in payloads:
-        wal.append(payload)
-    wal.close()
-    return payloads
-
-
-def contents(directory, **options):
-    wal = Wal.open(directory, read_only=True, **options)
-    return [bytes(payload) for _, payload in wal.entries()]
 
 
 def test_crc32c_of_rfc_3720():

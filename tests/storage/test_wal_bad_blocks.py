@@ -4,30 +4,16 @@ import json
 import time
 
 import pytest
+from small_logs import contents, filled
 
 from edgeshard import _native
 from edgeshard.errors import CorruptedError
 from edgeshard.storage.wal import Wal
 
-CAPACITY = 4000
-
 
 @pytest.fixture
 def directory(tmp_path):
     return tmp_path / "wal"
-
-
-def filled(directory, payloads, **options):
-    wal = Wal.create(directory, capacity_bytes=CAPACITY, **options)
-    for payload in payloads:
-        wal.append(payload)
-    wal.close()
-    return payloads
-
-
-def contents(directory, **options):
-    wal = Wal.open(directory, read_only=True, **options)
-    return [bytes(payload) for _, payload in wal.entries()]
 
 
 @pytest.mark.parametrize("first", [0, 2])

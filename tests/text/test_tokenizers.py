@@ -89,48 +89,33 @@ def test_digits_go_with_the_script_before_them(text: str, folding: bool) -> None
     assert weights(model("Multilingual", ascii_folding=folding), text) == our_weights(ours.tokens_document(text))
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
+WORDS_OF = {
+    "rjieba": [
         "自然语言处理是人工智能领域的重要方向。",
         "我们今天去北京大学参加会议，讨论数据库索引的性能问题。",
         "三四百一山羊胡子为什么",
         "Python3 是一种编程语言，支持 UTF-8 编码",
         "中華人民共和國萬歲，繁體字測試",
     ],
-)
-def test_multilingual_on_chinese(text: str) -> None:
-    pytest.importorskip("rjieba")
-    tokens = Tokenizer(SimpleNamespace(tokenizer="Multilingual")).tokens_document(text)
-    assert weights(model("Multilingual"), text) == our_weights(tokens)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
+    "pythainlp": [
         "ภาษาไทยเป็นภาษาที่มีวรรณยุกต์ ฉันชอบกินข้าวผัดกับไข่ดาว",
         "กรุงเทพมหานครเป็นเมืองหลวงของประเทศไทย",
         "ียนอ่านหนังสือในห้องสมุด ๑๒๓",
         "ระบบปฏิบัติการโอเพนซอร์ส Python3 ใช้งานง่าย",
     ],
-)
-def test_multilingual_on_thai(text: str) -> None:
-    pytest.importorskip("pythainlp")
-    tokens = Tokenizer(SimpleNamespace(tokenizer="Multilingual")).tokens_document(text)
-    assert weights(model("Multilingual"), text) == our_weights(tokens)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
+    "lindera": [
         "東京都に住んでいます。今日は天気がいいから散歩に行きましょう。",
         "機械学習モデルの性能を評価する",
         "彼女は図書館でPythonの本を読んでいた 2024年",
         "スマートフォンの電池がすぐに切れる",
     ],
-)
-def test_multilingual_on_japanese(text: str) -> None:
-    pytest.importorskip("lindera")
+}
+"""Text whose words the tokenizer takes from a package."""
+
+
+@pytest.mark.parametrize(("package", "text"), [(package, text) for package in WORDS_OF for text in WORDS_OF[package]])
+def test_multilingual_on_scripts_without_spaces(package: str, text: str) -> None:
+    pytest.importorskip(package)
     tokens = Tokenizer(SimpleNamespace(tokenizer="Multilingual")).tokens_document(text)
     assert weights(model("Multilingual"), text) == our_weights(tokens)
 
