@@ -12,6 +12,7 @@
 #include <mutex>
 #include <stdexcept>
 
+#include "bind/owned.hpp"
 #include "codec/datetimes.hpp"
 #include "codec/json_select.hpp"
 #include "index/columns_extract.hpp"
@@ -24,6 +25,7 @@ namespace {
 
 using namespace edgeshard;
 using namespace edgeshard::columns;
+using edgeshard::bind::owned_array;
 using edgeshard::json::Path;
 using edgeshard::json::Step;
 
@@ -33,21 +35,20 @@ template <class T> using Array = nb::ndarray<const T, nb::ndim<1>, nb::c_contig,
 template <class T> nb::object owned(std::vector<T> &&values) {
   if (values.empty())
     return nb::none();
-  auto *kept = new std::vector<T>(std::move(values));
-  nb::capsule owner(kept, [](void *p) noexcept { delete static_cast<std::vector<T> *>(p); });
-  return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<1>>(kept->data(), {kept->size()}, owner));
+  return owned_array(std::move(values));
 }
 
 // A fresh array of `count` items and where to write them.
 template <class T> struct Fresh {
-  explicit Fresh(size_t count) : Fresh(new T[count], count) {}
-  Fresh(T *data, size_t count) : data(data), count(count) {
-    owner = nb::capsule(data, [](void *p) noexcept { delete[] static_cast<T *>(p); });
-  }
-  nb::object array() { return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<1>>(data, {count}, owner)); }
-  T *data;
-  size_t count;
-  nb::capsule owner;
+  explicit Fresh(size_t count) : owner_(new T[count]), count_(count), data(owner_.get()) {}
+  nb::object array() { return owned_array(std::move(owner_), count_); }
+
+private:
+  std::unique_ptr<T[]> owner_;
+  size_t count_;
+
+public:
+  T *const data;
 };
 
 template <class T> nb::object copied(const std::vector<T> &values) {
@@ -234,7 +235,7 @@ nb::object strings_match(Strings &strings, int how, nb::str text) {
     hits.reset(new bool[count]);
     strings.match(TextMatch(how), wanted, hits.get());
   }
-  return Fresh<bool>(hits.release(), count).array();
+  return owned_array(std::move(hits), count);
 }
 
 nb::object strings_dates(Strings &strings, int64_t low, int64_t high) {
@@ -248,7 +249,7 @@ nb::object strings_dates(Strings &strings, int64_t low, int64_t high) {
     hits.reset(new bool[count]);
     strings.dates_within(low, high, hits.get());
   }
-  return Fresh<bool>(hits.release(), count).array();
+  return owned_array(std::move(hits), count);
 }
 
 nb::object strings_dates_of(Strings &strings) {

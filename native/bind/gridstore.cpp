@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "bind/owned.hpp"
 #include "bind/register.hpp"
 #include "codec/lz4_block.hpp"
 #include "storage/gridstore.hpp"
@@ -16,6 +17,8 @@
 #include "storage/gridstore_pack.hpp"
 
 using namespace edgeshard;
+using bind::owned_array;
+using bind::owned_as;
 
 namespace {
 
@@ -23,22 +26,6 @@ using Input = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::
 using Offsets = nb::ndarray<const uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Bounds = nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 constexpr size_t kKeepBuffer = size_t(1) << 20;
-
-// A numpy array that owns `values`.
-template <class T>
-nb::object to_array(std::vector<T> &&values, std::initializer_list<size_t> shape) {
-    auto *held = new std::vector<T>(std::move(values));
-    nb::capsule owner(held, [](void *p) noexcept { delete static_cast<std::vector<T> *>(p); });
-    return nb::cast(nb::ndarray<nb::numpy, T>(held->data(), shape, owner));
-}
-
-// A numpy array of `count` elements, not cleared.
-template <class T>
-nb::object raw_array(std::unique_ptr<T[]> values, size_t count) {
-    T *held = values.release();
-    nb::capsule owner(held, [](void *p) noexcept { delete[] static_cast<T *>(p); });
-    return nb::cast(nb::ndarray<nb::numpy, T>(held, {count}, owner));
-}
 
 [[noreturn]] void raise_value(const std::string &text) { throw nb::value_error(text.c_str()); }
 
@@ -137,7 +124,7 @@ nb::tuple get_batch(PyGrid &grid, std::optional<Offsets> slots) {
     }
     grid.check(damage);
     auto total = size_t(bounds[n]);
-    return nb::make_tuple(raw_array(std::move(data), total), raw_array(std::move(bounds), n + 1));
+    return nb::make_tuple(owned_array(std::move(data), total), owned_array(std::move(bounds), n + 1));
 }
 
 nb::object present(PyGrid &grid, std::optional<Offsets> slots) {
@@ -147,7 +134,7 @@ nb::object present(PyGrid &grid, std::optional<Offsets> slots) {
         nb::gil_scoped_release release;
         grid.core.present(slots ? slots->data() : nullptr, n, out.get());
     }
-    return raw_array(std::move(out), n);
+    return owned_array(std::move(out), n);
 }
 
 void check_slots(PyGrid &grid, const uint32_t *slots, size_t n) {
@@ -224,10 +211,7 @@ void remove_slots(PyGrid &grid, Offsets slots) {
 
 nb::list parts_list(std::vector<ImagePart> &parts) {
     nb::list out;
-    for (ImagePart &part : parts) {
-        size_t size = part.bytes.size();
-        out.append(nb::make_tuple(part.offset, to_array(std::move(part.bytes), {size})));
-    }
+    for (ImagePart &part : parts) out.append(nb::make_tuple(part.offset, owned_array(std::move(part.bytes))));
     return out;
 }
 
@@ -253,7 +237,7 @@ nb::object parse_journal(Input data) {
     std::vector<uint32_t> words(entries.size() * 5);
     std::copy_n(reinterpret_cast<const uint32_t *>(entries.data()), words.size(), words.data());
     size_t rows = entries.size();
-    return to_array(std::move(words), {rows, 5});
+    return owned_as<uint32_t>(std::move(words), {rows, 5});
 }
 
 nb::tuple pack(const std::vector<ByteView> &views, uint32_t block_bytes, bool lz4) {
@@ -266,8 +250,7 @@ nb::tuple pack(const std::vector<ByteView> &views, uint32_t block_bytes, bool lz
         done = pack_values({0, block_bytes, 1, lz4}, views.data(), views.size(), out, lengths.data());
     }
     if (done != views.size()) raise_value("a value of 4 GiB or more cannot be stored");
-    size_t size = out.size();
-    return nb::make_tuple(to_array(std::move(out), {size}), to_array(std::move(lengths), {done}));
+    return nb::make_tuple(owned_array(std::move(out)), owned_array(std::move(lengths)));
 }
 
 nb::bytes compress(nb::bytes data) {

@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "bind/arrays.hpp"
+#include "bind/owned.hpp"
 #include "bind/point_id.hpp"
 #include "bind/register.hpp"
 #include "storage/id_log.hpp"
@@ -21,12 +22,6 @@ using Mask = Input<bool>;
 using Parsed = std::tuple<std::optional<const char *>, size_t>;
 
 ByteSpan span_of(const Bytes &bytes) { return {bytes.data(), bytes.size()}; }
-
-Output<bool> mask_to_numpy(std::vector<uint8_t> &&bytes) {
-  auto *held = new std::vector<uint8_t>(std::move(bytes));
-  nb::capsule owner(held, [](void *p) noexcept { delete static_cast<std::vector<uint8_t> *>(p); });
-  return Output<bool>(reinterpret_cast<bool *>(held->data()), {held->size()}, owner);
-}
 
 nb::list list_of(const std::vector<PointId> &ids) {
   nb::list out = nb::steal<nb::list>(PyList_New(static_cast<Py_ssize_t>(ids.size())));
@@ -64,7 +59,7 @@ class LockedIdMap {
     return offset == IdMap::kNone ? std::nullopt : std::optional(offset);
   }
 
-  Output<int64_t> find_many(nb::handle values) const {
+  nb::object find_many(nb::handle values) const {
     const std::vector<PointId> ids = to_point_ids(values);
     std::vector<int64_t> out(ids.size());
     {
@@ -75,7 +70,7 @@ class LockedIdMap {
         out[i] = offset == IdMap::kNone ? -1 : static_cast<int64_t>(offset);
       }
     }
-    return to_numpy(std::move(out));
+    return owned_array(std::move(out));
   }
 
   uint32_t remove(Input<uint32_t> offsets) {
@@ -140,7 +135,7 @@ class LockedIdMap {
         lo[i] = id.lo, hi[i] = id.hi, is_uuid[i] = id.is_uuid;
       }
     }
-    return nb::make_tuple(to_numpy(std::move(lo)), to_numpy(std::move(hi)), mask_to_numpy(std::move(is_uuid)));
+    return nb::make_tuple(owned_array(std::move(lo)), owned_array(std::move(hi)), owned_mask(std::move(is_uuid)));
   }
 
   void extend(uint32_t count) {
@@ -158,24 +153,24 @@ class LockedIdMap {
     return map_.live();
   }
 
-  Output<bool> deleted_mask() const {
+  nb::object deleted_mask() const {
     std::vector<uint8_t> out;
     {
       std::shared_lock lock(mutex_);
       out.reserve(map_.total());
       for (const uint8_t state : map_.state()) out.push_back(!IdMap::is_live_state(state));
     }
-    return mask_to_numpy(std::move(out));
+    return owned_mask(std::move(out));
   }
 
-  Output<uint32_t> sorted_offsets() {
+  nb::object sorted_offsets() {
     std::vector<uint32_t> out;
     {
       nb::gil_scoped_release release;
       std::unique_lock lock(mutex_);
       out = map_.sorted();
     }
-    return to_numpy(std::move(out));
+    return owned_array(std::move(out));
   }
 
   nb::tuple arrays() const {
@@ -189,7 +184,7 @@ class LockedIdMap {
       is_uuid.reserve(lo.size());
       for (const uint8_t state : map_.state()) is_uuid.push_back(IdMap::is_uuid_state(state));
     }
-    return nb::make_tuple(to_numpy(std::move(lo)), to_numpy(std::move(hi)), mask_to_numpy(std::move(is_uuid)));
+    return nb::make_tuple(owned_array(std::move(lo)), owned_array(std::move(hi)), owned_mask(std::move(is_uuid)));
   }
 
   std::tuple<std::optional<const char *>, size_t, size_t, std::optional<const char *>, size_t> load_log(Bytes data) {
@@ -260,20 +255,20 @@ class DiskIdMap {
   // -1: not there; -2: the two files contradict each other.
   int64_t find(nb::handle value) const { return find_id(to_point_id(value)); }
 
-  Output<int64_t> find_many(nb::handle values) const {
+  nb::object find_many(nb::handle values) const {
     const std::vector<PointId> ids = to_point_ids(values);
     std::vector<int64_t> out(ids.size());
     {
       nb::gil_scoped_release release;
       for (size_t i = 0; i < ids.size(); ++i) out[i] = find_id(ids[i]);
     }
-    return to_numpy(std::move(out));
+    return owned_array(std::move(out));
   }
 
-  Output<uint32_t> sorted_offsets() const {
+  nb::object sorted_offsets() const {
     std::vector<uint32_t> out(ids_.numbers() + ids_.uuids());
     for (size_t i = 0; i < out.size(); ++i) out[i] = ids_.offset_at(i);
-    return to_numpy(std::move(out));
+    return owned_array(std::move(out));
   }
 
  private:
@@ -325,11 +320,11 @@ nb::tuple parse_ids(nb::handle values) {
   std::vector<uint64_t> lo(ids.size()), hi(ids.size());
   std::vector<uint8_t> is_uuid(ids.size());
   for (size_t i = 0; i < ids.size(); ++i) lo[i] = ids[i].lo, hi[i] = ids[i].hi, is_uuid[i] = ids[i].is_uuid;
-  return nb::make_tuple(to_numpy(std::move(lo)), to_numpy(std::move(hi)), mask_to_numpy(std::move(is_uuid)));
+  return nb::make_tuple(owned_array(std::move(lo)), owned_array(std::move(hi)), owned_mask(std::move(is_uuid)));
 }
 
-Output<uint8_t> encode_id_table(Input<uint64_t> lo, Input<uint64_t> hi, Mask is_uuid) {
-  return to_numpy(write_table(from_columns(lo, hi, is_uuid)));
+nb::object encode_id_table(Input<uint64_t> lo, Input<uint64_t> hi, Mask is_uuid) {
+  return owned_array(write_table(from_columns(lo, hi, is_uuid)));
 }
 
 }  // namespace

@@ -71,9 +71,7 @@ template <class Work> nb::object marked(size_t points, Work &&work) {
   }
   if (reason != nullptr)
     throw nb::value_error(reason);
-  bool *kept = mask.release();
-  nb::capsule owner(kept, [](void *p) noexcept { delete[] static_cast<bool *>(p); });
-  return nb::cast(nb::ndarray<nb::numpy, bool, nb::ndim<1>>(kept, {points}, owner));
+  return owned_array(std::move(mask), points);
 }
 
 nb::object key_map_matching(const KeyMap &self, nb::bytes text, bool anywhere, size_t points) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bind/arrays.hpp"
+#include "bind/owned.hpp"
 #include "bind/point_id.hpp"
 #include "bind/register.hpp"
 #include "bind/vector_buffer.hpp"
@@ -105,7 +106,7 @@ nb::tuple pack(Input<int64_t> indptr, Input<uint32_t> indices, Input<float> valu
       bounds.push_back(static_cast<int64_t>(data.size()));
     }
   }
-  return nb::make_tuple(to_numpy(std::move(data)), to_numpy(std::move(bounds)));
+  return nb::make_tuple(owned_array(std::move(data)), owned_array(std::move(bounds)));
 }
 
 // Values of no bytes are vectors that are not there; they give empty rows.
@@ -139,7 +140,7 @@ nb::tuple unpack(Input<uint8_t> data, Input<int64_t> bounds) {
     }
   }
   if (reason) throw nb::value_error(("vector " + std::to_string(bad) + ": " + reason).c_str());
-  return nb::make_tuple(to_numpy(std::move(indptr)), to_numpy(std::move(indices)), to_numpy(std::move(values)));
+  return nb::make_tuple(owned_array(std::move(indptr)), owned_array(std::move(indices)), owned_array(std::move(values)));
 }
 
 }  // namespace

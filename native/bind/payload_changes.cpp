@@ -1,5 +1,4 @@
 // Changes of many payloads at once, as the text that is stored.
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,14 +12,14 @@ namespace {
 
 using edgeshard::bind::Array;
 using edgeshard::bind::owned_array;
+using edgeshard::bind::owned_bytes;
 
 std::string_view view_of(const nb::bytes &bytes) { return {bytes.c_str(), bytes.size()}; }
 
 nb::tuple merge_payloads(Array<uint8_t> data, Array<int64_t> bounds, nb::bytes patch, nb::bytes absent) {
   constexpr size_t kAskEvery = 4096;
   edgeshard::bind::check_bounds(bounds, data.size());
-  auto text = std::make_unique<std::string>();
-  std::string &out = *text;
+  std::string out;
   std::vector<int64_t> ends(bounds.size());
   size_t failed = 0, failed_at = 0;
   const char *reason = nullptr;
@@ -42,11 +41,7 @@ nb::tuple merge_payloads(Array<uint8_t> data, Array<int64_t> bounds, nb::bytes p
     }
   }
   if (reason != nullptr) return nb::make_tuple(nb::make_tuple(failed, failed_at, reason), nb::none(), nb::none());
-  std::string *kept = text.release();
-  nb::capsule owner(kept, [](void *p) noexcept { delete static_cast<std::string *>(p); });
-  auto *bytes = reinterpret_cast<uint8_t *>(kept->data());
-  return nb::make_tuple(nb::none(), nb::ndarray<nb::numpy, uint8_t, nb::ndim<1>>(bytes, {kept->size()}, owner),
-                        owned_array(std::move(ends)));
+  return nb::make_tuple(nb::none(), owned_bytes(std::move(out)), owned_array(std::move(ends)));
 }
 
 } // namespace

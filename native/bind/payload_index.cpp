@@ -131,12 +131,6 @@ nb::tuple pack_tokens_of(nb::list vocabulary, Array<uint32_t> numbers, Array<int
   return packed_arrays(std::move(packed));
 }
 
-nb::object bytes_array(std::string &&bytes) {
-  auto *kept = new std::string(std::move(bytes));
-  nb::capsule owner(kept, [](void *p) noexcept { delete static_cast<std::string *>(p); });
-  return nb::cast(nb::ndarray<nb::numpy, uint8_t, nb::ndim<1>>(kept->data(), {kept->size()}, owner));
-}
-
 Keys keys_of(int kind, const Array<uint8_t> &data, const Array<int64_t> &bounds) {
   if (kind < 0 || kind > int(KeyKind::uuid))
     throw nb::value_error("kind: expected 0 (text), 1 (integer) or 2 (UUID)");
@@ -157,7 +151,7 @@ nb::object build_map_of(int kind, Array<uint8_t> data, Array<int64_t> bounds, Ar
   }
   if (file.empty())
     throw nb::value_error("keys: no perfect hash function was found; are they distinct?");
-  return bytes_array(std::move(file));
+  return owned_bytes(std::move(file));
 }
 
 nb::object build_prefix_index_of(Array<uint8_t> data, Array<int64_t> bounds, Array<uint32_t> counts) {
@@ -169,7 +163,7 @@ nb::object build_prefix_index_of(Array<uint8_t> data, Array<int64_t> bounds, Arr
     nb::gil_scoped_release release;
     file = build_prefix_index(keys, counts.data());
   }
-  return bytes_array(std::move(file));
+  return owned_bytes(std::move(file));
 }
 
 nb::tuple build_text_files_of(nb::list vocabulary, Array<uint32_t> numbers, Array<int64_t> bounds,
@@ -187,8 +181,8 @@ nb::tuple build_text_files_of(nb::list vocabulary, Array<uint32_t> numbers, Arra
   }
   if (files.vocabulary.empty())
     throw nb::value_error("vocabulary: no perfect hash function was found; are the tokens distinct?");
-  return nb::make_tuple(bytes_array(std::move(files.postings)), bytes_array(std::move(files.vocabulary)),
-                        bytes_array(std::move(files.frequencies)), owned_array(std::move(files.token_counts)),
+  return nb::make_tuple(owned_bytes(std::move(files.postings)), owned_bytes(std::move(files.vocabulary)),
+                        owned_bytes(std::move(files.frequencies)), owned_array(std::move(files.token_counts)),
                         owned_array(std::move(files.lengths)));
 }
 
@@ -213,9 +207,7 @@ nb::object mark_pairs(Array<uint8_t> data, size_t first, size_t last, size_t poi
   }
   if (!inside)
     throw nb::value_error("it names a point the segment does not have");
-  bool *kept = mask.release();
-  nb::capsule owner(kept, [](void *p) noexcept { delete[] static_cast<bool *>(p); });
-  return nb::cast(nb::ndarray<nb::numpy, bool, nb::ndim<1>>(kept, {points}, owner));
+  return owned_array(std::move(mask), points);
 }
 
 // The points of pairs, ascending and each once, (n,) uint32: for few pairs of many points.

@@ -4,7 +4,6 @@
 #include <nanobind/ndarray.h>
 
 #include <cstdint>
-#include <utility>
 #include <vector>
 
 #include "storage/id_map.hpp"
@@ -15,17 +14,6 @@ namespace nb = nanobind;
 
 template <typename T>
 using Input = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-
-template <typename T>
-using Output = nb::ndarray<nb::numpy, T, nb::ndim<1>>;
-
-// A NumPy array that owns a vector's memory.
-template <typename T>
-Output<T> to_numpy(std::vector<T> &&values) {
-  auto *held = new std::vector<T>(std::move(values));
-  nb::capsule owner(held, [](void *p) noexcept { delete static_cast<std::vector<T> *>(p); });
-  return Output<T>(held->data(), {held->size()}, owner);
-}
 
 // The id behind an int (0..2^64-1) or UUID. Throws TypeError, or ValueError for an int out of range.
 PointId to_point_id(nb::handle value);

@@ -4,12 +4,14 @@
 #include <string_view>
 #include <vector>
 
+#include "bind/owned.hpp"
 #include "bind/register.hpp"
 #include "bind/text_support.hpp"
 #include "index/text_split.hpp"
 
 namespace {
 
+using edgeshard::bind::owned_array;
 using edgeshard::text::SplitOptions;
 using edgeshard::text::Vocabulary;
 using ByteArray = nb::ndarray<const std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
@@ -24,7 +26,7 @@ struct Split {
 nb::tuple tuple_of(Split &&split) {
     nb::list vocabulary;
     for (std::size_t i = 0; i < split.vocabulary.size(); ++i) vocabulary.append(str_of(split.vocabulary.token(i)));
-    return nb::make_tuple(vocabulary, array_of(std::move(split.numbers)), array_of(std::move(split.bounds)));
+    return nb::make_tuple(vocabulary, owned_array(std::move(split.numbers)), owned_array(std::move(split.bounds)));
 }
 
 Split split_views(const std::vector<std::string_view> &texts, const SplitOptions &options) {
@@ -81,7 +83,7 @@ nb::object token_ids(nb::list tokens) {
         if (!PyUnicode_Check(token.ptr())) throw nb::type_error("tokens: expected a list of str");
         ids.push_back(edgeshard::text::token_id(utf8_of(token)));
     }
-    return array_of(std::move(ids));
+    return owned_array(std::move(ids));
 }
 
 }  // namespace

@@ -64,18 +64,12 @@ std::vector<uint32_t> numbers_of(const text::TextSource& source, const std::vect
     return numbers;
 }
 
-nb::object mask_array(std::unique_ptr<uint8_t[]> mask, size_t count) {
-    uint8_t* data = mask.release();
-    nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<uint8_t*>(p); });
-    return nb::cast(nb::ndarray<nb::numpy, bool, nb::ndim<1>>(reinterpret_cast<bool*>(data), {count}, owner));
-}
-
 // (count,) bool: what `fill(source, mask)` marks.
 template <class Fill>
 nb::object marked(TextIndex& self, size_t count, Fill&& fill) {
-    auto mask = std::make_unique<uint8_t[]>(count);
-    reading(self, [&](text::TextSource& source) { fill(source, mask.get()); });
-    return mask_array(std::move(mask), count);
+    std::vector<uint8_t> mask(count);
+    reading(self, [&](text::TextSource& source) { fill(source, mask.data()); });
+    return owned_mask(std::move(mask));
 }
 
 void mark(const std::vector<uint32_t>& documents, uint8_t* mask, size_t count) {

@@ -1,12 +1,9 @@
-// Strings and arrays between Python and the text code.
+// Strings between Python and the text code.
 #pragma once
 #include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
 
 #include <cstdint>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "index/text_split.hpp"
 
@@ -31,11 +28,4 @@ inline nb::object str_of(std::string_view token) {
     PyObject *made = PyUnicode_DecodeUTF8(token.data(), static_cast<Py_ssize_t>(token.size()), "replace");
     if (!made) throw nb::python_error();
     return nb::steal(made);
-}
-
-template <typename T>
-nb::object array_of(std::vector<T> &&values) {
-    auto *kept = new std::vector<T>(std::move(values));
-    nb::capsule owner(kept, [](void *p) noexcept { delete static_cast<std::vector<T> *>(p); });
-    return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<1>>(kept->data(), {kept->size()}, owner));
 }

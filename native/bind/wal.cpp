@@ -61,7 +61,7 @@ nb::object frame(nb::handle payload, uint32_t previous) {
 nb::object scan(nb::handle data, size_t offset, uint32_t previous) {
     BytesView view(data);
     auto found = without_gil(view.size(), [&] { return wal::scan(view.data(), view.size(), offset, previous); });
-    return nb::make_tuple(bind::to_array<int64_t>(std::move(found.offsets)), bind::to_array<int64_t>(std::move(found.lengths)),
+    return nb::make_tuple(bind::owned_array(std::move(found.offsets)), bind::owned_array(std::move(found.lengths)),
                           found.end, found.crc, int(found.stop));
 }
 

@@ -371,7 +371,7 @@ nb::bytes encode_upsert_raw(nb::handle ids, nb::list vectors, nb::handle payload
 nb::object ids_of(cbor::DecodedPoints &points) {
     bool numbers = true;
     for (const uint8_t uuid : points.is_uuid) numbers &= !uuid;
-    if (numbers) return to_array<uint64_t>(std::move(points.low));
+    if (numbers) return owned_array(std::move(points.low));
     const nb::object uuid_class = nb::module_::import_("uuid").attr("UUID");
     nb::list out;
     for (size_t i = 0; i < points.low.size(); ++i) {
@@ -397,7 +397,7 @@ nb::object vectors_of(const cbor::DecodedVectors &column, size_t count) {
             present[i] = 1;
         }
     }
-    return nb::make_tuple(to_u8_array(column.data), to_array<int64_t>(std::move(bounds)), to_array<bool>(std::move(present)));
+    return nb::make_tuple(to_u8_array(column.data), owned_array(std::move(bounds)), owned_mask(std::move(present)));
 }
 
 /// (ids, {name: (data, bounds, present)}, payloads), or None when the record is another operation.

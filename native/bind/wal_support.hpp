@@ -1,12 +1,12 @@
 // Small helpers shared by the write-ahead log's two binding files.
 #pragma once
 #include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
 
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "bind/owned.hpp"
 #include "codec/cbor.hpp"
 
 namespace nb = nanobind;
@@ -32,21 +32,9 @@ private:
 
 inline nb::bytes to_bytes(const cbor::Buffer &buffer) { return nb::bytes(buffer.data(), buffer.size()); }
 
-/// A one-dimensional NumPy array that owns the elements of `values`.
-template <class T, class Vector>
-nb::object to_array(Vector &&values) {
-    using Owned = std::remove_cvref_t<Vector>;
-    auto *owned = new Owned(std::move(values));
-    nb::capsule owner(owned, [](void *p) noexcept { delete static_cast<Owned *>(p); });
-    const size_t size = owned->size();
-    static T none{};  // an empty vector may have no memory to point to
-    T *data = size ? reinterpret_cast<T *>(owned->data()) : &none;
-    return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<1>>(data, {size}, owner));
-}
-
 /// The bytes of a Buffer as a NumPy array, copied.
 inline nb::object to_u8_array(const cbor::Buffer &buffer) {
-    return to_array<uint8_t>(std::vector<uint8_t>(buffer.data(), buffer.data() + buffer.size()));
+    return owned_array(std::vector<uint8_t>(buffer.data(), buffer.data() + buffer.size()));
 }
 
 }  // namespace edgeshard::bind
