@@ -2,19 +2,9 @@
 #include <immintrin.h>
 
 #include "index/hnsw/code_dot.hpp"
+#include "kernels/isa/avx2_sums.hpp"
 
 namespace edgeshard {
-namespace {
-
-inline int32_t sum_lanes(__m256i v) {
-    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
-    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
-    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1));
-    return _mm_cvtsi128_si32(s);
-}
-
-}  // namespace
-
 void listed_dots_avx2(const uint8_t* codes, size_t stride, DotQuery query, const uint32_t* ids, size_t n, int32_t* out) {
     for (size_t i = 0; i < n; ++i) {
         const uint8_t* row = codes + ids[i] * stride;
@@ -26,7 +16,7 @@ void listed_dots_avx2(const uint8_t* codes, size_t stride, DotQuery query, const
                 sum[h] = _mm256_add_epi32(sum[h], _mm256_madd_epi16(_mm256_cvtepu8_epi16(_mm_loadu_si128(r)),
                                                                     _mm256_cvtepi8_epi16(_mm_loadu_si128(q))));
             }
-        out[i] = sum_lanes(_mm256_add_epi32(sum[0], sum[1])) - 128 * query.sum;
+        out[i] = reduce_add(_mm256_add_epi32(sum[0], sum[1])) - 128 * query.sum;
     }
 }
 
@@ -38,7 +28,7 @@ int32_t row_query_avx2(const uint8_t* row, size_t stride, int8_t* values) {
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(values + j), _mm256_xor_si256(r, flip));
         sum = _mm256_add_epi64(sum, _mm256_sad_epu8(r, _mm256_setzero_si256()));
     }
-    return sum_lanes(sum) - 128 * static_cast<int32_t>(stride);  // the upper halves of the sums are zero
+    return reduce_add(sum) - 128 * static_cast<int32_t>(stride);  // the upper halves of the sums are zero
 }
 
 }  // namespace edgeshard

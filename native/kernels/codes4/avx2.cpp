@@ -3,11 +3,10 @@
 #include <immintrin.h>
 
 #include "kernels/codes4/codes4.hpp"
+#include "kernels/isa/avx2_sums.hpp"
 
 namespace edgeshard {
 namespace {
-
-inline __m256i load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 
 inline __m256i add_products(__m256i sum, __m256i codes, __m256i low_query, __m256i high_query) {
     const __m256i low_half = _mm256_set1_epi8(15);
@@ -19,14 +18,13 @@ inline __m256i add_products(__m256i sum, __m256i codes, __m256i low_query, __m25
 inline void dots4(const uint8_t* const rows[4], const int8_t* query, int32_t query_sum, size_t width, int32_t* out) {
     __m256i s0 = _mm256_setzero_si256(), s1 = s0, s2 = s0, s3 = s0;
     for (size_t i = 0; i < width; i += 32) {
-        const __m256i low = load(query + i), high = load(query + width + i);
-        s0 = add_products(s0, load(rows[0] + i), low, high);
-        s1 = add_products(s1, load(rows[1] + i), low, high);
-        s2 = add_products(s2, load(rows[2] + i), low, high);
-        s3 = add_products(s3, load(rows[3] + i), low, high);
+        const __m256i low = load_bytes(query + i), high = load_bytes(query + width + i);
+        s0 = add_products(s0, load_bytes(rows[0] + i), low, high);
+        s1 = add_products(s1, load_bytes(rows[1] + i), low, high);
+        s2 = add_products(s2, load_bytes(rows[2] + i), low, high);
+        s3 = add_products(s3, load_bytes(rows[3] + i), low, high);
     }
-    const __m256i s = _mm256_hadd_epi32(_mm256_hadd_epi32(s0, s1), _mm256_hadd_epi32(s2, s3));
-    const __m128i sums = _mm_add_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1));
+    const __m128i sums = sum4(s0, s1, s2, s3);
     const __m128i dots = _mm_sub_epi32(_mm_slli_epi32(sums, 1), _mm_set1_epi32(15 * query_sum));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out), dots);
 }

@@ -3,13 +3,10 @@
 #include <immintrin.h>
 
 #include "kernels/codes4/codes4.hpp"
+#include "kernels/isa/avx512_sums.hpp"
 
 namespace edgeshard {
 namespace {
-
-inline __m256i halves(__m512i v) {
-    return _mm256_add_epi32(_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64(v, 1));
-}
 
 inline __m512i add_products(__m512i sum, __m512i codes, __m512i low_query, __m512i high_query) {
     const __m512i low_half = _mm512_set1_epi8(15);
@@ -36,9 +33,7 @@ inline void dots4(const uint8_t* const rows[4], const int8_t* query, int32_t que
         s2 = add_products(s2, load(rows[2] + i), low, high);
         s3 = add_products(s3, load(rows[3] + i), low, high);
     }
-    const __m256i s = _mm256_hadd_epi32(_mm256_hadd_epi32(halves(s0), halves(s1)),
-                                        _mm256_hadd_epi32(halves(s2), halves(s3)));
-    const __m128i sums = _mm_add_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1));
+    const __m128i sums = sum4(s0, s1, s2, s3);
     const __m128i dots = _mm_sub_epi32(_mm_slli_epi32(sums, 1), _mm_set1_epi32(15 * query_sum));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out), dots);
 }

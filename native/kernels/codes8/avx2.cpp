@@ -7,11 +7,10 @@
 #include <limits>
 
 #include "kernels/codes8/codes8.hpp"
+#include "kernels/isa/avx2_sums.hpp"
 
 namespace edgeshard {
 namespace {
-
-inline __m256i load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 
 inline __m256i add_products(__m256i sum, __m256i codes, __m256i query) {
     const __m256i v = _mm256_xor_si256(codes, _mm256_set1_epi8(-128));
@@ -22,15 +21,13 @@ inline __m256i add_products(__m256i sum, __m256i codes, __m256i query) {
 inline void dots4(const uint8_t* const rows[4], const int8_t* query, int32_t, size_t stride, int32_t* out) {
     __m256i s0 = _mm256_setzero_si256(), s1 = s0, s2 = s0, s3 = s0;
     for (size_t i = 0; i < stride; i += 32) {
-        const __m256i q = load(query + i);
-        s0 = add_products(s0, load(rows[0] + i), q);
-        s1 = add_products(s1, load(rows[1] + i), q);
-        s2 = add_products(s2, load(rows[2] + i), q);
-        s3 = add_products(s3, load(rows[3] + i), q);
+        const __m256i q = load_bytes(query + i);
+        s0 = add_products(s0, load_bytes(rows[0] + i), q);
+        s1 = add_products(s1, load_bytes(rows[1] + i), q);
+        s2 = add_products(s2, load_bytes(rows[2] + i), q);
+        s3 = add_products(s3, load_bytes(rows[3] + i), q);
     }
-    const __m256i s = _mm256_hadd_epi32(_mm256_hadd_epi32(s0, s1), _mm256_hadd_epi32(s2, s3));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out),
-                     _mm_add_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1)));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out), sum4(s0, s1, s2, s3));
 }
 
 inline float residual(float x, float scale, float v) { return __builtin_fmaf(-scale, v, x); }
@@ -45,17 +42,15 @@ namespace edgeshard {
 int32_t dot_u8i8_avx2(const uint8_t* codes, const int8_t* query, int32_t, size_t n) {
     __m256i sum = _mm256_setzero_si256();
     size_t i = 0;
-    for (; i + 32 <= n; i += 32) sum = add_products(sum, load(codes + i), load(query + i));
+    for (; i + 32 <= n; i += 32) sum = add_products(sum, load_bytes(codes + i), load_bytes(query + i));
     if (i < n) {  // a padding code may be anything where the query is zero
         uint8_t c[32] = {};
         int8_t q[32] = {};
         std::memcpy(c, codes + i, n - i);
         std::memcpy(q, query + i, n - i);
-        sum = add_products(sum, load(c), load(q));
+        sum = add_products(sum, load_bytes(c), load_bytes(q));
     }
-    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
-    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
-    return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
+    return reduce_add(sum);
 }
 
 void bounds_codes8_avx2(const CodeQuery& query, const CodeRows& rows, size_t first, const uint32_t* listed, size_t n,

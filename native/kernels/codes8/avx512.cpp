@@ -6,13 +6,10 @@
 #include <limits>
 
 #include "kernels/codes8/codes8.hpp"
+#include "kernels/isa/avx512_sums.hpp"
 
 namespace edgeshard {
 namespace {
-
-inline __m256i halves(__m512i v) {
-    return _mm256_add_epi32(_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64(v, 1));
-}
 
 inline void dots4(const uint8_t* const rows[4], const int8_t* query, int32_t query_sum, size_t stride, int32_t* out) {
     __m512i s0 = _mm512_setzero_si512(), s1 = s0, s2 = s0, s3 = s0;
@@ -26,9 +23,7 @@ inline void dots4(const uint8_t* const rows[4], const int8_t* query, int32_t que
     };
     for (; i + 64 <= stride; i += 64) step(~__mmask64{0});
     if (i < stride) step((__mmask64{1} << (stride - i)) - 1);
-    const __m256i s = _mm256_hadd_epi32(_mm256_hadd_epi32(halves(s0), halves(s1)),
-                                        _mm256_hadd_epi32(halves(s2), halves(s3)));
-    const __m128i dots = _mm_add_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1));
+    const __m128i dots = sum4(s0, s1, s2, s3);
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm_sub_epi32(dots, _mm_set1_epi32(128 * query_sum)));
 }
 

@@ -12,7 +12,7 @@ float cosine_u8_avx2(const void* a, const void* b, size_t dim) {
         aa = add_products_u8(aa, x, x);
         bb = add_products_u8(bb, y, y);
     });
-    return cosine_from_sums(reduce_add(ab), reduce_add(aa), reduce_add(bb));
+    return cosine_from_sums(sum_u32(ab), sum_u32(aa), sum_u32(bb));
 }
 
 }  // namespace edgeshard

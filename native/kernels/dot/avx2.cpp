@@ -14,7 +14,7 @@ float dot_f16_avx2(const void* a, const void* b, size_t dim) { return pair<Dot, 
 float dot_u8_avx2(const void* a, const void* b, size_t dim) {
     __m256i sum = _mm256_setzero_si256();
     for_each_32(a, b, dim, [&](__m256i x, __m256i y) { sum = add_products_u8(sum, x, y); });
-    return static_cast<float>(reduce_add(sum));
+    return static_cast<float>(sum_u32(sum));
 }
 
 void dot_tile_f32_avx2(const void* queries, size_t stride_bytes, const void* row, size_t dim, float* sims) {

@@ -11,20 +11,12 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/isa/avx2_sums.hpp"
+
 namespace edgeshard {
 namespace {
 
-inline float reduce_add(__m256 v) {
-    __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
-    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
-}
-
-inline uint32_t reduce_add(__m256i v) {
-    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
-    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
-    return static_cast<uint32_t>(_mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1))));
-}
+inline uint32_t sum_u32(__m256i lanes) { return static_cast<uint32_t>(reduce_add(lanes)); }
 
 struct F32 {
     using T = float;

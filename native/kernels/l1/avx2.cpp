@@ -14,7 +14,7 @@ float l1_f16_avx2(const void* a, const void* b, size_t dim) { return pair<L1, F1
 float l1_u8_avx2(const void* a, const void* b, size_t dim) {
     __m256i sum = _mm256_setzero_si256();  // four 64-bit lanes, each far below 2^32
     for_each_32(a, b, dim, [&](__m256i x, __m256i y) { sum = _mm256_add_epi64(sum, _mm256_sad_epu8(x, y)); });
-    return -static_cast<float>(reduce_add(sum));
+    return -static_cast<float>(sum_u32(sum));
 }
 
 void l1_tile_f32_avx2(const void* queries, size_t stride_bytes, const void* row, size_t dim, float* sims) {

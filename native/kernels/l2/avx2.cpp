@@ -17,7 +17,7 @@ float l2_u8_avx2(const void* a, const void* b, size_t dim) {
         const __m256i d = _mm256_or_si256(_mm256_subs_epu8(x, y), _mm256_subs_epu8(y, x));  // |x - y|
         sum = add_products_u8(sum, d, d);
     });
-    return -static_cast<float>(reduce_add(sum));
+    return -static_cast<float>(sum_u32(sum));
 }
 
 void l2_tile_f32_avx2(const void* queries, size_t stride_bytes, const void* row, size_t dim, float* sims) {

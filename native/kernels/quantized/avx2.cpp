@@ -3,6 +3,7 @@
 // most 255 * 8191 in 8 lanes, below 2^31.
 #include <immintrin.h>
 
+#include "kernels/isa/avx2_sums.hpp"
 #include "kernels/quantized/loops.hpp"
 
 namespace edgeshard::quantized {
@@ -10,26 +11,12 @@ namespace {
 
 constexpr size_t kBlock = 512;
 
-inline __m256i load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
-
 // `n` bytes of a row, zeros behind them.
 inline __m256i load_row(const uint8_t* p, size_t n) {
-    if (n >= 32) return load(p);
+    if (n >= 32) return load_bytes(p);
     alignas(32) uint8_t padded[32] = {};
     std::memcpy(padded, p, n);
     return _mm256_load_si256(reinterpret_cast<const __m256i*>(padded));
-}
-
-inline int64_t reduce_add(__m256i v) {
-    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
-    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
-    return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
-}
-
-inline float reduce_add(__m256 v) {
-    __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
-    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
 }
 
 template <unsigned Bits>
@@ -55,8 +42,8 @@ void plane_dots_of(const PlaneQuery& query, RowPointers rows, size_t n, int64_t*
                     const int16_t* whole = query.whole + p * query.plane + i;
                     const __m256i low = _mm256_cvtepu8_epi16(_mm256_castsi256_si128(codes));
                     const __m256i high = _mm256_cvtepu8_epi16(_mm256_extracti128_si256(codes, 1));
-                    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(low, load(whole)));
-                    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(high, load(whole + 16)));
+                    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(low, load_bytes(whole)));
+                    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(high, load_bytes(whole + 16)));
                 }
             }
             total += reduce_add(sum);
@@ -82,7 +69,7 @@ void byte_dots(const uint8_t* query, RowPointers rows, size_t n, size_t bytes, i
             const __m256i pairs = _mm256_maddubs_epi16(load_row(row + i, bytes - i), load_row(query + i, bytes - i));
             sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, ones));
         }
-        return static_cast<int32_t>(reduce_add(sum));
+        return reduce_add(sum);
     });
 }
 
@@ -91,7 +78,7 @@ void byte_distances(const uint8_t* query, RowPointers rows, size_t n, size_t byt
         __m256i sum = _mm256_setzero_si256();
         for (size_t i = 0; i < bytes; i += 32)
             sum = _mm256_add_epi64(sum, _mm256_sad_epu8(load_row(row + i, bytes - i), load_row(query + i, bytes - i)));
-        return static_cast<int32_t>(reduce_add(sum));
+        return reduce_add(sum);
     });
 }
 

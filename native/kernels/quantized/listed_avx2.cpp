@@ -1,17 +1,11 @@
 // AVX2: bytes are widened to 16 bits first, since the u8 x i8 instruction saturates.
 #include <immintrin.h>
 
+#include "kernels/isa/avx2_sums.hpp"
 #include "kernels/quantized/listed_loops.hpp"
 
 namespace edgeshard::quantized {
 namespace {
-
-inline int32_t sum_lanes(__m256i v) {
-    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
-    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
-    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1));
-    return _mm_cvtsi128_si32(s);
-}
 
 inline __m256i products(__m128i codes, const int8_t* plane) {
     const __m128i q = _mm_loadu_si128(reinterpret_cast<const __m128i*>(plane));
@@ -41,7 +35,7 @@ void listed_dots_of(const uint8_t* rows, const ListedQuery& query, const uint32_
                 high = _mm256_add_epi32(high, products(_mm256_extracti128_si256(codes, 1), plane + 16));
             }
         }
-        out[i] = sum_lanes(_mm256_add_epi32(low, high));
+        out[i] = reduce_add(_mm256_add_epi32(low, high));
     }
 }
 
