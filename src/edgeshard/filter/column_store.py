@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 
 from edgeshard._native import ColumnStrings
 
-__all__ = ["DEAD", "Batch", "Column", "ColumnStore", "Owners"]
+__all__ = ["DEAD", "FEW_OUTDATED", "Batch", "Column", "ColumnStore", "Owners"]
 
 Offsets: TypeAlias = "NDArray[np.uint32]"
 
 DEAD = 0xFFFF_FFFF
 """Owner of an entry whose point has changed since."""
+
+FEW_OUTDATED = 4096
+"""Up to so many outdated entries are kept, however large their share."""
 
 TAG_INTEGER, TAG_REAL = 4, 5
 
@@ -103,7 +106,7 @@ class Owners:
     @property
     def wasteful(self) -> bool:
         """Whether most entries are dead."""
-        return self.dead > 4096 and self.dead * 2 > self.used
+        return self.dead > FEW_OUTDATED and self.dead * 2 > self.used
 
     def replace(self, offsets: Offsets, counts: Offsets, known: int) -> int:
         """Give each of `offsets` as many new entries as `counts` says instead of its old ones.
@@ -175,7 +178,7 @@ class ColumnStore:
     def wasteful(self) -> bool:
         """Whether so much of the column is outdated that extracting it afresh is better."""
         strings = len(self.strings)
-        return (self._owners is not None and self._owners.wasteful) or strings > 2 * self._first_strings + 4096
+        return (self._owners is not None and self._owners.wasteful) or strings > 2 * self._first_strings + FEW_OUTDATED
 
     def put(self, offsets: Offsets, batch: Batch) -> None:
         """Replace what is known of `offsets` (ascending, new points without gaps) by `batch`."""

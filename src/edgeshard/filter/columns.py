@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edgeshard import _native
 from edgeshard.errors import CorruptedError
-from edgeshard.filter.column_store import DEAD, Batch, Column, ColumnStore, Offsets, Owners
+from edgeshard.filter.column_store import DEAD, FEW_OUTDATED, Batch, Column, ColumnStore, Offsets, Owners
 from edgeshard.models.paths import JsonPath
 
 __all__ = ["Nested", "PayloadColumns", "PayloadSource"]
@@ -131,7 +131,7 @@ class PayloadColumns:
         with self._lock:
             store: Any = self._stores.pop(key, None)
             stale = None if store is None else self._stale(store)
-            if store is None or store.wasteful or (stale is not None and len(stale) * 4 > store.count + 4096):
+            if store is None or store.wasteful or (stale is not None and len(stale) * 4 > store.count + FEW_OUTDATED):
                 store = make()
                 stale = np.arange(self._source.count, dtype=np.uint32)
             store.seen = self._log_start + len(self._log)

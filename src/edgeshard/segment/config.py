@@ -183,7 +183,7 @@ def read_segment_config(path: Path, *, complete: bool = True) -> SegmentConfig:
     """
     version = read_version(path) if complete else VERSION
     file = path / SEGMENT_FILE
-    data = files.read_file(file, 64 << 20)
+    data = files.read_file(file, files.SETTINGS_LIMIT_BYTES)
     try:
         state = files.parse_json(data)
         if version < VERSION:

@@ -67,7 +67,7 @@ def read_config(path: Path) -> EdgeConfig | None:
     if not file.exists():
         return None
     try:
-        return from_object(files.parse_json(files.read_file(file, 64 << 20)))
+        return from_object(files.parse_json(files.read_file(file, files.SETTINGS_LIMIT_BYTES)))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CorruptedError(file, f"Failed to deserialize {file}: {error}") from error
 
@@ -102,7 +102,7 @@ def wal_options(path: Path) -> dict[str, int]:
     if not file.exists():
         return {}
     try:
-        options = files.parse_json(files.read_file(file, 64 << 20)).get("wal_options") or {}
+        options = files.parse_json(files.read_file(file, files.SETTINGS_LIMIT_BYTES)).get("wal_options") or {}
         return {key: value for key, value in options.items() if isinstance(value, int) and value > 0}
     except (ValueError, AttributeError) as error:
         raise CorruptedError(file, f"Failed to deserialize {file}: {error}") from error

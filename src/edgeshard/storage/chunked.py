@@ -94,7 +94,7 @@ class ChunkedRows:
         """``(rows per chunk, bytes per chunk)``."""
         path = self.directory / "config.json"
         try:
-            config = files.parse_json(files.read_file(path, 1 << 16))
+            config = files.parse_json(files.read_file(path, files.STATUS_LIMIT_BYTES))
             dim, rows, size = (config[key] for key in ("dim", "chunk_size_vectors", "chunk_size_bytes"))
         except (ValueError, TypeError, KeyError) as error:
             raise CorruptedError(path, f"not the configuration of a chunked storage: {error!r}") from error

@@ -21,6 +21,10 @@ TEMPORARY_PREFIX = ".atomicwrite"
 
 DAMAGED = "edgeshard.damaged"
 """Directory in the shard's root for files that were set aside."""
+SETTINGS_LIMIT_BYTES = 64 << 20
+"""What the settings of a shard or a segment may take, which name every vector."""
+STATUS_LIMIT_BYTES = 1 << 16
+"""What a file of a few numbers may take."""
 
 
 class Disk:

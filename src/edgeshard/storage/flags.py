@@ -71,7 +71,7 @@ class Flags:
             StorageError: the file system refused.
         """
         path = Path(directory)
-        status = files.read_file(path / STATUS, limit_bytes=1 << 16)
+        status = files.read_file(path / STATUS, files.STATUS_LIMIT_BYTES)
         if len(status) < _STATUS.size:
             reason = f"{len(status)} bytes, expected {_STATUS.size}"
             raise CorruptedError(path / STATUS, reason)

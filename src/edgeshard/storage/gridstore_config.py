@@ -122,7 +122,7 @@ class GridConfig:
 
         path = directory / CONFIG
         try:
-            fields: Any = files.parse_json(files.read_file(path, limit_bytes=1 << 16))
+            fields: Any = files.parse_json(files.read_file(path, files.STATUS_LIMIT_BYTES))
             if not isinstance(fields, dict):
                 raise ValueError(f"expected an object, got {type(fields).__name__}")
             mode = fields.get("mode", "mutable")

@@ -169,7 +169,7 @@ class Wal:
         if not path.exists():
             return None
         try:
-            ack = files.parse_json(files.read_file(path, 1 << 16))["ack_index"]
+            ack = files.parse_json(files.read_file(path, files.STATUS_LIMIT_BYTES))["ack_index"]
         except (ValueError, KeyError, TypeError) as error:
             raise CorruptedError(path, 'expected {"ack_index":N}') from error
         if type(ack) is not int or not 0 <= ack < 1 << 64:

@@ -103,7 +103,7 @@ class HnswConfig:
             return None
 
         try:
-            fields: Any = files.parse_json(files.read_file(path, limit_bytes=1 << 16))
+            fields: Any = files.parse_json(files.read_file(path, files.STATUS_LIMIT_BYTES))
             if not isinstance(fields, dict):
                 raise ValueError(f"expected an object, got {type(fields).__name__}")
             threshold = "full_scan_threshold" if "full_scan_threshold" in fields else "indexing_threshold"

@@ -103,7 +103,7 @@ class NumericFiles:
 def _number(path: Path, name: str) -> int:
     """A number in one of the index's JSON files."""
     try:
-        return int(files.parse_json(files.read_file(path, 1 << 16))[name])
+        return int(files.parse_json(files.read_file(path, files.STATUS_LIMIT_BYTES))[name])
     except (KeyError, TypeError, ValueError) as error:
         raise CorruptedError(path, f"not the settings of a numeric index: {error}") from error
 

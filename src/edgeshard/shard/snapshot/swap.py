@@ -180,7 +180,7 @@ def _let_go(held: list[int]) -> None:
 def _read_record(root: Path) -> dict[str, Any]:
     path = root / RECORD
     try:
-        record = files.parse_json(files.read_file(path, 1 << 16))
+        record = files.parse_json(files.read_file(path, files.STATUS_LIMIT_BYTES))
         plain = all(
             name and "/" not in name and not name.startswith(".") for name in [*record["names"], *record["had"]]
         )
