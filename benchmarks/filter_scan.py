@@ -23,15 +23,14 @@ import numpy as np
 import edgeshard as es
 from edgeshard.filter.columns import PayloadColumns
 from edgeshard.filter.evaluate import evaluate
+from edgeshard.storage.runs import bounds_of
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from harness import load_pypi, median_ms, scratch
 
 
 def joined(rows: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
-    bounds = np.zeros(len(rows) + 1, np.int64)
-    np.cumsum([len(row) for row in rows], out=bounds[1:])
-    return np.frombuffer(b"".join(rows), np.uint8), bounds
+    return np.frombuffer(b"".join(rows), np.uint8), bounds_of([len(row) for row in rows])
 
 
 class Points:

@@ -11,6 +11,8 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 
+from edgeshard.storage.runs import bounds_of, row_numbers
+
 Mask = npt.NDArray[np.bool_]
 Offsets = npt.NDArray[np.uint32]
 Ids: TypeAlias = "npt.NDArray[np.uint64] | list[int | UUID]"
@@ -52,11 +54,8 @@ class _RaggedColumn:
 
     def _gather(self, chosen: Selection) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Mask | None]:
         starts, stops = self.indptr[:-1][chosen], self.indptr[1:][chosen]
-        lengths = stops - starts
-        indptr = np.zeros(len(lengths) + 1, np.int64)
-        np.cumsum(lengths, out=indptr[1:])
-        positions = np.arange(indptr[-1]) + np.repeat(starts - indptr[:-1], lengths)
-        return indptr, positions, None if self.present is None else self.present[chosen]
+        indptr = bounds_of(stops - starts)
+        return indptr, row_numbers(starts, indptr), None if self.present is None else self.present[chosen]
 
 
 class MultiColumn(_RaggedColumn):

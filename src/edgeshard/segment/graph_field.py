@@ -30,6 +30,7 @@ from edgeshard.segment.schema import VectorSchema
 from edgeshard.segment.whole_walk import WholeWalk
 from edgeshard.storage.dense import MatrixDense
 from edgeshard.storage.multi import MultiDense
+from edgeshard.storage.runs import bounds_of
 
 SCAN_ROWS = 6000
 """Scanning the codes of this many rows takes about as long as a walk with the default beam."""
@@ -254,8 +255,7 @@ class Graph:
             mask = padded(mask, graph)
         bounds = None
         if isinstance(self.storage, MultiDense):
-            bounds = np.zeros(len(queries) + 1, np.int64)
-            np.cumsum([len(query) for query in queries], out=bounds[1:])
+            bounds = bounds_of([len(query) for query in queries])
         elif len(queries) == 1:
             one = graph.search_one(queries[0], k, ef, mask, wanted / total, rescore, exact)
             if mask is None or len(one[0]) >= k:

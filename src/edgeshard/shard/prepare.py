@@ -21,6 +21,7 @@ from edgeshard.segment.batch import Batch, Column, DenseColumn, Ids, Mask, Multi
 from edgeshard.segment.schema import Schema, VectorSchema
 from edgeshard.shard.operations import UpsertRaw
 from edgeshard.storage.convert import to_stored
+from edgeshard.storage.runs import bounds_of
 
 Packed = Any
 """A vector as :class:`Point` keeps it: 1-d array (dense), 2-d array (multi) or :class:`SparseVector`."""
@@ -237,17 +238,14 @@ def _multi_column(vectors: list[Packed], spec: VectorSchema, name: str, present:
         if not len(block):
             raise ValidationError(f"multi-vector {name!r} has no rows: give at least one vector of {spec.size} numbers")
         blocks.append(block)
-    indptr = np.zeros(len(blocks) + 1, np.int64)
-    np.cumsum([len(block) for block in blocks], out=indptr[1:])
     rows = np.concatenate(blocks) if blocks else np.zeros((0, spec.size), np.float32)
-    return MultiColumn(indptr, _store_rows(rows, spec), present)
+    return MultiColumn(bounds_of([len(block) for block in blocks]), _store_rows(rows, spec), present)
 
 
 def _sparse_column(vectors: list[Packed], spec: VectorSchema, name: str, present: Mask | None) -> SparseColumn:
     for vector in vectors:
         _require(vector is None or isinstance(vector, SparseVector), spec, name, given="dense")
-    indptr = np.zeros(len(vectors) + 1, np.int64)
-    np.cumsum([0 if vector is None else len(vector._indices) for vector in vectors], out=indptr[1:])
+    indptr = bounds_of([0 if vector is None else len(vector._indices) for vector in vectors])
     parts = [vector for vector in vectors if vector is not None]
     indices = np.concatenate([part._indices for part in parts]) if parts else np.zeros(0, np.uint32)
     values = np.concatenate([part._values for part in parts]) if parts else np.zeros(0, np.float32)

@@ -23,12 +23,12 @@ from edgeshard.errors import CorruptedError, StorageError
 from edgeshard.storage import files
 from edgeshard.storage.chunked import STATUS_FILE, ChunkedRows, Offsets, Rows
 from edgeshard.storage.flags import Flags
+from edgeshard.storage.runs import Bounds, bounds_of, row_numbers
 
 if TYPE_CHECKING:
     from edgeshard.storage.flush import FlushPlan
 
 Mask = npt.NDArray[np.bool_]
-Bounds = npt.NDArray[np.int64]
 ENTRY = np.dtype("<u4")
 ENTRY_WIDTH, ENTRY_DIM = 3, 1
 """An entry of ``offsets/`` is three u32, which its ``config.json`` calls one element."""
@@ -283,16 +283,3 @@ class MultiDense:
         self._rows.close()
         self._entries.close()
         self._flags.close()
-
-
-def bounds_of(counts: npt.NDArray[np.int64]) -> Bounds:
-    """``(n + 1,)`` where each of ``n`` runs starts and the last one ends when laid end to end."""
-    bounds = np.zeros(len(counts) + 1, np.int64)
-    np.cumsum(counts, out=bounds[1:])
-    return bounds
-
-
-def row_numbers(firsts: npt.NDArray[np.int64], bounds: Bounds) -> npt.NDArray[np.int64]:
-    """The numbers of all rows of runs that start at ``firsts`` and are as long as ``bounds`` says."""
-    shift = np.repeat(firsts - bounds[:-1], np.diff(bounds))
-    return shift + np.arange(len(shift))

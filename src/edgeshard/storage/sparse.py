@@ -18,6 +18,7 @@ from edgeshard.storage import files
 from edgeshard.storage.flags import Flags
 from edgeshard.storage.gridstore import Gridstore
 from edgeshard.storage.gridstore_config import NO_COMPRESSION
+from edgeshard.storage.runs import bounds_of
 
 if TYPE_CHECKING:
     from edgeshard.storage.flush import FlushPlan
@@ -194,9 +195,7 @@ def chosen_values(
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """The packed values flagged in ``chosen``, back to back."""
     sizes = np.diff(bounds)
-    kept = np.zeros(int(chosen.sum()) + 1, np.int64)
-    np.cumsum(sizes[chosen], out=kept[1:])
-    return data[np.repeat(chosen, sizes)], kept
+    return data[np.repeat(chosen, sizes)], bounds_of(sizes[chosen])
 
 
 def pack_values(
@@ -213,6 +212,4 @@ def without(csr: Csr, gone: npt.NDArray[np.bool_]) -> Csr:
     if not (counts * gone).any():
         return csr
     kept = np.repeat(~gone, counts)
-    bounds = np.zeros_like(indptr)
-    np.cumsum(counts * ~gone, out=bounds[1:])
-    return bounds, indices[kept], values[kept]
+    return bounds_of(counts * ~gone), indices[kept], values[kept]

@@ -6,8 +6,10 @@ import struct
 
 import numpy as np
 import pytest
+from joined import joined
 
 from edgeshard import _native
+from edgeshard.storage.runs import bounds_of
 
 
 def random_texts(rng, count):
@@ -15,20 +17,13 @@ def random_texts(rng, count):
     return sorted({"".join(rng.choices(alphabet, k=rng.randint(0, 6))).encode() for _ in range(count)})
 
 
-def packed(keys):
-    bounds = np.zeros(len(keys) + 1, np.int64)
-    np.cumsum([len(key) for key in keys], out=bounds[1:])
-    return np.frombuffer(b"".join(keys), np.uint8), bounds
-
-
 def build(keys, holders, kind=0):
     """The bytes of a map file and of its prefix index."""
-    bounds = np.zeros(len(keys) + 1, np.int64)
-    np.cumsum([len(some) for some in holders], out=bounds[1:])
+    bounds = bounds_of([len(some) for some in holders])
     values = np.array([point for some in holders for point in some], np.uint32)
     counts = np.diff(bounds).astype(np.uint32)
-    prefixes = _native.build_prefix_index(*packed(keys), counts) if kind == 0 else None
-    return _native.build_map(kind, *packed(keys), bounds, values), prefixes
+    prefixes = _native.build_prefix_index(*joined(keys), counts) if kind == 0 else None
+    return _native.build_map(kind, *joined(keys), bounds, values), prefixes
 
 
 @pytest.mark.parametrize("count", [0, 1, 50, 3000])

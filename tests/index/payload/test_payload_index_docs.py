@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from joined import joined
 
 from edgeshard import _native
 from edgeshard.index.payload.build import write_field, write_starts
@@ -30,8 +31,7 @@ def examples(page):
 
 
 def packed():
-    bounds = np.cumsum([0, *map(len, PAYLOADS)]).astype(np.int64)
-    return np.frombuffer(b"".join(PAYLOADS), np.uint8), bounds
+    return joined(PAYLOADS)
 
 
 def read(offsets):

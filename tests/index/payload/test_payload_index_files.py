@@ -13,6 +13,7 @@ import pytest
 import qdrant_edge
 import zstandard
 from indexed_shard import answers, make_shard
+from joined import joined
 from small_shards import copy_shard
 
 import edgeshard
@@ -156,11 +157,6 @@ def test_configuration_is_written_as_the_other_engine_writes_it(made, tmp_path):
 # --- pieces --------------------------------------------------------------------------------------------
 
 
-def pack(keys):
-    bounds = np.cumsum([0, *map(len, keys)]).astype(np.int64)
-    return np.frombuffer(b"".join(keys), np.uint8), bounds
-
-
 @pytest.mark.parametrize("count", [0, 1, 2, 63, 64, 65, 1000, 20_000])
 @pytest.mark.parametrize("kind", [0, 1, 2])
 def test_map_file_finds_every_key_and_no_other(kind, count):
@@ -172,7 +168,7 @@ def test_map_file_finds_every_key_and_no_other(kind, count):
     lists = [rng.integers(0, 1000, number % 4, np.uint32) for number in range(count)]
     bounds = np.cumsum([0, *map(len, lists)]).astype(np.int64)
     values = np.concatenate([*lists, np.zeros(0, np.uint32)]).astype(np.uint32)
-    file = _native.build_map(kind, *pack(keys), bounds, values)
+    file = _native.build_map(kind, *joined(keys), bounds, values)
     assert not file.tobytes()[24 + 1 :] or len(file) >= 4096
     found = _native.KeyMap(file)
     assert (len(found), found.kind) == (count, kind)
@@ -185,7 +181,7 @@ def test_map_file_finds_every_key_and_no_other(kind, count):
 def test_damaged_map_files_are_refused_or_answer_within_bounds():
     keys = [f"key {number}".encode() for number in range(300)]
     ones = np.arange(301, dtype=np.int64)
-    whole = _native.build_map(0, *pack(keys), ones, np.arange(300, dtype=np.uint32))
+    whole = _native.build_map(0, *joined(keys), ones, np.arange(300, dtype=np.uint32))
     rng = np.random.default_rng(1)
     for _ in range(300):
         damaged = whole.copy()

@@ -26,6 +26,7 @@ from edgeshard.index.payload.build_parts import (
 from edgeshard.index.payload.elements import find_elements
 from edgeshard.index.payload.schema import FieldSchema
 from edgeshard.index.payload.values import Array, Extracted, Offsets, Packed
+from edgeshard.storage.runs import bounds_of
 
 if TYPE_CHECKING:
     from edgeshard.storage.flags import Flags
@@ -164,8 +165,7 @@ def _write_map(directory: Path, kind: int, keys: Packed, counts: Offsets, number
     """The files all map indexes have but ``point_to_values.bin``."""
     owners = np.repeat(np.arange(len(counts), dtype=np.uint32), counts)
     order = np.argsort(numbers, kind="stable")
-    bounds = np.zeros(len(keys[1]), np.int64)
-    np.cumsum(np.bincount(numbers, minlength=len(keys[1]) - 1), out=bounds[1:])
+    bounds = bounds_of(np.bincount(numbers, minlength=len(keys[1]) - 1))
     save(directory / "values_to_points.bin", _native.build_map(kind, *keys, bounds, owners[order]))
     save(directory / "deleted.bin", absent_mask(counts))
     save(directory / "mmap_field_index_config.json", msgspec.json.encode({"total_key_value_pairs": len(numbers)}))

@@ -10,6 +10,7 @@ import numpy as np
 
 from edgeshard.index.payload.values import Array, Offsets
 from edgeshard.storage import files
+from edgeshard.storage.runs import bounds_of
 
 _HEADER_BYTES = 4096
 _BLOCK_BYTES = 16384
@@ -55,10 +56,8 @@ def write_point_to_values(directory: Path, counts: Offsets, values: Array, sizes
         sizes: ``(values,) int64`` bytes of each.
     """
     ranges = np.zeros((len(counts), 2), "<u8")
-    before = np.zeros(len(sizes) + 1, np.int64)
-    np.cumsum(sizes, out=before[1:])
-    firsts = np.cumsum(counts, dtype=np.int64) - counts
-    ranges[:, 0] = _HEADER_BYTES + 16 * len(counts) + before[firsts]
+    firsts = bounds_of(counts)[:-1]
+    ranges[:, 0] = _HEADER_BYTES + 16 * len(counts) + bounds_of(sizes)[firsts]
     ranges[:, 1] = counts
     header = np.zeros(_HEADER_BYTES // 8, "<u8")
     header[:2] = _HEADER_BYTES, len(counts)

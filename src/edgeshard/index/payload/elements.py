@@ -15,6 +15,7 @@ from edgeshard import _native
 from edgeshard.errors import CorruptedError
 from edgeshard.index.payload.values import Array, Offsets, Packed
 from edgeshard.storage.gridstore import Gridstore
+from edgeshard.storage.runs import bounds_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,8 +130,7 @@ class ElementNumbers:
 
     def _store(self, points: Offsets, counts: Offsets, numbers: Offsets) -> None:
         filled = counts > 0
-        bounds = np.zeros(int(filled.sum()) + 1, np.int64)
-        np.cumsum(counts[filled], out=bounds[1:])
+        bounds = bounds_of(counts[filled])
         for store in self.stores:
             if len(bounds) > 1:
                 store.put_batch(points[filled], (numbers.view(np.uint8), bounds * 4))

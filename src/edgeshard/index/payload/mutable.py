@@ -17,6 +17,7 @@ from edgeshard.index.payload.schema import FieldSchema, TextOptions
 from edgeshard.index.payload.values import FACT_FILLED, FACT_NULL, Array, Extracted, Offsets, Packed
 from edgeshard.storage.flags import Flags
 from edgeshard.storage.gridstore import Gridstore
+from edgeshard.storage.runs import bounds_of
 
 if TYPE_CHECKING:
     from edgeshard.storage.flush import FlushPlan
@@ -78,10 +79,8 @@ class GridIndex:
             return _native.pack_keywords(found.strings, values, counts)
         if self._kind == schema.TEXT:
             return self._pack_tokens(values, counts, found)
-        bounds = np.zeros(len(counts) + 1, np.int64)
-        np.cumsum(counts, out=bounds[1:])
         data = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
-        return data, bounds * (values.itemsize * (values.shape[1] if values.ndim > 1 else 1))
+        return data, bounds_of(counts) * (values.itemsize * (values.shape[1] if values.ndim > 1 else 1))
 
     def _pack_tokens(self, codes: Array, counts: Offsets, found: Extracted) -> Packed:
         if self._tokenizer is None:

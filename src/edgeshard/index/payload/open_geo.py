@@ -14,6 +14,7 @@ from edgeshard.index.payload.conditions import Question
 from edgeshard.index.payload.geo_cover import cells_of
 from edgeshard.index.payload.open_parts import LISTED_SHARE, POINT_TO_VALUES, PointValues, mapped
 from edgeshard.index.payload.values import Array, Mask, Offsets
+from edgeshard.storage.runs import bounds_of
 
 CELLS = "points_map.bin"
 CELL_POINTS = "points_map_ids.bin"
@@ -45,10 +46,8 @@ class GeoFiles:
         cells, ids = mapped(directory / CELLS), mapped(directory / CELL_POINTS)
         if bool(len(self._places)) != bool(len(cells)):
             raise CorruptedError(directory / CELLS, f"{len(cells)} bytes for {len(self._places)} places")
-        starts = np.zeros(len(counts) + 1, np.int64)
-        np.cumsum(counts, out=starts[1:])
         try:
-            self._cells = _native.GeoPlaces(cells, ids, starts, self._places.reshape(-1), points)
+            self._cells = _native.GeoPlaces(cells, ids, bounds_of(counts), self._places.reshape(-1), points)
         except ValueError as error:
             raise CorruptedError(directory / CELLS, str(error)) from error
         self._all: tuple[Offsets, Array, Array, dict[str, Any]] | None = None

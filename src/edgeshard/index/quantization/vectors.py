@@ -22,8 +22,8 @@ from edgeshard.index.quantization.spec import BLOCK_ROWS, Mask, Offsets, Rows, V
 from edgeshard.storage import files
 from edgeshard.storage.chunked import ChunkedRows
 from edgeshard.storage.flush import FlushPlan
-from edgeshard.storage.multi import bounds_of, row_numbers
 from edgeshard.storage.overlay import PrivateFile
+from edgeshard.storage.runs import bounds_of, row_numbers
 
 DATA, OFFSETS = "quantized.data", "quantized.offsets.data"
 DATA_CHUNKS, OFFSETS_CHUNKS = "quantized_data", "quantized_offsets_data"

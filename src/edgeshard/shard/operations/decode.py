@@ -48,6 +48,7 @@ from edgeshard.models.vectors import PackedVector, SparseVector
 from edgeshard.models.wire import from_wire
 from edgeshard.shard.operations.filters import decode_filter, decode_id
 from edgeshard.shard.operations.raw import RawColumn, SyncPoints, SyncPointsRaw, UpsertRaw
+from edgeshard.storage.runs import bounds_of
 
 __all__ = ["decode"]
 
@@ -205,11 +206,9 @@ def _sync_points_raw(arguments: Any) -> UpdateOperation:
 
 def _raw_column(vectors: list[bytes | None]) -> RawColumn:
     data = b"".join([vector or b"" for vector in vectors])
-    bounds = np.zeros(len(vectors) + 1, np.int64)
-    np.cumsum([len(vector or b"") for vector in vectors], out=bounds[1:])
     return (
         np.frombuffer(data, np.uint8),
-        bounds,
+        bounds_of([len(vector or b"") for vector in vectors]),
         np.array([vector is not None for vector in vectors], np.bool_),
     )
 

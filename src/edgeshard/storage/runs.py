@@ -1,0 +1,24 @@
+"""Runs of items of different lengths, kept one after the other in one array."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Bounds: TypeAlias = "npt.NDArray[np.int64]"
+
+
+def bounds_of(counts: npt.NDArray[Any] | Sequence[int]) -> Bounds:
+    """``(n + 1,)`` where each of ``n`` runs starts and the last one ends when laid end to end."""
+    bounds = np.zeros(len(counts) + 1, np.int64)
+    np.cumsum(counts, out=bounds[1:])
+    return bounds
+
+
+def row_numbers(firsts: npt.NDArray[np.int64], bounds: Bounds) -> npt.NDArray[np.int64]:
+    """The numbers of all rows of runs that start at ``firsts`` and are as long as ``bounds`` says."""
+    shift = np.repeat(firsts - bounds[:-1], np.diff(bounds))
+    return shift + np.arange(len(shift))
