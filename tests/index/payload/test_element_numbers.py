@@ -57,3 +57,5 @@ def test_numbers_of_many_elements_that_were_removed(path: Path) -> None:
         shard.update(OPS.delete_points(ids[:-1].tolist()))
     with es.EdgeShard.load(path) as shard:
         shard.update(OPS.upsert_points([es.Point(5000, [1.0, 2.0], {"arr": many})]))
+        last = es.Filter(must=[es.FieldCondition("arr[].k", match=es.MatchValue("2"))])
+        assert [record.id for record in shard.scroll(es.ScrollRequest(filter=last))[0]] == [1499, 5000]
