@@ -15,8 +15,9 @@ from edgeshard.query.hits import Hits, Keys, best, by_segment, empty, in_order, 
 from edgeshard.query.kinds import VectorQuery, cut, shown, take_apart
 from edgeshard.query.mmr import choose
 from edgeshard.query.scope import Filters, Scope, all_offsets
+from edgeshard.segment.absent_field import AbsentField
 from edgeshard.segment.batch import Mask, Offsets
-from edgeshard.segment.fields import AbsentField, DenseField
+from edgeshard.segment.fields import DenseField
 from edgeshard.segment.graph_field import Graph, GraphField
 from edgeshard.segment.scan_watch import ScanWatch
 from edgeshard.segment.schema import VectorSchema

@@ -13,16 +13,9 @@ from typing import Any
 
 from edgeshard.errors import CorruptedError, StorageError
 from edgeshard.index.hnsw.files import has_inline_vectors, inline_rows
+from edgeshard.segment.absent_field import AbsentField
 from edgeshard.segment.config import DenseConfig, SegmentConfig, SparseConfig, read_segment_config, write_version
-from edgeshard.segment.fields import (
-    AbsentField,
-    DenseField,
-    Field,
-    MultiField,
-    create_field,
-    open_field,
-    vector_directory,
-)
+from edgeshard.segment.fields import DenseField, Field, MultiField, create_field, open_field, vector_directory
 from edgeshard.segment.graph_field import GraphField, MultiGraphField, index_directory
 from edgeshard.segment.payload_indexes import PayloadIndexes
 from edgeshard.segment.schema import Kind, Schema, VectorSchema
