@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeshard._native import Codes8
 from edgeshard.filter.columns import PayloadSource
 from edgeshard.index.flat import KIND, LAYOUT, sections_of
 from edgeshard.index.hnsw import HnswConfig, HnswGraph
-from edgeshard.index.hnsw.graph import make_codes
+from edgeshard.index.hnsw.graph import Records, make_codes
 from edgeshard.index.kept_codes import Shelf
 from edgeshard.index.quantization import QuantizedVectors
 from edgeshard.index.turbo import codec
@@ -99,12 +100,8 @@ def _build(
     storage = open_vectors(vector_directory(directory, name), spec)
     deleted = storage.deleted_mask().copy()
     chunks = storage.chunks() or [np.zeros((0, storage.dim), spec.dtype)]
-    codes, records = None, None
     release = storage.release_pages if isinstance(storage, MatrixDense) else None
-    if spec.turbo_bits is not None:
-        records = codec(spec.size, spec.distance, spec.turbo_bits), None
-    if spec.kind == "dense" and spec.distance != MANHATTAN and spec.dtype == np.float32:
-        codes = make_codes(chunks, threads or 0, release)  # the graph is built on them alone
+    codes, records = _built_on(chunks, spec, threads or 0, release)
     m, payload_m = options["m"], options.get("payload_m")
     live = int(np.count_nonzero(~deleted))
     stored_bytes = live * storage.dim * spec.dtype.itemsize
@@ -144,6 +141,17 @@ def _build(
     elif shelf is not None and codes is not None:
         shelf.put(KIND, LAYOUT, chunks, sections_of(codes), release)
     storage.close()
+
+
+def _built_on(
+    chunks: list[Any], spec: VectorSchema, threads: int, release: Callable[[], None] | None
+) -> tuple[Codes8 | None, Records | None]:
+    """The codes or records a graph is built on alone, if it is not built on the vectors."""
+    if spec.turbo_bits is not None:
+        return None, (codec(spec.size, spec.distance, spec.turbo_bits), None)
+    if spec.kind == "dense" and spec.distance != MANHATTAN and spec.dtype == np.float32:
+        return make_codes(chunks, threads, release), None
+    return None, None
 
 
 def _save(
