@@ -1,12 +1,12 @@
 #include "storage/convert.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <vector>
 
+#include "kernels/half.hpp"
 #include "support/cpu.hpp"
 
 namespace edgeshard {
@@ -103,32 +103,6 @@ void narrow(const float *in, size_t count, Element type, void *out) {
 
 }  // namespace
 
-uint16_t half_from_float(float value) {
-  const uint32_t bits = std::bit_cast<uint32_t>(value);
-  const uint32_t sign = bits >> 16 & 0x8000u;
-  const uint32_t magnitude = bits & 0x7FFFFFFFu;
-  if (magnitude > 0x7F800000u)  // NaN: keep the top of its payload, make it quiet
-    return static_cast<uint16_t>(sign | 0x7E00u | (magnitude >> 13 & 0x3FFu));
-  if (magnitude >= 0x477FF000u) return static_cast<uint16_t>(sign | 0x7C00u);  // 65520 and more round to infinity
-  if (magnitude < 0x38800000u) {  // below 2^-14: adding 0.5 lets the FPU round to a multiple of 2^-24
-    const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
-    return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(shifted) - 0x3F000000u));
-  }
-  const uint32_t odd = magnitude >> 13 & 1;
-  return static_cast<uint16_t>(sign | (magnitude - 0x38000000u + 0xFFFu + odd) >> 13);
-}
-
-float float_from_half(uint16_t bits) {
-  const uint32_t sign = static_cast<uint32_t>(bits & 0x8000u) << 16;
-  const uint32_t magnitude = bits & 0x7FFFu;
-  if (magnitude >= 0x7C00u) return std::bit_cast<float>(sign | 0x7F800000u | (magnitude & 0x3FFu) << 13);
-  if (magnitude < 0x400u) {
-    const float value = static_cast<float>(magnitude) * 0x1p-24f;
-    return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(value));
-  }
-  return std::bit_cast<float>(sign | (magnitude << 13) + 0x38000000u);
-}
-
 void to_stored(const float *in, size_t count, size_t dim, bool normalise, Element type, void *out) {
   if (!normalise || type == Element::uint8) return narrow(in, count * dim, type, out);
   const size_t width = type == Element::float16 ? 2 : 4;
@@ -157,7 +131,7 @@ void from_stored(const void *in, size_t elements, Element type, float *out) {
 #if EDGESHARD_X86
     if (use_avx2()) return avx2::from_half(half, elements, out);
 #endif
-    for (size_t i = 0; i < elements; ++i) out[i] = float_from_half(half[i]);
+    for (size_t i = 0; i < elements; ++i) out[i] = half_to_float(half[i]);
   }
 }
 

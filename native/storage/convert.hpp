@@ -21,10 +21,6 @@ enum class Element { float32, float16, uint8 };
 void to_stored(const float *in, size_t count, size_t dim, bool normalise, Element type, void *out);
 void from_stored(const void *in, size_t elements, Element type, float *out);
 
-// IEEE 754 half precision in integer arithmetic.
-uint16_t half_from_float(float value);
-float float_from_half(uint16_t bits);
-
 // One set of kernels; convert_avx2.cpp has the same for AVX2 + FMA + F16C.
 namespace avx2 {
 float squared_length(const float *row, size_t blocks);  // of 32 * blocks elements, in the order above

@@ -1,6 +1,7 @@
 // Needs AVX2, FMA and F16C. Any length; the tail of a block is done by the scalar instructions.
 #include <immintrin.h>
 
+#include "kernels/half.hpp"
 #include "storage/convert.hpp"
 
 namespace edgeshard::avx2 {
@@ -47,7 +48,7 @@ void from_half(const uint16_t *in, size_t count, float *out) {
     const __m128i half = _mm_loadu_si128(reinterpret_cast<const __m128i *>(in + i));
     _mm256_storeu_ps(out + i, _mm256_cvtph_ps(half));
   }
-  for (; i < count; ++i) out[i] = float_from_half(in[i]);
+  for (; i < count; ++i) out[i] = half_to_float(in[i]);
 }
 
 void to_byte(const float *in, size_t count, uint8_t *out) {

@@ -1,30 +1,15 @@
 // Writing the compressed form: docs/format/sparse-index.md.
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
 
 #include "index/sparse/packed_index.hpp"
 #include "index/sparse/plain_index.hpp"
+#include "kernels/half.hpp"
 
 namespace edgeshard::sparse {
 
 namespace {
-
-// Round to nearest, ties to even, as IEEE 754 wants it.
-uint16_t to_half(float value) {
-    const uint32_t bits = std::bit_cast<uint32_t>(value);
-    const uint16_t sign = static_cast<uint16_t>(bits >> 16 & 0x8000u);
-    const uint32_t magnitude = bits & 0x7fffffffu;
-    if (magnitude > 0x7f800000u) return sign | 0x7e00u | static_cast<uint16_t>(magnitude >> 13 & 0x3ffu);
-    if (magnitude >= 0x47800000u) return sign | 0x7c00u;  // 2^16 and more
-    if (magnitude < 0x38800000u) {                        // below 2^-14: adding 0.5 leaves the right multiple of 2^-24
-        const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
-        return sign | static_cast<uint16_t>(std::bit_cast<uint32_t>(shifted) - 0x3f000000u);
-    }
-    const uint32_t rounded = magnitude + 0xfffu + (magnitude >> 13 & 1u);
-    return sign | static_cast<uint16_t>((rounded - 0x38000000u) >> 13);
-}
 
 template <class T>
 void store(uint8_t* at, T value) {
@@ -43,7 +28,7 @@ struct Coder {
     }
     void write(uint8_t* at, float weight) const {
         if (type == WeightType::f32) return store(at, weight);
-        if (type == WeightType::f16) return store(at, to_half(weight));
+        if (type == WeightType::f16) return store(at, half_from_float(weight));
         const float level = std::trunc((weight - low) / step + 0.5f);
         *at = level > 0 ? static_cast<uint8_t>(std::min(level, 255.0f)) : 0;  // 0 / 0, when all weights are equal, too
     }
