@@ -11,9 +11,9 @@
 #include "codec/crc32c.hpp"
 
 #include <array>
-#include <cstring>
 
 #include "support/cpu.hpp"
+#include "support/load.hpp"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -62,12 +62,6 @@ constexpr uint32_t power_of_bytes(uint64_t bytes) {
     return power;
 }
 
-inline uint64_t load_u64(const uint8_t *p) {
-    uint64_t word;
-    std::memcpy(&word, p, 8);
-    return word;
-}
-
 #if defined(__x86_64__)
 
 constexpr size_t long_block = 4096, short_block = 256;
@@ -95,9 +89,9 @@ __attribute__((target("sse4.2"))) uint64_t three_streams(uint64_t crc, const uin
     for (; size >= 3 * block; p += 3 * block, size -= 3 * block) {
         uint64_t second = 0, third = 0;
         for (size_t i = 0; i < block; i += 8) {
-            crc = _mm_crc32_u64(crc, load_u64(p + i));
-            second = _mm_crc32_u64(second, load_u64(p + block + i));
-            third = _mm_crc32_u64(third, load_u64(p + 2 * block + i));
+            crc = _mm_crc32_u64(crc, load<uint64_t>(p + i));
+            second = _mm_crc32_u64(second, load<uint64_t>(p + block + i));
+            third = _mm_crc32_u64(third, load<uint64_t>(p + 2 * block + i));
         }
         crc = shift(uint32_t(crc)) ^ second;
         crc = shift(uint32_t(crc)) ^ third;
@@ -110,7 +104,7 @@ __attribute__((target("sse4.2"))) uint32_t crc32c_sse42(uint32_t start, const vo
     uint64_t crc = ~start;
     crc = three_streams<long_block>(crc, p, size);
     crc = three_streams<short_block>(crc, p, size);
-    for (; size >= 8; p += 8, size -= 8) crc = _mm_crc32_u64(crc, load_u64(p));
+    for (; size >= 8; p += 8, size -= 8) crc = _mm_crc32_u64(crc, load<uint64_t>(p));
     for (; size; ++p, --size) crc = _mm_crc32_u8(uint32_t(crc), *p);
     return ~uint32_t(crc);
 }
@@ -163,7 +157,7 @@ __attribute__((target("avx512f,vpclmulqdq,sse4.2"))) uint32_t crc32c_folded(uint
 EDGESHARD_TARGET_CRC uint32_t crc32c_arm(uint32_t start, const void *data, size_t size) {
     const uint8_t *p = static_cast<const uint8_t *>(data);
     uint32_t crc = ~start;
-    for (; size >= 8; p += 8, size -= 8) crc = __crc32cd(crc, load_u64(p));
+    for (; size >= 8; p += 8, size -= 8) crc = __crc32cd(crc, load<uint64_t>(p));
     for (; size; ++p, --size) crc = __crc32cb(crc, *p);
     return ~crc;
 }
@@ -197,7 +191,7 @@ uint32_t crc32c_portable(uint32_t start, const void *data, size_t size) {
     const uint8_t *p = static_cast<const uint8_t *>(data);
     uint32_t crc = ~start;
     for (; size >= 8; p += 8, size -= 8) {
-        const uint64_t word = load_u64(p) ^ crc;
+        const uint64_t word = load<uint64_t>(p) ^ crc;
         crc = 0;
         for (size_t k = 0; k < 8; ++k) crc ^= tables[7 - k][word >> 8 * k & 0xFF];
     }

@@ -4,6 +4,8 @@
 #include <bit>
 #include <cstring>
 
+#include "support/load.hpp"
+
 namespace edgeshard {
 namespace {
 
@@ -13,23 +15,11 @@ constexpr size_t kMatchFreeTail = 12;  // no match starts in the last so many by
 constexpr size_t kMaxDistance = 65535;
 constexpr size_t kWild = 16;           // bytes a fast copy may write at once
 
-uint32_t load32(const uint8_t *p) {
-    uint32_t value;
-    std::memcpy(&value, p, 4);
-    return value;
-}
-
-uint64_t load64(const uint8_t *p) {
-    uint64_t value;
-    std::memcpy(&value, p, 8);
-    return value;
-}
-
 // Length of the common prefix of a and b, reading a up to `end` (b lies before a).
 size_t common_length(const uint8_t *a, const uint8_t *b, const uint8_t *end) {
     const uint8_t *start = a;
     while (a + 8 <= end) {
-        uint64_t difference = load64(a) ^ load64(b);
+        uint64_t difference = load<uint64_t>(a) ^ load<uint64_t>(b);
         if (difference) return size_t(a - start) + size_t(std::countr_zero(difference)) / 8;
         a += 8;
         b += 8;
@@ -63,7 +53,7 @@ uint8_t *put_sequence(uint8_t *out, const uint8_t *literals, size_t count, size_
 template <class Position, unsigned Bits>
 size_t compress(const uint8_t *source, size_t size, uint8_t *target) {
     Position table[size_t(1) << Bits] = {};
-    auto slot = [&](const uint8_t *p) -> Position & { return table[load32(p) * 2654435761u >> (32 - Bits)]; };
+    auto slot = [&](const uint8_t *p) -> Position & { return table[load<uint32_t>(p) * 2654435761u >> (32 - Bits)]; };
     const uint8_t *literals = source, *p = source + 1;
     const uint8_t *match_end = source + size - kLastLiterals, *limit = source + size - kMatchFreeTail;
     uint8_t *out = target;
@@ -72,7 +62,7 @@ size_t compress(const uint8_t *source, size_t size, uint8_t *target) {
         Position &entry = slot(p);
         const uint8_t *candidate = source + entry;
         entry = Position(p - source);
-        if (size_t(p - candidate) > kMaxDistance || load32(candidate) != load32(p)) {
+        if (size_t(p - candidate) > kMaxDistance || load<uint32_t>(candidate) != load<uint32_t>(p)) {
             p += 1 + (misses++ >> 6);  // step faster and faster through what does not compress
             continue;
         }

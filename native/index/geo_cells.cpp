@@ -5,14 +5,10 @@
 #include <cstring>
 #include <utility>
 
+#include "support/load.hpp"
+
 namespace edgeshard::payload {
 namespace {
-
-template <class T> T load(const char *at) {
-  T value;
-  std::memcpy(&value, at, sizeof(T));
-  return value;
-}
 
 uint64_t hash_at(const CellTable &table, size_t i) { return load<uint64_t>(table.cells + i * cell_bytes); }
 uint32_t begin_at(const CellTable &table, size_t i) { return load<uint32_t>(table.cells + i * cell_bytes + 8); }

@@ -1,7 +1,8 @@
 #include "index/payload_keys.hpp"
 
 #include <algorithm>
-#include <cstring>
+
+#include "support/load.hpp"
 
 namespace edgeshard::payload {
 namespace {
@@ -10,12 +11,6 @@ constexpr const char *past_end = "an entry reaches past the end of the file";
 constexpr const char *overlapping = "its entries overlap";
 constexpr const char *no_such_point = "it names a point the segment does not have";
 constexpr size_t header_bytes = 40, block_head_bytes = 24, key_head_bytes = 12;
-
-template <class T> T load(const char *at) {
-  T value;
-  std::memcpy(&value, at, sizeof(T));
-  return value;
-}
 
 const char *mark(const MapFile::Values &values, bool *mask, size_t points) {
   for (uint32_t i = 0; i < values.count; ++i) {

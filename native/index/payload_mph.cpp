@@ -6,6 +6,8 @@
 #include <cstring>
 #include <numeric>
 
+#include "support/load.hpp"
+
 namespace edgeshard::payload {
 namespace {
 
@@ -15,12 +17,6 @@ constexpr size_t page_bytes = 4096;
 constexpr size_t header_bytes = 24;
 constexpr int max_barren_levels = 10;
 constexpr char text_end = '\xff';
-
-template <class T> T load(const char *at) {
-  T value;
-  std::memcpy(&value, at, sizeof(T));
-  return value;
-}
 
 template <class T> void store(std::string &out, T value) {
   out.append(reinterpret_cast<const char *>(&value), sizeof(T));

@@ -1,23 +1,11 @@
 #include "storage/id_log.hpp"
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
+
+#include "support/load.hpp"
 
 namespace edgeshard {
 namespace {
-
-template <typename T>
-T load(const uint8_t *at) {
-  T value;
-  std::memcpy(&value, at, sizeof value);
-  if constexpr (std::endian::native == std::endian::big) {
-    T swapped = 0;
-    for (size_t i = 0; i < sizeof value; ++i) swapped = static_cast<T>(swapped << 8) | at[sizeof value - 1 - i];
-    value = swapped;
-  }
-  return value;
-}
 
 uint64_t load_big(const uint8_t *at) {
   uint64_t value = 0;

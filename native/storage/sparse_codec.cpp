@@ -2,18 +2,13 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
+
+#include "support/load.hpp"
 
 namespace edgeshard {
 namespace {
 
 constexpr unsigned kHeadBits = 6, kLeastWidth = 8;
-
-uint64_t load_u64(const uint8_t *at) {
-  uint64_t value = 0;
-  for (int i = 7; i >= 0; --i) value = value << 8 | at[i];
-  return value;
-}
 
 uint8_t *put_u64(uint8_t *out, uint64_t value) {
   for (int i = 0; i < 8; ++i) *out++ = static_cast<uint8_t>(value >> (8 * i));
@@ -60,9 +55,9 @@ int64_t sparse_count(std::span<const uint8_t> data, const char *&reason) {
     return int64_t{-1};
   };
   if (data.size() < 16) return fail("shorter than its two lengths");
-  const uint64_t packed = load_u64(data.data());
+  const uint64_t packed = load<uint64_t>(data.data());
   if (packed > data.size() - 16) return fail("packed indices longer than the value");
-  const uint64_t count = load_u64(&data[8 + packed]);
+  const uint64_t count = load<uint64_t>(&data[8 + packed]);
   if (count != (data.size() - 16 - packed) / 4 || (data.size() - 16 - packed) % 4) return fail("wrong number of values");
   if (packed == 0) return count == 0 ? 0 : fail("values without indices");
   const unsigned width = (data[8] & 63u) + kLeastWidth;
@@ -72,7 +67,7 @@ int64_t sparse_count(std::span<const uint8_t> data, const char *&reason) {
 }
 
 bool unpack_sparse(std::span<const uint8_t> data, size_t count, uint32_t *indices, float *values) {
-  const uint64_t packed = load_u64(data.data());
+  const uint64_t packed = load<uint64_t>(data.data());
   if (count) {
     const uint8_t *at = &data[8], *end = at + packed;
     const unsigned width = (*at & 63u) + kLeastWidth;

@@ -1,19 +1,12 @@
 #include "storage/wal_records.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 #include "codec/crc32c.hpp"
+#include "support/load.hpp"
 
 namespace edgeshard::wal {
 namespace {
-
-template <class T>
-T load(const uint8_t *p) {
-    T value;
-    std::memcpy(&value, p, sizeof value);
-    return value;
-}
 
 /// Size of the record at `offset` if its length fits into the file, else 0.
 size_t fitting_record(const uint8_t *data, size_t size, size_t offset, uint64_t &n) {

@@ -16,8 +16,8 @@ size_t Graph::top_level(uint32_t point) const {
 Graph::Record Graph::record(uint64_t slot) const {
     uint64_t begin, end;
     if (kind == LinksKind::plain) {
-        begin = load64(packed_offsets_ + 8 * slot);
-        end = load64(packed_offsets_ + 8 * (slot + 1));
+        begin = load<uint64_t>(packed_offsets_ + 8 * slot);
+        end = load<uint64_t>(packed_offsets_ + 8 * (slot + 1));
     } else {
         begin = unpack_offset(packed_offsets_, shape_, slot);
         end = unpack_offset(packed_offsets_, shape_, slot + 1);

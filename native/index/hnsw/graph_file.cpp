@@ -41,33 +41,33 @@ Damage Graph::open_header(const uint8_t* data, size_t size, uint64_t& at, uint64
                           uint64_t& padding) {
     at = kind == LinksKind::with_vectors ? kVectorHeader : kHeader;
     if (size < at) return {"the file ends inside its header", size};
-    const uint64_t n = load64(data);
+    const uint64_t n = load<uint64_t>(data);
     if (n > size / 4 || n > UINT32_MAX) return {std::to_string(n) + " points do not fit a file of this size", 0};
     points = static_cast<uint32_t>(n);
     padding = 0;
     if (kind == LinksKind::plain) {
-        levels = load64(data + 8);
-        area = load64(data + 16);
-        shape_ = {load64(data + 24), 64, 1, 0};
-        padding = load64(data + 32);
+        levels = load<uint64_t>(data + 8);
+        area = load<uint64_t>(data + 16);
+        shape_ = {load<uint64_t>(data + 24), 64, 1, 0};
+        padding = load<uint64_t>(data + 32);
         if (padding > 7) return {"impossible padding", 32};
         if (area > size / 4) return {"the neighbours do not fit the file", 16};
     } else {
         const uint64_t version = kind == LinksKind::compressed ? kCompressed : kWithVectors;
-        if (load64(data + 8) != version) return {"unknown version of the format", 8};
-        levels = load64(data + 16);
-        area = load64(data + 24);
-        shape_ = {load64(data + 32), data[40], data[41], data[42]};
+        if (load<uint64_t>(data + 8) != version) return {"unknown version of the format", 8};
+        levels = load<uint64_t>(data + 16);
+        area = load<uint64_t>(data + 24);
+        shape_ = {load<uint64_t>(data + 32), data[40], data[41], data[42]};
         if (!shape_.valid()) return {"impossible widths of the offsets array", 40};
-        if (load64(data + 43) > kMaxM || load64(data + 51) > kMaxM) return {"impossible m or m0", 43};
-        m = static_cast<uint32_t>(load64(data + 43));
-        m0 = static_cast<uint32_t>(load64(data + 51));
+        if (load<uint64_t>(data + 43) > kMaxM || load<uint64_t>(data + 51) > kMaxM) return {"impossible m or m0", 43};
+        m = static_cast<uint32_t>(load<uint64_t>(data + 43));
+        m0 = static_cast<uint32_t>(load<uint64_t>(data + 51));
         if (area > size) return {"the neighbour area does not fit the file", 24};
     }
     if (shape_.length < 1 || shape_.length / 8 > size) return {"impossible number of offsets", 24};
     if (levels > kMaxLevels || (levels == 0) != (n == 0)) return {"impossible number of levels", 16};
     if (kind != LinksKind::with_vectors) return {};
-    inline_ = {load64(data + 59), load64(data + 68), data[67], data[76]};
+    inline_ = {load<uint64_t>(data + 59), load<uint64_t>(data + 68), data[67], data[76]};
     if (!power_of_two(inline_.base_align) || !power_of_two(inline_.link_align)) return {"impossible alignment", 67};
     if (inline_.base_bytes > size || inline_.link_bytes > size) return {"impossible size of a vector", 59};
     return {};
@@ -75,7 +75,7 @@ Damage Graph::open_header(const uint8_t* data, size_t size, uint64_t& at, uint64
 
 Damage Graph::open_levels(const uint8_t* data, uint64_t at, uint64_t levels, uint64_t slots) {
     level_offsets.clear();
-    for (uint64_t level = 0; level < levels; ++level) level_offsets.push_back(load64(data + at + 8 * level));
+    for (uint64_t level = 0; level < levels; ++level) level_offsets.push_back(load<uint64_t>(data + at + 8 * level));
     if (levels) level_offsets.push_back(slots);
     if (levels == 0) return slots ? Damage{"lists without points", 32} : Damage{};
     if (level_offsets[0] != 0 || level_offsets[1] != points) return {"level 0 does not hold every point", at};

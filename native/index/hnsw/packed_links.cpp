@@ -51,7 +51,7 @@ std::optional<size_t> unpack_list(const uint8_t* data, size_t bytes, uint32_t le
         const size_t head = std::min<uint64_t>(level_m, (end - bit) / width);
         uint64_t current = 0;
         for (; n < head; ++n, bit += width) {
-            current += (load64(data + (bit >> 3)) >> (bit & 7)) & mask;
+            current += (load<uint64_t>(data + (bit >> 3)) >> (bit & 7)) & mask;
             out[n] = static_cast<uint32_t>(current);
         }
         largest = current;  // ascending
@@ -59,7 +59,7 @@ std::optional<size_t> unpack_list(const uint8_t* data, size_t bytes, uint32_t le
     const uint32_t width = link_bits(points);
     const uint64_t mask = ~uint64_t{0} >> (64 - width);
     for (; bit + width <= end; ++n, bit += width) {
-        const uint64_t id = (load64(data + (bit >> 3)) >> (bit & 7)) & mask;
+        const uint64_t id = (load<uint64_t>(data + (bit >> 3)) >> (bit & 7)) & mask;
         largest = std::max(largest, id);
         out[n] = static_cast<uint32_t>(id);
     }

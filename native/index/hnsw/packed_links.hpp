@@ -11,17 +11,12 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <optional>
 #include <vector>
 
-namespace edgeshard {
+#include "support/load.hpp"
 
-inline uint64_t load64(const uint8_t* p) {
-    uint64_t v;
-    std::memcpy(&v, p, 8);
-    return v;
-}
+namespace edgeshard {
 
 inline uint32_t bits_of(uint64_t value) { return value ? 64 - static_cast<uint32_t>(__builtin_clzll(value)) : 0; }
 
@@ -61,11 +56,11 @@ struct OffsetsShape {
 // Value i (below length) of an array; unchecked, whatever the bytes say.
 inline uint64_t unpack_offset(const uint8_t* data, const OffsetsShape& shape, uint64_t i) {
     const uint8_t* chunk = data + (i >> shape.log2) * shape.chunk_bytes();
-    const uint64_t base = load64(chunk) & (~uint64_t{0} >> (64 - shape.base_bits));
+    const uint64_t base = load<uint64_t>(chunk) & (~uint64_t{0} >> (64 - shape.base_bits));
     const uint64_t within = i & ((uint64_t{1} << shape.log2) - 1);
     if (!within) return base;
     const uint64_t bit = shape.base_bits + (within - 1) * shape.delta_bits;
-    return base + ((load64(chunk + (bit >> 3)) >> (bit & 7)) & (~uint64_t{0} >> (64 - shape.delta_bits)));
+    return base + ((load<uint64_t>(chunk + (bit >> 3)) >> (bit & 7)) & (~uint64_t{0} >> (64 - shape.delta_bits)));
 }
 
 // The smallest encoding; on a tie the one with the shortest chunks.

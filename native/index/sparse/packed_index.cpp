@@ -1,18 +1,12 @@
 #include "index/sparse/packed_index.hpp"
 
 #include <algorithm>
-#include <cstring>
+
+#include "support/load.hpp"
 
 namespace edgeshard::sparse {
 
 namespace {
-
-template <class T>
-T load(const uint8_t* at) {
-    T value;
-    std::memcpy(&value, at, sizeof(T));
-    return value;
-}
 
 Damage damaged(const char* what, uint64_t slot, uint64_t offset) {
     return {"posting list " + std::to_string(slot) + ": " + what, offset};

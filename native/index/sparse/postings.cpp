@@ -5,23 +5,19 @@
 #include <cstring>
 #include <limits>
 
+#include "support/load.hpp"
+
 namespace edgeshard::sparse {
 
 namespace {
-
-template <class T>
-T load(const uint8_t* at) {
-    T value;
-    std::memcpy(&value, at, sizeof(T));
-    return value;
-}
 
 size_t chunk_bytes(WeightType type) {
     return 8 + kBlock * (type == WeightType::f32 ? 4 : type == WeightType::f16 ? 2 : 1);
 }
 
-// Half to single without branches: the exponent is rebiased by a multiplication, which is exact and also right for
-// subnormals; what lands at 2^16 or above was inf or NaN.
+// Half to single without branches, unlike half_to_float(), so that a loop over a block becomes vector code: the exponent
+// is rebiased by a multiplication, which is exact and also right for subnormals; what lands at 2^16 or above was inf or
+// NaN.
 float from_half(uint16_t half) {
     const float scaled = std::bit_cast<float>(static_cast<uint32_t>(half & 0x7fffu) << 13) * 0x1p112f;
     uint32_t bits = std::bit_cast<uint32_t>(scaled);
