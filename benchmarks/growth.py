@@ -8,7 +8,7 @@ again, so that what they touch is in the caches: what the walk itself costs. Que
 ``warm_us_per_log2_n`` is ``warm_us`` over log2 n. ``memory_mb`` is what walks read: codes and links. ``shard_us`` and
 ``shard_warm_us`` are whole queries through a shard with such a graph, as ``EdgeShard.query`` answers them, on the wall:
 different ones, and the same again and again. Writes ``results/growth.csv`` and, with matplotlib
-(``pip install edgeshard[bench]``), ``docs/design/growth.svg``.
+(``pip install edgeshard[plot]``), ``docs/design/growth.svg``.
 
     python benchmarks/growth.py [--max 300000] [--dim 64]
 

@@ -200,6 +200,8 @@ from edgeshard.models.updates import (
 )
 from edgeshard.models.vectors import NamedVector, SparseVector, Vector
 
+__version__ = "0.1.0"
+
 __all__ = [
     "AcornSearchParams",
     "BackgroundOptimize",
@@ -360,6 +362,7 @@ __all__ = [
     "WithPayloadType",
     "WithVectorType",
     "WrongVectorKindError",
+    "__version__",
     "options",
     "to_arrow",
     "to_pandas",
