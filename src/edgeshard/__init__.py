@@ -198,7 +198,7 @@ from edgeshard.models.selectors import (
 from edgeshard.models.updates import (
     UpdateOperation,
 )
-from edgeshard.models.vectors import NamedVector, SparseVector, Vector
+from edgeshard.models.vectors import NamedVector, SparseVector, Vector, VectorOutput, VectorStructOutput
 
 __version__ = "0.1.0"
 
@@ -358,7 +358,9 @@ __all__ = [
     "Vector",
     "VectorDimensionError",
     "VectorNameNotFoundError",
+    "VectorOutput",
     "VectorStorageDatatype",
+    "VectorStructOutput",
     "WithPayloadType",
     "WithVectorType",
     "WrongVectorKindError",

@@ -59,7 +59,10 @@ def scroll(options: argparse.Namespace) -> int:
     with EdgeShard.load(options.path, read_only=True) as shard:
         request = edgeshard.ScrollRequest(limit=options.limit, with_payload=True, with_vector=options.vectors)
         for record in shard.scroll(request)[0]:
-            point = {"id": record.id if isinstance(record.id, int) else str(record.id), "payload": record.payload}
+            point: dict[str, object] = {
+                "id": record.id if isinstance(record.id, int) else str(record.id),
+                "payload": record.payload,
+            }
             if options.vectors:
                 point["vector"] = record.vector
             print(json.dumps(point, default=_plain, ensure_ascii=False))

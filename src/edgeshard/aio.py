@@ -327,7 +327,7 @@ class EdgeShard:
         filter: Filter | None = None,
         params: SearchParams | None = None,
         score_threshold: float | None = None,
-    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32]]:
+    ) -> tuple[npt.NDArray[np.uint64] | npt.NDArray[np.object_], npt.NDArray[np.float32]]:
         """Ids and scores of the nearest points as arrays."""
         return await self._read(
             self._shard.query_arrays,

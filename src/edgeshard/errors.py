@@ -143,7 +143,7 @@ class CorruptedError(StorageError):
     def __init__(self, path: object, reason: str, offset: int | None = None) -> None:
         where = f" at byte {offset}" if offset is not None else ""
         super().__init__(f"{path}{where}: {reason}")
-        self.path = str(path)
+        self.path: str = str(path)
         self.reason = reason
         self.offset = offset
 

@@ -83,6 +83,25 @@ def test_arrow_and_pandas_payloads() -> None:
     assert batch([1, 2, 3], ROWS, frame).payloads == [b'{"s":"a","n":1}', b'{"n":2}', b'{"s":"c","n":3}']
 
 
+class Stream:
+    """A frame of another library, such as Polars: `columns` and `to_dict`, and Arrow's PyCapsule interface."""
+
+    def __init__(self, table: pyarrow.Table) -> None:
+        self._table = table
+        self.columns = table.column_names
+        self.to_dict = table.to_pydict
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._table.__arrow_c_stream__(requested_schema)
+
+
+def test_payloads_of_any_frame_that_speaks_arrow() -> None:
+    frame = Stream(pyarrow.table({"n": [1, None], "t": ["x", "y"]}))
+    operation = UpdateOperation.upsert_batch([1, 2], [[1.0], [2.0]], frame)
+    expected = UpdateOperation.upsert_batch([1, 2], [[1.0], [2.0]], [{"n": 1, "t": "x"}, {"t": "y"}])
+    assert operation == expected
+
+
 @pytest.mark.parametrize(
     ("ids", "vectors", "payloads", "error"),
     [

@@ -13,7 +13,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from operator import index
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -59,7 +59,8 @@ class Model:
 
     __slots__ = ()
 
-    __match_args__: ClassVar[tuple[str, ...]] = ()
+    if not TYPE_CHECKING:  # `match` needs the literal of each class, which a declaration here would hide
+        __match_args__ = ()
     _slots: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, public: bool = True) -> None:
@@ -97,7 +98,7 @@ class Model:
     def _shown(self) -> Iterable[str]:
         """``name=value`` of the constructor arguments, without optional ones left at None."""
         required = _required(type(self))
-        for position, name in enumerate(self.__match_args__):
+        for position, name in enumerate(self.__match_args__):  # type: ignore[attr-defined]
             value = getattr(self, name)
             if value is not None or position < required:
                 yield f"{name}={show(value)}"
@@ -115,7 +116,7 @@ class Model:
 def _required(cls: type[Model]) -> int:
     """How many arguments the constructor demands."""
     init: Any = cls.__init__
-    return init.__code__.co_argcount - 1 - len(init.__defaults__ or ()) if cls.__match_args__ else 0
+    return init.__code__.co_argcount - 1 - len(init.__defaults__ or ()) if cls.__match_args__ else 0  # type: ignore[attr-defined]
 
 
 def restore(cls: type[T], state: dict[str, Any]) -> T:

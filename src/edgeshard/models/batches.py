@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +16,15 @@ from edgeshard.models.options import options
 from edgeshard.models.payload import decode_json, encode_payload
 from edgeshard.models.vectors import pack_dense
 
+if TYPE_CHECKING:
+    from edgeshard.models.column_types import Ids, Payloads, Vectors
+
 __all__ = ["upsert_batch"]
 
 F32Array = npt.NDArray[np.float32]
 
 
-def upsert_batch(ids: Any, vectors: Any, payloads: Any = None) -> UpsertBatch:
+def upsert_batch(ids: Ids, vectors: Vectors, payloads: Payloads | None = None) -> UpsertBatch:
     """The operation described at `UpdateOperation.upsert_batch`."""
     keys = _ids(ids)
     columns = vectors if isinstance(vectors, Mapping) else {"": vectors}
@@ -154,8 +157,10 @@ def _integers(values: Any, what: str) -> npt.NDArray[Any]:
 def _payloads(payloads: Any) -> list[bytes | None]:
     if hasattr(payloads, "to_pylist") and hasattr(payloads, "column_names"):
         return _from_arrow(payloads)
-    if hasattr(payloads, "columns") and hasattr(payloads, "to_dict"):
-        return _from_pandas(payloads)
+    if hasattr(payloads, "columns") and hasattr(payloads, "iloc"):
+        return _from_arrow(_pyarrow().Table.from_pandas(payloads, preserve_index=False))
+    if hasattr(payloads, "__arrow_c_stream__"):
+        return _from_arrow(_pyarrow().table(payloads))
     if isinstance(payloads, (str, bytes, Mapping)):
         raise TypeError(f"payloads: expected a list, a pyarrow table or a data frame, got {type(payloads).__name__}")
     return [encode_payload(payload) if type(payload) is dict else _payload(payload) for payload in payloads]
@@ -178,13 +183,13 @@ def _from_arrow(table: Any) -> list[bytes | None]:
     return [encode_payload(_row(row)) for row in table.to_pylist()]
 
 
-def _from_pandas(frame: Any) -> list[bytes | None]:
-    """Rows through Arrow, which knows missing values from NaN and keeps integers integers."""
+def _pyarrow() -> Any:
+    """What reads data frames: it tells missing values from NaN and keeps integers integers."""
     try:
         import pyarrow
     except ImportError:
-        raise ImportError("payloads from a data frame need pyarrow: pip install 'edgeshard[pandas]'") from None
-    return _from_arrow(pyarrow.Table.from_pandas(frame, preserve_index=False))
+        raise ImportError("payloads from a data frame need pyarrow: pip install 'edgeshard[arrow]'") from None
+    return pyarrow
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:

@@ -33,11 +33,11 @@ class Options:
     )
 
     def __init__(self) -> None:
-        self.allow_nonfinite_vectors = False
+        self.allow_nonfinite_vectors: bool = False
         self.codes_limit_bytes: int | None = None
-        self.codes_for_cold_vectors = False
-        self.keep_codes = True
-        self.keep_checksums = True
+        self.codes_for_cold_vectors: bool = False
+        self.keep_codes: bool = True
+        self.keep_checksums: bool = True
 
 
-options = Options()
+options: Options = Options()

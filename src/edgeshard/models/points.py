@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from edgeshard.models.base import Model, put_fields
 from edgeshard.models.ids import ParsedId, PointId, parse_id
 from edgeshard.models.payload import Payload, decode_payload, encode_payload
-from edgeshard.models.vectors import PackedVector, Vector, pack_vectors, unpack_vectors
+from edgeshard.models.vectors import PackedVector, Vector, VectorStructOutput, pack_vectors, unpack_vectors
 
 __all__ = ["Point", "PointVectors"]
 
@@ -24,7 +22,7 @@ class PointVectors(Model):
     """
 
     __slots__ = ("_id", "_vectors")
-    __match_args__: tuple[str, ...] = ("id", "vector")
+    __match_args__ = ("id", "vector")
 
     _id: ParsedId
     _vectors: npt.NDArray[np.float32] | dict[str, PackedVector]
@@ -38,9 +36,9 @@ class PointVectors(Model):
         return self._id
 
     @property
-    def vector(self) -> Any:
+    def vector(self) -> VectorStructOutput:
         """The vectors as lists, or a dict of lists and `SparseVector` by name."""
-        return unpack_vectors(self._vectors)
+        return unpack_vectors(self._vectors)  # type: ignore[no-any-return]
 
 
 class Point(PointVectors):

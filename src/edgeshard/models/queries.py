@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from edgeshard.models.base import (
     Model,
@@ -17,7 +17,7 @@ from edgeshard.models.base import (
     show,
     variant,
 )
-from edgeshard.models.vectors import NamedVector, PackedVector, pack_example, unpack
+from edgeshard.models.vectors import NamedVector, PackedVector, VectorOutput, pack_example, unpack
 
 __all__ = [
     "Context",
@@ -55,12 +55,12 @@ class RecommendQuery(Model):
         put_fields(self, _positives=_examples(positives, "positives"), _negatives=_examples(negatives, "negatives"))
 
     @property
-    def positives(self) -> list[Any]:
+    def positives(self) -> list[VectorOutput]:
         """Vectors to be like."""
         return [unpack(vector) for vector in self._positives]
 
     @property
-    def negatives(self) -> list[Any]:
+    def negatives(self) -> list[VectorOutput]:
         """Vectors to be unlike."""
         return [unpack(vector) for vector in self._negatives]
 
@@ -83,12 +83,12 @@ class ContextPair(Model):
         put_fields(self, _positive=pack_example(positive, "positive"), _negative=pack_example(negative, "negative"))
 
     @property
-    def positive(self) -> Any:
+    def positive(self) -> VectorOutput:
         """Vector to be closer to."""
         return unpack(self._positive)
 
     @property
-    def negative(self) -> Any:
+    def negative(self) -> VectorOutput:
         """Vector to be farther from."""
         return unpack(self._negative)
 
@@ -111,7 +111,7 @@ class DiscoverQuery(Model):
         put_fields(self, _target=pack_example(target, "target"), _pairs=instances(pairs, ContextPair, "pairs"))
 
     @property
-    def target(self) -> Any:
+    def target(self) -> VectorOutput:
         """Vector to be like."""
         return unpack(self._target)
 
@@ -160,7 +160,7 @@ class FeedbackItem(Model):
         put_fields(self, _vector=pack_example(vector, "vector"), score=f32(score, "score"))
 
     @property
-    def vector(self) -> Any:
+    def vector(self) -> VectorOutput:
         """The vector."""
         return unpack(self._vector)
 
@@ -210,7 +210,7 @@ class FeedbackNaiveQuery(Model):
         )
 
     @property
-    def target(self) -> Any:
+    def target(self) -> VectorOutput:
         """Vector to be like."""
         return unpack(self._target)
 
@@ -262,7 +262,7 @@ class Nearest(Query):
         put_fields(self, _vector=pack_example(query), using=opt_text(using, "using"))
 
     @property
-    def query(self) -> Any:
+    def query(self) -> VectorOutput:
         """The vector."""
         return unpack(self._vector)
 

@@ -21,7 +21,7 @@ from edgeshard.models.base import (
     variant,
 )
 from edgeshard.models.enums import Direction
-from edgeshard.models.vectors import NamedVector, PackedVector, pack_example, unpack
+from edgeshard.models.vectors import NamedVector, PackedVector, VectorOutput, pack_example, unpack
 
 __all__ = ["Bm25Params", "Dbsf", "Fusion", "Mmr", "OrderBy", "Rrf", "TextQuery"]
 
@@ -152,7 +152,7 @@ class Mmr(Model):
         )
 
     @property
-    def vector(self) -> Any:
+    def vector(self) -> VectorOutput:
         """The query vector."""
         return unpack(self._vector)
 

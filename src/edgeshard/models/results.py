@@ -11,7 +11,7 @@ from edgeshard.models.enums import PayloadSchemaType
 from edgeshard.models.ids import ParsedId, PointId, parse_id
 from edgeshard.models.indexes import INDEX_PARAMS, IndexParams
 from edgeshard.models.payload import Payload, decode_payload, encode_payload
-from edgeshard.models.vectors import Vector, pack_example, unpack_vectors
+from edgeshard.models.vectors import Vector, VectorStructOutput, pack_example, unpack_vectors
 
 __all__ = ["FacetHit", "FacetResponse", "PayloadIndexInfo", "Record", "ScoredPoint", "ShardInfo"]
 
@@ -30,9 +30,9 @@ class _Point(Found, Model, public=False):
         return None if raw is None else decode_payload(raw, self._source)
 
     @property
-    def vector(self) -> Any:
+    def vector(self) -> VectorStructOutput | None:
         """The vectors as lists, or a dict by name; None if they were not asked for."""
-        return unpack_vectors(self._vectors)
+        return unpack_vectors(self._vectors)  # type: ignore[no-any-return]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return restore, (
@@ -52,7 +52,7 @@ class Record(_Point):
     """
 
     __slots__ = ()
-    __match_args__: tuple[str, ...] = ("id", "payload", "vector", "order_value")
+    __match_args__ = ("id", "payload", "vector", "order_value")
 
     def __init__(
         self,

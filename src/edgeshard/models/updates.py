@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from edgeshard.models.base import (
     Model,
@@ -24,6 +24,9 @@ from edgeshard.models.ids import PointId, parse_ids
 from edgeshard.models.indexes import INDEX_PARAMS, IndexParams
 from edgeshard.models.payload import Payload, encode_payload
 from edgeshard.models.points import Point, PointVectors
+
+if TYPE_CHECKING:
+    from edgeshard.models.column_types import Ids, Payloads, Vectors
 
 __all__ = [
     "ClearPayload",
@@ -69,7 +72,7 @@ class UpdateOperation(Model):
         return f"UpdateOperation.{self._call}({', '.join(self._shown())})"
 
     def _shown(self) -> Iterable[str]:
-        for field, name in zip(self.__match_args__, self._names, strict=True):
+        for field, name in zip(self.__match_args__, self._names, strict=True):  # type: ignore[attr-defined]
             value = getattr(self, field)
             if value is not None:
                 yield f"{name}={show(value)}"
@@ -92,7 +95,7 @@ class UpdateOperation(Model):
         )
 
     @staticmethod
-    def upsert_batch(ids: Any, vectors: Any, payloads: Any = None) -> UpdateOperation:
+    def upsert_batch(ids: Ids, vectors: Vectors, payloads: Payloads | None = None) -> UpdateOperation:
         """An operation that stores points given as columns, without an object per point.
 
         Args:
@@ -100,8 +103,9 @@ class UpdateOperation(Model):
             vectors: an ``(n, dim)`` array for the unnamed vector, or a dict of columns by vector name. A
                 column is an ``(n, dim)`` array (dense), a triple ``(indptr, indices, values)`` or a SciPy CSR
                 matrix (sparse), a pair ``(indptr, rows)`` or a list of n 2-D arrays (multi-vectors).
-            payloads: n dicts, JSON texts (bytes or str) or None; or a pyarrow Table or RecordBatch, or a
-                pandas DataFrame, of n rows, whose columns become payload keys (nulls are left out).
+            payloads: n dicts, JSON texts (bytes or str) or None; or a table of n rows whose columns become payload
+                keys (nulls are left out): a pyarrow Table or RecordBatch, a pandas DataFrame, or a frame of another
+                library with Arrow's PyCapsule interface, such as Polars.
 
         Raises:
             ValidationError: columns of different lengths, NaN or infinity in vectors, JSON that is no object.

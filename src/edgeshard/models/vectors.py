@@ -23,7 +23,9 @@ __all__ = [
     "PackedVector",
     "SparseVector",
     "Vector",
+    "VectorOutput",
     "VectorPage",
+    "VectorStructOutput",
     "check_stored_sparse",
     "pack_example",
     "pack_vectors",
@@ -122,6 +124,12 @@ Vector: TypeAlias = (
 )
 """The vectors of a point: one unnamed dense or multi-vector, or a dict by name."""
 
+VectorOutput: TypeAlias = list[float] | list[list[float]] | SparseVector
+"""One vector as it is returned: dense, multi (rows) or sparse."""
+
+VectorStructOutput: TypeAlias = list[float] | list[list[float]] | dict[str, VectorOutput]
+"""The vectors of a point as they are returned: the unnamed one alone, or a dict by name."""
+
 PackedVector: TypeAlias = npt.NDArray[np.float32] | SparseVector
 
 
@@ -219,7 +227,7 @@ class VectorPage:
         return entry[""] if len(entry) == 1 and "" in entry else entry
 
 
-def unpack(packed: PackedVector) -> Any:
+def unpack(packed: PackedVector) -> VectorOutput:
     """The public form of a packed vector: a list, a list of lists, or the `SparseVector`."""
     return packed if isinstance(packed, SparseVector) else packed.tolist()
 

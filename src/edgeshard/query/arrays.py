@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ from edgeshard.segment.segment import Segment
 from edgeshard.storage.convert import COSINE, DOT, ELEMENTS
 
 USUAL_LIMIT = 1 << 32
-Ids = npt.NDArray[Any]
+Ids: TypeAlias = npt.NDArray[np.uint64] | npt.NDArray[np.object_]
 Scores = npt.NDArray[np.float32]
 NO_ID = np.uint64(2**64 - 1)
 """What stands for no id among integer ids: -1 as a signed number. Its score is NaN."""
@@ -135,7 +135,7 @@ def _arranged(ids: Ids, scores: Scores, counts: npt.NDArray[np.int64]) -> tuple[
     if len(ids) == len(counts) * width:
         return ids.reshape(shape), scores.reshape(shape)
     filled = np.arange(width) < counts[:, None]
-    all_ids: Ids = np.full(shape, None if ids.dtype == object else NO_ID, ids.dtype)
+    all_ids: npt.NDArray[Any] = np.full(shape, None if ids.dtype == object else NO_ID, ids.dtype)
     all_scores = np.full(shape, np.nan, np.float32)
     all_ids[filled], all_scores[filled] = ids, scores
     return all_ids, all_scores

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgeshard.models.base import instance, opt_instance, opt_text, opt_u64, u64
 from edgeshard.models.filters import Filter
@@ -68,7 +68,7 @@ class Searching:
         filter: Filter | None = None,
         params: SearchParams | None = None,
         score_threshold: float | None = None,
-    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32]]:
+    ) -> tuple[npt.NDArray[np.uint64] | npt.NDArray[np.object_], npt.NDArray[np.float32]]:
         """Ids and scores of the nearest points as arrays, for one vector or many in one pass over the data.
 
         Args:

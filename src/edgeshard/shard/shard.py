@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from os import getpid
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, overload
 from uuid import UUID
 
 from edgeshard._native import CallGuard, CallLock
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from edgeshard.shard.reader import ReadOnlyShard
 
 PointId: TypeAlias = "int | str | UUID"
+Opened = TypeVar("Opened", bound="EdgeShard")
 
 DEFAULT_SCROLL_LIMIT = 10
 
@@ -223,7 +224,7 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
             self._store.close()
             self._finalizer.detach()
 
-    def __enter__(self) -> EdgeShard:
+    def __enter__(self: Opened) -> Opened:
         return self
 
     def __exit__(

@@ -44,9 +44,9 @@ class RetryPolicy:
     __slots__ = ("attempts", "first_delay", "max_delay")
 
     def __init__(self, attempts: int = 5, first_delay: float = 0.5, max_delay: float = 60.0) -> None:
-        self.attempts = attempts
-        self.first_delay = first_delay
-        self.max_delay = max_delay
+        self.attempts: int = attempts
+        self.first_delay: float = first_delay
+        self.max_delay: float = max_delay
 
     def delay(self, attempt: int, asked: float | None) -> float:
         """Seconds to pause after an attempt, counted from 1: what the server asked for, or backoff with jitter."""

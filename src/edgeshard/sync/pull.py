@@ -34,9 +34,9 @@ class PullResult:
     def __init__(
         self, outcome: Literal["restored", "updated", "up_to_date"], received_bytes: int, attempts: int
     ) -> None:
-        self.outcome = outcome
-        self.received_bytes = received_bytes
-        self.attempts = attempts
+        self.outcome: Literal["restored", "updated", "up_to_date"] = outcome
+        self.received_bytes: int = received_bytes
+        self.attempts: int = attempts
 
     def __repr__(self) -> str:
         return f"<PullResult {self.outcome}, {self.received_bytes} bytes, {self.attempts} requests>"

@@ -68,12 +68,12 @@ class SnapshotInfo:
     def __init__(
         self, path: Path, size_bytes: int, digest: Callable[[], str], manifest: Manifest, files: int, partial: bool
     ) -> None:
-        self.path = path
-        self.size_bytes = size_bytes
+        self.path: Path = path
+        self.size_bytes: int = size_bytes
         self._digest: Callable[[], str] | str = digest
-        self.manifest = manifest
-        self.files = files
-        self.partial = partial
+        self.manifest: Manifest = manifest
+        self.files: int = files
+        self.partial: bool = partial
 
     @property
     def sha256(self) -> str:

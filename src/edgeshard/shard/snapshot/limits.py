@@ -44,13 +44,13 @@ class SnapshotLimits:
         require_end: bool = True,
         require_segments: bool = True,
     ) -> None:
-        self.entries = entries
-        self.total_bytes = total_bytes
-        self.free_space_ratio = free_space_ratio
-        self.depth = depth
-        self.sparse_pieces = sparse_pieces
-        self.require_end = require_end
-        self.require_segments = require_segments
+        self.entries: int = entries
+        self.total_bytes: int = total_bytes
+        self.free_space_ratio: float = free_space_ratio
+        self.depth: int = depth
+        self.sparse_pieces: int = sparse_pieces
+        self.require_end: bool = require_end
+        self.require_segments: bool = require_segments
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in sorted(self.__slots__))
