@@ -190,7 +190,8 @@ class PayloadWriter {
       first = false;
       // Converting a value may run Python code, which may drop what the dictionary lends us.
       nb::object held_key = nb::borrow(key), held_value = nb::borrow(value);
-      if (!PyUnicode_Check(key)) raise_type("payload keys must be strings, got " + type_name(key));
+      if (depth == 1) top_key_ = key;
+      if (!PyUnicode_Check(key)) raise_type("payload keys must be strings, got " + type_name(key) + where());
       string(key);
       out_.push_back(':');
       this->value(value, depth);
@@ -254,7 +255,7 @@ class PayloadWriter {
   void number(double value) {
     if (!std::isfinite(value)) {
       raise_validation(std::string("failed to convert ") + (std::isnan(value) ? "NaN" : value > 0 ? "inf" : "-inf") +
-                       " into payload number type: JSON has no such number");
+                       " into payload number type: JSON has no such number" + where());
     }
     edgeshard::json_double(out_, value);
   }
@@ -314,10 +315,20 @@ class PayloadWriter {
   }
 
   [[noreturn]] void raise_unsupported(PyObject *object) {
-    raise_type("a payload holds None, bool, int, float, str, lists and dicts of those; got " + type_name(object));
+    const bool date = PyObject_HasAttrString(object, "isoformat");
+    raise_type("a payload holds None, bool, int, float, str, lists and dicts of those; got " + type_name(object) + where() +
+               (date ? ": write dates as text, with isoformat()" : ""));
+  }
+
+  // For messages: the key at the top of the payload that is being written. It is held while its value is.
+  std::string where() const {
+    if (top_key_ == nullptr || !PyUnicode_Check(top_key_)) return "";
+    nb::object shown = nb::steal(PyObject_Repr(top_key_));
+    return " (under the key " + nb::cast<std::string>(nb::steal(PyUnicode_Substring(shown.ptr(), 0, 100))) + ")";
   }
 
   std::string out_;
+  PyObject *top_key_ = nullptr;
 };
 
 nb::bytes encode_payload(nb::handle payload) {

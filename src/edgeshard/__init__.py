@@ -393,7 +393,12 @@ else:
 
     def __getattr__(name):
         if name not in _LAZY:
-            raise AttributeError(f"module 'edgeshard' has no attribute {name!r}")
+            import sys
+
+            # With the module and the name Python says which name may have been meant.
+            raise AttributeError(
+                f"module 'edgeshard' has no attribute {name!r}", name=name, obj=sys.modules["edgeshard"]
+            )
         from importlib import import_module
 
         value = globals()[name] = getattr(import_module(_LAZY[name]), name)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 from uuid import UUID
 
 from edgeshard.errors import ValidationError
@@ -80,7 +80,7 @@ class EdgeShard:
     _writer: ThreadPoolExecutor
     _shard: SyncShard
 
-    def __init__(self) -> None:
+    def __init__(self, *arguments: NoReturn, **settings: NoReturn) -> None:  # so that a checker refuses them, too
         raise TypeError("cannot create 'EdgeShard' instances: await EdgeShard.create(path, config) or .load(path)")
 
     @classmethod

@@ -80,15 +80,23 @@ class ValidationError(EdgeShardError, ValueError):
 
 
 class VectorDimensionError(ValidationError):
-    """A vector whose length is not the configured size."""
+    """A vector whose length is not the configured size.
 
-    def __init__(self, expected: int, got: int) -> None:
-        super().__init__(f"Vector dimension error: expected dim: {expected}, got {got}")
+    Args:
+        expected: the configured size.
+        got: the length of the vector.
+        name: the vector's name, empty for the unnamed one or if it is not known.
+    """
+
+    def __init__(self, expected: int, got: int, name: str = "") -> None:
+        of = f" for vector {name!r}" if name else ""
+        super().__init__(f"Vector dimension error: expected dim: {expected}, got {got}{of}")
         self.expected = expected
         self.got = got
+        self.name = name
 
-    def __reduce__(self) -> tuple[type[VectorDimensionError], tuple[int, int]]:
-        return type(self), (self.expected, self.got)
+    def __reduce__(self) -> tuple[type[VectorDimensionError], tuple[int, int, str]]:
+        return type(self), (self.expected, self.got, self.name)
 
 
 class WrongVectorKindError(ValidationError):

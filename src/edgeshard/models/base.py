@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from enum import Enum
 from operator import index
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -276,7 +277,17 @@ def instance(value: T, kind: type | tuple[type, ...], name: str) -> T:
         return value
     kinds = kind if isinstance(kind, tuple) else (kind,)
     expected = " or ".join([k.__qualname__ for k in kinds])
-    raise TypeError(f"{name}: expected {expected}, got {type(value).__qualname__}")
+    raise TypeError(f"{name}: expected {expected}, got {type(value).__qualname__}{_members(value, kinds)}")
+
+
+def _members(value: object, kinds: tuple[type, ...]) -> str:
+    """For a text in place of a member of an enumeration: the member of that name, or which there are."""
+    members = [str(member) for kind in kinds if issubclass(kind, Enum) for member in kind]
+    if not isinstance(value, str) or not members:
+        return ""
+    meant = [member for member in members if member.partition(".")[2].lower() == value.lower()]
+    more = ", ..." if len(members) > MEMBERS_SHOWN else ""
+    return f": write {meant[0]}" if meant else f": there are {', '.join(members[:MEMBERS_SHOWN])}{more}"
 
 
 def opt_instance(value: T | None, kind: type | tuple[type, ...], name: str) -> T | None:
@@ -284,6 +295,7 @@ def opt_instance(value: T | None, kind: type | tuple[type, ...], name: str) -> T
     return None if value is None else instance(value, kind, name)
 
 
+MEMBERS_SHOWN = 8
 MAX_ITEMS = 1 << 28
 """An array may claim many more without having the memory."""
 
@@ -317,8 +329,9 @@ def as_array(values: Any, name: str) -> np.ndarray[Any, Any]:
 def instances(values: Iterable[T], kind: type | tuple[type, ...], name: str) -> tuple[T, ...]:
     """The items of `values`, each an instance of `kind`."""
     items = sequence(values, name)
-    for item in items:
-        instance(item, kind, name)
+    for place, item in enumerate(items):
+        if not isinstance(item, kind):
+            instance(item, kind, f"{name}[{place}]")
     return tuple(items)
 
 

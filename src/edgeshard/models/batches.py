@@ -163,19 +163,24 @@ def _payloads(payloads: Any) -> list[bytes | None]:
         return _from_arrow(_pyarrow().table(payloads))
     if isinstance(payloads, (str, bytes, Mapping)):
         raise TypeError(f"payloads: expected a list, a pyarrow table or a data frame, got {type(payloads).__name__}")
-    return [encode_payload(payload) if type(payload) is dict else _payload(payload) for payload in payloads]
+    return [
+        encode_payload(payload) if type(payload) is dict else _payload(payload, row)
+        for row, payload in enumerate(payloads)
+    ]
 
 
-def _payload(payload: Any) -> bytes | None:
+def _payload(payload: Any, row: int) -> bytes | None:
     if payload is None:
         return None
     if isinstance(payload, (str, bytes)):
         try:
             payload = decode_json(payload if isinstance(payload, bytes) else payload.encode())
         except ValueError as error:
-            raise ValidationError(f"Validation failed: a payload is not JSON: {error}") from error
+            raise ValidationError(f"Validation failed: payloads[{row}] is not JSON: {error}") from error
         if not isinstance(payload, dict):
-            raise ValidationError(f"Validation failed: a payload must be a JSON object, got {type(payload).__name__}")
+            raise ValidationError(
+                f"Validation failed: payloads[{row}] must be a JSON object, got {type(payload).__name__}"
+            )
     return encode_payload(payload)
 
 

@@ -142,7 +142,11 @@ def _parse_key(text: str, at: int) -> tuple[str, int]:
     while end < len(text) and _is_raw(text[end]):
         end += 1
     if end == at:
-        raise _bad_path(text, at, 'expected a key; write keys with other characters as "key"')
+        raise _bad_path(
+            text,
+            at,
+            "expected a key of letters, digits, _ and -, or one in double quotation marks,",
+        )
     return text[at:end], end
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeshard import _native
-from edgeshard.errors import ValidationError
+from edgeshard.errors import ValidationError, quoted
 from edgeshard.models.base import MAX_ITEMS, Model, as_array, put_fields, sequence, text
 from edgeshard.models.options import options
 
@@ -145,7 +145,7 @@ def pack_vectors(vector: Vector) -> npt.NDArray[np.float32] | dict[str, PackedVe
     try:
         packed = _native_pack(vector, finite)
     except TypeError as error:
-        raise TypeError(f"vector: expected numbers, {error}") from None
+        raise TypeError(f"vector: {error}") from None
     if type(packed) is bytes and packed:  # by far the most frequent case
         return _from_buffer(packed, F32)
     if isinstance(vector, Mapping):
@@ -175,7 +175,7 @@ def _packed(vector: Any, finite: bool, name: str) -> Any:
     try:
         return _native_pack(vector, finite)
     except TypeError as error:
-        raise TypeError(f"{name}: expected numbers, {error}") from None
+        raise TypeError(f"{name}: {error}") from None
 
 
 def pack_dense(vector: Any, *, finite: bool, name: str = "vector") -> npt.NDArray[np.float32]:
@@ -271,10 +271,11 @@ def _pack_indices(indices: Any) -> npt.NDArray[np.uint32]:
         return np.empty(0, np.uint32)
     if array.ndim != 1 or array.dtype.kind not in "iub":
         if all(isinstance(index, int) for index in indices):  # too large even for NumPy
-            raise OverflowError("indices: expected integers from 0 to 2**32 - 1")
+            raise OverflowError(f"indices: expected integers from 0 to 2**32 - 1, got {quoted(max(indices, key=abs))}")
         raise TypeError("indices: expected a flat list of integers")
-    if int(array.min()) < 0 or int(array.max()) > 0xFFFFFFFF:
-        raise OverflowError("indices: expected integers from 0 to 2**32 - 1")
+    least, most = int(array.min()), int(array.max())
+    if least < 0 or most > 0xFFFFFFFF:
+        raise OverflowError(f"indices: expected integers from 0 to 2**32 - 1, got {least if least < 0 else most}")
     packed = array.astype(np.uint32)
     packed.flags.writeable = False
     return packed

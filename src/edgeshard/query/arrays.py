@@ -48,7 +48,7 @@ def query_arrays(
             return answer if row is vectors else (answer[0][None], answer[1][None])
     scope = Scope(segments, schema)
     spec = scope.spec(using or "")
-    rows, single = _rows(vectors, spec)
+    rows, single = _rows(vectors, spec, using or "")
     limit = u64(limit, "limit")
     if condition is None and score_threshold is None and not single and len(rows):
         table = search_table(segments, using or "", rows, limit, params)
@@ -107,7 +107,7 @@ def _one(
     return _as_array(segment.ids.ids_of(offsets)) if numbers is None else numbers, scores
 
 
-def _rows(vectors: Any, spec: VectorSchema) -> tuple[npt.NDArray[np.float32], bool]:
+def _rows(vectors: Any, spec: VectorSchema, name: str) -> tuple[npt.NDArray[np.float32], bool]:
     """The queries as ``(q, dim) float32``, and whether there was but one."""
     if spec.kind == "sparse":
         raise WrongVectorKindError("Wrong usage of sparse vectors: query_arrays takes dense vectors; use query_batch")
@@ -117,7 +117,7 @@ def _rows(vectors: Any, spec: VectorSchema) -> tuple[npt.NDArray[np.float32], bo
             f"vectors: expected numbers of shape (dim,) or (q, dim), got {rows.dtype} of shape {rows.shape}"
         )
     if rows.shape[-1] != spec.size:
-        raise VectorDimensionError(spec.size, rows.shape[-1])
+        raise VectorDimensionError(spec.size, rows.shape[-1], name)
     if rows.dtype == np.float32:
         converted = np.ascontiguousarray(rows.reshape(-1, rows.shape[-1]))
     else:

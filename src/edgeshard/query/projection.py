@@ -6,12 +6,11 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from edgeshard._native import ResultPage
-from edgeshard.errors import VectorNameNotFoundError
 from edgeshard.filter.selector import compile_selector
 from edgeshard.models.base import texts
 from edgeshard.models.vectors import VectorPage
 from edgeshard.segment.batch import Offsets
-from edgeshard.segment.schema import Schema
+from edgeshard.segment.schema import Schema, unknown_vector
 from edgeshard.segment.segment import Segment
 
 PAGE_POINTS = 1000
@@ -52,7 +51,7 @@ class Projection:
             self.names = list(dict.fromkeys(texts(with_vector, "with_vector")))
             for name in self.names:
                 if name not in schema:
-                    raise VectorNameNotFoundError(f"Not existing vector name error: {name}")
+                    raise unknown_vector(name, schema)
 
     def with_names(self, names: list[str]) -> Projection:
         """The same, with some vectors."""

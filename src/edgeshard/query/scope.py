@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from edgeshard import _native
-from edgeshard.errors import VectorNameNotFoundError
 from edgeshard.filter.evaluate import evaluate_offsets
 from edgeshard.filter.selections import Selection
 from edgeshard.models.filters import Filter, MinShould
@@ -17,7 +16,7 @@ from edgeshard.models.paths import parse_path
 from edgeshard.models.payload import decode_payload
 from edgeshard.query.hits import Keys, by_segment, in_order
 from edgeshard.segment.batch import Mask, Offsets
-from edgeshard.segment.schema import Schema, VectorSchema
+from edgeshard.segment.schema import Schema, VectorSchema, unknown_vector
 from edgeshard.segment.segment import Segment, SegmentContext
 from edgeshard.segment.sparse_field import SparseField, SparseQuery
 
@@ -71,8 +70,7 @@ class Scope:
         try:
             return self.schema[name]
         except KeyError:
-            known = ", ".join(repr(known or "(unnamed)") for known in self.schema)
-            raise VectorNameNotFoundError(f"Not existing vector name error: {name}. This shard has: {known}") from None
+            raise unknown_vector(name, self.schema) from None
 
     def select(self, number: int, filters: Filters) -> Selection:
         """The points of a segment that all filters match."""

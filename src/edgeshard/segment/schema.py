@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from edgeshard.errors import VectorNameNotFoundError
 from edgeshard.index.turbo import TURBO_BITS
 from edgeshard.storage.convert import DOT
 
@@ -61,3 +62,15 @@ class VectorSchema:
 
 
 Schema: TypeAlias = "dict[str, VectorSchema]"
+
+
+def shown_name(name: str) -> str:
+    """A vector name for a message."""
+    return f"vector {name!r}" if name else "the unnamed vector"
+
+
+def unknown_vector(name: str, schema: Schema) -> VectorNameNotFoundError:
+    """The error for a vector name that a shard does not have."""
+    known = ", ".join(repr(known) if known else "the unnamed vector" for known in schema) or "no vectors"
+    missing = "" if name else "No vector name was given. "
+    return VectorNameNotFoundError(f"Not existing vector name error: {name}. {missing}This shard has: {known}")

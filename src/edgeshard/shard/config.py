@@ -40,6 +40,7 @@ from edgeshard.models.stored_settings import (
 )
 from edgeshard.models.wire import from_wire, to_wire
 from edgeshard.segment.config import DISTANCES, DenseConfig, SegmentConfig, SparseConfig
+from edgeshard.segment.schema import shown_name
 from edgeshard.storage import files
 
 FILE = "edge_config.json"
@@ -166,18 +167,18 @@ def check_fits(config: EdgeConfig, segment: SegmentConfig) -> None:
         if set(wanted) != set(found):
             raise ValidationError(f"{prefix}{what} {sorted(wanted)} were given, the segments have {sorted(found)}")
     for name, dense in config.vectors.items():
-        wanted_traits = (
-            dense.size,
-            int(dense.distance),
-            datatype_name(dense.datatype),
-            dense.multivector_config is not None,
-        )
         stored = segment.vector_data[name]
-        found_traits = (stored.size, stored.distance, stored.datatype or "float32", stored.multi)
-        if wanted_traits != found_traits:
-            raise ValidationError(
-                f"{prefix}vector {name!r} is (size, distance, datatype, multi) = {found_traits}, not {wanted_traits}"
-            )
+        for trait, wanted_trait, found_trait in (
+            ("size", dense.size, stored.size),
+            ("distance", dense.distance.name, Distance(stored.distance).name),
+            ("datatype", datatype_name(dense.datatype), stored.datatype or "float32"),
+            ("multi-vectors", dense.multivector_config is not None, stored.multi),
+        ):
+            if wanted_trait != found_trait:
+                raise ValidationError(
+                    f"{prefix}{shown_name(name)} has {trait} {found_trait}, not {wanted_trait}; it cannot be changed: "
+                    "create another shard, or another vector name"
+                )
     for name, sparse in config.sparse_vectors.items():
         wanted_idf, found_idf = (
             sparse.modifier == Modifier.Idf,

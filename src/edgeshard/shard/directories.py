@@ -28,7 +28,7 @@ def directory_path(path: files.PathLike) -> Path:
         ValidationError: it is empty.
         StorageError: the file system cannot have such a path.
     """
-    text = os.fspath(path)
+    text = os.fspath(path) if hasattr(path, "__fspath__") else path
     if not isinstance(text, str):
         raise TypeError(f"path must be str or os.PathLike[str], not {type(path).__name__}")
     if not text:
@@ -43,6 +43,11 @@ def directory_path(path: files.PathLike) -> Path:
         return Path(os.path.join(os.getcwd(), text))  # behind a link `..` is not what its text says
     except OSError as error:
         raise StorageError(error.errno, f"cannot use {quoted(text)}: there is no working directory") from error
+
+
+def absent(path: Path) -> str:
+    """What to say of a path that should be the directory of a shard and is no directory."""
+    return f"{path} is a file, not the directory of a shard" if path.exists() else f"directory {path} does not exist"
 
 
 def holds_shard(path: Path) -> bool:

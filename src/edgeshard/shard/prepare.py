@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeshard import _native
-from edgeshard.errors import ValidationError, VectorDimensionError, VectorNameNotFoundError, WrongVectorKindError
+from edgeshard.errors import ValidationError, VectorDimensionError, WrongVectorKindError
 from edgeshard.models.operations import MultiBatch, SparseBatch, UpdateVectors, UpsertBatch, UpsertPoints
 from edgeshard.models.points import Point, PointVectors
 from edgeshard.models.vectors import SparseVector
 from edgeshard.segment.batch import Batch, Column, DenseColumn, Ids, Mask, MultiColumn, SparseColumn
-from edgeshard.segment.schema import Schema, VectorSchema
+from edgeshard.segment.schema import Schema, VectorSchema, shown_name, unknown_vector
 from edgeshard.shard.operations import UpsertRaw
 from edgeshard.storage.convert import to_stored
 from edgeshard.storage.runs import bounds_of
@@ -63,11 +63,11 @@ def prepare_columns(batch: UpsertBatch, schema: Schema) -> Batch:
             columns[name] = _sorted_sparse(vectors.indptr, vectors.indices, vectors.values, None)
         elif isinstance(vectors, MultiBatch):
             _require(spec.kind == "multi", spec, name, given="multi")
-            columns[name] = MultiColumn(vectors.indptr, _store_rows(vectors.rows, spec))
+            columns[name] = MultiColumn(vectors.indptr, _store_rows(vectors.rows, spec, name))
         else:
             if isinstance(vectors, SparseBatch):
                 raise wrong_kind(spec, name, given="sparse")
-            rows = _store_rows(vectors, spec)
+            rows = _store_rows(vectors, spec, name)
             columns[name] = _one_row_each(rows) if spec.kind == "multi" else DenseColumn(rows)
     count = len(batch.ids)
     given = batch.payloads or [None] * count
@@ -181,8 +181,7 @@ def _spec(schema: Schema, name: str) -> VectorSchema:
     try:
         return schema[name]
     except KeyError:
-        known = ", ".join(repr(known or "(unnamed)") for known in schema)
-        raise VectorNameNotFoundError(f"Not existing vector name error: {name}. This shard has: {known}") from None
+        raise unknown_vector(name, schema) from None
 
 
 def _columns(vectors: list[Packed], schema: Schema) -> dict[str, Column]:
@@ -208,13 +207,13 @@ def _column(vectors: list[Packed], spec: VectorSchema, name: str) -> Column:
             check_dense(vector, spec, name)
     if present is None and vectors:
         if len(vectors) == 1:
-            return DenseColumn(_store_rows(vectors[0].reshape(1, size), spec))
-        return DenseColumn(_store_rows(np.concatenate(vectors).reshape(-1, size), spec, in_place=True))
+            return DenseColumn(_store_rows(vectors[0].reshape(1, size), spec, name))
+        return DenseColumn(_store_rows(np.concatenate(vectors).reshape(-1, size), spec, name, in_place=True))
     rows = np.ones((len(vectors), size), np.float32)
     for place, vector in enumerate(vectors):
         if vector is not None:
             rows[place] = vector
-    return DenseColumn(_store_rows(rows, spec), present)
+    return DenseColumn(_store_rows(rows, spec, name), present)
 
 
 def check_dense(vector: Packed, spec: VectorSchema, name: str) -> None:
@@ -222,7 +221,7 @@ def check_dense(vector: Packed, spec: VectorSchema, name: str) -> None:
     _require(not isinstance(vector, SparseVector), spec, name, given="sparse")
     _require(vector.ndim == 1, spec, name, given="multi")
     if vector.shape[0] != spec.size:
-        raise VectorDimensionError(spec.size, vector.shape[0])
+        raise VectorDimensionError(spec.size, vector.shape[0], name)
 
 
 def _multi_column(vectors: list[Packed], spec: VectorSchema, name: str, present: Mask | None) -> MultiColumn:
@@ -234,12 +233,12 @@ def _multi_column(vectors: list[Packed], spec: VectorSchema, name: str, present:
         _require(not isinstance(vector, SparseVector), spec, name, given="sparse")
         block = vector.reshape(1, -1) if vector.ndim == 1 else vector
         if block.shape[1] != spec.size:
-            raise VectorDimensionError(spec.size, block.shape[1])
+            raise VectorDimensionError(spec.size, block.shape[1], name)
         if not len(block):
             raise ValidationError(f"multi-vector {name!r} has no rows: give at least one vector of {spec.size} numbers")
         blocks.append(block)
     rows = np.concatenate(blocks) if blocks else np.zeros((0, spec.size), np.float32)
-    return MultiColumn(bounds_of([len(block) for block in blocks]), _store_rows(rows, spec), present)
+    return MultiColumn(bounds_of([len(block) for block in blocks]), _store_rows(rows, spec, name), present)
 
 
 def _sparse_column(vectors: list[Packed], spec: VectorSchema, name: str, present: Mask | None) -> SparseColumn:
@@ -276,10 +275,12 @@ def _one_row_each(rows: npt.NDArray[np.generic]) -> MultiColumn:
     return MultiColumn(np.arange(len(rows) + 1, dtype=np.int64), rows)
 
 
-def _store_rows(rows: npt.NDArray[Any], spec: VectorSchema, *, in_place: bool = False) -> npt.NDArray[np.generic]:
+def _store_rows(
+    rows: npt.NDArray[Any], spec: VectorSchema, name: str, *, in_place: bool = False
+) -> npt.NDArray[np.generic]:
     """Rows in stored form; ``in_place`` may overwrite float32 ``rows`` with it."""
     if rows.ndim != 2 or rows.shape[1] != spec.size:
-        raise VectorDimensionError(spec.size, rows.shape[-1])
+        raise VectorDimensionError(spec.size, rows.shape[-1], name)
     if spec.turbo_bits is not None:
         from edgeshard.index.turbo import encode_rows
 
@@ -297,5 +298,5 @@ def wrong_kind(spec: VectorSchema, name: str, given: str = "dense") -> WrongVect
     """The error for a vector of another kind than a name stores."""
     what = "sparse" if "sparse" in (spec.kind, given) else "multi"
     return WrongVectorKindError(
-        f"Wrong usage of {what} vectors: {name!r} stores {spec.kind} vectors, a {given} one was given"
+        f"Wrong usage of {what} vectors: {shown_name(name)} stores {spec.kind} vectors, a {given} one was given"
     )

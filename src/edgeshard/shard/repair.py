@@ -31,7 +31,7 @@ from edgeshard.segment.config import VERSION_FILE, read_segment_config, write_ve
 from edgeshard.segment.files import open_segment
 from edgeshard.shard import config as configs
 from edgeshard.shard import seal
-from edgeshard.shard.directories import GRAVE_SUFFIX, ODD, SEGMENTS, odd_entries
+from edgeshard.shard.directories import GRAVE_SUFFIX, ODD, SEGMENTS, absent, odd_entries
 from edgeshard.shard.shard import EdgeShard
 from edgeshard.shard.small_files import written_anew
 from edgeshard.shard.snapshot import settle, swap
@@ -62,7 +62,7 @@ def repair(path: Path) -> list[str]:
         StorageError: the disk refused, or nothing could be saved; everything is still there.
     """
     if not path.is_dir():
-        raise StorageError(f"cannot repair: directory {path} does not exist")
+        raise StorageError(f"cannot repair: {absent(path)}")
     done: list[str] = []
     if HOLDER_FILE in odd_entries(path):
         raise CorruptedError(path / HOLDER_FILE, f"{ODD}; remove it")

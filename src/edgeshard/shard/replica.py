@@ -23,7 +23,7 @@ from edgeshard.models.config import EdgeConfig
 from edgeshard.segment.config import read_segment_config
 from edgeshard.shard import config as configs
 from edgeshard.shard import seal
-from edgeshard.shard.directories import SEGMENTS, require_plain_files, segment_names
+from edgeshard.shard.directories import SEGMENTS, absent, require_plain_files, segment_names
 from edgeshard.shard.snapshot import settle, swap
 from edgeshard.shard.store import Store
 from edgeshard.shard.undisturbed import undisturbed
@@ -79,7 +79,7 @@ class Replica:
         self.source = source
         self.verify = verify
         if not source.is_dir():
-            raise StorageError(f"cannot load edge shard: directory {source} does not exist")
+            raise StorageError(f"cannot load edge shard: {absent(source)}")
         require_plain_files(source)
         settle.check(source)
         deadline = time.monotonic() + PATIENCE_SECONDS

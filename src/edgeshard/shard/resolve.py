@@ -13,7 +13,7 @@ from uuid import UUID
 
 import numpy as np
 
-from edgeshard.errors import PointNotFoundError, VectorNameNotFoundError, quoted
+from edgeshard.errors import PointNotFoundError, quoted
 from edgeshard.filter.evaluate import evaluate, evaluate_offsets
 from edgeshard.models.enums import UpdateMode
 from edgeshard.models.filters import Filter
@@ -33,7 +33,7 @@ from edgeshard.models.operations import (
 )
 from edgeshard.models.updates import UpdateOperation
 from edgeshard.segment.batch import Batch, DenseColumn, Ids, MultiColumn, SparseColumn
-from edgeshard.segment.schema import Schema
+from edgeshard.segment.schema import Schema, unknown_vector
 from edgeshard.segment.segment import Segment, SegmentContext
 from edgeshard.shard import apply
 from edgeshard.shard.operations import encode, encode_upsert_raw
@@ -170,7 +170,7 @@ def _forget(ids: list[int | UUID], names: Sequence[str], schema: Schema) -> Reso
         return None
     for name in names:
         if name not in schema:
-            raise VectorNameNotFoundError(f"Not existing vector name error: {name}")
+            raise unknown_vector(name, schema)
     record = DeleteVectors(ids, list(names))
     return Resolved(lambda: encode(record), lambda segments, op: apply.delete_vectors(segments, op, ids, names))
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from os import getpid
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Literal, NoReturn, TypeAlias, TypeVar, overload
 from uuid import UUID
 
 from edgeshard._native import CallGuard, CallLock
@@ -58,7 +58,7 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
     _optimising: CallLock
     _finalizer: weakref.finalize[[], EdgeShard]
 
-    def __init__(self) -> None:
+    def __init__(self, *arguments: NoReturn, **settings: NoReturn) -> None:  # so that a checker refuses them, too
         raise TypeError("cannot create 'EdgeShard' instances: use EdgeShard.create(path, config) or load(path)")
 
     @classmethod

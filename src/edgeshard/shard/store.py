@@ -25,6 +25,7 @@ from edgeshard.shard import mending, seal
 from edgeshard.shard.creating import new_directory
 from edgeshard.shard.directories import (
     SEGMENTS,
+    absent,
     clean_up,
     holds_shard,
     require_plain_files,
@@ -158,7 +159,7 @@ class Store:
             ValidationError: the configuration does not fit the segments.
         """
         if not path.is_dir():
-            raise StorageError(f"cannot load edge shard: directory {path} does not exist")
+            raise StorageError(f"cannot load edge shard: {absent(path)}")
         require_plain_files(path)
         settle.check(path)
         if config is None and not swap.pending(path) and not holds_shard(path):

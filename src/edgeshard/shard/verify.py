@@ -21,7 +21,7 @@ from edgeshard.segment.fields import Field
 from edgeshard.segment.segment import Segment, SegmentContext
 from edgeshard.shard import config as configs
 from edgeshard.shard import seal
-from edgeshard.shard.directories import ODD, odd_entries, segment_names
+from edgeshard.shard.directories import ODD, absent, odd_entries, segment_names
 from edgeshard.shard.replica import Replica
 from edgeshard.shard.verify_graphs import damaged_graphs
 from edgeshard.shard.verify_lists import damaged_lists
@@ -51,7 +51,7 @@ def check(path: Path, level: checksums.Level = "full") -> list[str]:
     """
     require_level(level)
     if not path.is_dir():
-        raise StorageError(f"cannot check: directory {path} does not exist")
+        raise StorageError(f"cannot check: {absent(path)}")
     odd = [f"{path / name}: {ODD}" for name in odd_entries(path)]
     if odd:
         return odd

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from edgeshard.errors import SnapshotError
+from edgeshard.models.base import boolean, f64, u64
 
 
 class SnapshotLimits:
@@ -44,13 +45,13 @@ class SnapshotLimits:
         require_end: bool = True,
         require_segments: bool = True,
     ) -> None:
-        self.entries: int = entries
-        self.total_bytes: int = total_bytes
-        self.free_space_ratio: float = free_space_ratio
-        self.depth: int = depth
-        self.sparse_pieces: int = sparse_pieces
-        self.require_end: bool = require_end
-        self.require_segments: bool = require_segments
+        self.entries: int = u64(entries, "entries")
+        self.total_bytes: int = u64(total_bytes, "total_bytes")
+        self.free_space_ratio: float = f64(free_space_ratio, "free_space_ratio")
+        self.depth: int = u64(depth, "depth")
+        self.sparse_pieces: int = u64(sparse_pieces, "sparse_pieces")
+        self.require_end: bool = boolean(require_end, "require_end")
+        self.require_segments: bool = boolean(require_segments, "require_segments")
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in sorted(self.__slots__))

@@ -31,6 +31,7 @@ from edgeshard.shard.snapshot.view import View
 
 LONG_NAME_BYTES = 4097
 PAX_BYTES = 1 << 20
+FIRST = "the first entry"
 
 
 class Entry:
@@ -66,7 +67,7 @@ class TarReader:
         self._view = view
         self._budget = budget
         self._position = 0
-        self.last = "the first entry"
+        self.last = FIRST
         self.ended = False
 
     def entries(self) -> Iterator[Entry]:
@@ -304,4 +305,5 @@ class TarReader:
         return int(text)
 
     def _damage(self, reason: str) -> SnapshotError:
-        return SnapshotError(f"failed to unpack: the tar archive is damaged after {self.last!r}: {reason}")
+        where = f"after {self.last!r}" if self.last != FIRST else f"in {FIRST}"
+        return SnapshotError(f"failed to unpack: the tar archive is damaged {where}: {reason}")
