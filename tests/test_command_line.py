@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,49 @@ def test_numbers_that_are_none(arguments: list[str], shard: Path, capsys: pytest
         main([arguments[0], str(shard), *arguments[1:]])
     assert ended.value.code == 2
     assert arguments[1] in capsys.readouterr().err
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "edgeshard", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, encoding="utf-8")
+
+
+def test_an_output_without_the_characters(tmp_path: Path) -> None:
+    path = tmp_path / "日本"
+    with EdgeShard.create(
+        path, edgeshard.EdgeConfig(vectors=edgeshard.EdgeVectorParams(2, edgeshard.Distance.Dot))
+    ) as made:
+        made.update(UpdateOperation.create_field_index("été", edgeshard.PayloadSchemaType.Keyword))
+        made.update(UpdateOperation.upsert_points([edgeshard.Point(1, [1, 2], {"text": "日本 \U0001f600"})]))
+    for encoding in ("ascii", "latin-1", "utf-8"):
+        done = run("scroll", str(path), PYTHONIOENCODING=encoding)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert json.loads(done.stdout)["payload"] == {"text": "日本 \U0001f600"}
+    assert r"\xe9t\xe9" in run("info", str(path), PYTHONIOENCODING="ascii").stdout
+    absent = run("count", str(tmp_path / "été"), PYTHONIOENCODING="ascii")
+    assert (absent.returncode, "Traceback" in absent.stderr) == (2, False)
+
+
+@pytest.mark.parametrize("command", ["info", "scroll", "count"])
+def test_an_output_that_was_closed(command: str, shard: Path) -> None:
+    script = f"{sys.executable} -m edgeshard {command} {shard} >&-"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_interrupted(shard: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(EdgeShard, "count", interrupt)
+    assert main(["count", str(shard)]) == 130
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"edgeshard {edgeshard.__version__}\n"
 
 
 def test_a_reader_that_has_seen_enough(shard: Path) -> None:

@@ -226,6 +226,7 @@ __all__ = [
     "Direction",
     "DisabledStemmer",
     "DiscoverQuery",
+    "DiskUsage",
     "Distance",
     "DivergedError",
     "EdgeConfig",
@@ -365,6 +366,7 @@ __all__ = [
     "WithVectorType",
     "WrongVectorKindError",
     "__version__",
+    "disk_usage",
     "options",
     "to_arrow",
     "to_pandas",
@@ -378,15 +380,18 @@ if TYPE_CHECKING:
     from edgeshard.shard.shard import EdgeShard
     from edgeshard.shard.snapshot.create import SnapshotInfo
     from edgeshard.shard.snapshot.limits import SnapshotLimits
+    from edgeshard.shard.usage import DiskUsage, disk_usage
 else:
     # Imported when first used: programs that only talk about shards need none of the engine.
     _LAZY = {
         "BackgroundOptimize": "edgeshard.shard.optimizer.background",
+        "DiskUsage": "edgeshard.shard.usage",
         "EdgeShard": "edgeshard.shard.shard",
         "ReadOnlyShard": "edgeshard.shard.reader",
         "RecallReport": "edgeshard.query.recall",
         "SnapshotInfo": "edgeshard.shard.snapshot.create",
         "SnapshotLimits": "edgeshard.shard.snapshot.limits",
+        "disk_usage": "edgeshard.shard.usage",
         "to_arrow": "edgeshard.arrow",
         "to_pandas": "edgeshard.arrow",
     }

@@ -1,17 +1,18 @@
-"""The command line: ``python -m edgeshard info | check | repair | count | scroll | recall PATH``."""
+"""The command line: ``python -m edgeshard COMMAND PATH``; ``--help`` lists the commands."""
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 import edgeshard
-from edgeshard import EdgeShard, EdgeShardError
+from edgeshard import DiskUsage, EdgeShard, EdgeShardError, RecallReport, disk_usage
 
 
 def info(options: argparse.Namespace) -> int:
@@ -25,6 +26,25 @@ def info(options: argparse.Namespace) -> int:
             print(f"vector    {name or '(unnamed)'}: {params!r}")
         for field, schema in numbers.payload_schema.items():
             print(f"index     {field}: {schema!r}")
+    return 0
+
+
+def sizes(options: argparse.Namespace) -> int:
+    """Print what each kind of file takes on the disk; with --plot, draw it."""
+    usage = disk_usage(options.path)
+    if options.json:
+        for kind in usage:
+            names = ("kind", "files", "size_bytes", "disk_bytes")
+            print(json.dumps({name: getattr(kind, name) for name in names}))
+    else:
+        whole = [sum(getattr(kind, name) for kind in usage) for name in ("files", "size_bytes", "disk_bytes")]
+        print(f"{'':<20}{'files':>7}{'length, MB':>14}{'on disk, MB':>14}")
+        for kind in [*usage, DiskUsage("in all", *whole)]:
+            print(f"{kind.kind:<20}{kind.files:>7}{kind.size_bytes / 1e6:>14.2f}{kind.disk_bytes / 1e6:>14.2f}")
+    if options.plot:
+        from edgeshard.plot import plot_sizes
+
+        plot_sizes(usage, options.plot)
     return 0
 
 
@@ -57,6 +77,7 @@ def count(options: argparse.Namespace) -> int:
 def scroll(options: argparse.Namespace) -> int:
     """Print points as JSON, one a line."""
     with EdgeShard.load(options.path, read_only=True) as shard:
+        ascii_only = "utf" not in (getattr(sys.stdout, "encoding", None) or "utf-8").lower()  # as escapes of JSON
         request = edgeshard.ScrollRequest(limit=options.limit, with_payload=True, with_vector=options.vectors)
         for record in shard.scroll(request)[0]:
             point: dict[str, object] = {
@@ -65,7 +86,7 @@ def scroll(options: argparse.Namespace) -> int:
             }
             if options.vectors:
                 point["vector"] = record.vector
-            print(json.dumps(point, default=_plain, ensure_ascii=False))
+            print(json.dumps(point, default=_plain, ensure_ascii=ascii_only))
     return 0
 
 
@@ -77,63 +98,141 @@ def _plain(value: object) -> object:
 
 
 def recall(options: argparse.Namespace) -> int:
-    """Print how much of the exact answer searches for stored vectors find."""
+    """Print how much of the exact answer searches find; with several beams as a table, with --plot also as curves."""
     with EdgeShard.load(options.path, read_only=True) as shard:
-        print(
-            shard.measure_recall(
-                options.sample, using=options.using, limit=options.limit, ef=options.ef, seed=options.seed
+        reports = []
+        for place, ef in enumerate(options.ef):
+            _show_progress(place, len(options.ef))
+            reports.append(
+                shard.measure_recall(options.sample, using=options.using, limit=options.limit, ef=ef, seed=options.seed)
             )
-        )
+        _show_progress(len(options.ef), len(options.ef))
+    if options.json:
+        for report in reports:
+            print(json.dumps({name: getattr(report, name) for name in REPORTED}))
+    elif len(reports) == 1:
+        print(reports[0])
+    else:
+        print("\n".join(_table(reports)))
+    if options.plot:
+        from edgeshard.plot import plot_recall
+
+        plot_recall(reports, options.plot)
     return 0
+
+
+REPORTED = ("queries", "limit", "ef", "recall", "minimum", "quantiles", "approximate_ms", "exact_ms")
+
+
+def _table(reports: Sequence[RecallReport]) -> Iterable[str]:
+    """Lines of a table with a row per beam."""
+    yield f"{reports[0].queries} queries, recall@{reports[0].limit}"
+    yield f"{'ef':>8}{'recall':>9}{'minimum':>9}{'5%':>8}{'ms':>9}{'exact ms':>10}"
+    for report in reports:
+        beam = "none" if report.ef is None else report.ef
+        yield (
+            f"{beam:>8}{report.recall:>9.4f}{report.minimum:>9.3f}{report.quantiles[0.05]:>8.3f}"
+            f"{report.approximate_ms:>9.3f}{report.exact_ms:>10.3f}"
+        )
+
+
+def _show_progress(done: int, total: int) -> None:
+    """How many of several measurements are done, in one line of a terminal that is cleared at the end."""
+    if total > 1 and sys.stderr is not None and sys.stderr.isatty():
+        line = f"[{'#' * done}{'.' * (total - done)}] {done}/{total} beams" if done < total else "\033[K"
+        sys.stderr.write(f"\r{line}{'' if done < total else chr(13)}")
+        sys.stderr.flush()
+
+
+def _beams(text: str) -> list[int | None]:
+    """Numbers with commas between them."""
+    return [_count(part) for part in text.split(",")]
 
 
 def _count(text: str) -> int:
     """A whole number that is not negative."""
-    number = int(text)
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else -1
     if not 0 <= number < 1 << 63:
         raise argparse.ArgumentTypeError(f"expected a number from 0 to 2^63 - 1, got {text}")
     return number
 
 
+def _picture(text: str) -> str:
+    """A file that can be drawn to, checked before anything is measured."""
+    if not text.lower().endswith((".svg", ".png", ".pdf")):
+        raise argparse.ArgumentTypeError(f"expected a name that ends in .svg, .png or .pdf, got {text}")
+    folder = os.path.dirname(text)
+    if folder and not os.path.isdir(folder):
+        raise argparse.ArgumentTypeError(f"there is no directory {folder}")
+    return text
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("edgeshard", description="Look at, check and repair shards.")
+    parser = argparse.ArgumentParser(
+        "edgeshard",
+        description="Look at, measure, check and repair shards.",
+        epilog="Exit codes: 0; 1 if there is damage, or something is lost; 2 for an error; "
+        "130 after Ctrl-C; 141 if nobody reads what is printed. All commands but repair only read.",
+    )
+    parser.add_argument("--version", action="version", version=f"edgeshard {edgeshard.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     actions: dict[str, Callable[[argparse.Namespace], int]] = {
-        "info": info, "check": check, "repair": repair, "count": count, "scroll": scroll,
+        "info": info, "sizes": sizes, "check": check, "repair": repair, "count": count, "scroll": scroll,
         "recall": recall,
     }  # fmt: skip
     for name, action in actions.items():
-        command = commands.add_parser(name, help=action.__doc__)
+        command = commands.add_parser(name, help=action.__doc__, description=action.__doc__)
         command.add_argument("path", metavar="PATH", help="directory of the shard")
         command.set_defaults(action=action)
         if name == "check":
             command.add_argument("--fast", action="store_true", help="sizes, small files and counts only")
         if name == "scroll":
-            command.add_argument("--limit", type=_count, default=10, help="how many points (default 10)")
+            command.add_argument("--limit", type=_count, default=10, metavar="N", help="how many points (default 10)")
             command.add_argument("--vectors", action="store_true", help="with their vectors")
         if name == "recall":
-            command.add_argument("--sample", type=_count, default=100, help="how many vectors (default 100)")
-            command.add_argument("--limit", type=_count, default=10, help="how many points per search (default 10)")
-            command.add_argument("--ef", type=_count, default=None, help="beam of the graph (default: as configured)")
-            command.add_argument("--using", default=None, metavar="NAME", help="of the vectors (default: unnamed)")
-            command.add_argument("--seed", type=_count, default=42, help="of the sample (default 42)")
+            _add_options_of_recall(command)
+        if name in ("sizes", "recall"):
+            command.add_argument("--json", action="store_true", help="one JSON object a line")
+            command.add_argument(
+                "--plot", type=_picture, metavar="FILE", help="draw it: .svg, .png or .pdf (extra [plot])"
+            )
     return parser
 
 
+def _add_options_of_recall(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--sample", type=_count, default=100, metavar="N", help="how many stored vectors to search for (default 100)")
+    add("--limit", type=_count, default=10, metavar="N", help="how many points per search (default 10)")
+    add("--ef", type=_beams, default=[None], metavar="N[,N...]", help="beams of the graph (default: as configured)")
+    add("--using", default=None, metavar="NAME", help="name of the vectors (default: the unnamed ones)")
+    add("--seed", type=_count, default=42, metavar="N", help="of the choice of vectors (default 42)")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; its exit code: 0, 1 for damage, 2 for an error, 141 if nobody reads what it prints."""
+    """Run a command; its exit code: see the end of ``--help``."""
     options = _parser().parse_args(arguments)
     try:
         code = int(options.action(options))
-        sys.stdout.flush()
+        if sys.stdout is not None:  # None if it was closed
+            sys.stdout.flush()
         return code
     except BrokenPipeError:  # whoever reads has seen enough; what is left in the buffer must not fail once more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except (EdgeShardError, OSError) as error:
+    except KeyboardInterrupt:
+        return 130
+    except (EdgeShardError, OSError, ImportError) as error:
         print(f"edgeshard: {error}", file=sys.stderr)
         return 2
 
 
+def run() -> int:
+    """:func:`main` as a program: what the encoding of the output does not have is printed as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    return main()
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())
