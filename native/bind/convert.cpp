@@ -32,14 +32,17 @@ std::string type_name(PyObject *object) { return nb::type_name(nb::handle(object
 
 float to_float(PyObject *item) {
   if (PyFloat_CheckExact(item)) return static_cast<float>(PyFloat_AS_DOUBLE(item));
-  if (PyUnicode_Check(item) || PyBytes_Check(item)) {
-    raise_type("expected a number in a vector, got " + type_name(item));
-  }
+  const auto no_number = [item] { raise_type("expected a number in a vector, got " + type_name(item)); };
+  if (PyUnicode_Check(item) || PyBytes_Check(item)) no_number();
   const double value = PyFloat_AsDouble(item);
   if (value == -1.0 && PyErr_Occurred()) {
     if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
       PyErr_Clear();
       return std::numeric_limits<float>::infinity();
+    }
+    if (PyType_GetSlot(Py_TYPE(item), Py_nb_float) == nullptr && PyErr_ExceptionMatches(PyExc_TypeError)) {
+      PyErr_Clear();
+      no_number();
     }
     rethrow();
   }
