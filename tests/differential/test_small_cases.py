@@ -22,7 +22,7 @@ class Case:
     """
 
     def __init__(self, mod: Any, path: Path) -> None:
-        self.m = mod
+        self.m, self.path = mod, path
         path.mkdir()
         config = mod.EdgeConfig(
             vectors={"": mod.EdgeVectorParams(2, mod.Distance.Dot)}, sparse_vectors={"s": mod.EdgeSparseVectorParams()}
@@ -99,10 +99,26 @@ def names_nobody_has_of_no_points(c: Case) -> Any:
     return c.shard.update(ops.delete_vectors([], ["x"])), c.shard.update(ops.delete_vectors_by_filter(nobody, ["x"]))
 
 
+def versions_of_fused_lists(c: Case) -> Any:
+    for number in range(6):
+        c.put((number, [float(number), 1.0], {"n": number}))
+    c.shard.update(c.m.UpdateOperation.create_field_index("n", c.m.PayloadSchemaType.Integer))
+    scored = c.m.Prefetch(4, c.m.Query.Nearest([1.0, 0.0]))
+    listed, ordered = c.m.Prefetch(4), c.m.Prefetch(4, c.m.OrderBy("n"))
+    lists = [[scored, listed], [listed, scored], [ordered, scored], [scored, ordered], [listed, listed, scored]]
+    lists.append([c.m.Prefetch(9, c.m.Fusion.Rrf(2), prefetches) for prefetches in lists[:2]])
+    requests = [
+        c.m.QueryRequest(limit=9, query=fusion, prefetches=prefetches)
+        for prefetches in lists
+        for fusion in (c.m.Fusion.Rrf(2), c.m.Fusion.Dbsf())
+    ]
+    return [sorted((hit.id, hit.version, hit.order_value) for hit in c.shard.query(request)) for request in requests]
+
+
 CASES = [
     default_of_a_score, places_as_lists, product_with_zero, thresholds_that_are_no_number,
     relevance_over_sparse_vectors_as_a_prefetch, an_index_that_finds_nothing, no_vectors_of_one_point,
-    names_nobody_has_of_no_points,
+    names_nobody_has_of_no_points, versions_of_fused_lists,
 ]  # fmt: skip
 
 

@@ -67,6 +67,7 @@ def first_of_each(parts: list[Hits]) -> Hits:
         np.concatenate([part.keys for part in parts]),
         np.concatenate([part.scores for part in parts]),
         _order_values(parts),
+        versioned=_versioned(parts),
     )
     return merged.take(first)
 
@@ -78,15 +79,26 @@ def _order_values(parts: list[Hits]) -> list[Any] | None:
     return [value for part in parts for value in part.order_values or [None] * len(part)]
 
 
+def _versioned(parts: list[Hits]) -> bool | npt.NDArray[np.bool_]:
+    """Which points of all lists show their versions; True if all do."""
+    if all(part.versioned is True for part in parts):
+        return True
+    return np.concatenate([np.broadcast_to(part.versioned, len(part)) for part in parts])
+
+
 def _sum_up(parts: list[Hits], scored: list[npt.NDArray[np.float64]], limit: int) -> Hits:
-    """Points by the sum of their scores; each keeps the order value it has in the first list that names it."""
+    """Points by the sum of their scores; order value and version are those the first list that names a point shows."""
     if not parts:
         return empty()
     everything = np.concatenate([part.keys for part in parts])
     keys, first, inverse = np.unique(everything, return_index=True, return_inverse=True)
     sums = np.bincount(inverse, np.concatenate(scored), len(keys)).astype(np.float32)
     fused = Hits(*best(keys, sums, limit))
-    values = _order_values(parts)
-    if values is not None:
-        fused.order_values = [values[first[at]] for at in np.searchsorted(keys, fused.keys).tolist()]
+    values, versioned = _order_values(parts), _versioned(parts)
+    if values is not None or versioned is not True:
+        shown = first[np.searchsorted(keys, fused.keys)]
+        if values is not None:
+            fused.order_values = [values[at] for at in shown.tolist()]
+        if not isinstance(versioned, bool):
+            fused.versioned = versioned[shown]
     return fused

@@ -25,7 +25,8 @@ class Hits:
         keys: ``(n,) uint64``; None for points given by ``place``.
         scores: ``(n,) float32`` as shown to the caller.
         order_values: for results of an ordering, the value each was ordered by.
-        versioned: whether results show the points' versions (scored stages) or 0 (listing stages).
+        versioned: whether results show the points' versions (scored stages) or 0 (listing stages); ``(n,) bool`` where
+            that is not the same for all of them, as in what was fused.
         vectors: the vector name whose vectors the result carries unasked (MMR), None for none.
         place: ``(segment number, offsets)`` of points that all live in one segment: what most queries of most shards
             find, which then never become keys.
@@ -39,7 +40,7 @@ class Hits:
         scores: Scores,
         order_values: list[Any] | None = None,
         *,
-        versioned: bool = True,
+        versioned: bool | npt.NDArray[np.bool_] = True,
         vectors: str | None = None,
         place: tuple[int, Offsets] | None = None,
     ) -> None:
@@ -64,12 +65,13 @@ class Hits:
     def take(self, chosen: slice | npt.NDArray[Any]) -> Hits:
         """Some of the points: a slice, places in the order wanted, or a mask."""
         values = self.order_values
+        versioned = self.versioned if isinstance(self.versioned, bool) else self.versioned[chosen]
         if self.place is not None and isinstance(chosen, slice) and values is None:
             number, offsets = self.place
             return Hits(
                 None,
                 self.scores[chosen],
-                versioned=self.versioned,
+                versioned=versioned,
                 vectors=self.vectors,
                 place=(number, offsets[chosen]),
             )
@@ -77,7 +79,14 @@ class Hits:
             chosen = np.flatnonzero(chosen)
         if values is not None:
             values = values[chosen] if isinstance(chosen, slice) else [values[i] for i in chosen.tolist()]
-        return Hits(self.keys[chosen], self.scores[chosen], values, versioned=self.versioned, vectors=self.vectors)
+        return Hits(self.keys[chosen], self.scores[chosen], values, versioned=versioned, vectors=self.vectors)
+
+    def versions(self, stored: npt.NDArray[Any], places: npt.NDArray[np.int64] | None = None) -> Any:
+        """What to show for the stored versions of points, those at ``places`` or all: a list, or 0 for all of them."""
+        if isinstance(self.versioned, bool):
+            return stored.tolist() if self.versioned else 0
+        shown = self.versioned if places is None else self.versioned[places]
+        return np.where(shown, stored, 0).tolist()
 
 
 def empty() -> Hits:

@@ -24,7 +24,7 @@ def build(scope: Scope, hits: Hits, projection: Projection) -> list[ScoredPoint]
         segment = scope.segments[number]
         return ScoredPoint._make_many(
             len(offsets),
-            segment.ids.versions[offsets].tolist() if hits.versioned else 0,
+            hits.versions(segment.ids.versions[offsets]),
             hits.scores.tolist(),
             hits.order_values,
             *projection.columns(segment, offsets),
@@ -34,7 +34,7 @@ def build(scope: Scope, hits: Hits, projection: Projection) -> list[ScoredPoint]
         segment = scope.segments[number]
         return ScoredPoint._make_many(
             len(offsets),
-            segment.ids.versions[offsets].tolist() if hits.versioned else 0,
+            hits.versions(segment.ids.versions[offsets], places),
             hits.scores[places].tolist(),
             None if hits.order_values is None else [hits.order_values[place] for place in places.tolist()],
             *projection.columns(segment, offsets),
