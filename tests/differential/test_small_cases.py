@@ -115,10 +115,21 @@ def versions_of_fused_lists(c: Case) -> Any:
     return [sorted((hit.id, hit.version, hit.order_value) for hit in c.shard.query(request)) for request in requests]
 
 
+def versions_after_an_empty_payload_was_set(c: Case) -> Any:
+    ops = c.m.UpdateOperation
+    c.put((1, [1.0, 0.0], {"n": 1}), (2, [1.0, 0.0], {}), (3, [1.0, 0.0], None))
+    versions = []
+    for ids, key in (([1, 2, 3], None), ([3], None), ([1, 2], "n"), ([1], "m")):
+        c.shard.update(ops.set_payload(ids, {}, key=key))
+        hits = c.shard.query(c.m.QueryRequest(limit=9, query=c.m.Query.Nearest([1.0, 0.0]), with_payload=True))
+        versions.append(sorted((hit.id, hit.version, str(hit.payload)) for hit in hits))
+    return versions
+
+
 CASES = [
     default_of_a_score, places_as_lists, product_with_zero, thresholds_that_are_no_number,
     relevance_over_sparse_vectors_as_a_prefetch, an_index_that_finds_nothing, no_vectors_of_one_point,
-    names_nobody_has_of_no_points, versions_of_fused_lists,
+    names_nobody_has_of_no_points, versions_of_fused_lists, versions_after_an_empty_payload_was_set,
 ]  # fmt: skip
 
 

@@ -105,12 +105,7 @@ def set_payload(segments: Sequence[Segment], op_number: int, ids: Ids, payload: 
         return
     for segment, _, offsets in writable(segments, op_number, ids):
         stored = segment.payload.get_batch(offsets)
-        if payload != EMPTY_PAYLOAD:
-            segment.put_payloads(op_number, offsets, _merged(segment, stored, payload, absent=payload))
-            continue
-        empty = offsets[np.diff(stored[1]) == 0]
-        if len(empty):
-            segment.put_payloads(op_number, empty, [payload] * len(empty))
+        segment.put_payloads(op_number, offsets, _merged(segment, stored, payload, absent=payload))
 
 
 def overwrite_payload(segments: Sequence[Segment], op_number: int, ids: Ids, payload: bytes) -> None:
