@@ -126,10 +126,31 @@ def versions_after_an_empty_payload_was_set(c: Case) -> Any:
     return versions
 
 
+def places_of_equal_scores_in_an_optimised_segment(c: Case) -> Any:
+    c.shard.close()
+    config = c.m.EdgeConfig(
+        vectors=c.m.EdgeVectorParams(2, c.m.Distance.Dot),
+        hnsw_config=c.m.HnswIndexConfig(8, 32, 10_000_000),
+        optimizers=c.m.EdgeOptimizersConfig(indexing_threshold=1, default_segment_number=1),
+        max_search_threads=1,
+    )
+    c.shard = c.m.EdgeShard.create(str(c.path / "graph"), config)
+    c.put(*((i, [-1.0 if i % 3 else 0.0, 1.0], {}) for i in range(1, 131)))
+    c.shard.optimize()
+    answers = []
+    for limit in (2, 3, 7, 12, 20):
+        for kind in ("Nearest", "Context"):
+            against = c.m.ContextQuery([c.m.ContextPair([1.0, 0.0], [0.0, 0.0])])
+            query = getattr(c.m.Query, kind)([1.0, 0.0] if kind == "Nearest" else against)
+            answers.append(c.scores(query=c.m.Fusion.Rrf(2), prefetches=[c.m.Prefetch(limit, query)]))
+    return answers
+
+
 CASES = [
     default_of_a_score, places_as_lists, product_with_zero, thresholds_that_are_no_number,
     relevance_over_sparse_vectors_as_a_prefetch, an_index_that_finds_nothing, no_vectors_of_one_point,
     names_nobody_has_of_no_points, versions_of_fused_lists, versions_after_an_empty_payload_was_set,
+    places_of_equal_scores_in_an_optimised_segment,
 ]  # fmt: skip
 
 

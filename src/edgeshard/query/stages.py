@@ -109,7 +109,7 @@ def _leaf(
 ) -> Hits:
     if isinstance(query, Query):
         hits = search(scope, query, filters, limit, threshold, params)
-        return hits if root or not filters else as_queued(hits)
+        return hits if root else as_queued(hits)
     if query is None:
         return first(scope, filters, limit)
     if isinstance(query, Fusion):
