@@ -126,6 +126,26 @@ def versions_after_an_empty_payload_was_set(c: Case) -> Any:
     return versions
 
 
+def an_index_with_its_defaults_spelled_out(c: Case) -> Any:
+    create, kinds = c.m.UpdateOperation.create_field_index, c.m.PayloadSchemaType
+    c.put((1, [1.0, 0.0], {"n": 1}))
+    pairs = [
+        (kinds.Integer, c.m.IntegerIndexParams()),
+        (c.m.IntegerIndexParams(), kinds.Integer),
+        (kinds.Text, c.m.TextIndexParams(tokenizer=c.m.TokenizerType.Word)),
+        (c.m.TextIndexParams(), kinds.Text),
+        (kinds.Text, c.m.TextIndexParams(lowercase=True)),
+        (c.m.KeywordIndexParams(), c.m.KeywordIndexParams(on_disk=False)),
+    ]
+    seen = []
+    for number, (first, second) in enumerate(pairs):
+        for schema in (first, second):
+            c.shard.update(create(f"n{number}", schema))
+            params = c.shard.info().payload_schema[f"n{number}"].params
+            seen.append(None if params is None else (type(params).__name__, params.on_disk))
+    return seen
+
+
 def places_of_equal_scores_in_an_optimised_segment(c: Case) -> Any:
     c.shard.close()
     config = c.m.EdgeConfig(
@@ -150,7 +170,7 @@ CASES = [
     default_of_a_score, places_as_lists, product_with_zero, thresholds_that_are_no_number,
     relevance_over_sparse_vectors_as_a_prefetch, an_index_that_finds_nothing, no_vectors_of_one_point,
     names_nobody_has_of_no_points, versions_of_fused_lists, versions_after_an_empty_payload_was_set,
-    places_of_equal_scores_in_an_optimised_segment,
+    an_index_with_its_defaults_spelled_out, places_of_equal_scores_in_an_optimised_segment,
 ]  # fmt: skip
 
 

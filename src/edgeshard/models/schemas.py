@@ -29,7 +29,7 @@ from edgeshard.models.indexes import (
 )
 from edgeshard.models.wire import from_wire, to_wire
 
-__all__ = ["schema_from_json", "schema_to_json"]
+__all__ = ["same_schema", "schema_from_json", "schema_to_json"]
 
 _CLASSES: dict[PayloadSchemaType, type[Any]] = {
     PayloadSchemaType.Keyword: KeywordIndexParams,
@@ -68,6 +68,16 @@ def _stored_order(cls: type[IndexParams]) -> list[str]:
     options = [option for option in cls.__match_args__ if option != "memory"]
     options.insert(options.index("on_disk") + 1, "memory")
     return options
+
+
+def same_schema(one: str | dict[str, Any], other: str | dict[str, Any]) -> bool:
+    """Whether two schemas ask for the same index: a type alone stands for its parameters as they are by default."""
+    same: bool = _with_params(one) == _with_params(other)
+    return same
+
+
+def _with_params(stored: str | dict[str, Any]) -> Any:
+    return schema_to_json(_CLASSES[from_wire(PayloadSchemaType, stored)]()) if isinstance(stored, str) else stored
 
 
 def _option_to_json(option: str, value: Any) -> Any:

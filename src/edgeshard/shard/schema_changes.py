@@ -18,7 +18,7 @@ from edgeshard.models.operations import (
     DeleteVectorName,
 )
 from edgeshard.models.paths import JsonPath
-from edgeshard.models.schemas import schema_to_json
+from edgeshard.models.schemas import same_schema, schema_to_json
 from edgeshard.models.updates import UpdateOperation
 from edgeshard.segment.files import add_field, drop_field
 from edgeshard.shard import config as configs
@@ -83,7 +83,8 @@ def _needed(store: Store, operation: Any) -> bool:
             if schema.get("is_tenant") or schema.get("is_principal"):
                 text = f"nested `{schema['nested']}` can't be combined with `is_tenant` or `is_principal`"
                 raise ValidationError(f"Validation failed: {text}")
-        return any(segment.indexes.schema.get(operation.field) != schema for segment in store.segments)
+        indexes = [segment.indexes.schema.get(operation.field) for segment in store.segments]
+        return any(stored is None or not same_schema(stored, schema) for stored in indexes)
     if isinstance(operation, DeleteFieldIndex):
         return any(operation.field in segment.indexes.schema for segment in store.segments)
     if isinstance(operation, DeleteVectorName):
