@@ -6,6 +6,7 @@
     └── EdgeShardError                   everything the engine raises on purpose
         ├── ValidationError              ValueError    a wrong value, refused before anything is written
         │   ├── ValueError                             a wrong argument of a constructor: path, date, id, formula, ...
+        │   ├── TypeError              TypeError       a query vector whose rows are no vector: ragged or empty
         │   ├── VectorDimensionError                   a vector of the wrong length
         │   └── WrongVectorKindError                   sparse where dense is stored, and the like
         ├── NotFoundError                LookupError   a point, vector name or index that does not exist
@@ -34,11 +35,14 @@ Each leaf derives from the built-in it specialises, so ``except ValueError`` wor
 ``Exception``, so code written for ``qdrant_edge``, which raises bare ``Exception``, keeps working.
 Messages keep the prefixes of ``qdrant_edge`` because callers match on them.
 
-``edgeshard.errors.ValueError`` carries the name of the built-in because ``qdrant_edge`` raises the built-in in those
-places and callers compare ``type(error).__name__``. It is not exported; catch the built-in or `ValidationError`.
+``edgeshard.errors.ValueError`` and ``TypeError`` carry the names of the built-ins because ``qdrant_edge`` raises those
+in the same places and callers compare ``type(error).__name__``. They are not exported; catch the built-in or
+`ValidationError`.
 """
 
 from __future__ import annotations
+
+import builtins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -251,5 +255,10 @@ class ValueError(ValidationError):  # last in the module: the classes above deri
     """An argument that a constructor refuses: a path, date, id, coordinate, formula or setting that is none."""
 
 
+class TypeError(ValidationError, builtins.TypeError):
+    """A query vector of a shape no vector has: rows of different lengths, or none."""
+
+
 ArgumentError = ValueError
-"""How the engine's own modules spell it, so that the built-in is not shadowed there."""
+ArgumentTypeError = TypeError
+"""How the engine's own modules spell them, so that the built-ins are not shadowed there."""

@@ -166,11 +166,40 @@ def places_of_equal_scores_in_an_optimised_segment(c: Case) -> Any:
     return answers
 
 
+def query_vectors_of_no_shape(c: Case) -> Any:
+    makers: list[Callable[[], Any]] = [
+        lambda: c.m.Query.Nearest([[]]),
+        lambda: c.m.Query.Nearest([[1.0], [1.0, 2.0]]),
+        lambda: c.m.Query.Nearest({1.0, 2.0}),
+        lambda: c.m.Mmr([[]], 0.5, 3),
+        lambda: c.m.RecommendQuery([[[]]], []),
+        lambda: c.m.Point(1, {1.0, 2.0}),
+        lambda: c.m.PointVectors(1, {"": {1.0, 2.0}}),
+        lambda: c.m.SparseVector({1}, [1.0]),
+        lambda: c.m.OrderBy("n", start_from=10**400),
+        lambda: c.m.Bm25Config(k=float("nan")),
+    ]
+    raised = []
+    for make in makers:
+        with pytest.raises(Exception) as caught:
+            make()
+        raised.append(caught.type.__name__)
+    return raised
+
+
+def numpy_booleans(c: Case) -> Any:
+    yes = np.bool_(True)
+    request = c.m.QueryRequest(limit=1, with_vector=yes, with_payload=yes)
+    scoring = c.m.TextIndexParams(scoring=yes).scoring
+    return request.with_vector, request.with_payload, scoring is not None
+
+
 CASES = [
     default_of_a_score, places_as_lists, product_with_zero, thresholds_that_are_no_number,
     relevance_over_sparse_vectors_as_a_prefetch, an_index_that_finds_nothing, no_vectors_of_one_point,
     names_nobody_has_of_no_points, versions_of_fused_lists, versions_after_an_empty_payload_was_set,
-    an_index_with_its_defaults_spelled_out, places_of_equal_scores_in_an_optimised_segment,
+    an_index_with_its_defaults_spelled_out, places_of_equal_scores_in_an_optimised_segment, query_vectors_of_no_shape,
+    numpy_booleans,
 ]  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from edgeshard.errors import ArgumentError
 from edgeshard.models.base import (
     Model,
     f64,
@@ -95,9 +96,9 @@ class Bm25Config(Model):
     ) -> None:
         put_fields(
             self,
-            k=1.2 if k is None else f64(k, "k"),
-            b=0.75 if b is None else f64(b, "b"),
-            avg_len=256.0 if avg_len is None else f64(avg_len, "avg_len"),
+            k=1.2 if k is None else _number(k, "k"),
+            b=0.75 if b is None else _number(b, "b"),
+            avg_len=256.0 if avg_len is None else _number(avg_len, "avg_len"),
             tokenizer=opt_instance(tokenizer, TokenizerType, "tokenizer") or TokenizerType.Word,
             language=opt_text(language, "language"),
             lowercase=opt_boolean(lowercase, "lowercase"),
@@ -107,6 +108,14 @@ class Bm25Config(Model):
             min_token_len=opt_u64(min_token_len, "min_token_len"),
             max_token_len=opt_u64(max_token_len, "max_token_len"),
         )
+
+
+def _number(value: float, name: str) -> float:
+    """A setting, which may be out of range until a `Bm25` is made of it, but not NaN."""
+    number = f64(value, name)
+    if number != number:
+        raise ArgumentError(f"{name} must not be NaN")
+    return number
 
 
 class Bm25(Model):

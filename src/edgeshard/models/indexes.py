@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+import numpy as np
+
 from edgeshard.models.base import (
     Model,
     opt_boolean,
@@ -359,7 +361,7 @@ class TextIndexParams(Model):
         scoring: bool | TextScoringParams | None = None,
         nested: str | None = None,
     ) -> None:
-        if isinstance(scoring, bool):
+        if isinstance(scoring, (bool, np.bool_)):
             scoring = TextScoringParams() if scoring else None
         put_fields(
             self,

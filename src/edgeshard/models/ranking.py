@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from edgeshard.errors import quoted
 from edgeshard.models.base import (
     Model,
     abstract,
@@ -210,7 +211,10 @@ def _start(value: Any) -> tuple[int | float | None, bool]:
         return parse_datetime(value), True
     if hasattr(value, "__index__") and -(2**63) <= int(value) < 2**63:
         return int(value), False
-    return f64(value, "start_from"), False
+    try:
+        return f64(value, "start_from"), False
+    except OverflowError:
+        raise TypeError(f"start_from: {quoted(value, 40)} is more than a 64-bit integer or a float holds") from None
 
 
 if TYPE_CHECKING:

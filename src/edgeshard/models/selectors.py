@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+
 from edgeshard.models.base import Model, abstract, json_path, put_fields, sequence, texts, variant
 
 __all__ = [
@@ -72,14 +74,16 @@ WithVector: TypeAlias = bool | Iterable[str]
 
 def with_payload_of(selection: WithPayload, name: str = "with_payload") -> bool | tuple[str, ...] | PayloadSelector:
     """`selection`, checked and immutable."""
-    if isinstance(selection, (bool, PayloadSelector)):
+    if isinstance(selection, PayloadSelector):
         return selection
+    if isinstance(selection, (bool, np.bool_)):
+        return bool(selection)
     return tuple([json_path(key, name) for key in sequence(selection, name)])
 
 
 def with_vector_of(selection: WithVector, name: str = "with_vector") -> bool | tuple[str, ...]:
     """`selection`, checked and immutable."""
-    return selection if isinstance(selection, bool) else texts(selection, name)
+    return bool(selection) if isinstance(selection, (bool, np.bool_)) else texts(selection, name)
 
 
 def thawed(selection: Any) -> Any:

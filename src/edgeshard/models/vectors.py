@@ -7,14 +7,14 @@ have no effect.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from edgeshard import _native
-from edgeshard.errors import ValidationError, quoted
+from edgeshard.errors import ArgumentTypeError, ValidationError, quoted
 from edgeshard.models.base import MAX_ITEMS, Model, as_array, put_fields, sequence, text
 from edgeshard.models.options import options
 
@@ -164,10 +164,17 @@ def pack_stored(vector: NamedVector) -> PackedVector:
 
 
 def pack_example(vector: NamedVector, name: str = "query") -> PackedVector:
-    """A query or example vector, packed. NaN and repeated sparse indices are allowed here."""
+    """A query or example vector, packed. NaN and repeated sparse indices are allowed here.
+
+    Raises:
+        TypeError: no numbers where numbers belong, or rows of different lengths or without components.
+    """
     if isinstance(vector, SparseVector):
         return vector
-    return pack_dense(vector, finite=False, name=name)
+    try:
+        return pack_dense(vector, finite=False, name=name)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
 
 
 def _packed(vector: Any, finite: bool, name: str) -> Any:
@@ -257,12 +264,14 @@ def _as_plain(vector: Any, name: str) -> Any:
             raise TypeError(f"{name}: expected one or two dimensions of numbers, got {array.ndim} of {array.dtype}")
         with np.errstate(over="ignore"):
             return np.ascontiguousarray(array, F32)
-    if isinstance(vector, (str, Mapping)) or not hasattr(vector, "__iter__"):
+    if isinstance(vector, (str, Mapping, Set)) or not hasattr(vector, "__iter__"):  # a set has no order to go by
         raise TypeError(f"{name}: expected a list of numbers, got {type(vector).__name__}")
     return list(vector)
 
 
 def _pack_indices(indices: Any) -> npt.NDArray[np.uint32]:
+    if isinstance(indices, Set):
+        raise TypeError("indices: expected a list of integers; a set has no order to pair values with")
     try:
         array = np.asarray(indices if isinstance(indices, np.ndarray) else sequence(indices, "indices"))
     except ValueError as error:  # lists of different lengths
