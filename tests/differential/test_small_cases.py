@@ -194,12 +194,27 @@ def numpy_booleans(c: Case) -> Any:
     return request.with_vector, request.with_payload, scoring is not None
 
 
+def words_asked_of_code(c: Case) -> Any:
+    kinds, ops = c.m.TokenizerType, c.m.UpdateOperation
+    texts = ["foo bar", "foobar", "fooBar", "bar", "foo_bar_baz", "foobarbaz", "fooBar_baz", "foobar baz", "barFoo"]
+    c.put(*((i, [1.0, 0.0], {"t": text}) for i, text in enumerate(texts)))
+    answers = []
+    for options in ({}, {"min_token_len": 4}, {"phrase_matching": True, "lowercase": False}):
+        c.shard.update(ops.create_field_index("t", c.m.TextIndexParams(kinds.Code, scoring=True, **options)))
+        for text in ("fooBar", "foobar", "foo_bar", "fooBar_baz", "foobar baz", "xFoo"):
+            for match in (c.m.MatchText(text), c.m.MatchTextAny(text), c.m.MatchPhrase(text)):
+                only = c.m.Filter(must=[c.m.FieldCondition("t", match=match)])
+                answers.append([record.id for record in c.shard.scroll(c.m.ScrollRequest(filter=only))[0]])
+            answers.append(sorted(hit[0] for hit in c.scores(query=c.m.TextQuery("t", text))))
+    return answers
+
+
 CASES = [
     default_of_a_score, places_as_lists, product_with_zero, thresholds_that_are_no_number,
     relevance_over_sparse_vectors_as_a_prefetch, an_index_that_finds_nothing, no_vectors_of_one_point,
     names_nobody_has_of_no_points, versions_of_fused_lists, versions_after_an_empty_payload_was_set,
     an_index_with_its_defaults_spelled_out, places_of_equal_scores_in_an_optimised_segment, query_vectors_of_no_shape,
-    numpy_booleans,
+    numpy_booleans, words_asked_of_code,
 ]  # fmt: skip
 
 

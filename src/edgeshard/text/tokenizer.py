@@ -92,12 +92,16 @@ class Tokenizer:
         return split if self._is_plain() else _mapped(split, self._known, self._finish)
 
     def tokens_query(self, text: str) -> list[str]:
-        """The tokens a query text asks for, in order with repeats."""
+        """The tokens a ranking query goes by, in order with repeats."""
         if self.kind == "Whitespace" and _SEPARATOR in text:
             return [token for token in self.tokens_document(text) if token != _SEPARATOR]
         if self.kind != "Prefix":
             return self.tokens_document(text)
         return _mapped(self._split(text, WORD), self._known_query, self._finish_prefix_query)
+
+    def tokens_condition(self, text: str) -> list[str]:
+        """The tokens a match of all or any words asks for: a query's, of code the smallest parts only."""
+        return self.tokens_phrase(text) if self.kind == "Code" else self.tokens_query(text)
 
     def tokens_phrase(self, text: str) -> list[str]:
         """The tokens whose order a phrase compares: the document's, of code the smallest parts only."""

@@ -145,17 +145,22 @@ class TextIndex:
                 phrase = self.tokenizer.tokens_phrase(match.phrase)
             return lambda index, size: index.phrase(phrase, size)
         if isinstance(match, MatchText):
-            every = self.query_tokens(match.text)
+            every = self._asked_tokens(match.text)
             return lambda index, size: index.all_of(every, size)
-        some = self.query_tokens(match.text_any)
+        some = self._asked_tokens(match.text_any)
         return lambda index, size: index.any_of(some, size)
 
     def filled(self, count: int) -> Mask:
         """``(count,) bool`` of the points that have a token."""
         return self._marked(lambda index, size: index.filled(size), count)
 
+    def _asked_tokens(self, text: str) -> list[str]:
+        """The distinct tokens a condition asks for."""
+        with self._lock:
+            return list(dict.fromkeys(self.tokenizer.tokens_condition(text)))
+
     def query_tokens(self, text: str) -> list[str]:
-        """The distinct tokens a query asks for."""
+        """The distinct tokens a query ranks by."""
         with self._lock:
             return list(dict.fromkeys(self.tokenizer.tokens_query(text)))
 
