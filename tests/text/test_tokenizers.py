@@ -89,6 +89,20 @@ def test_digits_go_with_the_script_before_them(text: str, folding: bool) -> None
     assert weights(model("Multilingual", ascii_folding=folding), text) == our_weights(ours.tokens_document(text))
 
 
+def test_full_width_forms_separate_as_in_the_reference() -> None:
+    theirs = model("Multilingual")
+    ours = Tokenizer(SimpleNamespace(tokenizer="Multilingual"))
+    for code in range(0xFF00, 0xFFF0):
+        text = f"ａ{chr(code)}ｂ"
+        assert our_weights(ours.tokens_document(text)) == weights(theirs, text), hex(code)
+
+
+@pytest.mark.parametrize("text", ["մարդիկ 日", "日本 բարեւ ձեզ", "Բարեւ 中文 hello", "中 բ", "日本語 東京 բ"])
+def test_armenian_beside_chinese_characters(text: str) -> None:
+    tokens = Tokenizer(SimpleNamespace(tokenizer="Multilingual")).tokens_document(text)
+    assert our_weights(tokens) == weights(model("Multilingual"), text)
+
+
 WORDS_OF = {
     "rjieba": [
         "自然语言处理是人工智能领域的重要方向。",

@@ -126,11 +126,10 @@ def _runs(text: str) -> list[tuple[str, str]]:
 
 def _dominant(script: str, run: str) -> str:
     """The script of a run, with Japanese told from Chinese, and Armenian, which cuts no runs, found."""
-    if script == "han":
-        return "japanese" if _is_japanese(run) else script
     armenian = sum("\u0531" <= char <= "\u058a" for char in run)
-    others = sum(script_of(char) != "" for char in run)
-    return "armenian" if armenian > others else script
+    if armenian and armenian > sum(script_of(char) != "" for char in run):
+        return "armenian"
+    return "japanese" if script == "han" and _is_japanese(run) else script
 
 
 def _segments(piece: str, script: str) -> list[str]:
