@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "kernels/prefetch.hpp"
 #include "support/thread_pool.hpp"
@@ -114,25 +115,33 @@ std::vector<TopK> collect(size_t n, const ScanTurn& turn, size_t query_count, si
     return tops;
 }
 
-// MaxSim of one point. `best` has one place per query row.
-float maxsim(const Kernel& kernel, const Rows& rows, const Points& points, size_t point, std::vector<float>& best) {
-    const float nan = std::numeric_limits<float>::quiet_NaN();
-    std::fill(best.begin(), best.end(), nan);
-    const auto take = [&](size_t q, float sim) {
-        if (sim == sim && !(sim <= best[q])) best[q] = sim;  // the first number replaces the NaN
-    };
-    const uint32_t n = points.count[point];
-    for (uint32_t i = 0; i < n; ++i) {
-        const char* row = rows.row(size_t{points.first[point]} + i);
-        size_t q = 0;
-        for (float sims[kTile]; q + kTile <= kernel.query_count; q += kTile) {
-            kernel.fn.tile(kernel.query(q), kernel.query_stride, row, kernel.dim, sims);
-            for (size_t j = 0; j < kTile; ++j) take(q + j, sims[j]);
+// The larger of two similarities, a number rather than NaN. Without a jump: which one it is cannot be foreseen.
+inline float better(float best, float sim) { return sim > best || best != best ? sim : best; }
+
+// MaxSim of one point; NaN without rows.
+float maxsim(const Kernel& kernel, const Rows& rows, const Points& points, size_t point) {
+    constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+    const size_t n = points.count[point], first = points.first[point];
+    if (n == 0) return nan;
+    const char* start = rows.row(first);
+    const bool together = rows.row(first + n - 1) == start + (n - 1) * kernel.row_bytes;  // in one chunk
+    const auto row_at = [&](size_t i) { return together ? start + i * kernel.row_bytes : rows.row(first + i); };
+    float sum = 0;
+    size_t q = 0;
+    for (; q + kTile <= kernel.query_count; q += kTile) {
+        static_assert(kTile == 4);
+        float best[kTile] = {nan, nan, nan, nan}, sims[kTile];
+        for (size_t i = 0; i < n; ++i) {
+            kernel.fn.tile(kernel.query(q), kernel.query_stride, row_at(i), kernel.dim, sims);
+            for (size_t j = 0; j < kTile; ++j) best[j] = better(best[j], sims[j]);
         }
-        for (; q < kernel.query_count; ++q) take(q, kernel.fn.pair(kernel.query(q), row, kernel.dim));
+        for (float value : best) sum += value;
     }
-    float sum = n ? 0.0f : nan;
-    for (float value : best) sum += value;
+    for (; q < kernel.query_count; ++q) {
+        float best = nan;
+        for (size_t i = 0; i < n; ++i) best = better(best, kernel.fn.pair(kernel.query(q), row_at(i), kernel.dim));
+        sum += best;
+    }
     return sum;
 }
 
@@ -140,9 +149,9 @@ void prefetch_point(const Rows& rows, const Points& points, size_t point) {
     if (points.count[point]) prefetch_row(rows.row(points.first[point]), rows.row_bytes());
 }
 
-// How many points are about one block's worth of rows.
-size_t points_per_block(const Rows& rows, size_t n_points) {
-    const size_t rows_per_point = std::max<size_t>(rows.count() / std::max<size_t>(n_points, 1), 1);
+// How many points are about one block's worth of rows, if `n_points` have `n_rows`.
+size_t points_per_block(const Rows& rows, size_t n_points, size_t n_rows) {
+    const size_t rows_per_point = std::max<size_t>(n_rows / std::max<size_t>(n_points, 1), 1);
     return std::max<size_t>(rows_per_block(rows) / rows_per_point, 1);
 }
 
@@ -198,14 +207,13 @@ void score_offsets(const Rows& rows, Queries queries, const uint32_t* offsets, s
 std::vector<Hit> maxsim_topk(const Rows& rows, const Points& points, Queries query, const uint8_t* mask, size_t k,
                              const ScanOptions& options) {
     const Kernel kernel(rows, query, options);
-    const size_t grain = points_per_block(rows, points.n);
+    const size_t grain = points_per_block(rows, points.n, rows.count());
     const ScanTurn turn(estimate_ns(rows, rows.count(), query.count), options.threads);
     auto tops = collect((points.n + grain - 1) / grain, turn, 1, std::min(k, points.n),
                         [&](size_t begin, size_t end, TopK* top) {
-                            std::vector<float> best(query.count);
                             for (size_t p = begin * grain; p < std::min(end * grain, points.n); ++p) {
                                 if (mask && !mask[p]) continue;
-                                const float sim = maxsim(kernel, rows, points, p, best);
+                                const float sim = maxsim(kernel, rows, points, p);
                                 if (!(sim < top->floor())) top->offer(sim, static_cast<uint32_t>(p));
                             }
                         });
@@ -215,13 +223,13 @@ std::vector<Hit> maxsim_topk(const Rows& rows, const Points& points, Queries que
 void maxsim_offsets(const Rows& rows, const Points& points, Queries query, const uint32_t* offsets, size_t n,
                     float* sims, const ScanOptions& options) {
     const Kernel kernel(rows, query, options);
-    const size_t rows_per_point = std::max<size_t>(rows.count() / std::max<size_t>(points.n, 1), 1);
-    const ScanTurn turn(2 * estimate_ns(rows, n * rows_per_point, query.count), options.threads);
-    turn.parallel_for(n, points_per_block(rows, points.n), [&](size_t begin, size_t end) {
-        std::vector<float> best(query.count);
+    size_t n_rows = 0;
+    for (size_t i = 0; i < n; ++i) n_rows += points.count[offsets[i]];
+    const ScanTurn turn(2 * estimate_ns(rows, n_rows, query.count), options.threads);
+    turn.parallel_for(n, points_per_block(rows, n, n_rows), [&](size_t begin, size_t end) {
         for (size_t i = begin; i < end; ++i) {
             if (i + 1 < end) prefetch_point(rows, points, offsets[i + 1]);
-            sims[i] = maxsim(kernel, rows, points, offsets[i], best);
+            sims[i] = maxsim(kernel, rows, points, offsets[i]);
         }
     });
 }
