@@ -20,6 +20,10 @@ class MultiSource(Source):
     def row_table(self) -> tuple[np.ndarray, np.ndarray]:
         return np.arange(0, len(self.rows), 2, dtype=np.uint32), np.full(len(self.rows) // 2, 2, np.uint32)
 
+    def rows_of(self, offsets):
+        first, count = self.row_table()
+        return first[offsets], count[offsets], np.arange(len(offsets), dtype=np.uint32)
+
 
 def without_codes(source: Source, distance: int) -> flat.FlatIndex:
     index = flat.FlatIndex(source, distance)

@@ -57,6 +57,10 @@ class PointRows(RowSource, Protocol):
         """Return ``(first, count)``: the rows of each point."""
         ...
 
+    def rows_of(self, offsets: Offsets) -> tuple[Offsets, Offsets, Offsets]:
+        """Return ``(first, count, places)``: a table and where in it some points are."""
+        ...
+
 
 class FlatIndex:
     """Exact nearest neighbours over one storage.
@@ -271,8 +275,8 @@ class MultiFlatIndex:
 
     def score(self, query: NDArray[Any], offsets: Offsets) -> Sims:
         """Return MaxSim of ``query`` ``(rows, dim)`` per offset; NaN for points without rows."""
-        first, count = self._source.row_table()
-        return _native.maxsim_offsets(query, self._source.chunks(), first, count, offsets, self._distance)
+        first, count, places = self._source.rows_of(offsets)
+        return _native.maxsim_offsets(query, self._source.chunks(), first, count, places, self._distance)
 
 
 def best_of(sims: Sims, offsets: Offsets, k: int) -> tuple[Offsets, Sims]:

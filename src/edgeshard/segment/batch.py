@@ -136,7 +136,7 @@ class Batch:
 
     def take(self, chosen: npt.NDArray[np.int64]) -> Batch:
         """The points at some positions, in that order."""
-        if len(chosen) == len(self.ids) and np.array_equal(chosen, np.arange(len(chosen))):
+        if len(chosen) == len(self.ids) and (len(chosen) == 1 or np.array_equal(chosen, np.arange(len(chosen)))):
             return self
         places = chosen.tolist()
         ids: Ids = self.ids[chosen] if isinstance(self.ids, np.ndarray) else [self.ids[i] for i in places]

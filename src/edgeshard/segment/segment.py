@@ -254,6 +254,9 @@ class Segment:
         self._stamp(op_number, offsets)
 
     def _write_payloads(self, offsets: Offsets, payloads: list[bytes | None] | Packed) -> None:
+        if len(offsets) == 1 and isinstance(payloads, list) and payloads[0] is not None:
+            self.put_payload(int(offsets[0]), payloads[0])
+            return
         self.payload.put_batch(offsets, payloads)
         self.indexes.update(offsets)
         self.columns.invalidate(offsets)

@@ -200,16 +200,12 @@ class SparseField:
     def stored(self, offsets: Offsets) -> SparseColumn:
         """See :class:`Field`."""
         indptr, indices, values = self.storage.csr(offsets)
-        present = ~self.storage.deleted_mask(self._reach(offsets))[offsets]
+        present = ~self.storage.missing(offsets)
         return SparseColumn(indptr, indices, values, None if bool(present.all()) else present)
 
     def read(self, offsets: Offsets) -> StoredVectors:
         """See :class:`Field`."""
-        return SparseRows(*self.storage.csr(offsets), self.storage.deleted_mask(self._reach(offsets))[offsets])
-
-    @staticmethod
-    def _reach(offsets: Offsets) -> int:
-        return int(offsets.max()) + 1 if len(offsets) else 0
+        return SparseRows(*self.storage.csr(offsets), self.storage.missing(offsets))
 
     # --- searching -------------------------------------------------------------------------------------
 

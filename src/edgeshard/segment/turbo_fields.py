@@ -109,9 +109,9 @@ class TurboMultiField(MultiField):
 
     def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
         """See :class:`Field`."""
-        first, count = self.storage.row_table()
+        first, count, places = self.storage.rows_of(offsets)
         chunks = self.storage.chunks()
-        return np.stack([self.codec.maxsim(query, chunks, first, count, offsets) for query in queries])
+        return np.stack([self.codec.maxsim(query, chunks, first, count, places) for query in queries])
 
     def as_queries(self, offsets: Offsets) -> list[Any]:
         """Stored multi-vectors in the form :meth:`sims` takes."""

@@ -27,6 +27,9 @@ from edgeshard.storage.gridstore import Packed
 Positions = npt.NDArray[np.int64]
 Located = tuple[Segment, Positions, Offsets]
 """A segment, positions in the operation's list of ids, and the offsets of those points in the segment."""
+_NONE: Positions = np.zeros(0, np.int64)
+_FIRST: Positions = np.zeros(1, np.int64)
+_FIRST.flags.writeable = False
 
 
 def locate(segments: Sequence[Segment], ids: Ids, before: int | None = None) -> tuple[list[Located], Positions]:
@@ -40,6 +43,8 @@ def locate(segments: Sequence[Segment], ids: Ids, before: int | None = None) -> 
     Returns:
         The points found, by segment, and the positions of the ids that live nowhere.
     """
+    if len(ids) == 1:
+        return _locate_one(segments, ids, before)
     located: list[Located] = []
     missing: Positions = np.arange(len(ids), dtype=np.int64)
     for segment in segments:
@@ -58,6 +63,19 @@ def locate(segments: Sequence[Segment], ids: Ids, before: int | None = None) -> 
         if len(places):
             located.append((segment, places, offsets))
     return located, missing
+
+
+def _locate_one(segments: Sequence[Segment], ids: Ids, before: int | None) -> tuple[list[Located], Positions]:
+    """:func:`locate` of one point without arrays of length one on the way: apps write points one at a time."""
+    point_id = ids.tolist()[0] if isinstance(ids, np.ndarray) else ids[0]
+    for segment in segments:
+        offset = segment.ids.offset_of(point_id)
+        if offset is None:
+            continue
+        if before is not None and segment.ids.versions[offset] >= before:
+            return [], _NONE
+        return [(segment, _FIRST, np.array([offset], np.uint32))], _NONE
+    return [], _FIRST
 
 
 def upsert(segments: Sequence[Segment], op_number: int, batch: Batch) -> None:

@@ -244,6 +244,9 @@ def _multi_column(vectors: list[Packed], spec: VectorSchema, name: str, present:
 def _sparse_column(vectors: list[Packed], spec: VectorSchema, name: str, present: Mask | None) -> SparseColumn:
     for vector in vectors:
         _require(vector is None or isinstance(vector, SparseVector), spec, name, given="dense")
+    if len(vectors) == 1 and present is None:
+        only = vectors[0]
+        return _sorted_sparse(bounds_of([len(only._indices)]), only._indices, only._values, None)
     indptr = bounds_of([0 if vector is None else len(vector._indices) for vector in vectors])
     parts = [vector for vector in vectors if vector is not None]
     indices = np.concatenate([part._indices for part in parts]) if parts else np.zeros(0, np.uint32)
@@ -258,7 +261,8 @@ def _sorted_sparse(
     present: Mask | None,
 ) -> SparseColumn:
     """Entries with ascending indices inside each point, values moving along."""
-    if len(indices) > 1:
+    several = len(indptr) > 2 or not bool((indices[1:] > indices[:-1]).all())
+    if len(indices) > 1 and several:
         rows = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
         inside = rows[1:] == rows[:-1]
         if bool((inside & (indices[1:] <= indices[:-1])).any()):

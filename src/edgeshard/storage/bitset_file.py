@@ -81,6 +81,13 @@ class ChangingMask:
         self._bits[offsets] = value
         self._changed[offsets[differs] // _WORD] = True
 
+    def set_one(self, offset: int, value: bool) -> None:
+        """:meth:`set` for one position."""
+        self.extend(offset + 1)
+        if self._bits[offset] != value:
+            self._bits[offset] = value
+            self._changed[offset // _WORD] = True
+
     def extend(self, count: int) -> None:
         """Make the mask at least ``count`` long; new positions are False."""
         if count > self.count:

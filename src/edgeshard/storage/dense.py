@@ -141,6 +141,9 @@ class ChunkedDense:
         if not len(offsets):
             return
         before = self.count
+        if len(offsets) == 1 and offsets[0] <= before:
+            self.put_one(int(offsets[0]), np.ascontiguousarray(rows[0], self.dtype))
+            return
         first, top = int(offsets[0]), int(offsets.max()) + 1
         self._rows.reserve(top)
         if first <= before and is_run(offsets):
@@ -156,7 +159,7 @@ class ChunkedDense:
         self._rows.write_one(offset, row)
         flags = self._flags
         if offset < flags.count and flags.mask(flags.count)[offset]:
-            flags.set(np.array([offset], np.uint32), False)
+            flags.set_one(offset, False)
 
     def set_deleted(self, offsets: Offsets, deleted: bool = True) -> None:
         """Flag points as having no such vector, or as having it again."""

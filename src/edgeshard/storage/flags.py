@@ -104,10 +104,23 @@ class Flags:
             ReadOnlyError: the set was opened for reading.
             StorageError: the file could not grow.
         """
-        offsets = np.atleast_1d(np.asarray(offsets))
-        if len(offsets):
+        offsets = np.atleast_1d(offsets)
+        if len(offsets) == 1:
+            self.set_one(int(offsets[0]), bool(value))
+        elif len(offsets):
             self.extend(int(offsets.max()) + 1)
             self._bits.set(offsets, value)
+
+    def set_one(self, offset: int, value: bool) -> None:
+        """:meth:`set` for one offset."""
+        if offset >= self._bits.count or self.read_only:
+            self.extend(offset + 1)
+        self._bits.set_one(offset, value)
+
+    def at(self, offsets: Offsets) -> Mask:
+        """``(n,) bool``: which of some offsets are set."""
+        count = int(offsets.max()) + 1 if len(offsets) else 0
+        return self._bits.view(max(count, self._bits.count))[offsets]
 
     def extend(self, count: int) -> None:
         """Make the set at least ``count`` flags long; new ones are not set."""

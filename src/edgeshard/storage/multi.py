@@ -33,6 +33,8 @@ ENTRY = np.dtype("<u4")
 ENTRY_WIDTH, ENTRY_DIM = 3, 1
 """An entry of ``offsets/`` is three u32, which its ``config.json`` calls one element."""
 FIRST, COUNT, CAPACITY = range(3)
+FEW = 8
+"""Points are few if a storage holds so many times as many."""
 
 
 class MultiDense:
@@ -49,7 +51,7 @@ class MultiDense:
         CorruptedError: the files contradict one another or the arguments.
     """
 
-    __slots__ = ("_entries", "_flags", "_rows")
+    __slots__ = ("_entries", "_flags", "_rows", "_table")
 
     def __init__(
         self,
@@ -66,6 +68,7 @@ class MultiDense:
             path / f"{prefix}offsets", ENTRY_WIDTH, ENTRY, stored_dim=ENTRY_DIM, read_only=read_only
         )
         self._flags = Flags.open(path / "deleted", read_only=read_only)
+        self._table: tuple[Offsets, Offsets] | None = None
         self._check_entries()
 
     @classmethod
@@ -128,10 +131,27 @@ class MultiDense:
         return self._rows.chunks()
 
     def row_table(self) -> tuple[Offsets, Offsets]:
-        """``(first, count)``, each ``(count,)``: which rows a point has (a missing vector one of zeros)."""
-        chunks = self._entries.chunks()
-        table = chunks[0] if len(chunks) == 1 else np.concatenate([np.zeros((0, 3), "<u4"), *chunks])
-        return np.ascontiguousarray(table[:, FIRST]), np.ascontiguousarray(table[:, COUNT])
+        """``(first, count)``, each ``(count,)``: which rows a point has (a missing vector one of zeros).
+
+        Kept until an entry changes; not to be written to.
+        """
+        known = self._table
+        if known is None:
+            chunks = self._entries.chunks()
+            table = chunks[0] if len(chunks) == 1 else np.concatenate([np.zeros((0, 3), "<u4"), *chunks])
+            known = self._table = np.ascontiguousarray(table[:, FIRST]), np.ascontiguousarray(table[:, COUNT])
+        return known
+
+    def rows_of(self, offsets: Offsets) -> tuple[Offsets, Offsets, Offsets]:
+        """``(first, count, places)``: a table like :meth:`row_table`, and where in it some points are.
+
+        For few points only their entries are read.
+        """
+        if len(offsets) * FEW >= self.count:
+            return *self.row_table(), offsets
+        entries = self._entries.read_rows(offsets)
+        first, count = np.ascontiguousarray(entries[:, FIRST]), np.ascontiguousarray(entries[:, COUNT])
+        return first, count, np.arange(len(offsets), dtype=np.uint32)
 
     def get(self, offset: int) -> Rows:
         """``(rows, dim)`` of one point; a view unless the rows continue in another chunk.
@@ -144,6 +164,9 @@ class MultiDense:
 
     def get_batch(self, offsets: npt.NDArray[Any]) -> tuple[Bounds, Rows]:
         """``(indptr, rows)``: those of point i are ``rows[indptr[i]:indptr[i+1]]``."""
+        if len(offsets) == 1:
+            rows = self.get(int(offsets[0])).copy()
+            return np.array([0, len(rows)], np.int64), rows
         entries = self._entries.read_rows(offsets).astype(np.int64)
         bounds = bounds_of(entries[:, COUNT])
         return bounds, self._rows.read_rows(row_numbers(entries[:, FIRST], bounds))
@@ -153,8 +176,20 @@ class MultiDense:
         return self._flags.mask(self.count)
 
     def put(self, offset: int, rows: Rows) -> None:
-        """Store the ``(n, dim)`` rows of one point; see :meth:`put_batch`."""
-        self.put_batch(np.array([offset], np.uint32), np.array([0, len(rows)], np.int64), rows)
+        """Store the ``(n, dim)`` rows of one point at or below the end; :meth:`put_batch` without its overhead."""
+        count, room = len(rows), -1
+        if offset < self.count:
+            first, _, room = self._entries.read_run(offset, 1)[0].tolist()
+        if room < count:
+            firsts, end = self._place(np.array([count]), self._rows.count)
+            first, room = int(firsts[0]), count
+            self._rows.reserve(end)
+        self._entries.reserve(offset + 1)
+        self._rows.write_run(first, rows)
+        self._entries.write_one(offset, np.array([first, count, room], ENTRY))
+        self._table = None
+        if offset < self._flags.count:
+            self._flags.set_one(offset, False)
 
     def put_batch(self, offsets: Offsets, indptr: Bounds, rows: Rows, present: Mask | None = None) -> None:
         """Store the rows of several points at distinct ``offsets`` and flag them present.
@@ -176,11 +211,17 @@ class MultiDense:
             return
         if not len(offsets):
             return
+        if len(offsets) == 1 and offsets[0] <= self.count:
+            self.put(int(offsets[0]), rows)
+            return
         counts = np.diff(indptr)
         fits = self._capacities(offsets) >= counts
         moved = counts[~fits]
-        top = max(int(offsets.max()) + 1, self.count)
-        skipped = np.setdiff1d(np.arange(self.count, top), offsets)
+        before = self.count
+        top = max(int(offsets.max()) + 1, before)
+        skipped = np.zeros(0, np.int64)
+        if top - before > np.count_nonzero(offsets >= before):
+            skipped = np.setdiff1d(np.arange(before, top), offsets)
         firsts, end = self._place(moved, self._rows.count)
         self._rows.reserve(end + len(skipped))
         self._entries.reserve(top)
@@ -198,9 +239,10 @@ class MultiDense:
             if len(moved) < len(offsets):
                 source = rows[row_numbers(indptr[:-1][~fits], bounds_of(moved))]
             self._append(firsts, moved, source)
-        if top > self.count:
+        if top > before:
             self._add_placeholders(top, skipped)
         self._entries.write_rows(offsets, entries)
+        self._table = None
         if self._flags.mask(top)[offsets].any():
             self._flags.set(offsets, False)
 
@@ -254,6 +296,7 @@ class MultiDense:
     def cut(self, count: int) -> None:
         """Forget the entries from ``count`` on, which belong to no point."""
         self._entries.cut(count)
+        self._table = None
 
     def _add_placeholders(self, count: int, offsets: npt.NDArray[np.int64]) -> None:
         """Extend the entries to ``count`` points, of which those at ``offsets`` get placeholders."""
@@ -264,6 +307,7 @@ class MultiDense:
         entries[added, FIRST] = np.arange(first, first + len(offsets))
         entries[added, COUNT] = entries[added, CAPACITY] = 1
         self._entries.write_run(self.count, entries)
+        self._table = None
         if len(offsets):
             self._flags.set(offsets, True)
 

@@ -84,8 +84,7 @@ class SparseStorage:
     def get_batch(self, offsets: Offsets) -> Csr:
         """The vectors at ``offsets``, in that order; empty rows for points without one."""
         data, bounds = self._store.get_batch(offsets)
-        gone = self.deleted_mask(int(offsets.max(initial=0)) + 1)[offsets]
-        return without(self._unpack(data, bounds), gone)
+        return without(self._unpack(data, bounds), self._flags.at(offsets))
 
     def csr(self, offsets: Offsets | None = None) -> Csr:
         """All vectors by offset, ``count`` rows, or those at ``offsets``; points without one have none."""
@@ -112,6 +111,10 @@ class SparseStorage:
         mask[: len(present)] = ~present
         mask |= self._flags.mask(size)
         return mask
+
+    def missing(self, offsets: Offsets) -> npt.NDArray[np.bool_]:
+        """``(n,)``, True where the point at an offset has no such vector."""
+        return self._flags.at(offsets) | ~self._store.present(offsets)
 
     def put(self, offset: int, indices: Indices, values: Values) -> None:
         """Store the vector of one point; see :meth:`put_batch`."""
