@@ -5,9 +5,12 @@ A filter applies to every leaf below it and is not applied again to what the lea
 
 from __future__ import annotations
 
+import os
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edgeshard import _native
 from edgeshard.errors import ValidationError, quoted
@@ -124,7 +127,7 @@ def _leaf(
 
         return order_all(scope, query, filters, limit)
     if isinstance(query, Sample):
-        return sample(everything(scope, filters), limit)
+        return sample_all(scope, filters, limit)
     if isinstance(query, TextQuery):
         from edgeshard.query.text_search import text_search
 
@@ -158,16 +161,38 @@ def at_least(hits: Hits, threshold: float | None) -> Hits:
     return hits.take(slice(int(below[0]))) if len(below) else hits
 
 
-def everything(scope: Scope, filters: Filters) -> Any:
-    """Keys of all points the filters match."""
-    found = [make_keys(n, scope.select(n, filters).offsets) for n in range(len(scope.segments))]
-    return np.concatenate(found) if found else np.zeros(0, np.uint64)
+def sample_all(scope: Scope, filters: Filters, limit: int) -> Hits:
+    """Random points in random order, of all the filters match."""
+    chosen = [
+        scope.select(number, filters) if filters or segment.live < segment.count else None
+        for number, segment in enumerate(scope.segments)
+    ]
+    sizes = [segment.live if some is None else len(some) for segment, some in zip(scope.segments, chosen, strict=True)]
+    places = _drawn(sum(sizes), limit)
+    keys, start = np.zeros(len(places), np.uint64), 0
+    for number, (some, size) in enumerate(zip(chosen, sizes, strict=True)):
+        here = (start <= places) & (places < start + size)
+        offsets = places[here] - start
+        keys[here] = make_keys(number, offsets if some is None else some.offsets[offsets])
+        start += size
+    return Hits(keys, np.ones(len(keys), np.float32), versioned=False)
 
 
 def sample(keys: Any, limit: int) -> Hits:
-    """Random points in random order."""
-    chosen = np.random.default_rng().permutation(keys)[:limit]
+    """Random ones of some points in random order."""
+    chosen = keys[_drawn(len(keys), limit)]
     return Hits(chosen, np.ones(len(chosen), np.float32), versioned=False)
+
+
+def _drawn(total: int, limit: int) -> npt.NDArray[np.int64]:
+    """At most ``limit`` different places of ``total``, in random order."""
+    return _generator(os.getpid()).choice(total, min(limit, total), replace=False) if total else np.zeros(0, np.int64)
+
+
+@lru_cache(maxsize=1)
+def _generator(process: int) -> np.random.Generator:
+    """Random numbers of a process: a forked one must not draw what its parent draws. Making one costs 20 µs."""
+    return np.random.default_rng()
 
 
 def first(scope: Scope, filters: Filters, limit: int) -> Hits:
