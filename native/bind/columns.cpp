@@ -279,6 +279,16 @@ nb::object geo_units(Array<double> lons, Array<double> lats) {
   return units.array();
 }
 
+nb::object geo_distances(Array<double> lons, Array<double> lats, double lon, double lat) {
+  const Coordinates places = places_of(lons, lats);
+  Fresh<double> metres(places.count);
+  {
+    nb::gil_scoped_release release;
+    distances(places, lon, lat, metres.data);
+  }
+  return metres.array();
+}
+
 nb::object geo_radius(Array<double> lons, Array<double> lats, Array<double> x, Array<double> y, Array<double> z,
                       double lon, double lat, double radius) {
   const Coordinates places = places_of(lons, lats);
@@ -381,6 +391,7 @@ void register_columns(nb::module_ &m) {
   m.def("most_frequent", &most_frequent_of, nb::arg("counts"), nb::arg("wanted"),
         "(above u32, tied u32): numbers of the largest counts, and of those equal to the smallest of them.");
   m.def("geo_units", &geo_units, nb::arg("lons"), nb::arg("lats"));
+  m.def("geo_distances", &geo_distances, nb::arg("lons"), nb::arg("lats"), nb::arg("lon"), nb::arg("lat"));
   m.def("geo_radius", &geo_radius, nb::arg("lons"), nb::arg("lats"), nb::arg("x"), nb::arg("y"), nb::arg("z"),
         nb::arg("lon"), nb::arg("lat"), nb::arg("radius"));
   m.def("geo_polygon", &geo_polygon, nb::arg("lons"), nb::arg("lats"), nb::arg("rings"));

@@ -97,6 +97,11 @@ bool shares_below(const double *x, const double *y, const double *z, size_t coun
 
 } // namespace
 
+void distances(const Coordinates &places, double lon, double lat, double *out) {
+  for (size_t i = 0; i < places.count; ++i)
+    out[i] = haversine_metres(lon, lat, places.lons[i], places.lats[i]);
+}
+
 void within_radius(const Coordinates &places, const UnitVectors &units, double lon, double lat, double radius,
                    uint8_t *out) {
   std::fill(out, out + places.count, 0);

@@ -23,6 +23,9 @@ struct UnitVectors {
 // The places as points of the unit sphere: units has all x, then all y, then all z.
 void unit_vectors(const Coordinates &places, double *units);
 
+// out[i] = metres (great circle, haversine formula) from a place; NaN where rounding leaves the domain of the arc sine.
+void distances(const Coordinates &places, double lon, double lat, double *out);
+
 // out[i] = place i is less than `radius` metres (great circle, haversine formula) from the centre. Places are compared
 // by their straight-line distance; only those within rounding of the limit go through the formula.
 void within_radius(const Coordinates &places, const UnitVectors &units, double lon, double lat, double radius,

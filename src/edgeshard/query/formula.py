@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeshard import _native
 from edgeshard.errors import ValidationError
 from edgeshard.filter.geo import haversine
 from edgeshard.filter.values import geo_point
-from edgeshard.index.payload.schema import DATETIME, FLOAT
+from edgeshard.index.payload.schema import DATETIME, FLOAT, GEO
 from edgeshard.index.payload.values import values_of
 from edgeshard.models.datetimes import parse_datetime
 from edgeshard.models.enums import DecayKind
@@ -109,7 +110,8 @@ class Evaluation:
         path: str,
         places: Places,
         convert: Callable[[Any, str], float],
-        kind: str | None = None,
+        kind: str,
+        numbers: Callable[[Any], Floats],
         *,
         pairs: bool = False,
     ) -> Floats:
@@ -119,14 +121,18 @@ class Evaluation:
             path: where.
             places: of which points.
             convert: makes a number of a payload value, or refuses it.
-            kind: of values that payload columns hold ready, None if there is no such kind.
+            kind: of values that payload columns hold ready.
+            numbers: makes numbers of such values as ``convert`` does.
             pairs: a list of two numbers is one value.
         """
         parsed = JsonPath.parse(path)
         default = self.defaults.get(str(parsed), MISSING)
         result = np.full(len(places), np.nan)
-        if kind is not None and len(places) >= MANY:
-            self._read_columns(parsed, places, kind, result)
+        if len(places) >= MANY:
+            for number, at, offsets in by_segment(self.keys[places]):
+                values = _single_values(self._scope.segments[number].columns.column(parsed), kind)
+                if values is not None:
+                    result[at] = numbers(values[offsets])
         for index in np.flatnonzero(np.isnan(result)).tolist():
             place = int(places[index])
             found = parsed.lookup(self.payload(place))
@@ -142,18 +148,6 @@ class Evaluation:
             except ValueError as error:
                 raise self.fail(place, str(error)) from error
         return result
-
-    def _read_columns(self, path: JsonPath, places: Places, kind: str, result: Floats) -> None:
-        """Fill in the values of points that have exactly one, of the kind wanted."""
-        for number, at, offsets in by_segment(self.keys[places]):
-            column = self._scope.segments[number].columns.column(path)
-            if column.owners is not None:
-                continue
-            entries, values = values_of(column, kind)
-            table = np.full(len(column.tags), np.nan)
-            table[entries] = values
-            table[np.flatnonzero(column.facts[: len(table)] != ONE_VALUE)] = np.nan
-            result[at] = table[offsets] / 1e6 if kind == DATETIME else table[offsets]
 
     def condition(self, condition: Any, places: Places) -> Floats:
         """1.0 where a condition matches, else 0.0."""
@@ -179,6 +173,23 @@ class Evaluation:
         return result
 
 
+def _single_values(column: Any, kind: str) -> Floats | None:
+    """``(points,)`` or ``(points, 2)`` values of a kind, NaN of points that have not exactly one; kept with the column.
+
+    None if points have several.
+    """
+    if column.owners is not None:
+        return None
+    known: Floats | None = column.memo.get(("single", kind))
+    if known is None:
+        entries, values = values_of(column, kind)
+        known = np.full((len(column.tags), *values.shape[1:]), np.nan)
+        known[entries] = values
+        known[np.flatnonzero(column.facts[: len(known)] != ONE_VALUE)] = np.nan
+        column.memo["single", kind] = known
+    return known
+
+
 def _number(value: Any, path: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"{path} is {value!r}, a number is needed")
@@ -200,7 +211,7 @@ def _variable(run: Evaluation, expression: Any, places: Places) -> Floats:
     if name.startswith("$score"):
         number = int(name[len("$score[") : -1]) if name != "$score" else 0
         return run.score(number, name, places)
-    return run.lookup(name, places, _number, FLOAT)
+    return run.lookup(name, places, _number, FLOAT, lambda values: values)
 
 
 def _condition(run: Evaluation, expression: Any, places: Places) -> Floats:
@@ -218,7 +229,11 @@ def _geo_distance(run: Evaluation, expression: Any, places: Places) -> Floats:
             )
         return haversine(origin.lon, origin.lat, point[0], point[1])
 
-    return run.lookup(expression.to, places, distance, pairs=True)
+    def distances(points: Floats) -> Floats:
+        lons, lats = np.ascontiguousarray(points.T)
+        return _native.geo_distances(lons, lats, origin.lon, origin.lat)
+
+    return run.lookup(expression.to, places, distance, GEO, distances, pairs=True)
 
 
 def _is_pair(value: Any) -> bool:
@@ -241,7 +256,7 @@ def _datetime(run: Evaluation, expression: Any, places: Places) -> Floats:
 
 
 def _datetime_key(run: Evaluation, expression: Any, places: Places) -> Floats:
-    return run.lookup(expression.path, places, _seconds, DATETIME)
+    return run.lookup(expression.path, places, _seconds, DATETIME, lambda microseconds: microseconds / 1e6)
 
 
 def _mult(run: Evaluation, expression: Any, places: Places) -> Floats:
