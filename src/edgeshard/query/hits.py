@@ -16,6 +16,7 @@ Keys = npt.NDArray[np.uint64]
 Scores = npt.NDArray[np.float32]
 Offsets = npt.NDArray[np.uint32]
 T = TypeVar("T")
+_Places = TypeVar("_Places", Keys, Offsets)
 
 
 class Hits:
@@ -137,8 +138,8 @@ def union(parts: list[Hits]) -> Keys:
     return np.unique(np.concatenate([part.keys for part in parts])) if parts else np.zeros(0, np.uint64)
 
 
-def best(keys: Keys, scores: Scores, limit: int) -> tuple[Keys, Scores]:
-    """The ``limit`` highest scores in descending order; equal scores by key; NaN scores are left out."""
+def best(keys: _Places, scores: Scores, limit: int) -> tuple[_Places, Scores]:
+    """The ``limit`` highest scores in descending order; equal scores by key (or offset); NaN scores are left out."""
     valid = ~np.isnan(scores)
     if not bool(valid.all()):
         keys, scores = keys[valid], scores[valid]

@@ -14,7 +14,7 @@ from edgeshard.models.queries import Query
 from edgeshard.query.hits import Hits, Keys, best, by_segment, empty, in_order, make_keys
 from edgeshard.query.kinds import VectorQuery, cut, shown, take_apart
 from edgeshard.query.mmr import choose
-from edgeshard.query.scope import Filters, Scope, all_offsets
+from edgeshard.query.scope import Filters, Scope
 from edgeshard.segment.absent_field import AbsentField
 from edgeshard.segment.batch import Mask, Offsets
 from edgeshard.segment.fields import DenseField
@@ -64,8 +64,9 @@ def search(scope: Scope, query: Any, filters: Filters, limit: int, threshold: fl
 
             found = best_score(scope, parts, prepared, len(query.query._positives), filters, limit)
         if found is None:
-            found = _scored_all(scope, parts, prepared, filters, limit, indexed_only)
-        hits = Hits(*found)
+            hits = _scored_all(scope, parts, prepared, filters, limit, indexed_only)
+        else:
+            hits = Hits(*found)
     return hits if threshold is None else hits.take(slice(cut(hits.scores, threshold, spec)))
 
 
@@ -309,20 +310,31 @@ def merged(found: list[tuple[int, Found]], limit: int) -> Hits:
 
 def _scored_all(
     scope: Scope, parts: VectorQuery, prepared: list[Any], filters: Filters, limit: int, indexed_only: bool
-) -> tuple[Keys, Scores]:
-    candidates = []
+) -> Hits:
+    """The best points by a score that every point with such a vector has to get."""
+    found: list[tuple[int, Found]] = []
     for number, segment in enumerate(scope.segments):
         started = perf_counter()
         if indexed_only and segment.count and is_left_out(segment, parts.using, scope.select(number, filters)):
             if scope.trace is not None:
                 _note(scope, number, filters, scope.mask(number, filters), started, "left out")
             continue
-        mask = scope.mask(number, filters) & segment.fields[parts.using].presence(segment.count)
-        candidates.append(make_keys(number, all_offsets(mask)))
+        known, alive = segment.alive(parts.using)
+        chosen = scope.select(number, filters)
+        if alive != segment.live:
+            chosen = chosen.within(parts.using, known)
+        if len(chosen):
+            scores = _raw_scores(segment.fields[parts.using], parts, prepared, chosen.offsets)
+            found.append((number, best(chosen.offsets, scores, limit)))
         if scope.trace is not None:
-            _note(scope, number, filters, mask, started)
-    keys = np.concatenate(candidates) if candidates else np.zeros(0, np.uint64)
-    return best(*score_keys(scope, parts, prepared, keys), limit)
+            _note(scope, number, filters, chosen.mask, started)
+    return merged(found, limit)
+
+
+def _raw_scores(field: Any, parts: VectorQuery, prepared: list[Any], offsets: Offsets) -> Scores:
+    """``(len(offsets),)`` raw scores of points that have the vector."""
+    sims = field.sims(prepared, offsets) if prepared else np.zeros((0, len(offsets)), np.float32)
+    return sims[0] if parts.combine is None else parts.combine(sims)
 
 
 def score_keys(scope: Scope, parts: VectorQuery, prepared: list[Any], keys: Keys) -> tuple[Keys, Scores]:
@@ -338,8 +350,7 @@ def score_keys(scope: Scope, parts: VectorQuery, prepared: list[Any], keys: Keys
             scores, shared = field.nearest_sims(prepared[0], offsets)
             offsets, scores = offsets[shared], scores[shared]
         else:
-            sims = field.sims(prepared, offsets) if prepared else np.zeros((0, len(offsets)), np.float32)
-            scores = sims[0] if parts.combine is None else parts.combine(sims)
+            scores = _raw_scores(field, parts, prepared, offsets)
         kept_keys.append(make_keys(number, offsets))
         kept_scores.append(scores)
     if not kept_keys:
