@@ -26,6 +26,8 @@ _Part: TypeAlias = "tuple[ValueGroups, Array]"
 """The values of a segment and how many points have each."""
 
 DEFAULT_LIMIT = 10
+MANY_TIMES = 8
+"""Values are looked up one by one in a segment that has so many times as many of them."""
 MATCH_KINDS = (schema.KEYWORD, schema.INT_MAP, schema.UUID_MAP, schema.BOOL)
 
 
@@ -97,7 +99,18 @@ def _merged(parts: list[_Part], limit: int) -> Counts:
             total[value] = total.get(value, 0) + count
     if least == 1:
         return list(total.items())
-    return [(value, sum(groups.count_of(value, counts) for groups, counts in parts)) for value in total]
+    values = list(total)
+    every = [_counts_of(values, *part) for part in parts]
+    return [(value, sum(counts)) for value, counts in zip(values, zip(*every, strict=True), strict=True)]
+
+
+def _counts_of(values: list[Any], groups: ValueGroups, counts: Array) -> list[int]:
+    """How many points of a segment have each of some values."""
+    numbers = np.flatnonzero(counts)
+    if len(numbers) > MANY_TIMES * len(values):
+        return [groups.count_of(value, counts) for value in values]
+    known = dict(zip(groups.keys(numbers), counts[numbers].tolist(), strict=True))
+    return [known.get(value, 0) for value in values]
 
 
 def _shown(value: Any, kind: str) -> Any:
