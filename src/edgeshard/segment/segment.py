@@ -47,6 +47,7 @@ class Segment:
         indexes: payload indexes by field path.
 
     Attributes:
+        estimates: numbers of points that were counted or estimated, remembered until the segment changes.
         walks: see :meth:`whole_walk`.
     """
 
@@ -280,6 +281,13 @@ class Segment:
     def indexed_vectors(self) -> int:
         """Vectors that a graph or an inverted index finds, deleted ones included."""
         return sum(field.indexed_count for field in self.fields.values())
+
+    def indexed_points(self, path: str) -> int:
+        """See :meth:`PayloadIndexes.points`."""
+        known = self.estimates.get(("indexed", path))
+        if known is None:
+            known = self.estimates["indexed", path] = self.indexes.points(path)
+        return known
 
     def create_index(self, op_number: int, path: str, schema: Any) -> None:
         """Add or replace the payload index of a field path."""

@@ -15,7 +15,7 @@ def shard_info(segments: Sequence[Segment]) -> ShardInfo:
     schema: dict[str, tuple[Any, int]] = {}
     for segment in segments:
         for field, stored in segment.indexes.schema.items():
-            points = segment.indexes.points(field)
+            points = segment.indexed_points(field)
             known = schema.get(field)
             schema[field] = (stored, points + (known[1] if known else 0))
     return ShardInfo(
