@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from edgeshard.storage import mapping
 from edgeshard.storage.mapping import extents, in_memory, is_hole_from, map_file
 from edgeshard.storage.overlay import PrivateFile
 
@@ -97,3 +98,14 @@ def test_the_hole_at_the_end(tmp_path: Path) -> None:
         assert not is_hole_from(file.fileno(), 0)
         assert not is_hole_from(file.fileno(), 9_999)
         assert is_hole_from(file.fileno(), found[-1][1]) or found[-1][1] == 1 << 20
+
+
+def test_a_disk_needs_no_look_at_the_mounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        "1 1 0:77 / /a rw - tmpfs none rw\n2 1 0:78 / /b rw - overlay none rw\n3 1 8:1 / /c rw - tmpfs x rw\n"
+    )
+    monkeypatch.setattr(mapping, "_MOUNTS", str(mounts))
+    assert in_memory(os.makedev(0, 77))
+    assert not in_memory(os.makedev(0, 78))
+    assert not in_memory(os.makedev(8, 1))

@@ -79,6 +79,8 @@ def _fill(fd: int, target: memoryview, offset: int) -> None:
 
 def in_memory(device: int) -> bool:
     """Whether a device is a file system in memory, where every page that is touched takes room."""
+    if os.major(device):  # a disk; those have none of their own, as other file systems without one disk
+        return False
     wanted = f"{os.major(device)}:{os.minor(device)}"
     try:
         with open(_MOUNTS, encoding="utf-8", errors="replace") as mounts:
