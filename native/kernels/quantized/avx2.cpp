@@ -84,16 +84,22 @@ void byte_distances(const uint8_t* query, RowPointers rows, size_t n, size_t byt
 
 void word_dots(const float* query, RowPointers rows, size_t n, size_t dim, float* sums) {
     each_row(rows, n, 2 * dim, sums, [&](const uint8_t* row) {
-        __m256 a = _mm256_setzero_ps(), b = a;
+        __m256 a = _mm256_setzero_ps(), b = a, c = a, d = a;  // each addition waits for the one before
         const auto widen = [](const uint8_t* p) {
             return _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
         };
         size_t i = 0;
+        for (; i + 32 <= dim; i += 32) {
+            a = _mm256_fmadd_ps(widen(row + 2 * i), _mm256_loadu_ps(query + i), a);
+            b = _mm256_fmadd_ps(widen(row + 2 * i + 16), _mm256_loadu_ps(query + i + 8), b);
+            c = _mm256_fmadd_ps(widen(row + 2 * i + 32), _mm256_loadu_ps(query + i + 16), c);
+            d = _mm256_fmadd_ps(widen(row + 2 * i + 48), _mm256_loadu_ps(query + i + 24), d);
+        }
         for (; i + 16 <= dim; i += 16) {
             a = _mm256_fmadd_ps(widen(row + 2 * i), _mm256_loadu_ps(query + i), a);
             b = _mm256_fmadd_ps(widen(row + 2 * i + 16), _mm256_loadu_ps(query + i + 8), b);
         }
-        float sum = reduce_add(_mm256_add_ps(a, b));
+        float sum = reduce_add(_mm256_add_ps(_mm256_add_ps(a, b), _mm256_add_ps(c, d)));
         for (; i < dim; ++i) sum += query[i] * load_i16(row + 2 * i);
         return sum;
     });

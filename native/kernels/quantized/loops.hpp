@@ -11,9 +11,14 @@
 namespace edgeshard::quantized {
 namespace {
 
-// result[i] = one(rows[i]), with the rows to come asked for in time.
+// result[i] = one(rows[i]), with the rows to come asked for in time. Of rows that lie side by side hardware sees that.
 template <class T, class F>
 inline void each_row(RowPointers rows, size_t n, size_t bytes, T* result, F&& one) {
+    const auto at = [&](size_t i) { return reinterpret_cast<uintptr_t>(rows[i]); };
+    if (n > 1 && at(n - 1) - at(0) <= (n - 1) * (bytes + kCacheLine)) {
+        for (size_t i = 0; i < n; ++i) result[i] = one(rows[i]);
+        return;
+    }
     for (size_t i = 0; i < n && i < kPrefetchRows; ++i) prefetch_row(rows[i], bytes);
     for (size_t i = 0; i < n; ++i) {
         if (i + kPrefetchRows < n) prefetch_row(rows[i + kPrefetchRows], bytes);
