@@ -127,7 +127,7 @@ def entry_of(path: files.PathLike, buffer: bytearray) -> Entry:
         view = memoryview(buffer)
         for start, stop in extents(fd, size):
             for at in range(start, stop, len(view)):
-                count = os.preadv(fd, [view[: stop - at]], at)
+                count = files.read_into(fd, view[: stop - at], at)
                 count, crc = _native.extend_crc32c(view[:count], at - used, crc)
                 used = at + count if count else used
     finally:

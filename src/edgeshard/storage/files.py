@@ -6,6 +6,8 @@ Every durable change of the package goes through the functions of :class:`Disk`,
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,6 +27,11 @@ SETTINGS_LIMIT_BYTES = 64 << 20
 """What the settings of a shard or a segment may take, which name every vector."""
 STATUS_LIMIT_BYTES = 1 << 16
 """What a file of a few numbers may take."""
+
+_FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
+"""What macOS needs to be told: its ``fsync`` leaves the bytes in the cache of the disk, which a power loss empties."""
+NOT_SUPPORTED = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL, errno.ENOSYS)
+"""Errors by which a file system says that it knows no such request."""
 
 
 class Disk:
@@ -55,7 +62,8 @@ class Disk:
 
     def sync(self, fd: int) -> None:
         """Make the content of a file durable."""
-        (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(fd)
+        if not _synced_through(fd):
+            (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(fd)
 
     def start_writing(self, fd: int, offset: int, size: int) -> None:
         """Let the system begin to write a part of a file to the disk, without waiting: a later :meth:`sync` is shorter.
@@ -70,7 +78,8 @@ class Disk:
         """Make the names in a directory durable."""
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            os.fsync(fd)
+            if not _synced_through(fd):
+                os.fsync(fd)
         finally:
             os.close(fd)
 
@@ -94,6 +103,23 @@ class Disk:
             shutil.rmtree(path)
         except FileNotFoundError:
             return
+
+
+def _synced_through(fd: int) -> bool:
+    """Sync a file or directory through the cache of its disk, where ``fsync`` does not; False if it is for that to do.
+
+    Raises:
+        OSError: the disk refused.
+    """
+    if _FULL_SYNC is None:
+        return False
+    try:
+        fcntl.fcntl(fd, _FULL_SYNC)
+    except OSError as error:
+        if error.errno not in NOT_SUPPORTED:
+            raise
+        return False  # a file system of another machine, or without such a command
+    return True
 
 
 disk = Disk()
@@ -184,6 +210,24 @@ def sync_tree(path: PathLike) -> None:
             finally:
                 os.close(fd)
         disk.sync_directory(directory)
+
+
+def read_into(fd: int, target: memoryview, offset: int) -> int:
+    """Read a part of a file into memory.
+
+    Args:
+        fd: the open file.
+        target: the memory, of bytes.
+        offset: where the part starts.
+
+    Returns:
+        Bytes read: fewer than there is room for at the end of the file, and whenever the system wants it so.
+    """
+    if hasattr(os, "preadv"):
+        return os.preadv(fd, [target], offset)
+    data = os.pread(fd, len(target), offset)  # Python built for macOS before 11
+    target[: len(data)] = data
+    return len(data)
 
 
 def parse_json(data: bytes) -> Any:

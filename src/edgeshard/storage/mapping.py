@@ -11,7 +11,10 @@ from __future__ import annotations
 import errno
 import mmap
 import os
+import sys
 from collections.abc import Iterator
+
+from edgeshard.storage import files
 
 MEMORY_FILE_SYSTEMS = ("tmpfs", "ramfs", "hugetlbfs")
 _BLOCK_BYTES = 1 << 20
@@ -20,6 +23,9 @@ _LEAST_MAPPED_BYTES = 1 << 16
 _MAP_FIXED = 0x10
 """As Linux defines it for all processors but Alpha and PA-RISC, where nothing is mapped; Python has no name for it."""
 _MOUNTS = "/proc/self/mountinfo"
+_TELLS_HOLES = hasattr(os, "SEEK_DATA") and sys.platform != "darwin"
+"""Whether the system can be asked for holes. macOS takes for one what was written and is not on the disk yet, so that
+copies made by its answers lost data (GNU ``cp`` 9.0, ``qemu-img``); there all of a file is data."""
 
 
 def map_file(fd: int, *, read_only: bool) -> tuple[mmap.mmap, bool]:
@@ -71,7 +77,7 @@ def _map_into(view: memoryview, fd: int, start: int, stop: int, *, read_only: bo
 def _fill(fd: int, target: memoryview, offset: int) -> None:
     """Read as many bytes as there is room for, or as the file has."""
     while target.nbytes:
-        count = os.preadv(fd, [target], offset)
+        count = files.read_into(fd, target, offset)
         if not count:
             return
         target, offset = target[count:], offset + count
@@ -95,28 +101,41 @@ def in_memory(device: int) -> bool:
 
 
 def extents(fd: int, size: int) -> Iterator[tuple[int, int]]:
-    """Parts of a file that are not holes, where the file system can tell."""
+    """Parts of a file that are not holes; all of it where the file system cannot tell."""
     at = 0
     while at < size:
-        try:
-            at = os.lseek(fd, at, os.SEEK_DATA)
-            stop = os.lseek(fd, at, os.SEEK_HOLE)
-        except AttributeError:
-            stop = size
-        except OSError as error:
-            if error.errno != errno.ENXIO:
-                raise
-            return  # no data behind this place
-        yield at, min(stop, size)
-        at = stop
+        start = next_data(fd, at)
+        if start is None or start >= size:
+            return
+        at = min(_next_hole(fd, start, size), size)
+        yield start, at
 
 
 def is_hole_from(fd: int, offset: int) -> bool:
     """Whether a file holds nothing from a place to its end, as far as the file system can tell."""
+    return next_data(fd, offset) is None
+
+
+def next_data(fd: int, at: int) -> int | None:
+    """Where a file holds data, from a place on: that place itself where nobody can tell, None if it holds no more.
+
+    Raises:
+        OSError: the file cannot be looked at.
+    """
     try:
-        os.lseek(fd, offset, os.SEEK_DATA)
-    except AttributeError:
-        return False
+        return os.lseek(fd, at, os.SEEK_DATA) if _TELLS_HOLES else at
     except OSError as error:
-        return error.errno == errno.ENXIO
-    return False
+        if error.errno == errno.ENXIO:
+            return None
+        if error.errno not in files.NOT_SUPPORTED:
+            raise
+        return at
+
+
+def _next_hole(fd: int, at: int, size: int) -> int:
+    try:
+        return os.lseek(fd, at, os.SEEK_HOLE) if _TELLS_HOLES else size
+    except OSError as error:
+        if error.errno not in files.NOT_SUPPORTED:
+            raise
+        return size

@@ -12,7 +12,6 @@ records.
 
 from __future__ import annotations
 
-import errno
 import os
 import struct
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from pathlib import Path
 from edgeshard import _native
 from edgeshard.errors import CorruptedError, StorageError
 from edgeshard.storage import files
-from edgeshard.storage.mapping import map_file
+from edgeshard.storage.mapping import map_file, next_data
 
 HEADER = struct.Struct("<3sBI")
 RECORD_OVERHEAD_BYTES = 12
@@ -307,11 +306,10 @@ class WalFile:
         """Whether nothing but zeroes lies behind the last record; holes of the file are not read."""
         position = self.end
         while position < self.capacity:
-            try:
-                position = max(position, os.lseek(self.fd, position, os.SEEK_DATA))
-            except (OSError, AttributeError) as error:
-                if isinstance(error, OSError) and error.errno == errno.ENXIO:
-                    return True
+            found = next_data(self.fd, position)
+            if found is None:
+                return True
+            position = found
             block = os.pread(self.fd, 1 << 16, position)
             if not block or not _native.all_zero(block):
                 return not block

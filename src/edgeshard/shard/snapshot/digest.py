@@ -10,6 +10,7 @@ from threading import Thread
 
 from edgeshard.errors import StorageError
 from edgeshard.shard.undisturbed import pause
+from edgeshard.storage import files
 
 CHUNK_BYTES = 1 << 20
 
@@ -71,7 +72,7 @@ def _digest(stretches: Iterable[Stretch]) -> str:
         stop = offset + length
         while offset < stop:
             pause()
-            count = os.preadv(fd, [buffer[: min(CHUNK_BYTES, stop - offset)]], offset)
+            count = files.read_into(fd, buffer[: min(CHUNK_BYTES, stop - offset)], offset)
             if not count:
                 raise OSError("a file became shorter while it was read")
             digest.update(buffer[:count])

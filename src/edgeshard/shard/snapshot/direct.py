@@ -94,7 +94,7 @@ def _read(fd: int, window: memoryview, offset: int) -> None:
     """Fill a buffer from a file."""
     done = 0
     while done < len(window):
-        count = os.preadv(fd, [window[done:]], offset + done)
+        count = files.read_into(fd, window[done:], offset + done)
         if not count:
             raise SnapshotError("a file became shorter while it was packed")
         done += count

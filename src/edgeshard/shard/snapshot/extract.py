@@ -107,7 +107,7 @@ def _write_stretch(task: tuple[View, Path, int, int], *, syncing: bool) -> None:
         for offset, place, length in view.pieces(start, stop):
             while length:
                 window = memoryview(buffer)[: min(length, len(buffer))]
-                count = os.preadv(view.fd, [window], place)
+                count = files.read_into(view.fd, window, place)
                 if not count:
                     raise SnapshotError("the archive became shorter while it was read")
                 _write_data(fd, buffer, count, offset)

@@ -5,7 +5,6 @@ Entries are *reserved* first, which fixes where everything goes, and filled in a
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 
 from edgeshard.errors import SnapshotError
@@ -22,6 +21,7 @@ from edgeshard.shard.snapshot.tar_format import (
 )
 from edgeshard.shard.undisturbed import pause
 from edgeshard.storage import files
+from edgeshard.storage.mapping import extents
 
 COPY_BYTES = 1 << 20
 REPORT_BYTES = 8 << 20
@@ -154,7 +154,7 @@ class TarWriter:
         buffer = memoryview(bytearray(min(COPY_BYTES, length)))
         while length:
             pause()
-            count = os.preadv(fd, [buffer[: min(length, len(buffer))]], offset)
+            count = files.read_into(fd, buffer[: min(length, len(buffer))], offset)
             if not count:
                 raise SnapshotError("a file became shorter while it was packed")
             files.disk.pwrite(self._fd, buffer[:count], place)
@@ -171,19 +171,7 @@ class TarWriter:
 
 def data_stretches(fd: int, size: int) -> list[Stretch] | None:
     """Where a file has data; None if all of it is, or the file system does not tell."""
-    stretches: list[Stretch] = []
-    position = 0
-    try:
-        while position < size:
-            start = os.lseek(fd, position, os.SEEK_DATA)
-            position = min(os.lseek(fd, start, os.SEEK_HOLE), size)
-            if start < position:
-                stretches.append((start, position - start))
-    except OSError as error:
-        import errno
-
-        if error.errno != errno.ENXIO:  # no data after this position
-            return None
+    stretches = [(start, stop - start) for start, stop in extents(fd, size)]
     return None if stretches == [(0, size)] or not size else stretches
 
 
