@@ -162,7 +162,7 @@ private:
             if (entry.is_break() && item.indefinite()) break;
             out.append(payloads ? payload(entry) : value(entry, depth + 1));
         }
-        return std::move(out);
+        return out;
     }
     nb::object payload(const Item &item) {
         if (item.is_null()) return nb::none();
@@ -185,7 +185,7 @@ private:
             else if (many && entry.major == cbor::array) out[key] = list(entry, depth + 1, true);
             else out[key] = value(entry, depth + 1);
         }
-        return std::move(out);
+        return out;
     }
 
     cbor::Buffer scratch_;
@@ -383,7 +383,7 @@ nb::object ids_of(cbor::DecodedPoints &points) {
         for (int k = 0; k < 8; ++k) raw[k] = uint8_t(points.high[i] >> 8 * (7 - k)), raw[8 + k] = uint8_t(points.low[i] >> 8 * (7 - k));
         out.append(uuid_class(nb::arg("bytes") = nb::bytes(raw, 16)));
     }
-    return std::move(out);
+    return out;
 }
 
 nb::object vectors_of(const cbor::DecodedVectors &column, size_t count) {

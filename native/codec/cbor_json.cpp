@@ -2,8 +2,11 @@
 
 #include <charconv>
 #include <cmath>
-#include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <string>
+
+#include "codec/real_text.hpp"
 
 namespace edgeshard::cbor {
 namespace {
@@ -35,27 +38,6 @@ bool valid_utf8(std::string_view text) {
         p += more + 1;
     }
     return true;
-}
-
-double parse_double(std::string_view text) {
-#if defined(__cpp_lib_to_chars)
-    double value = 0;
-    const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (result.ec == std::errc()) return value;
-#endif
-    return std::strtod(std::string(text).c_str(), nullptr);  // also decides overflow and underflow
-}
-
-/// Shortest digits that read back as `value` (finite, positive): d.ddde±x as produced by "%e".
-size_t scientific(double value, char *out, size_t capacity) {
-#if defined(__cpp_lib_to_chars)
-    return size_t(std::to_chars(out, out + capacity, value, std::chars_format::scientific).ptr - out);
-#else
-    for (int precision = 0;; ++precision) {
-        const int size = std::snprintf(out, capacity, "%.*e", precision, value);
-        if (precision == 17 || std::strtod(out, nullptr) == value) return size_t(size);
-    }
-#endif
 }
 
 /// The rules of gridstore payloads: plain up to 16 digits before the point and 5 zeros behind it, else an exponent.
@@ -183,7 +165,7 @@ private:
                 if (magnitude <= uint64_t(1) << 63) return write_.head(negative_int, magnitude - 1), true;
             }
         }
-        write_.number(parse_double(text));
+        write_.number(parse_real(text));
         return true;
     }
     bool string() {

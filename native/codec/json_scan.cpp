@@ -2,9 +2,9 @@
 
 #include <bitset>
 #include <charconv>
-#include <cstdlib>
 #include <cstring>
 
+#include "codec/real_text.hpp"
 #include "codec/unicode.hpp"
 
 namespace edgeshard::json {
@@ -187,20 +187,6 @@ bool same_key(std::string_view raw, std::string_view key, std::string &buffer) {
   buffer.clear();
   return append_unescaped(buffer, raw) && buffer == key;
 }
-
-namespace {
-
-double parse_real(std::string_view text) {
-#if defined(__cpp_lib_to_chars)
-  double value = 0.0;
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (result.ec == std::errc())
-    return value;
-#endif
-  return std::strtod(std::string(text).c_str(), nullptr); // also the overflow and underflow of from_chars
-}
-
-} // namespace
 
 Number parse_number(std::string_view text) {
   Number number;

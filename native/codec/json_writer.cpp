@@ -3,6 +3,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "codec/real_text.hpp"
+
 namespace edgeshard {
 namespace {
 
@@ -64,9 +66,8 @@ void json_int(std::string &out, std::int64_t value) { append_integer(out, value)
 void json_uint(std::string &out, std::uint64_t value) { append_integer(out, value); }
 
 void json_double(std::string &out, double value) {
-  // "d.ddde±xx": to_chars finds the shortest digits, the layout is ours.
-  char text[40];
-  const char *end = std::to_chars(text, text + sizeof text, value, std::chars_format::scientific).ptr;
+  char text[40];  // the digits are these, the layout is ours
+  const char *end = text + scientific(value, text, sizeof text);
   const char *at = text;
   if (*at == '-') out.push_back(*at++);
   char digits[24];

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <thread>
 
 #include "index/hnsw/builder_worker.hpp"
 #include "kernels/prefetch.hpp"
@@ -17,6 +18,7 @@ constexpr size_t kSingleThreaded = 256;  // the first nodes must find each other
 constexpr size_t kMaxLevel = 40;
 constexpr size_t kScanned = 2500;        // so many rows are compared in less time than a walk takes
 constexpr size_t kAskEvery = 16;         // points between two looks whether to stop
+constexpr size_t kLooks = 64;            // at a lock before the thread lets others run
 constexpr size_t kCompare = 8;           // kept links compared at once in is_diverse()
 
 uint64_t mix(uint64_t x) {  // splitmix64 (Steele, Lea, Flood 2014)
@@ -73,8 +75,8 @@ Builder::ListRef Builder::list(uint32_t node, size_t level) {
 
 void Builder::lock(uint32_t node) {
     while (parallel_ && locks_[node].exchange(1, std::memory_order_acquire))
-        while (locks_[node].load(std::memory_order_relaxed)) {
-        }
+        for (size_t looks = 0; locks_[node].load(std::memory_order_relaxed); ++looks)
+            if (looks >= kLooks) std::this_thread::yield();  // who holds it may have been taken off its processor
 }
 
 void Builder::unlock(uint32_t node) {
@@ -142,7 +144,7 @@ uint32_t Builder::descend(uint32_t entry, size_t from, size_t to, Worker& w) {
         for (bool moved = true; moved;) {
             moved = false;
             const ListRef l = list(entry, level);
-            const uint32_t count = std::atomic_ref<uint32_t>(*l.count).load(std::memory_order_acquire);
+            const uint32_t count = read(*l.count);
             w.nodes.clear();
             w.points.clear();
             for (uint32_t i = 0; i < count; ++i) {
@@ -188,7 +190,7 @@ void Builder::search_level(uint32_t entry, size_t level, Worker& w) {
     w.sims.resize(w.nodes.size());
     while (const Candidate* next = w.beam.pop()) {
         const ListRef l = list(next->id, level);
-        const uint32_t count = std::atomic_ref<uint32_t>(*l.count).load(std::memory_order_acquire);
+        const uint32_t count = read(*l.count);
         uint32_t *const nodes = w.nodes.data(), *const points = w.points.data();
         size_t fresh = 0;
         for (uint32_t i = 0; i < count; ++i) {
@@ -243,7 +245,7 @@ void Builder::replace(const ListRef& l, const std::vector<Pick>& picks) {
         l.links[i].sim = picks[i].sim;
     }
     *l.kept = static_cast<uint32_t>(picks.size());
-    std::atomic_ref<uint32_t>(*l.count).store(*l.kept, std::memory_order_release);
+    write(*l.count, *l.kept);
 }
 
 // Adds `from` to the list of `node`; a full list is selected anew from its links and the new one.
@@ -255,7 +257,7 @@ void Builder::link_back(uint32_t node, uint32_t from, float sim, size_t level, W
     if (!there && count < l.capacity) {
         write(l.links[count].node, from);
         l.links[count].sim = sim;
-        std::atomic_ref<uint32_t>(*l.count).store(count + 1, std::memory_order_release);
+        write(*l.count, count + 1);
     } else if (!there) {
         w.found.clear();
         for (uint32_t i = 0; i < count; ++i) w.found.push_back({l.links[i].node, l.links[i].sim, i < *l.kept});

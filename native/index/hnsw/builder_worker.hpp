@@ -1,19 +1,13 @@
 // What the parts of the builder share (builder.cpp, healer.cpp): scratch memory, and access to lists that others read.
 #pragma once
-#include <atomic>
-
 #include "index/hnsw/builder.hpp"
 
 namespace edgeshard {
 
-template <class T>
-T read(const T& value) {  // of a list that another thread may be changing
-    return std::atomic_ref<T>(const_cast<T&>(value)).load(std::memory_order_relaxed);
-}
-template <class T>
-void write(T& place, T value) {
-    std::atomic_ref<T>(place).store(value, std::memory_order_relaxed);
-}
+// Numbers of a list that others read while it changes. Whoever reads a node there also sees the lists of that node, on
+// processors that reorder accesses too. (The library that macOS came with had no std::atomic_ref before 2025.)
+inline uint32_t read(const uint32_t& value) { return __atomic_load_n(&value, __ATOMIC_ACQUIRE); }
+inline void write(uint32_t& place, uint32_t value) { __atomic_store_n(&place, value, __ATOMIC_RELEASE); }
 
 // Of one thread.
 struct Builder::Worker {

@@ -17,7 +17,7 @@ constexpr double kWidest = 4;
 }  // namespace
 
 Searcher::Searcher(const Graph& graph, const Space& space, bool on_codes, const WalkLists* lists)
-    : graph_(graph), space_(space), lists_(lists), scorer_(space.scorer(on_codes)), exact_(on_codes ? space.scorer(false) : nullptr),
+    : graph_(graph), lists_(lists), scorer_(space.scorer(on_codes)), exact_(on_codes ? space.scorer(false) : nullptr),
       refiner_(on_codes ? space.refiner() : nullptr) {}
 
 const std::vector<Hit>& Searcher::search(const char* query, size_t rows, const SearchOptions& options) {

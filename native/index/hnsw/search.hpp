@@ -57,7 +57,6 @@ private:
     void drop_hopeless();
 
     const Graph& graph_;
-    const Space& space_;
     const WalkLists* const lists_;
     SearchOptions options_;
     std::unique_ptr<Scorer> scorer_, exact_, refiner_;

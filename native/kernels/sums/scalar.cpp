@@ -6,7 +6,7 @@ namespace edgeshard {
 void sums_above_scalar(const float* sums, size_t groups, float least, uint64_t* out) {
     for (size_t g = 0; g < groups; ++g, sums += kSumGroup) {
         uint64_t bits = 0;
-        for (size_t i = 0; i < kSumGroup; ++i) bits |= uint64_t{(sums[i] > least) & (sums[i] != 0.0f)} << i;
+        for (size_t i = 0; i < kSumGroup; ++i) bits |= static_cast<uint64_t>((sums[i] > least) & (sums[i] != 0.0f)) << i;
         out[g] = bits;
     }
 }
