@@ -44,6 +44,12 @@ constexpr Operations kAvx2 = EDGESHARD_OPERATIONS(avx2);
 constexpr Operations kAvx512 = EDGESHARD_OPERATIONS(avx512);
 #elif defined(__aarch64__)
 constexpr Operations kNeon = EDGESHARD_OPERATIONS(neon);
+constexpr Operations kDotprod = {
+    {kNeon.dot[0], kNeon.dot[1], pairs<dot_u8_dotprod>()},
+    {kNeon.l2[0], kNeon.l2[1], pairs<l2_u8_dotprod>()},
+    {kNeon.l1[0], kNeon.l1[1], pairs<l1_u8_dotprod>()},
+    pairs<cosine_u8_dotprod>(),
+};
 #endif
 
 const Operations& operations(Isa isa) {
@@ -53,6 +59,7 @@ const Operations& operations(Isa isa) {
         case Isa::avx512: return kAvx512;
 #elif defined(__aarch64__)
         case Isa::neon: return kNeon;
+        case Isa::dotprod: return kDotprod;
 #endif
         default: return kScalar;
     }

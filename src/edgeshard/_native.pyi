@@ -12,7 +12,7 @@ _Made = TypeVar("_Made")
 # --- distance
 
 def cpu_isa() -> str:
-    """Return the instruction set in use: "scalar", "neon", "avx2" or "avx512" (EDGESHARD_CPU caps it)."""
+    """Return the instruction set in use: "scalar", "neon", "dotprod", "avx2" or "avx512" (EDGESHARD_CPU caps it)."""
 
 def default_threads() -> int:
     """Return how many threads this process may use (its processors, capped by EDGESHARD_THREADS)."""

@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import instruction_sets
 import numpy as np
 import pytest
 
-from edgeshard import CorruptedError, QuantizationSearchParams, SearchParams, _native
+from edgeshard import CorruptedError, QuantizationSearchParams, SearchParams
 from edgeshard.index import turbo
 from edgeshard.index.quantization import QuantizedVectors, VectorSpec, code_search
 from edgeshard.storage.checkpoint import write_ranges
@@ -17,7 +18,7 @@ from edgeshard.storage.dense import ChunkedDense, MatrixDense
 from edgeshard.storage.flush import FlushPlan
 from edgeshard.storage.multi import MultiDense
 
-ISAS = [isa for isa in ("scalar", "neon", "avx2", "avx512") if isa == "scalar" or isa <= _native.cpu_isa()]
+ISAS = instruction_sets.available()
 DISTANCES = range(4)
 METHODS: dict[str, dict[str, Any]] = {
     "scalar": {"scalar": {"type": "int8", "quantile": 0.99}},

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
+import instruction_sets
 import numpy as np
 import pytest
-
-from edgeshard import _native
 
 COSINE, EUCLID, DOT, MANHATTAN = range(4)
 
 
-def available_isas() -> list[str]:
-    """Return the instruction sets that can run here, found by asking for each."""
-    one = np.ones((1, 1), np.float32)
-    found = []
-    for isa in ("scalar", "neon", "avx2", "avx512"):
-        try:
-            _native.score_matrix(one, [], None, DOT, isa=isa)
-        except ValueError:
-            continue
-        found.append(isa)
-    return found
-
-
-@pytest.fixture(params=available_isas())
+@pytest.fixture(params=instruction_sets.available())
 def isa(request: pytest.FixtureRequest) -> str:
     return request.param
 

@@ -29,6 +29,7 @@ ListedDotsFn listed_dots_fn(Isa isa) {
         case Isa::avx512: return listed_dots_avx512;
 #elif defined(__aarch64__)
         case Isa::neon: return listed_dots_neon;
+        case Isa::dotprod: return listed_dots_dotprod;
 #endif
         default: return listed_dots_scalar;
     }
@@ -40,7 +41,8 @@ RowQueryFn row_query_fn(Isa isa) {
         case Isa::avx2: return row_query_avx2;
         case Isa::avx512: return row_query_avx512;
 #elif defined(__aarch64__)
-        case Isa::neon: return row_query_neon;
+        case Isa::neon:
+        case Isa::dotprod: return row_query_neon;
 #endif
         default: return row_query_scalar;
     }

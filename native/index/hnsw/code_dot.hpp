@@ -21,6 +21,7 @@ using ListedDotsFn = void (*)(const uint8_t* codes, size_t stride, DotQuery quer
 
 void listed_dots_scalar(const uint8_t*, size_t, DotQuery, const uint32_t*, size_t, int32_t*);
 void listed_dots_neon(const uint8_t*, size_t, DotQuery, const uint32_t*, size_t, int32_t*);
+void listed_dots_dotprod(const uint8_t*, size_t, DotQuery, const uint32_t*, size_t, int32_t*);
 void listed_dots_avx2(const uint8_t*, size_t, DotQuery, const uint32_t*, size_t, int32_t*);
 void listed_dots_avx512(const uint8_t*, size_t, DotQuery, const uint32_t*, size_t, int32_t*);
 

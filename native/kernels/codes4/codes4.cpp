@@ -107,6 +107,7 @@ CodeBoundsFn nibble_bounds(Isa isa) {
         case Isa::avx512: return bounds_codes4_avx512;
 #elif defined(__aarch64__)
         case Isa::neon: return bounds_codes4_neon;
+        case Isa::dotprod: return bounds_codes4_dotprod;
 #endif
         default: return bounds_codes4_scalar;
     }

@@ -9,6 +9,7 @@ CodeKernels code_kernels(Isa isa) {
         case Isa::avx512: return {dot_u8i8_avx512, bounds_codes8_avx512, encode_codes8_avx512};
 #elif defined(__aarch64__)
         case Isa::neon: return {dot_u8i8_neon, bounds_codes8_neon, encode_codes8_neon};
+        case Isa::dotprod: return {dot_u8i8_dotprod, bounds_codes8_dotprod, encode_codes8_neon};
 #endif
         default: return {dot_u8i8_scalar, bounds_codes8_scalar, encode_codes8_scalar};
     }

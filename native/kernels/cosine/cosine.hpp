@@ -17,5 +17,6 @@ float cosine_u8_scalar(const void* a, const void* b, size_t dim);
 float cosine_u8_avx2(const void* a, const void* b, size_t dim);
 float cosine_u8_avx512(const void* a, const void* b, size_t dim);
 float cosine_u8_neon(const void* a, const void* b, size_t dim);
+float cosine_u8_dotprod(const void* a, const void* b, size_t dim);
 
 }  // namespace edgeshard

@@ -30,4 +30,6 @@ float l2_u8_neon(const void* a, const void* b, size_t dim);
 void l2_tile_f32_neon(const void* queries, size_t stride_bytes, const void* row, size_t dim, float* sims);
 void l2_tile_f16_neon(const void* queries, size_t stride_bytes, const void* row, size_t dim, float* sims);
 
+float l2_u8_dotprod(const void* a, const void* b, size_t dim);
+
 }  // namespace edgeshard

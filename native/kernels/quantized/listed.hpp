@@ -42,5 +42,6 @@ ListedKernels listed_kernels_scalar();
 ListedKernels listed_kernels_avx2();
 ListedKernels listed_kernels_avx512();
 ListedKernels listed_kernels_neon();
+ListedKernels listed_kernels_dotprod();
 
 }  // namespace edgeshard::quantized

@@ -29,6 +29,7 @@ ListedKernels listed_kernels([[maybe_unused]] Isa isa) {
     if (isa == Isa::avx512) return listed_kernels_avx512();
     if (isa == Isa::avx2) return listed_kernels_avx2();
 #elif defined(__aarch64__)
+    if (isa == Isa::dotprod) return listed_kernels_dotprod();
     if (isa == Isa::neon) return listed_kernels_neon();
 #endif
     return listed_kernels_scalar();

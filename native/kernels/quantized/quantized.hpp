@@ -67,5 +67,6 @@ Kernels kernels_scalar();
 Kernels kernels_avx2();
 Kernels kernels_avx512();
 Kernels kernels_neon();
+Kernels kernels_dotprod();
 
 }  // namespace edgeshard::quantized

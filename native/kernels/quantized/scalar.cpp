@@ -57,6 +57,7 @@ Kernels kernels([[maybe_unused]] Isa isa) {
     if (isa == Isa::avx512) return kernels_avx512();
     if (isa == Isa::avx2) return kernels_avx2();
 #elif defined(__aarch64__)
+    if (isa == Isa::dotprod) return kernels_dotprod();
     if (isa == Isa::neon) return kernels_neon();
 #endif
     return kernels_scalar();

@@ -8,7 +8,8 @@ SumsAbove sums_above(Isa isa) {
         case Isa::avx2: return sums_above_avx2;
         case Isa::avx512: return sums_above_avx512;
 #elif defined(__aarch64__)
-        case Isa::neon: return sums_above_neon;
+        case Isa::neon:
+        case Isa::dotprod: return sums_above_neon;
 #endif
         default: return sums_above_scalar;
     }
