@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 
 import pytest
 import qdrant_edge as reference
@@ -66,3 +67,27 @@ def test_stems(language: str) -> None:
     for word in words + built:
         assert theirs.embed_query(word).indices == _native.token_ids([stemmer.one(word)]).tolist(), word
     assert stemmer.each([word.encode() for word in built]) == [stemmer.one(word).encode() for word in built]
+
+
+class SnowballThree:
+    """Stands for PyStemmer 3, which some system may have for other programs."""
+
+    @staticmethod
+    def version() -> str:
+        return "3.1.0"
+
+
+@pytest.mark.parametrize("found", [None, SnowballThree], ids=["missing", "newer"])
+@pytest.mark.parametrize("language", sorted(STEMMED_LANGUAGES))
+def test_stems_without_the_compiled_stemmer_are_the_same(
+    language: str, found: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [word.lower() for word in [*everything()[::7], *EXTRA.get(language, "").split()]]
+    compiled = stemmer_of(language)
+    monkeypatch.setitem(sys.modules, "Stemmer", found)
+    in_python = stemmer_of(language)
+    assert compiled is not None
+    assert in_python is not None
+    assert [in_python.one(word) for word in words] == [compiled.one(word) for word in words]
+    encoded = [word.encode() for word in words[:200]]
+    assert in_python.each(encoded) == compiled.each(encoded)
