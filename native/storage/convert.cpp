@@ -20,30 +20,36 @@ namespace {
 
 bool use_avx2() { return EDGESHARD_X86 && best_isa() >= Isa::avx2; }
 
-// 16 lanes in the order of the 128-bit kernels. Arm fuses, x86 (before AVX) does not.
+// Sums of 16 lanes in the order of the other engine's 128-bit kernels, so that the bits are the same. On Arm products and
+// sums are fused and the four registers added first; on x86 (before AVX) they are not, and each register is summed.
+#if EDGESHARD_X86
 float squared_length_16(const float *row, size_t blocks) {
   float lane[16] = {};
   for (size_t block = 0; block < blocks; ++block)
     for (size_t i = 0; i < 16; ++i) {
       const float x = row[16 * block + i];
-#if EDGESHARD_X86
       lane[i] += x * x;
-#else
-      lane[i] = std::fma(x, x, lane[i]);
-#endif
     }
   float total = 0;
   for (size_t a = 0; a < 4; ++a) {
     const float *l = lane + 4 * a;
-#if EDGESHARD_X86
     const float sum = (l[0] + l[2]) + (l[1] + l[3]);
-#else
-    const float sum = (l[0] + l[1]) + (l[2] + l[3]);
-#endif
     total = a == 0 ? sum : total + sum;
   }
   return total;
 }
+#else
+float squared_length_16(const float *row, size_t blocks) {
+  float lane[16] = {}, sum[4];
+  for (size_t block = 0; block < blocks; ++block)
+    for (size_t i = 0; i < 16; ++i) {
+      const float x = row[16 * block + i];
+      lane[i] = std::fma(x, x, lane[i]);
+    }
+  for (size_t i = 0; i < 4; ++i) sum[i] = (lane[i] + lane[4 + i]) + (lane[8 + i] + lane[12 + i]);
+  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+#endif
 
 float squared_length(const float *row, size_t dim) {
   float total = 0;
@@ -74,9 +80,16 @@ uint8_t byte_from_float(float value) {
   return value >= 255 ? 255 : static_cast<uint8_t>(value);
 }
 
+// The other engine's kernels multiply by the reciprocal, but for the 128-bit one of x86; short vectors it divides.
 void divide(const float *in, size_t dim, float length, float *out) {
 #if EDGESHARD_X86
   if (dim >= 32 && use_avx2()) return avx2::scale(in, dim, 1.0f / length, out);
+#else
+  if (dim >= 16) {
+    const float reciprocal = 1.0f / length;
+    for (size_t i = 0; i < dim; ++i) out[i] = in[i] * reciprocal;
+    return;
+  }
 #endif
   for (size_t i = 0; i < dim; ++i) out[i] = in[i] / length;
 }
