@@ -48,7 +48,9 @@ from edgeshard.storage.wal import DEFAULT_CAPACITY_BYTES, OnDamage, Wal
 
 WAL = "wal"
 AUTO_FLUSH_BYTES = 128 << 20
-"""Unflushed changes live in memory; after this many bytes of log an update flushes by itself."""
+"""Unflushed changes live in memory; after this many bytes of log, or of payloads, an update flushes by itself."""
+RECORD_OVERHEAD_BYTES = 128
+"""What a record that is kept in memory takes beside its own bytes."""
 
 
 class Store:
@@ -254,6 +256,7 @@ class Store:
             if self.wal.restarting:
                 self.flush(checkpoint=True)
             self.next_op = self.wal.next_index
+            self._unflushed_bytes = self.wal.unacknowledged_bytes  # or processes that die early would never flush
         if self.config != stored:
             self.unseal()
             configs.write_config(self.path, self.config)
@@ -302,7 +305,7 @@ class Store:
             StorageError: the disk refused; nothing changed.
         """
         point = single_point(self, operation)
-        if self._unflushed_bytes > AUTO_FLUSH_BYTES:  # before anything is done: a flush that fails refuses the update
+        if self._outgrown():  # before anything is done: a flush that fails refuses the update
             self.flush()
         if point is not None and upsert_single(self, point):
             return
@@ -312,6 +315,15 @@ class Store:
         resolved = resolve(operation, self.segments, self.schema)
         if resolved is not None:
             self.carry_out(resolved)
+
+    def _outgrown(self) -> bool:
+        """Whether unflushed changes take so much memory that they should be flushed.
+
+        The log does not tell of payloads: few bytes of it may change a key of a payload, which is then written anew.
+        """
+        if self._unflushed_bytes > AUTO_FLUSH_BYTES:
+            return True
+        return sum(segment.payload.dirty_bytes for segment in self._segments) > AUTO_FLUSH_BYTES
 
     def carry_out(self, resolved: Resolved) -> None:
         """Log and apply a resolved operation."""
@@ -333,6 +345,7 @@ class Store:
         self._unflushed_bytes += len(data)
         try:
             if self.wal is None:
+                self._unflushed_bytes += RECORD_OVERHEAD_BYTES
                 self.unflushed.append((number, data))
             else:
                 number = self.wal.append(data)

@@ -2,7 +2,8 @@
 
 A *flush* makes everything so far survive a power loss with at most two syncs in the common case: the log and the
 journal. A *checkpoint* additionally syncs the files themselves, moves the log's acknowledgement forward and empties
-the journal. Flushes turn into checkpoints once the journal has grown to :data:`JOURNAL_LIMIT_BYTES`.
+the journal. Flushes turn into checkpoints once the journal has grown to :data:`JOURNAL_LIMIT_BYTES`, or the part of
+the log that is not acknowledged to :data:`LOG_LIMIT_BYTES`: a shard that is never closed must not fill the disk.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from edgeshard.storage.journal import Journal, sync_files
 from edgeshard.storage.running_sums import BLOCK_BYTES, RunningSums, Sum
 
 JOURNAL_LIMIT_BYTES = 16 << 20
+LOG_LIMIT_BYTES = 64 << 20
 SECTOR_BYTES = 512
 """What a disk writes whole or not at all, whatever its kind."""
 INLINE_FRESH_BYTES = 1 << 20
@@ -38,6 +40,10 @@ class Log(Protocol):
 
     def acknowledge(self, op_number: int) -> None:
         """Everything up to this operation is durable in the segments."""
+
+    @property
+    def unacknowledged_bytes(self) -> int:
+        """How much of it waits for that."""
 
 
 class Checkpointer:
@@ -82,12 +88,18 @@ class Checkpointer:
                 self._log.sync()
             if not plan.empty:
                 self._execute(plan, op_number)
-            if checkpoint or self._journal.size > JOURNAL_LIMIT_BYTES:
+            if checkpoint or self._overgrown():
                 self._checkpoint(op_number)
         except StorageError:
             raise
         except OSError as error:
             raise StorageError(error.errno, f"cannot flush: {error.strerror} ({error.filename})") from error
+
+    def _overgrown(self) -> bool:
+        """Whether the journal or the log holds more than another flush should add to."""
+        if self._journal.size > JOURNAL_LIMIT_BYTES:
+            return True
+        return self._log is not None and self._log.unacknowledged_bytes > LOG_LIMIT_BYTES
 
     def close(self, *, remove: bool = True) -> None:
         """Let go of the journal, and unless a flush failed half way or the shard is elsewhere by now, remove it."""

@@ -43,20 +43,9 @@ class Wal:
     """
 
     __slots__ = (
-        "_capacity",
-        "_closed",
-        "_current",
-        "_dirty",
-        "_names_changed",
-        "_next_open_id",
-        "_read_only",
-        "_restart_at",
-        "_retain_closed",
-        "_spare",
-        "ack_index",
-        "damage",
-        "directory",
-    )
+        "_acknowledged_end", "_capacity", "_closed", "_current", "_dirty", "_names_changed", "_next_open_id",
+        "_read_only", "_restart_at", "_retain_closed", "_spare", "ack_index", "damage", "directory",
+    )  # fmt: skip
 
     def __init__(self, directory: Path, *, read_only: bool, capacity_bytes: int, retain_closed: int) -> None:
         self.directory = directory
@@ -68,6 +57,8 @@ class Wal:
         self._names_changed = False
         self._next_open_id = 1
         self._restart_at: int | None = None
+        self._acknowledged_end = 0
+        """Where the acknowledged records of the current file end."""
         self.damage: list[WalDamage] = []
         self.ack_index: int | None = None
 
@@ -348,7 +339,7 @@ class Wal:
         closed = self._closed if self._current is None else [*self._closed, self._current]
         self._spare.start = self._end
         # Without a call, so that no signal handler can come in between.
-        self._closed, self._current, self._spare = closed, self._spare, None
+        self._closed, self._current, self._spare, self._acknowledged_end = closed, self._spare, None, 0
         try:
             self._spare = self._new_open_file()
         except StorageError:
@@ -390,6 +381,12 @@ class Wal:
         """Bytes in files that the next :meth:`sync` will sync (an upper bound)."""
         return sum(file.end for file in self._dirty)
 
+    @property
+    def unacknowledged_bytes(self) -> int:
+        """About how much of the files is there only because it was not acknowledged."""
+        first = 0 if self.ack_index is None else self.ack_index + 1
+        return sum(file.end for file in self._files() if file.next_index > first) - self._acknowledged_end
+
     def acknowledge(self, index: int) -> None:
         """Record that everything up to and including ``index`` is durable in the segments; drop closed files.
 
@@ -402,6 +399,8 @@ class Wal:
         if len(self) and index >= self.first_index and (self.ack_index is None or index > self.ack_index):
             files.replace_file(self.directory / "first-index", b'{"ack_index":%d}' % index)
             self.ack_index = index
+            if self._current is not None and index == self._end - 1:
+                self._acknowledged_end = self._current.end
             while len(self._closed) > self._retain_closed and self._closed[0].next_index <= index:
                 self._remove(self._closed.pop(0))
         if self._restart_at is not None and self.ack_index is not None and self.ack_index + 1 >= self._end:
@@ -417,6 +416,7 @@ class Wal:
         if file is None or not file.count or file.next_index - 1 != index:
             raise StorageError(f"operation {index} is not the last of {self.directory}, which is {self._end - 1}")
         file.drop_last()
+        self._acknowledged_end = min(self._acknowledged_end, file.end)
         self._dirty.add(file)
 
     def restart(self, first_index: int) -> None:
@@ -432,7 +432,7 @@ class Wal:
             self._closed.append(self._current)
         elif self._current is not None:
             self._spare = self._spare or self._current
-        self._current = None
+        self._current, self._acknowledged_end = None, 0
         old = [file for file in self._closed if file.start != first_index or file.count]
         clash = [file for file in old if file.start >= first_index]
         for file in clash:
