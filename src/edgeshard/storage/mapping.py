@@ -1,4 +1,7 @@
-"""Mapping files into memory without the risk of a SIGBUS on a full file system.
+"""Mapping files into memory, without a descriptor for each, and without the risk of a SIGBUS on a full file system.
+
+A shard maps a file for each page of payloads, chunk of vectors and so on, and a process may have many shards open: if
+each mapping kept a descriptor, as those of Python do before 3.13, the usual limit of 1,024 would be a limit of data.
 
 Touching a hole of a mapped file costs no room on ordinary file systems. On a tmpfs it does, even for a look, and when
 there is none the process gets a SIGBUS. Of files with holes on such a file system only what they hold is mapped, in
@@ -13,6 +16,10 @@ import mmap
 import os
 import sys
 from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
 
 from edgeshard.storage import files
 
@@ -22,6 +29,8 @@ _LEAST_MAPPED_BYTES = 1 << 16
 """Parts of a file with holes that are shorter are copied: no room is wasted on them, and there may be many."""
 _MAP_FIXED = 0x10
 """As Linux defines it for all processors but Alpha and PA-RISC, where nothing is mapped; Python has no name for it."""
+_MAP_NORESERVE = 0x4000
+"""As Linux defines it for x86, Arm and RISC-V; likewise. It is only a wish."""
 _MOUNTS = "/proc/self/mountinfo"
 _TELLS_HOLES = hasattr(os, "SEEK_DATA") and sys.platform != "darwin"
 """Whether the system can be asked for holes. macOS takes for one what was written and is not on the disk yet, so that
@@ -44,34 +53,59 @@ def map_file(fd: int, *, read_only: bool) -> tuple[mmap.mmap, bool]:
     status = os.fstat(fd)
     size = status.st_size
     if status.st_blocks * 512 >= size or not in_memory(status.st_dev):
-        return mmap.mmap(fd, size, access=mmap.ACCESS_READ if read_only else mmap.ACCESS_COPY), False
+        return _map_whole(fd, size, read_only=read_only), False
     own = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     with memoryview(own) as view:
         for start, stop in extents(fd, size):
-            if stop - start >= _LEAST_MAPPED_BYTES and _map_into(view, fd, start, stop, read_only=read_only):
+            if stop - start >= _LEAST_MAPPED_BYTES and _map_into(own, fd, start, stop, read_only=read_only):
                 continue
             for at in range(start, stop, _BLOCK_BYTES):
                 _fill(fd, view[at : min(at + _BLOCK_BYTES, stop)], at)
     return own, True
 
 
-def _map_into(view: memoryview, fd: int, start: int, stop: int, *, read_only: bool) -> bool:
+def _map_whole(fd: int, size: int, *, read_only: bool) -> mmap.mmap:
+    """A mapping of a file that keeps no descriptor of it, where the system allows."""
+    access = mmap.ACCESS_READ if read_only else mmap.ACCESS_COPY
+    if sys.version_info >= (3, 13):
+        return mmap.mmap(fd, size, access=access, trackfd=False)
+    if sys.platform == "linux":
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
+        own = mmap.mmap(-1, size, flags=flags, prot=_protection(read_only))
+        if _map_into(own, fd, 0, size, read_only=read_only):
+            return own
+    return mmap.mmap(fd, size, access=access)
+
+
+def _protection(read_only: bool) -> int:
+    return mmap.PROT_READ if read_only else mmap.PROT_READ | mmap.PROT_WRITE
+
+
+def _map_into(own: mmap.mmap, fd: int, start: int, stop: int, *, read_only: bool) -> bool:
     """Let a part of a mapping show the same part of a file, privately; False if the system refuses, or cannot.
 
     The new mapping takes the place of the old, which frees it with its own. Should a system that refuses have taken the
     old away, copying into it is an error, not a crash: the kernel looks where it writes.
     """
+    call = _mmap()
+    if call is None or start % mmap.PAGESIZE:
+        return False
+    at: int = np.frombuffer(own, np.uint8).__array_interface__["data"][0] + start
+    found: int | None = call(at, stop - start, _protection(read_only), mmap.MAP_PRIVATE | _MAP_FIXED, fd, start)
+    return found == at
+
+
+@cache
+def _mmap() -> Any:
+    """The system's call; None where there is none, or offsets may be more than it takes."""
     import ctypes
 
     call = getattr(ctypes.CDLL(None), "mmap", None)
-    if call is None or start % mmap.PAGESIZE or ctypes.sizeof(ctypes.c_long) < 8:  # offsets are not always long there
-        return False
+    if call is None or ctypes.sizeof(ctypes.c_long) < 8:
+        return None
     call.restype = ctypes.c_void_p
     call.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
-    at = ctypes.addressof(ctypes.c_char.from_buffer(view, start))
-    protection = mmap.PROT_READ if read_only else mmap.PROT_READ | mmap.PROT_WRITE
-    found: int | None = call(at, stop - start, protection, mmap.MAP_PRIVATE | _MAP_FIXED, fd, start)
-    return found == at
+    return call
 
 
 def _fill(fd: int, target: memoryview, offset: int) -> None:
