@@ -28,6 +28,12 @@ Payloads: TypeAlias = "tuple[NDArray[np.uint8], NDArray[np.int64]]"
 _CHUNK = 1 << 16
 """Points extracted at a time, so that not all raw payloads are in memory at once."""
 
+_STORE_BYTES = 4096
+"""What a column counts for beside its arrays: of a small segment it may have next to none, of countless paths."""
+
+_KEPT_SHARE = 0.875
+"""What stays of the budget once it is reached, so that countless paths do not make room one by one."""
+
 _MAX_LOG = 1 << 16
 """Changed offsets remembered; a column that has not been used for so many is dropped."""
 
@@ -74,6 +80,9 @@ class PayloadColumns:
         self._budget_bytes = budget_bytes
         self._lock = threading.RLock()
         self._stores: dict[Any, ColumnStore | _NestedStore] = {}
+        self._sizes: dict[Any, int] = {}
+        self._held_bytes = 0
+        self._used: set[Any] = set()
         self._log: list[Offsets] = []
         self._log_size = 0
         self._log_start = 0
@@ -124,11 +133,13 @@ class PayloadColumns:
         """Forget all columns."""
         with self._lock:
             self._stores.clear()
+            self._sizes, self._held_bytes, self._used = {}, 0, set()
             self._log, self._log_size, self._log_start = [], 0, 0
 
     def _use(self, key: Any, make: Callable[[], _Store], refresh: Callable[[_Store, Offsets], None]) -> _Store:
         """The store under `key`, made if needed and brought up to date, now the last used of all."""
         with self._lock:
+            self._used.add(key)
             store: Any = self._stores.pop(key, None)
             stale = None if store is None else self._stale(store)
             if store is None or store.wasteful or (stale is not None and len(stale) * 4 > store.count + FEW_OUTDATED):
@@ -164,17 +175,32 @@ class PayloadColumns:
             store.put(some, Batch(*arrays))
 
     def _trim(self) -> None:
-        """Drop what was not used for longest until the rest fits the budget."""
-        excess = sum(store.nbytes for store in self._stores.values()) - self._budget_bytes
+        """Drop what was not used for longest until the rest fits the budget; only what was used may have grown."""
+        for key in self._used:
+            self._measure(key)
+        self._used.clear()
+        if self._held_bytes <= self._budget_bytes:
+            return
         for key in list(self._stores):
-            if excess <= 0:
+            if self._held_bytes <= self._budget_bytes * _KEPT_SHARE:
                 break
-            excess -= self._stores.pop(key).nbytes
+            del self._stores[key]
+            self._measure(key)
+
+    def _measure(self, key: Any) -> None:
+        """Count the store under a key as it is now, or no more if it is gone."""
+        self._held_bytes -= self._sizes.pop(key, 0)
+        store = self._stores.get(key)
+        if store is not None:
+            size = self._sizes[key] = store.nbytes + _STORE_BYTES
+            self._held_bytes += size
 
     def _shorten_log(self) -> None:
         """Drop the columns that are far behind, then the part of the log all others have seen."""
         behind = self._log_start + len(self._log) // 2
-        self._stores = {key: store for key, store in self._stores.items() if store.seen > behind}
+        for key in [key for key, store in self._stores.items() if store.seen <= behind]:
+            del self._stores[key]
+            self._measure(key)
         end = self._log_start + len(self._log)
         seen = min((store.seen for store in self._stores.values()), default=end)
         del self._log[: seen - self._log_start]
