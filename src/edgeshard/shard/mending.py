@@ -137,6 +137,7 @@ def bury(store: Store) -> list[Path]:
         except OSError as error:
             text = f"cannot put {path} aside, which has been replaced: {error.strerror}"
             raise StorageError(error.errno, text) from error
+        store.checkpointer.sums.forget_below(path)
         del store.leftovers[0]
     return graves
 

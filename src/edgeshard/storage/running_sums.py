@@ -97,6 +97,12 @@ class RunningSums:
         """The file was written to by other means, or is gone."""
         self._sums[os.fspath(path)] = Sum()
 
+    def forget_below(self, directory: Path) -> None:
+        """The directory is gone, and its files with it."""
+        inside = os.fspath(directory) + os.sep
+        for key in [key for key in self._sums if key.startswith(inside)]:
+            del self._sums[key]
+
     def replaced(self, path: Path, data: bytes) -> None:
         """The file, which was forgotten before, has been replaced by one with this content."""
         if self.active and len(data) >= _SMALL_BYTES:
