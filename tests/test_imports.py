@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "src" / "edgeshard"
 
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "ending": {"_native"},
     "models": {"errors", "_native", "text"},
     "text": {"errors", "_native", "models"},
     "storage": {"errors", "_native"},
@@ -22,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "index": {"errors", "_native", "models", "storage", "text", "filter"},
     "segment": {"errors", "_native", "models", "storage", "filter", "index"},
     "query": {"errors", "_native", "models", "storage", "text", "filter", "index", "segment"},
-    "shard": {"errors", "_native", "models", "storage", "filter", "index", "segment", "query"},
+    "shard": {"errors", "ending", "_native", "models", "storage", "filter", "index", "segment", "query"},
     "arrow": {"models"},
     "aio": {"errors", "models", "query", "shard", "storage"},
 }

@@ -2,6 +2,7 @@
 // parts no signal handler runs: a KeyboardInterrupt finds the lock held by the block that will let go of it, or not held.
 #include "support/call_lock.hpp"
 
+#include "bind/gil.hpp"
 #include "bind/register.hpp"
 #include "support/interrupt.hpp"
 
@@ -35,12 +36,12 @@ struct Guard {
         Entry entry = lock().try_enter(hold);
         if (entry == Entry::busy) {
             CallLock& target = lock();
-            nb::gil_scoped_release release;
+            GilRelease release;
             entry = target.enter(hold, [this] {
                 check_interrupt();
                 if (waiting.is_none()) return;
-                nb::gil_scoped_acquire acquire;
-                waiting();
+                GilAcquire acquire;
+                while_python_lives([this] { waiting(); });
             });
         }
         if (entry == Entry::inside) refuse();
@@ -51,7 +52,7 @@ nb::object enter(const Guard& guard) {
     guard.enter();
     if (guard.opened.is_none()) return nb::none();
     try {
-        return guard.opened();
+        return while_python_lives([&] { return guard.opened(); });
     } catch (...) {
         guard.lock().leave();
         throw;

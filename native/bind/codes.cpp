@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 
+#include "bind/gil.hpp"
 #include "bind/scan_args.hpp"
 
 using namespace edgeshard;
@@ -30,7 +31,7 @@ void init(SharedCodes* self, size_t dim, IsaName isa) {
 
 void extend(SharedCodes& self, nb::object rows, unsigned threads) {
     const Array array = float_rows(rows, self.codes.dim());
-    nb::gil_scoped_release release;
+    GilRelease release;
     std::unique_lock lock(self.mutex);
     if (self.codes.count() + array.shape(0) > UINT32_MAX) throw std::length_error("rows: more than 2^32 - 1 in all");
     self.codes.extend({array.data<char>(), array.shape(0)}, threads);
@@ -40,13 +41,13 @@ void update(SharedCodes& self, nb::object offsets, nb::object rows) {
     const Array array = float_rows(rows, self.codes.dim());
     const Array o = checked_offsets(offsets, self.codes.count());
     if (o.shape(0) != array.shape(0)) throw nb::value_error("rows: expected one row per offset");
-    nb::gil_scoped_release release;
+    GilRelease release;
     std::unique_lock lock(self.mutex);
     self.codes.update(o.data<uint32_t>(), array.data<char>(), o.shape(0));
 }
 
 void make_nibbles(SharedCodes& self, unsigned threads) {
-    nb::gil_scoped_release release;
+    GilRelease release;
     std::unique_lock lock(self.mutex);
     self.codes.make_nibbles(threads);
 }
@@ -131,7 +132,7 @@ nb::tuple search(SharedCodes& self, nb::object queries, nb::list chunks, nb::obj
     std::vector<std::vector<Hit>> hits;
     bool matching = true;
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         std::shared_lock lock(self.mutex);
         matching = self.codes.count() == r.rows.count();
         if (matching) hits = scan_topk_codes(self.codes, r.rows, {q.data(), q.shape(0)}, selection, k, options);

@@ -1,4 +1,5 @@
 // Payload columns: what filters read instead of payloads.
+#include "bind/gil.hpp"
 #include "bind/register.hpp"
 
 #include <nanobind/ndarray.h>
@@ -105,7 +106,7 @@ nb::tuple extract_column(Array<uint8_t> data, Array<int64_t> bounds, nb::tuple s
   Batch batch;
   Failure failure;
   {
-    nb::gil_scoped_release release;
+    GilRelease release;
     const std::unique_lock lock(strings.mutex);
     failure = extract(payloads, path, counts ? Mode::counts : Mode::entries, strings, batch);
   }
@@ -121,7 +122,7 @@ nb::tuple extract_objects(Array<uint8_t> data, Array<int64_t> bounds, nb::tuple 
   Elements elements;
   Failure failure;
   {
-    nb::gil_scoped_release release;
+    GilRelease release;
     failure = extract_elements(payloads, path, elements);
   }
   return nb::make_tuple(failure_of(failure), owned(std::move(elements.counts)), owned(std::move(elements.starts)),
@@ -142,7 +143,7 @@ nb::tuple gather_slices(Array<uint8_t> source, Array<int64_t> starts, Array<int6
   }
   Fresh<uint8_t> data{size_t(bounds.data[count])};
   {
-    nb::gil_scoped_release release;
+    GilRelease release;
     for (size_t i = 0; i < count; ++i)
       std::memcpy(data.data + bounds.data[i], source.data() + starts(i), size_t(ends(i) - starts(i)));
   }
@@ -154,7 +155,7 @@ nb::object any_by_owner(Array<bool> hits, Array<uint32_t> owners, size_t count) 
     throw nb::value_error("owners: expected one per hit");
   Fresh<bool> mask(count);
   {
-    nb::gil_scoped_release release;
+    GilRelease release;
     spread_hits(hits.data(), owners.data(), hits.size(), mask.data, count);
   }
   return mask.array();
@@ -165,7 +166,7 @@ nb::tuple group_by_point_of(Array<uint32_t> owners, Array<uint32_t> numbers, siz
     throw nb::value_error("numbers: expected as many as owners");
   ValuesByPoint found;
   {
-    nb::gil_scoped_release release;
+    GilRelease release;
     found = group_by_point(owners.data(), numbers.data(), owners.size(), points);
   }
   return nb::make_tuple(copied(found.starts), copied(found.numbers));
@@ -177,7 +178,7 @@ nb::object count_values_of(Array<int64_t> starts, Array<uint32_t> numbers, Array
   Fresh<int64_t> counts(groups);
   bool valid = false;
   {
-    nb::gil_scoped_release release;
+    GilRelease release;
     valid = count_values(starts.data(), starts.size() - 1, numbers.data(), numbers.size(), chosen.data(),
                          chosen.size(), groups, counts.data);
   }
@@ -189,7 +190,7 @@ nb::object count_values_of(Array<int64_t> starts, Array<uint32_t> numbers, Array
 nb::tuple most_frequent_of(Array<int64_t> counts, size_t wanted) {
   MostFrequent found;
   {
-    nb::gil_scoped_release release;
+    GilRelease release;
     found = most_frequent(counts.data(), counts.size(), wanted);
   }
   return nb::make_tuple(copied(found.above), copied(found.tied));
@@ -199,7 +200,7 @@ nb::object strings_order(const Strings &strings, Array<uint32_t> codes, size_t w
   std::vector<uint32_t> ordered(codes.data(), codes.data() + codes.size());
   bool valid = true;
   {
-    nb::gil_scoped_release release;
+    GilRelease release;
     const std::shared_lock lock(strings.mutex);
     for (const uint32_t code : ordered)
       valid = valid && code != 0 && code <= strings.size();
@@ -222,14 +223,14 @@ nb::object strings_match(Strings &strings, int how, nb::str text) {
     throw nb::value_error("how: expected 0 (all words), 1 (any word), 2 (phrase), 3 (prefix) or 4 (substring)");
   const std::string wanted(utf8_of(text));
   if (TextMatch(how) < TextMatch::prefix) {
-    nb::gil_scoped_release release;
+    GilRelease release;
     const std::unique_lock lock(strings.mutex);
     strings.index_words();
   }
   std::unique_ptr<bool[]> hits;
   size_t count = 0;
   {
-    nb::gil_scoped_release release;
+    GilRelease release;
     const std::shared_lock lock(strings.mutex);
     count = strings.size() + 1;
     hits.reset(new bool[count]);
@@ -242,7 +243,7 @@ nb::object strings_dates(Strings &strings, int64_t low, int64_t high) {
   std::unique_ptr<bool[]> hits;
   size_t count = 0;
   {
-    nb::gil_scoped_release release;
+    GilRelease release;
     const std::unique_lock lock(strings.mutex);
     strings.index_dates();
     count = strings.size() + 1;
@@ -255,7 +256,7 @@ nb::object strings_dates(Strings &strings, int64_t low, int64_t high) {
 nb::object strings_dates_of(Strings &strings) {
   std::vector<int64_t> dates;
   {
-    nb::gil_scoped_release release;
+    GilRelease release;
     const std::unique_lock lock(strings.mutex);
     strings.index_dates();
     dates = strings.dates();
@@ -273,7 +274,7 @@ nb::object geo_units(Array<double> lons, Array<double> lats) {
   const Coordinates places = places_of(lons, lats);
   Fresh<double> units(3 * places.count);
   {
-    nb::gil_scoped_release release;
+    GilRelease release;
     unit_vectors(places, units.data);
   }
   return units.array();
@@ -296,7 +297,7 @@ nb::object geo_radius(Array<double> lons, Array<double> lats, Array<double> x, A
     throw nb::value_error("x, y, z: expected as many as places");
   Fresh<bool> hits(places.count);
   {
-    nb::gil_scoped_release release;
+    GilRelease release;
     within_radius(places, {x.data(), y.data(), z.data()}, lon, lat, radius, reinterpret_cast<uint8_t *>(hits.data));
   }
   return hits.array();
@@ -319,7 +320,7 @@ nb::object geo_polygon(Array<double> lons, Array<double> lats,
     throw nb::value_error("rings: expected at least the exterior ring");
   Fresh<uint8_t> inside(places.count);
   {
-    nb::gil_scoped_release release;
+    GilRelease release;
     within_polygon(places, given, inside.data);
   }
   return inside.array();
@@ -336,7 +337,7 @@ nb::object slice_mask_of(Array<uint64_t> low, Array<uint64_t> high, Array<bool> 
     throw nb::value_error("expected arrays of equal length and a total above 0");
   Fresh<bool> mask(low.size());
   {
-    nb::gil_scoped_release release;
+    GilRelease release;
     slice_mask(low.data(), high.data(), is_uuid.data(), low.size(), total, index, mask.data);
   }
   return mask.array();

@@ -1,4 +1,5 @@
 // Geo cells of immutable payload indexes, mapped by Python, and the places of the points in them.
+#include "bind/gil.hpp"
 #include "bind/register.hpp"
 
 #include <nanobind/ndarray.h>
@@ -35,7 +36,7 @@ public:
       throw nb::value_error("the places of the points do not follow one another");
     const char *reason = nullptr;
     {
-      nb::gil_scoped_release release;
+      GilRelease release;
       reason = check_cells(table(), points);
     }
     if (reason != nullptr)
@@ -50,7 +51,7 @@ public:
     std::optional<std::vector<uint32_t>> found;
     PointPlaces values;
     {
-      nb::gil_scoped_release release;
+      GilRelease release;
       found = cell_points(table(), firsts.data(), lasts.data(), firsts.size(), most);
       if (found) {
         found = distinct_offsets(std::move(*found), std::min(points_, starts_.size() - 1));

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "bind/gil.hpp"
 #include "bind/owned.hpp"
 #include "bind/register.hpp"
 #include "codec/lz4_block.hpp"
@@ -76,7 +77,7 @@ void add_page(PyGrid &grid, Input page) {
 void load(PyGrid &grid, Input bitmask, Input gaps) {
     GridDamage damage;
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         damage = grid.core.load({bitmask.data(), bitmask.size()}, {gaps.data(), gaps.size()});
     }
     grid.check(damage);
@@ -84,7 +85,7 @@ void load(PyGrid &grid, Input bitmask, Input gaps) {
 
 void close_grid(PyGrid &grid) {
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         grid.core.close();
     }
     grid.tracker = nb::none();
@@ -97,7 +98,7 @@ nb::object get(PyGrid &grid, uint64_t slot) {
     bool found = false;
     GridDamage damage;
     if (!grid.core.try_get(slot, buffer, size, found, damage)) {  // a writer is busy: let other threads run
-        nb::gil_scoped_release release;
+        GilRelease release;
         damage = grid.core.get(slot, buffer, size, found);
     }
     grid.check(damage);
@@ -114,7 +115,7 @@ nb::tuple get_batch(PyGrid &grid, std::optional<Offsets> slots) {
     std::unique_ptr<uint8_t[]> data;
     GridDamage damage;
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         for (bool stale = true; stale && !damage;) {
             damage = grid.core.sizes(wanted, n, bounds.get());
             if (damage) break;
@@ -131,7 +132,7 @@ nb::object present(PyGrid &grid, std::optional<Offsets> slots) {
     size_t n = slots ? slots->size() : grid.core.count();
     std::unique_ptr<bool[]> out(new bool[n]);
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         grid.core.present(slots ? slots->data() : nullptr, n, out.get());
     }
     return owned_array(std::move(out), n);
@@ -177,7 +178,7 @@ nb::tuple put_views(PyGrid &grid, const Offsets &slots, const std::vector<ByteVi
     check_slots(grid, slots.data(), slots.size());
     PutResult result;
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         result = grid.core.put(slots.data(), views.data(), from, views.size());
     }
     if (result.status == PutStatus::too_large) raise_value("a value of 4 GiB or more cannot be stored");
@@ -197,7 +198,7 @@ uint64_t put_one(PyGrid &grid, uint32_t slot, nb::bytes value) {
     ByteView view{reinterpret_cast<const uint8_t *>(value.c_str()), value.size()};
     PutResult result;
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         result = grid.core.put(&slot, &view, 0, 1);
     }
     if (result.status == PutStatus::too_large) raise_value("a value of 4 GiB or more cannot be stored");
@@ -205,7 +206,7 @@ uint64_t put_one(PyGrid &grid, uint32_t slot, nb::bytes value) {
 }
 
 void remove_slots(PyGrid &grid, Offsets slots) {
-    nb::gil_scoped_release release;
+    GilRelease release;
     grid.core.remove(slots.data(), slots.size());
 }
 
@@ -224,7 +225,7 @@ nb::list ranges_list(const std::vector<BlockRun> &ranges) {
 nb::tuple collect(PyGrid &grid) {
     GridImage image;
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         image = grid.core.collect();
     }
     nb::list pages;
@@ -246,7 +247,7 @@ nb::tuple pack(const std::vector<ByteView> &views, uint32_t block_bytes, bool lz
     std::vector<uint32_t> lengths(views.size());
     size_t done;
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         done = pack_values({0, block_bytes, 1, lz4}, views.data(), views.size(), out, lengths.data());
     }
     if (done != views.size()) raise_value("a value of 4 GiB or more cannot be stored");

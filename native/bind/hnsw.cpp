@@ -1,4 +1,5 @@
 // Searching graphs from Python, and what of them is registered together.
+#include "bind/gil.hpp"
 #include "bind/hnsw.hpp"
 
 #include <nanobind/stl/optional.h>
@@ -56,7 +57,7 @@ public:
         std::unique_ptr<Searcher> searcher;
         const std::vector<Hit>* hits = nullptr;
         {
-            nb::gil_scoped_release release;
+            GilRelease release;
             const auto lock = owner_.lock();
             searcher = take(exact);
             hits = &searcher->search(q.data<char>(), 1, options);
@@ -86,7 +87,7 @@ public:
         std::vector<std::vector<Hit>> hits(rows.size() - 1);
         bool damaged = false;
         {
-            nb::gil_scoped_release release;
+            GilRelease release;
             const auto lock = owner_.lock();
             parallel_for(hits.size(), 1, threads, [&](size_t begin, size_t end) {
                 std::unique_ptr<Searcher> searcher = take(exact);

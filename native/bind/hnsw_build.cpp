@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "bind/gil.hpp"
 #include "bind/hnsw.hpp"
 #include "index/hnsw/blocks.hpp"
 #include "index/hnsw/healer.hpp"
@@ -12,10 +13,12 @@ namespace {
 
 // Calls back between batches; false to stop.
 bool report(const nb::object* progress, const nb::object& cancel, size_t done, size_t total) {
-    nb::gil_scoped_acquire acquire;
+    GilAcquire acquire;
     if (PyErr_CheckSignals() != 0) throw nb::python_error();
-    if (progress && !progress->is_none()) (*progress)(done, total);
-    return cancel.is_none() || !nb::cast<bool>(cancel());
+    return while_python_lives([&] {
+        if (progress && !progress->is_none()) (*progress)(done, total);
+        return cancel.is_none() || !nb::cast<bool>(cancel());
+    });
 }
 
 std::vector<std::vector<uint32_t>> to_blocks(nb::list blocks, size_t limit) {
@@ -85,7 +88,7 @@ nb::object build_graph(const PySpace& s, nb::object offsets, size_t total, uint3
     auto out = std::make_unique<PyGraph>();
     bool whole = true;
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         const auto lock = s.lock();
         const size_t count = points.size(), first = kept.size();
         const InterruptScope asking([&] {

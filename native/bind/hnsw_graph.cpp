@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 
+#include "bind/gil.hpp"
 #include "bind/hnsw.hpp"
 #include "index/hnsw/census.hpp"
 
@@ -63,12 +64,12 @@ void encode_graph(const PyGraph& g, nb::callable put, int kind, nb::object base,
     }
     if (g.graph.kind != LinksKind::memory && g.graph.verify()) throw nb::value_error("the graph is damaged");
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         g.graph.encode({static_cast<LinksKind>(kind), shape, b ? b->data<uint8_t>() : nullptr,
                         l ? l->data<uint8_t>() : nullptr},
                        [&](const uint8_t* data, size_t size) {
-                           nb::gil_scoped_acquire acquire;
-                           put(nb::bytes(data, size));
+                           GilAcquire acquire;
+                           while_python_lives([&] { put(nb::bytes(data, size)); });
                        });
     }
 }
@@ -76,7 +77,7 @@ void encode_graph(const PyGraph& g, nb::callable put, int kind, nb::object base,
 nb::tuple verify_graph(const PyGraph& g) {
     Damage damage;
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         damage = g.graph.verify();
     }
     return nb::make_tuple(damage.reason, damage.offset);
@@ -86,7 +87,7 @@ nb::tuple verify_graph(const PyGraph& g) {
 nb::tuple census_of(const PyGraph& g) {
     Census census;
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         census = take_census(g.graph);
     }
     auto links = new_array<uint32_t>({census.links.size()});
@@ -99,7 +100,7 @@ nb::tuple census_of(const PyGraph& g) {
 nb::object unpacked_graph(const PyGraph& g) {
     auto out = std::make_unique<PyGraph>();
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         out->graph = g.graph.unpacked();
     }
     return nb::cast(out.release(), nb::rv_policy::take_ownership);

@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "bind/arrays.hpp"
+#include "bind/gil.hpp"
 #include "bind/owned.hpp"
 #include "bind/point_id.hpp"
 #include "bind/register.hpp"
@@ -36,7 +37,7 @@ class LockedIdMap {
 
   uint32_t insert(nb::handle values) {
     const std::vector<PointId> ids = to_point_ids(values);
-    nb::gil_scoped_release release;
+    edgeshard::GilRelease release;
     std::unique_lock lock(mutex_);
     const uint32_t first = room_for(ids.size());
     if (ids.size() > 64) map_.reserve(map_.total() + ids.size());
@@ -63,7 +64,7 @@ class LockedIdMap {
     const std::vector<PointId> ids = to_point_ids(values);
     std::vector<int64_t> out(ids.size());
     {
-      nb::gil_scoped_release release;
+      edgeshard::GilRelease release;
       std::shared_lock lock(mutex_);
       for (size_t i = 0; i < ids.size(); ++i) {
         const uint32_t offset = map_.find(ids[i]);
@@ -74,7 +75,7 @@ class LockedIdMap {
   }
 
   uint32_t remove(Input<uint32_t> offsets) {
-    nb::gil_scoped_release release;
+    edgeshard::GilRelease release;
     std::unique_lock lock(mutex_);
     uint32_t removed = 0;
     for (size_t i = 0; i < offsets.size(); ++i) {
@@ -127,7 +128,7 @@ class LockedIdMap {
     std::vector<uint64_t> lo(n), hi(n);
     std::vector<uint8_t> is_uuid(n);
     {
-      nb::gil_scoped_release release;
+      edgeshard::GilRelease release;
       std::shared_lock lock(mutex_);
       for (size_t i = 0; i < n; ++i) {
         if (!map_.known(offsets.data()[i])) throw std::out_of_range("no point ever had this offset");
@@ -166,7 +167,7 @@ class LockedIdMap {
   nb::object sorted_offsets() {
     std::vector<uint32_t> out;
     {
-      nb::gil_scoped_release release;
+      edgeshard::GilRelease release;
       std::unique_lock lock(mutex_);
       out = map_.sorted();
     }
@@ -190,14 +191,14 @@ class LockedIdMap {
   std::tuple<std::optional<const char *>, size_t, size_t, std::optional<const char *>, size_t> load_log(Bytes data) {
     size_t valid_bytes = 0;
     ParseStatus odd;
-    nb::gil_scoped_release release;
+    edgeshard::GilRelease release;
     std::unique_lock lock(mutex_);
     const ParseStatus status = replay_log(span_of(data), map_, valid_bytes, odd);
     return {reason_of(status), status.at, valid_bytes, reason_of(odd), odd.at};
   }
 
   Parsed load_table(Bytes data, Bytes deleted) {
-    nb::gil_scoped_release release;
+    edgeshard::GilRelease release;
     std::unique_lock lock(mutex_);
     const ParseStatus status = read_table(span_of(data), span_of(deleted), map_);
     return {reason_of(status), status.at};
@@ -259,7 +260,7 @@ class DiskIdMap {
     const std::vector<PointId> ids = to_point_ids(values);
     std::vector<int64_t> out(ids.size());
     {
-      nb::gil_scoped_release release;
+      edgeshard::GilRelease release;
       for (size_t i = 0; i < ids.size(); ++i) out[i] = find_id(ids[i]);
     }
     return owned_array(std::move(out));

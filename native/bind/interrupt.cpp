@@ -5,6 +5,7 @@
 
 #include <atomic>
 
+#include "bind/gil.hpp"
 #include "bind/register.hpp"
 
 namespace {
@@ -14,7 +15,7 @@ std::atomic<pthread_t> main_thread{};
 // Python runs signal handlers in its main thread only; others need not wait for the GIL to find that out.
 void handle_signals() {
     if (!pthread_equal(pthread_self(), main_thread.load(std::memory_order_relaxed))) return;
-    nb::gil_scoped_acquire acquire;
+    edgeshard::GilAcquire acquire;
     if (PyErr_CheckSignals() != 0) throw nb::python_error();
 }
 

@@ -1,4 +1,5 @@
 // Map files and prefix indexes of immutable payload indexes, mapped by Python.
+#include "bind/gil.hpp"
 #include "bind/register.hpp"
 
 #include <nanobind/ndarray.h>
@@ -66,7 +67,7 @@ template <class Work> nb::object marked(size_t points, Work &&work) {
   auto mask = std::make_unique<bool[]>(points);
   const char *reason = nullptr;
   {
-    nb::gil_scoped_release release;
+    GilRelease release;
     reason = work(mask.get());
   }
   if (reason != nullptr)
@@ -89,7 +90,7 @@ nb::tuple key_map_groups(const KeyMap &self, size_t points) {
   KeyGroups groups;
   const char *reason = nullptr;
   {
-    nb::gil_scoped_release release;
+    GilRelease release;
     reason = group_keys(self.file, points, groups);
   }
   if (reason != nullptr)

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bind/arrays.hpp"
+#include "bind/gil.hpp"
 #include "bind/owned.hpp"
 #include "bind/point_id.hpp"
 #include "bind/register.hpp"
@@ -31,7 +32,7 @@ void convert_to_stored(nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::d
   const Element type = element_of(element);
   if (out.size() != rows.size() || out.itemsize() != element_bytes(type))
     throw nb::value_error("the output does not have the shape and type of the result");
-  nb::gil_scoped_release release;
+  edgeshard::GilRelease release;
   to_stored(rows.data(), rows.shape(0), rows.shape(1), normalise, type, out.data());
 }
 
@@ -70,7 +71,7 @@ void convert_from_stored(nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu> rows
   const Element type = element_of(element);
   if (out.size() != rows.size() || rows.itemsize() != element_bytes(type))
     throw nb::value_error("the rows do not have the stated type or the output another size");
-  nb::gil_scoped_release release;
+  edgeshard::GilRelease release;
   from_stored(rows.data(), rows.size(), type, out.data());
 }
 
@@ -87,7 +88,7 @@ nb::tuple pack(Input<int64_t> indptr, Input<uint32_t> indices, Input<float> valu
   std::vector<uint8_t> data;
   std::vector<int64_t> bounds(1, 0);
   {
-    nb::gil_scoped_release release;
+    edgeshard::GilRelease release;
     data.reserve(indices.size() * 8 + indptr.size() * 16);
     std::vector<uint32_t> order, sorted;
     std::vector<float> moved;
@@ -118,7 +119,7 @@ nb::tuple unpack(Input<uint8_t> data, Input<int64_t> bounds) {
   const char *reason = nullptr;
   size_t bad = 0;
   {
-    nb::gil_scoped_release release;
+    edgeshard::GilRelease release;
     const auto value_at = [&](size_t i) {
       const auto first = static_cast<size_t>(bounds.data()[i - 1]);
       return std::span<const uint8_t>(data.data() + first, static_cast<size_t>(bounds.data()[i]) - first);

@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "bind/gil.hpp"
 #include "bind/owned.hpp"
 #include "bind/payload_args.hpp"
 #include "bind/register.hpp"
@@ -26,7 +27,7 @@ nb::tuple merge_payloads(Array<uint8_t> data, Array<int64_t> bounds, nb::bytes p
   edgeshard::json::Patch merge(view_of(patch));
   if (merge.reason() != nullptr) throw nb::value_error(merge.reason());
   {
-    nb::gil_scoped_release release;
+    edgeshard::GilRelease release;
     out.reserve(data.size() + (bounds.size() - 1) * patch.size());
     for (size_t i = 0; i + 1 < bounds.size() && reason == nullptr; ++i) {
       if (i % kAskEvery == kAskEvery - 1) edgeshard::check_interrupt();

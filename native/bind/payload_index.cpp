@@ -1,4 +1,5 @@
 // Payload indexes: values as their files keep them.
+#include "bind/gil.hpp"
 #include "bind/register.hpp"
 
 #include <nanobind/ndarray.h>
@@ -52,7 +53,7 @@ nb::list string_texts(const Strings &strings, Array<uint32_t> codes) {
 nb::tuple string_bytes(const Strings &strings, uint32_t first) {
   Packed packed;
   {
-    nb::gil_scoped_release release;
+    GilRelease release;
     const std::shared_lock lock(strings.mutex);
     for (size_t code = first; code <= strings.size(); ++code) {
       packed.data.append(strings.text(uint32_t(code)));
@@ -66,7 +67,7 @@ nb::tuple string_uuids(const Strings &strings) {
   std::vector<uint64_t> high, low;
   std::vector<uint8_t> valid;
   {
-    nb::gil_scoped_release release;
+    GilRelease release;
     const std::shared_lock lock(strings.mutex);
     const size_t count = strings.size() + 1;
     high.assign(count, 0);
@@ -107,7 +108,7 @@ nb::tuple pack_keywords_of(const Strings &strings, Array<uint32_t> codes, Array<
     for (size_t i = 0; i < codes.size(); ++i)
       if (codes(i) == 0)
         throw nb::value_error("codes: expected codes of known strings");
-    nb::gil_scoped_release release;
+    GilRelease release;
     packed = pack_keywords(strings, codes.data(), counts.data(), counts.size());
   }
   return packed_arrays(std::move(packed));
@@ -125,7 +126,7 @@ nb::tuple pack_tokens_of(nb::list vocabulary, Array<uint32_t> numbers, Array<int
     throw nb::value_error("form: expected 0 (sorted, unique), 1 (in order) or 2 (in order, separated)");
   Packed packed;
   {
-    nb::gil_scoped_release release;
+    GilRelease release;
     packed = pack_tokens(tokens, texts.data(), counts.data(), counts.size(), TokenForm(form), lengths);
   }
   return packed_arrays(std::move(packed));
@@ -146,7 +147,7 @@ nb::object build_map_of(int kind, Array<uint8_t> data, Array<int64_t> bounds, Ar
     throw nb::value_error("value_bounds: expected as many lists as keys");
   std::string file;
   {
-    nb::gil_scoped_release release;
+    GilRelease release;
     file = build_map(keys, value_bounds.data(), values.data());
   }
   if (file.empty())
@@ -160,7 +161,7 @@ nb::object build_prefix_index_of(Array<uint8_t> data, Array<int64_t> bounds, Arr
     throw nb::value_error("counts: expected one per key");
   std::string file;
   {
-    nb::gil_scoped_release release;
+    GilRelease release;
     file = build_prefix_index(keys, counts.data());
   }
   return owned_bytes(std::move(file));
@@ -176,7 +177,7 @@ nb::tuple build_text_files_of(nb::list vocabulary, Array<uint32_t> numbers, Arra
     throw nb::value_error("counts: expected as many texts as they add up to");
   TextFiles files;
   {
-    nb::gil_scoped_release release;
+    GilRelease release;
     files = build_text_files(tokens, texts.data(), counts.data(), counts.size(), {positions, scoring});
   }
   if (files.vocabulary.empty())
@@ -195,7 +196,7 @@ nb::object mark_pairs(Array<uint8_t> data, size_t first, size_t last, size_t poi
   auto mask = std::make_unique<bool[]>(points);
   bool inside = true;
   {
-    nb::gil_scoped_release release;
+    GilRelease release;
     for (const uint8_t *pair = data.data() + first * pair_bytes; pair < data.data() + last * pair_bytes;
          pair += pair_bytes) {
       uint32_t point;

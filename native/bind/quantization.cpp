@@ -1,4 +1,5 @@
 // Python face of compressed vectors (native/index/quantized): a codec object made by one function per method.
+#include "bind/gil.hpp"
 #include "bind/register.hpp"
 
 #include <nanobind/stl/optional.h>
@@ -117,7 +118,7 @@ nb::object train(nb::object rows, nb::object bounds, unsigned iterations, uint64
     for (size_t g = 0; g < groups; ++g)
         if (ends[g] >= ends[g + 1]) throw nb::value_error("bounds: expected ascending numbers");
     auto out = new_array<float>({256, dim});
-    nb::gil_scoped_release release;
+    GilRelease release;
     parallel_for(groups, 1, threads, [&](size_t begin, size_t end) {
         for (size_t g = begin; g < end; ++g) {
             const size_t first = ends[g], width = ends[g + 1] - first;
@@ -134,7 +135,7 @@ nb::object encode(const RecordCodec& self, nb::object rows, unsigned threads) {
     const Codec& codec = *self.codec;
     const Array in = float_rows(rows, "rows", codec.dim());
     auto out = new_array<uint8_t>({in.shape(0), codec.stride()});
-    nb::gil_scoped_release release;
+    GilRelease release;
     const unsigned workers = threads_for(in.shape(0) * codec.dim() * 10, threads);
     parallel_for(in.shape(0), 64, workers, [&](size_t begin, size_t end) {
         codec.encode(in.data<float>() + begin * codec.dim(), end - begin, out.data + begin * codec.stride());
@@ -150,7 +151,7 @@ nb::object decode(const RecordCodec& self, nb::object records, unsigned threads)
     auto out = new_array<float>({in.shape(0), codec.dim()});
     std::atomic<bool> done{true};
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         const unsigned workers = threads_for(in.shape(0) * codec.dim() * 10, threads);
         parallel_for(in.shape(0), 64, workers, [&](size_t begin, size_t end) {
             if (!codec.decode(in.data<uint8_t>() + begin * codec.stride(), end - begin, out.data + begin * codec.dim()))
@@ -166,7 +167,7 @@ nb::object rotate(const RecordCodec& self, nb::object rows) {
     if (!codec) throw nb::value_error("rotate: only TurboQuant rotates");
     const Array in = float_rows(rows, "rows", codec->dim());
     auto out = new_array<float>({in.shape(0), codec->options().padded});
-    nb::gil_scoped_release release;
+    GilRelease release;
     codec->rotate(in.data<float>(), in.shape(0), out.data);
     return std::move(out.array);
 }
@@ -187,7 +188,7 @@ nb::tuple topk(const RecordCodec& self, nb::object queries, nb::list chunks, nb:
     const Isa use = to_isa(isa);
     std::vector<std::vector<Hit>> hits;
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         hits = top_rows(*self.codec, r.rows, q.data<float>(), q.shape(0), chosen, k, threads, use);
     }
     return hits_to_python(hits, k);
@@ -205,7 +206,7 @@ nb::object score(const RecordCodec& self, nb::object queries, nb::list chunks, n
     }
     auto out = new_array<float>({q.shape(0), chosen.n});
     const Isa use = to_isa(isa);
-    nb::gil_scoped_release release;
+    GilRelease release;
     score_rows(*self.codec, r.rows, q.data<float>(), q.shape(0), chosen, out.data, threads, use);
     return std::move(out.array);
 }
@@ -227,7 +228,7 @@ nb::object maxsim(const RecordCodec& self, nb::object query, nb::list chunks, nb
     }
     auto out = new_array<float>({chosen.n});
     const Isa use = to_isa(isa);
-    nb::gil_scoped_release release;
+    GilRelease release;
     score_points(*self.codec, r.rows, {f.data<uint32_t>(), c.data<uint32_t>()}, q.data<float>(), q.shape(0), chosen,
                  out.data, threads, use);
     return std::move(out.array);

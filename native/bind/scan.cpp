@@ -1,4 +1,5 @@
 // Python face of the exact scans (kernels/scan.hpp) and of sparse brute force (kernels/sparse.hpp).
+#include "bind/gil.hpp"
 #include "bind/register.hpp"
 
 #include <nanobind/stl/optional.h>
@@ -24,7 +25,7 @@ nb::tuple py_scan_topk(nb::object queries, nb::list chunks, nb::object mask, siz
     k = std::min(k, r.rows.count());
     std::vector<std::vector<Hit>> hits;
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         hits = scan_topk(r.rows, {q.data(), q.shape(0)}, m.data(), k, options);
     }
     return hits_to_python(hits, k, single);
@@ -39,7 +40,7 @@ nb::object py_score_matrix(nb::object queries, nb::list chunks, nb::object offse
     if (!offsets.is_none()) o.emplace(checked_offsets(offsets, r.rows.count()));
     auto sims = new_array<float>({q.shape(0), o ? o->shape(0) : r.rows.count()});
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         const Queries all{q.data(), q.shape(0)};
         if (o)
             score_offsets(r.rows, all, o->data<uint32_t>(), o->shape(0), sims.data, options);
@@ -59,7 +60,7 @@ nb::tuple py_topk_listed(nb::object queries, nb::list chunks, nb::object offsets
     k = std::min(k, n);
     std::vector<std::vector<Hit>> hits(q.shape(0));
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         std::vector<float> sims(n * hits.size());
         score_offsets(r.rows, {q.data(), hits.size()}, o.data<uint32_t>(), n, sims.data(), options);
         for (size_t i = 0; i < hits.size(); ++i) {
@@ -99,7 +100,7 @@ nb::tuple py_maxsim_topk(nb::object query, nb::list chunks, nb::object first, nb
     const ScanOptions options = to_options(distance, threads, isa);
     std::vector<Hit> hits;
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         hits = maxsim_topk(r.rows, p.points, {q.data(), q.shape(0)}, m.data(), k, options);
     }
     return hits_to_python(hits);
@@ -114,7 +115,7 @@ nb::object py_maxsim_offsets(nb::object query, nb::list chunks, nb::object first
     const ScanOptions options = to_options(distance, threads, isa);
     auto sims = new_array<float>({o.shape(0)});
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         maxsim_offsets(r.rows, p.points, {q.data(), q.shape(0)}, o.data<uint32_t>(), o.shape(0), sims.data, options);
     }
     return sims.array;
@@ -136,7 +137,7 @@ nb::tuple py_sparse_scores(nb::object q_indices, nb::object q_values, nb::object
     auto sims = new_array<float>({rows.rows});
     auto hits = new_array<uint32_t>({rows.rows});
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         const SparseQuery query(qi.data<uint32_t>(), qv.data<float>(), qi.shape(0));
         sparse_scores(query, rows, sims.data, hits.data, threads);
     }
@@ -149,7 +150,7 @@ uint64_t py_streaming_read(nb::object data, unsigned threads) {
     if (PyObject_GetBuffer(data.ptr(), &view, PyBUF_C_CONTIGUOUS) != 0) throw nb::python_error();
     uint64_t out;
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         out = streaming_read(view.buf, static_cast<size_t>(view.len), threads);
     }
     PyBuffer_Release(&view);

@@ -1,4 +1,5 @@
 // Python face of the sparse inverted index (index/sparse/).
+#include "bind/gil.hpp"
 #include "bind/register.hpp"
 
 #include <nanobind/stl/optional.h>
@@ -76,7 +77,7 @@ void put(PyPlain& self, nb::object offsets, nb::object indptr, nb::object indice
     const RowsOfOffsets rows(offsets, indptr, indices);
     const Array v(values, "values", "f", "float32", 1);
     if (v.shape(0) != rows.indices.shape(0)) throw nb::value_error("values: expected as many entries as in indices");
-    nb::gil_scoped_release release;
+    GilRelease release;
     const std::unique_lock lock(self.mutex);
     for (size_t r = 0; r < rows.count(); ++r)
         self.plain().put(rows.offsets.data<uint32_t>()[r], rows.indices.data<uint32_t>() + rows.start(r),
@@ -85,7 +86,7 @@ void put(PyPlain& self, nb::object offsets, nb::object indptr, nb::object indice
 
 void take_out(PyPlain& self, nb::object offsets, nb::object indptr, nb::object indices) {
     const RowsOfOffsets rows(offsets, indptr, indices);
-    nb::gil_scoped_release release;
+    GilRelease release;
     const std::unique_lock lock(self.mutex);
     for (size_t r = 0; r < rows.count(); ++r)
         self.plain().remove(rows.offsets.data<uint32_t>()[r], rows.indices.data<uint32_t>() + rows.start(r), rows.size(r));
@@ -101,7 +102,7 @@ nb::tuple encode(PyPlain& self, int weights) {
     std::vector<uint8_t> data;
     std::vector<uint32_t> dimensions;
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         const std::shared_lock lock(self.mutex);
         data = self.plain().encode(type);
         dimensions = self.plain().dimensions();
@@ -132,7 +133,7 @@ nb::tuple open_file(nb::object data, size_t count, int weights, uint64_t points,
 void check(PyPacked& self) {
     sparse::Damage damage;
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         damage = self.packed().check();
     }
     raise_damage(damage);
@@ -147,7 +148,7 @@ Answer run(PyIndex& self, const QueryArgument& query, const Array& mask, size_t 
     Answer out;
     sparse::Damage damage;
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         const std::shared_lock lock(self.mutex);
         std::vector<sparse::Term> terms;
         damage = query.terms(self, terms);
@@ -184,7 +185,7 @@ nb::tuple score(PyIndex& self, nb::object indices, nb::object values, nb::object
     auto hits = new_array<uint32_t>({o.shape(0)});
     sparse::Damage damage;
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         const std::shared_lock lock(self.mutex);
         std::vector<sparse::Term> terms;
         damage = query.terms(self, terms);
@@ -201,7 +202,7 @@ nb::object frequencies(PyIndex& self, nb::object indices, nb::object mask) {
     auto counts = new_array<int64_t>({i.shape(0)});
     sparse::Damage damage;
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         const std::shared_lock lock(self.mutex);
         for (size_t q = 0; q < i.shape(0) && !damage; ++q) {
             const uint32_t dimension = i.data<uint32_t>()[q];

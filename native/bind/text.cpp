@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bind/gil.hpp"
 #include "bind/owned.hpp"
 #include "bind/register.hpp"
 #include "bind/text_support.hpp"
@@ -30,7 +31,7 @@ nb::tuple tuple_of(Split &&split) {
 }
 
 Split split_views(const std::vector<std::string_view> &texts, const SplitOptions &options) {
-    nb::gil_scoped_release release;
+    edgeshard::GilRelease release;
     Split split;
     split.bounds.reserve(texts.size() + 1);
     for (const auto text : texts) {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bind/gil.hpp"
 #include "bind/register.hpp"
 #include "bind/text_support.hpp"
 #include "index/text/embed.hpp"
@@ -123,7 +124,7 @@ private:
                 const auto token = memory.vocabulary().token(number);
                 tokens.append(nb::bytes(token.data(), token.size()));
             }
-            const nb::list stems = nb::cast<nb::list>(stem_(tokens));
+            const nb::list stems = nb::cast<nb::list>(edgeshard::while_python_lives([&] { return stem_(tokens); }));
             if (stems.size() != asked.size()) throw nb::value_error("stem: expected one stem per token");
             for (std::size_t i = 0; i < asked.size(); ++i) {
                 const auto stem = nb::cast<nb::bytes>(stems[i]);

@@ -1,4 +1,5 @@
 // Python face of the text indexes (index/text/): in memory and from files.
+#include "bind/gil.hpp"
 #include "bind/register.hpp"
 
 #include <nanobind/ndarray.h>
@@ -44,7 +45,7 @@ template <class Work>
 auto reading(TextIndex& self, Work&& work) {
     std::optional<text::DamagedFile> damage;
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         const std::shared_lock lock(self.mutex);
         try {
             return work(*self.source);
@@ -139,14 +140,14 @@ void put(PlainTextIndex& self, Array<uint32_t> documents, nb::list vocabulary, A
     check_below(documents, text::kNoToken, "documents: expected numbers below 2^32 - 1");
     if (counts.size() != documents.size() || checked_sum(counts) != texts.size())
         throw nb::value_error("counts: expected one per document, and as many texts as they add up to");
-    nb::gil_scoped_release release;
+    GilRelease release;
     const std::unique_lock lock(self.mutex);
     self.plain().put(documents.data(), documents.size(), tokens, texts.data(), counts.data());
     self.ranking.forget();
 }
 
 void take_out(PlainTextIndex& self, Array<uint32_t> documents) {
-    nb::gil_scoped_release release;
+    GilRelease release;
     const std::unique_lock lock(self.mutex);
     self.plain().remove(documents.data(), documents.size());
     self.ranking.forget();

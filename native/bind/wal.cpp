@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "bind/gil.hpp"
 #include "bind/register.hpp"
 #include "bind/wal_support.hpp"
 #include "codec/crc32c.hpp"
@@ -20,7 +21,7 @@ constexpr size_t release_gil_from = 1 << 16;  // shorter work is done before ano
 template <class Work>
 auto without_gil(size_t bytes, Work work) {
     if (bytes < release_gil_from) return work();
-    nb::gil_scoped_release release;
+    GilRelease release;
     return work();
 }
 

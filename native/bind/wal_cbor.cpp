@@ -1,6 +1,7 @@
 // CBOR <-> Python objects, and the columnar form of upsert_points_raw.
 #include <nanobind/stl/string.h>
 
+#include "bind/gil.hpp"
 #include "bind/wal_support.hpp"
 #include "codec/cbor_json.hpp"
 #include "codec/cbor_points.hpp"
@@ -358,7 +359,7 @@ nb::bytes encode_upsert_raw(nb::handle ids, nb::list vectors, nb::handle payload
     size_t bad = 0;
     const char *error = nullptr;
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         error = cbor::encode_upsert_raw(id_arrays.count, id_arrays.ids, columns.vectors, columns.payloads, buffer, bad);
     }
     if (error) throw nb::value_error(("payload " + std::to_string(bad) + ": " + error).c_str());

@@ -1,3 +1,4 @@
+#include "bind/gil.hpp"
 #include "bind/walk_codes.hpp"
 
 #include <nanobind/ndarray.h>
@@ -21,7 +22,7 @@ nb::object build(const RecordCodec& codec, nb::list chunks, unsigned threads) {
     const RecordsArgument records(chunks, *codec.codec);
     std::unique_ptr<PyWalkCodes> out;
     {
-        nb::gil_scoped_release release;
+        GilRelease release;
         out.reset(new PyWalkCodes{std::nullopt, {codec.codec, records.rows, threads}});
     }
     return nb::cast(out.release(), nb::rv_policy::take_ownership);
@@ -54,7 +55,7 @@ nb::object score(const PyWalkCodes& self, nb::object query, nb::object offsets, 
     const Array o = checked_offsets(offsets, self.codes.count());
     auto out = new_array<float>({o.shape(0)});
     const Isa use = to_isa(isa);
-    nb::gil_scoped_release release;
+    GilRelease release;
     quantized::WalkComparer comparer(self.codes, use);
     comparer.use_query(q.data<float>());
     comparer.score(o.data<uint32_t>(), o.shape(0), out.data);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edgeshard import ending as _ending  # noqa: F401  registers what closes shards at the end of the program
 from edgeshard.errors import (
     BackgroundOptimizeWarning,
     CancelledError,

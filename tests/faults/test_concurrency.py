@@ -175,7 +175,7 @@ def test_a_forked_child_closes_a_reader_and_the_parent_keeps_its_copy(tmp_path: 
 
         try:
             assert child_status(close_twice_and_drop) == 0
-            assert child_status(lambda: reader._finalizer() and None) == 0  # as the end of the child's program does
+            assert child_status(lambda: reader._ending() and None) == 0  # as the end of the child's program does
         finally:
             leave.set()
             thread.join()

@@ -137,7 +137,7 @@ def live(history: History, path: Path, seed: int, *, wal: bool, updates: int, du
 
 def abandon(shard: Any) -> None:
     """Let go of a shard as the death of the process does: nothing more is written, the lock is gone."""
-    shard._finalizer.detach()
+    shard._ending.detach()
     shard._store.lock._close()
     shard._store.closed = True
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import weakref
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+from edgeshard.ending import Ending
 from edgeshard.errors import ReadOnlyError
 from edgeshard.models.config import EdgeConfig
 from edgeshard.shard.replica import Replica
@@ -34,9 +34,9 @@ class ReadOnlyShard(EdgeShard):
         replica = Replica(path, config, verify=verify)
         shard = cls._wrap(replica.store)
         assert isinstance(shard, ReadOnlyShard)
-        shard._finalizer.detach()
+        shard._ending.detach()
         shard._kept = [replica]
-        shard._finalizer = weakref.finalize(shard, partial(_discard, shard._kept))
+        shard._ending = Ending(shard, partial(_discard, shard._kept))
         return shard
 
     @property
@@ -92,10 +92,10 @@ class ReadOnlyShard(EdgeShard):
         if self._store.closed:
             return
         if os.getpid() != self._store.pid:  # the lock may be held by a thread that only the parent has
-            self._finalizer()
+            self._ending()
             return
         with self._lock.writing():
-            undisturbed(self._finalizer)
+            undisturbed(self._ending)
 
     def update(self, operation: Any) -> NoReturn:
         """Refused.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import weakref
 from collections.abc import Iterable
 from os import getpid
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn, TypeAlias, TypeVar, overloa
 from uuid import UUID
 
 from edgeshard._native import CallGuard, CallLock
+from edgeshard.ending import Ending
 from edgeshard.errors import ClosedError, ForkedShardError, StorageError, ValidationError, quoted
 from edgeshard.models.base import f64, instance
 from edgeshard.models.config import EdgeConfig
@@ -51,12 +51,12 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
     open its own.
     """
 
-    __slots__ = ("__weakref__", "_finalizer", "_lock", "_optimising", "_store")
+    __slots__ = ("__weakref__", "_ending", "_lock", "_optimising", "_store")
 
     _store: Store
     _lock: CallLock
     _optimising: CallLock
-    _finalizer: weakref.finalize[[], EdgeShard]
+    _ending: Ending
 
     def __init__(self, *arguments: NoReturn, **settings: NoReturn) -> None:  # so that a checker refuses them, too
         raise TypeError("cannot create 'EdgeShard' instances: use EdgeShard.create(path, config) or load(path)")
@@ -68,7 +68,7 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
         shard._lock = CallLock(too_deep)
         shard._optimising = CallLock(too_deep)
         shard._background = None
-        shard._finalizer = weakref.finalize(shard, store.dispose)
+        shard._ending = Ending(shard, store.dispose)
         return shard
 
     @staticmethod
@@ -222,7 +222,7 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
         self._stop_background()
         with self._optimising.writing(), self._lock.writing():
             self._store.close()
-            self._finalizer.detach()
+            self._ending.detach()
 
     def __enter__(self: Opened) -> Opened:
         return self

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
 import threading
 import warnings
-import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 
 from edgeshard._native import CallLock
-from edgeshard.errors import BackgroundOptimizeWarning, CancelledError, ReentrantCallError
+from edgeshard.errors import BackgroundOptimizeWarning, CancelledError, ForkedShardError, ReentrantCallError
 
 NICENESS = 10
 """Of the thread: it gets about a tenth of a processor that others want. More would keep readers waiting while it holds
 the shard's lock."""
-
-_running: weakref.WeakSet[BackgroundOptimize] = weakref.WeakSet()
 
 Work = Callable[[Callable[[str, float], None], Callable[[], bool]], bool]
 """What runs: told where to report progress and whom to ask whether to stop."""
@@ -37,6 +33,7 @@ class BackgroundOptimize(Future[bool]):
         self._locks = tuple(locks)
         self._stop = threading.Event()
         self._asked = False
+        self._pid = os.getpid()
         self._progress = ("", 0.0)
         self._thread: threading.Thread | None = None
 
@@ -66,8 +63,9 @@ class BackgroundOptimize(Future[bool]):
             StorageError: the disk refused; the shard is as it was before the task that failed.
             ReentrantCallError: by a thread for which the optimisation waits: its own, or one in the middle of a call of
                 the same shard, as in ``on_progress`` of another optimisation.
+            ForkedShardError: in a forked child, which does not have the thread that optimises.
         """
-        self._refuse_circle("wait for its own end")
+        self._refuse_endless("wait for its own end")
         try:
             return super().result(timeout)
         finally:
@@ -75,17 +73,21 @@ class BackgroundOptimize(Future[bool]):
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """What went wrong, None if nothing; waits as :meth:`result`."""
-        self._refuse_circle("wait for its own end")
+        self._refuse_endless("wait for its own end")
         try:
             return super().exception(timeout)
         finally:
             self._asked = self.done()
 
-    def _refuse_circle(self, what: str) -> None:
-        """Raise :class:`ReentrantCallError` where waiting would be for ever: in the thread that optimises, and in one
-        that holds what this needs to go on."""
+    def _refuse_endless(self, what: str) -> None:
+        """Raise where waiting would be for ever: in the thread that optimises, in one that holds what this needs to go
+        on, and in a forked child."""
         if self.done():
             return
+        if os.getpid() != self._pid:
+            raise ForkedShardError(
+                f"this optimisation runs in process {self._pid}: process {os.getpid()} cannot wait for it; ask there"
+            )
         if threading.current_thread() is self._thread:
             raise ReentrantCallError(
                 f"an optimisation in the background cannot {what}, as its on_progress or cancel just asked for: "
@@ -138,7 +140,6 @@ def start(
             handle.set_result(done)
 
     handle.set_running_or_notify_cancel()
-    _running.add(handle)
     handle._thread = threading.Thread(target=run, name="edgeshard-optimize", daemon=True)
     handle._thread.start()
     return handle
@@ -150,18 +151,11 @@ def stop(handle: BackgroundOptimize) -> None:
     Raises:
         ReentrantCallError: by the thread that optimises, or one in the middle of a call of the same shard.
     """
-    handle._refuse_circle("close its shard")
+    handle._refuse_endless("close its shard")
     handle.cancel()
     done = threading.Event()
     handle.add_done_callback(lambda _: done.set())
     done.wait()
-
-
-@atexit.register
-def stop_all() -> None:
-    """Stop what still runs when the interpreter exits: its thread must not outlive the interpreter."""
-    for handle in list(_running):
-        stop(handle)
 
 
 def lower_priority() -> None:

@@ -56,6 +56,10 @@ def optimise(
     deadline = None if budget_ms is None else time.monotonic() + budget_ms / 1e3
     progress = on_progress or (lambda step, share: None)
     done, previous, outdated = False, None, False
+
+    def stopped() -> bool:
+        return store.closed or cancelled()  # the end of the program does not wait for threads that optimise
+
     with lock.reading():
         known = {segment.name for segment in store.segments}
     for _ in range(MAX_ROUNDS):
@@ -67,7 +71,7 @@ def optimise(
         for task in tasks:
             if deadline is not None and time.monotonic() > deadline:
                 return done
-            built = run_task(store, lock, task, progress=progress, cancelled=cancelled, threads=threads)
+            built = run_task(store, lock, task, progress=progress, cancelled=stopped, threads=threads)
             if built is None:  # the same task can be carried out now
                 outdated = True
                 break
