@@ -11,6 +11,7 @@ from concurrent.futures import Future
 
 from edgeshard._native import CallLock
 from edgeshard.errors import BackgroundOptimizeWarning, CancelledError, ForkedShardError, ReentrantCallError
+from edgeshard.shard.threads import started
 
 NICENESS = 10
 """Of the thread: it gets about a tenth of a processor that others want. More would keep readers waiting while it holds
@@ -141,7 +142,7 @@ def start(
 
     handle.set_running_or_notify_cancel()
     handle._thread = threading.Thread(target=run, name="edgeshard-optimize", daemon=True)
-    handle._thread.start()
+    started(handle._thread.start, "optimises in the background")
     return handle
 
 

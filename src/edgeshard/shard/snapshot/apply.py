@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from edgeshard.errors import DivergedError, EdgeShardError, SnapshotError, StorageError, ValidationError
@@ -35,6 +36,7 @@ from edgeshard.shard.snapshot.state import read_state, state_of
 from edgeshard.shard.snapshot.take_back import take_back
 from edgeshard.shard.snapshot.unpack import opened
 from edgeshard.shard.store import Store
+from edgeshard.shard.threads import started
 from edgeshard.shard.undisturbed import joined
 from edgeshard.storage import files, generation
 from edgeshard.storage.wal import Wal
@@ -109,7 +111,7 @@ def unpacked(
             incoming = Incoming(archive, manifests, stage)
             extract(archive, stage / swap.NEW, syncing=True)
             with ThreadPoolExecutor(1) as pool:
-                syncing = pool.submit(joined(sync_all), stage / swap.NEW)
+                syncing = started(partial(pool.submit, joined(sync_all), stage / swap.NEW), "syncs a snapshot")
                 incoming.check_whole_segments()
                 syncing.result()
             yield incoming

@@ -39,6 +39,7 @@ from edgeshard.shard.snapshot.manifest import (
 )
 from edgeshard.shard.snapshot.tar_writer import Content, TarWriter, data_stretches
 from edgeshard.shard.store import Store
+from edgeshard.shard.threads import started
 from edgeshard.shard.undisturbed import pause
 from edgeshard.storage import files
 
@@ -180,7 +181,7 @@ class _Follower:
         self._failures: list[BaseException] = []
         self._queue: SimpleQueue[int | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name="edgeshard-snapshot", daemon=True)
-        self._thread.start()
+        started(self._thread.start, "follows the writing of a snapshot")
 
     def reached(self, position: int | None) -> None:
         """Everything before this position is written; None: that is all there is."""

@@ -12,6 +12,7 @@ from edgeshard.errors import SnapshotError, StorageError
 from edgeshard.shard.snapshot.layout import Archive, parents_of
 from edgeshard.shard.snapshot.limits import refusal
 from edgeshard.shard.snapshot.view import View
+from edgeshard.shard.threads import started
 from edgeshard.shard.undisturbed import pause
 from edgeshard.storage import files
 
@@ -137,7 +138,7 @@ def _in_parallel(function: Callable[[_T], None], items: Iterable[_T]) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(THREADS) as pool:
-        calls = [pool.submit(function, item) for item in items]
+        calls = [started(partial(pool.submit, function, item), "unpacks a snapshot") for item in items]
         try:
             for call in calls:
                 call.result()

@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from edgeshard.errors import EdgeShardError, SnapshotError, StorageError
@@ -26,6 +27,7 @@ from edgeshard.shard.snapshot.limits import SnapshotLimits, refusal
 from edgeshard.shard.snapshot.merge import manifests_of
 from edgeshard.shard.snapshot.state import FILE as STATE_FILE
 from edgeshard.shard.snapshot.state import state_of
+from edgeshard.shard.threads import started
 from edgeshard.shard.undisturbed import joined
 from edgeshard.storage import files
 from edgeshard.storage.lock import ShardLock
@@ -139,7 +141,8 @@ class _Filling:
             finally:
                 os.close(fd)
         with ThreadPoolExecutor(1) as pool:
-            syncing = pool.submit(joined(sync_all), draft) if durable else None
+            sync = partial(pool.submit, joined(sync_all), draft)
+            syncing = started(sync, "syncs a snapshot") if durable else None
             for segment in self.archive.segments if self._checked else ():
                 check_segment(draft / SEGMENTS / segment)
             if syncing is not None:
