@@ -59,7 +59,8 @@ while done < 20:
     assert ended.returncode == 0
     assert "moved, removed or replaced" not in ended.stderr
     points = count(tmp_path / "shard")
-    assert points >= 200 and points % 10 == 0
+    assert points >= 200
+    assert points % 10 == 0
     assert es.EdgeShard.check(tmp_path / "shard") == []
 
 

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import time
-import weakref
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -23,6 +20,7 @@ from edgeshard.models.config import EdgeConfig
 from edgeshard.segment.config import read_segment_config
 from edgeshard.shard import config as configs
 from edgeshard.shard import seal
+from edgeshard.shard.copies import CopyDirectory, remove_stale
 from edgeshard.shard.directories import SEGMENTS, absent, require_plain_files, segment_names
 from edgeshard.shard.snapshot import settle, swap
 from edgeshard.shard.store import Store
@@ -66,7 +64,7 @@ class Replica:
         StorageError: there is no shard, or its writer did not leave it alone long enough.
     """
 
-    __slots__ = ("__weakref__", "_remove", "_stamps", "generation", "root", "source", "store", "verify")
+    __slots__ = ("_directory", "_stamps", "generation", "source", "store", "verify")
 
     def __init__(
         self,
@@ -82,9 +80,11 @@ class Replica:
             raise StorageError(f"cannot load edge shard: {absent(source)}")
         require_plain_files(source)
         settle.check(source)
+        if before is None:
+            undisturbed(remove_stale)
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
-            undisturbed(self._make_root)
+            undisturbed(self._make_directory)
             self._stamps: dict[str, tuple[Stamp, int]] = {}
             self.generation = generation.current(source)
             try:
@@ -116,9 +116,13 @@ class Replica:
             return []
         return seal.damaged(self.source, checksums.read(self.source, seal.seal_of(self.source)), self.verify)
 
-    def _make_root(self) -> None:
-        self.root = Path(tempfile.mkdtemp(prefix="edgeshard-reader-"))
-        self._remove = weakref.finalize(self, _remove, self.root, os.getpid())
+    def _make_directory(self) -> None:
+        self._directory = CopyDirectory()
+
+    @property
+    def root(self) -> Path:
+        """The copy."""
+        return self._directory.root
 
     @property
     def stale(self) -> bool:
@@ -127,7 +131,7 @@ class Replica:
 
     def discard(self) -> None:
         """Remove the copy, except in a forked child: it is the parent's."""
-        self._remove()
+        self._directory.remove()
 
     def _copy(self, before: Replica | None) -> None:
         if not (self.source / configs.FILE).exists() and not segment_names(self.source):
@@ -190,11 +194,6 @@ class Replica:
             return False
         self._stamps[relative] = known
         return True
-
-
-def _remove(root: Path, pid: int) -> None:
-    if os.getpid() == pid:
-        undisturbed(partial(shutil.rmtree, root, ignore_errors=True))
 
 
 def copy_sparse(source: int, size: int, target: Path) -> None:
