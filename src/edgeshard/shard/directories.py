@@ -121,9 +121,14 @@ def require_plain_files(path: Path) -> None:
 
     Raises:
         CorruptedError: it has one.
+        StorageError: the system refuses to look.
     """
-    for name in odd_entries(path):
-        raise CorruptedError(path / name, ODD)
+    try:
+        odd = next(odd_entries(path), None)
+    except OSError as error:
+        raise StorageError(error.errno, f"cannot load {path}: {error.strerror} ({error.filename})") from error
+    if odd is not None:
+        raise CorruptedError(path / odd, ODD)
 
 
 def clean_up(path: Path) -> None:

@@ -47,9 +47,18 @@ def check(path: Path, level: checksums.Level = "full") -> list[str]:
         level: ``"full"`` reads every byte and every point, ``"fast"`` sizes, small files and counts.
 
     Raises:
-        StorageError: there is no shard.
+        StorageError: there is no shard, or the system refuses to read it.
     """
     require_level(level)
+    try:
+        return _check(path, level)
+    except OSError as error:
+        if isinstance(error, StorageError):
+            raise
+        raise StorageError(error.errno, f"cannot check {path}: {error.strerror} ({error.filename})") from error
+
+
+def _check(path: Path, level: checksums.Level) -> list[str]:
     if not path.is_dir():
         raise StorageError(f"cannot check: {absent(path)}")
     odd = [f"{path / name}: {ODD}" for name in odd_entries(path)]
