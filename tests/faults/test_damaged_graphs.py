@@ -13,6 +13,7 @@ import qdrant_edge
 
 import edgeshard
 from edgeshard import EdgeShard
+from edgeshard.segment.files import open_segment
 
 DIM, POINTS = 24, 400
 
@@ -158,3 +159,44 @@ def test_a_repair_builds_a_graph_that_does_not_open(damage: str, tmp_path: Path)
     assert EdgeShard.check(tmp_path / "shard") == []
     with EdgeShard.load(tmp_path / "shard") as shard:
         assert shard.info().indexed_vectors_count > 0
+
+
+@pytest.mark.parametrize("distance", ["Euclid", "Manhattan", "Cosine", "Dot"])
+def test_sound_graphs_of_points_with_few_rows_and_many(distance: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    config = edgeshard.EdgeConfig(
+        vectors=edgeshard.EdgeVectorParams(
+            DIM,
+            getattr(edgeshard.Distance, distance),
+            multivector_config=edgeshard.MultiVectorConfig(edgeshard.MultiVectorComparator.MaxSim),
+        ),
+        optimizers=edgeshard.EdgeOptimizersConfig(indexing_threshold=1),
+        hnsw_config=edgeshard.HnswIndexConfig(16, 100, 1),
+    )
+    for count in (36, 300):
+        path = tmp_path / str(count)
+        sizes = rng.choice([1, 2, 4, 7], count).tolist()
+        vectors = [(rng.normal(size=(size, DIM)) + rng.choice([0, 9])).tolist() for size in sizes]
+        with EdgeShard.create(path, config) as shard:
+            points = [edgeshard.Point(number, vector, {}) for number, vector in enumerate(vectors)]
+            shard.update(edgeshard.UpdateOperation.upsert_points(points))
+            assert shard.optimize()
+        assert EdgeShard.check(path) == []
+
+
+def test_entry_points_of_blocks_are_below_the_top_of_the_graph(tmp_path: Path) -> None:
+    config = edgeshard.EdgeConfig(
+        vectors=edgeshard.EdgeVectorParams(DIM, edgeshard.Distance.Euclid),
+        optimizers=edgeshard.EdgeOptimizersConfig(indexing_threshold=1),
+        hnsw_config=edgeshard.HnswIndexConfig(4, 16, 1),
+    )
+    rows = np.random.default_rng(5).normal(size=(400, DIM))
+    with EdgeShard.create(tmp_path / "shard", config) as shard:
+        shard.update(edgeshard.UpdateOperation.create_field_index("k", edgeshard.PayloadSchemaType.Integer))
+        points = [edgeshard.Point(number, row, {"k": number % 8}) for number, row in enumerate(rows)]
+        shard.update(edgeshard.UpdateOperation.upsert_points(points))
+        assert shard.optimize()
+    (segment,) = [path for path in (tmp_path / "shard" / "segments").iterdir() if (path / "vector_index").is_dir()]
+    links = open_segment(segment, read_only=True).fields[""].graph.load().links_table
+    assert any(level == 0 and len(links.links(point, 1)) for point, level in links.entries[1:])
+    assert EdgeShard.check(tmp_path / "shard") == []

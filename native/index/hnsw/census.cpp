@@ -68,8 +68,12 @@ Census take_census(const Graph& graph) {
     }
     if (lists.ids.empty()) return out;
     for (const auto* entries : {&graph.entries, &graph.extra_entries})
-        for (const EntryPoint& entry : *entries)
-            if (entry.level != graph.top_level(entry.point) || !lists.count(entry.point)) note(out.misplaced, entry.point);
+        for (const EntryPoint& entry : *entries) {
+            const size_t top = graph.top_level(entry.point);
+            const bool whole = &entry == graph.entries.data();  // others are of parts of the graph, with fewer levels
+            if (entry.level > top || (whole && entry.level < top) || !lists.count(entry.point))
+                note(out.misplaced, entry.point);
+        }
     return out;
 }
 

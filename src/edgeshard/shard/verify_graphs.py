@@ -1,11 +1,13 @@
 """Looking for damage to graphs that checksums do not cover: lists that can be read, but are not those of a graph.
 
 What is compared was found to hold for every graph either engine builds: no list names a point twice, itself, or one
-that was left out of the graph; entry points are on the level they are said to be on; as many points have lists as
-``hnsw_config.json`` counts; every point with a vector has one. A list that was overwritten with noise shows in two ways
-at once: hardly a point it names names it back, and these points are no nearer than any others. Either alone also
-happens to sound lists: points far from all others are named by none, and points with many near ones name others for the
-way.
+that was left out of the graph; entry points are on the level they are said to be on, those behind the first, which are
+of the blocks of a payload index, on that or a higher one; as many points have lists as ``hnsw_config.json`` counts;
+every point with a vector has one. A list that was overwritten with noise shows in two ways at once: hardly a point it
+names names it back, and these points are no nearer than any others. Either alone also happens to sound lists: points
+far from all others are named by none, and points with many near ones name others for the way. Where nearness is not
+mutual both happen to the same list: under Dot a long vector is near to all, but names the few as long as itself, so
+lists are looked at together only; with MaxSim so it is with every point of many rows, or few, and nothing is concluded.
 
 A changed bit of a list may name another point: one link of thousands, which no check finds and no search misses.
 """
@@ -21,6 +23,7 @@ import numpy.typing as npt
 
 from edgeshard.errors import CorruptedError
 from edgeshard.segment.segment import Segment
+from edgeshard.storage.convert import DOT
 
 if TYPE_CHECKING:
     from edgeshard._native import HnswLinks
@@ -88,6 +91,8 @@ def _findings(graph: HnswGraph, announced: int | None, field: Any, alive: npt.ND
 
 def _noise(table: HnswLinks, links: npt.NDArray[np.uint32], mutual: npt.NDArray[np.uint32], field: Any) -> list[int]:
     """Points whose lists hold noise: single ones, or a sample of all if these are of other vectors altogether."""
+    if field.spec.kind == "multi":
+        return []
     long, known = np.flatnonzero(links >= LEAST_LINKS), np.flatnonzero(links).astype(np.uint32)
     if not len(long):
         return []
@@ -95,6 +100,8 @@ def _noise(table: HnswLinks, links: npt.NDArray[np.uint32], mutual: npt.NDArray[
     sample: list[int] = np.sort(draw.choice(long, min(SAMPLE, len(long)), replace=False)).tolist()
     if float(np.mean([_farther(table, point, known, field, draw) for point in sample])) > FARTHER_SHARE:
         return sample
+    if field.spec.distance == DOT:
+        return []
     shares = mutual[long] / links[long]
     doubtful = long[np.argsort(shares, kind="stable")][: min(np.count_nonzero(shares < MUTUAL_SHARE), LOOKED_AT)]
     return [point for point in sorted(doubtful.tolist()) if _farther(table, point, known, field, draw) > FARTHER_SHARE]
