@@ -139,14 +139,14 @@ def merge_config(given: EdgeConfig | None, stored: EdgeConfig | None, segments: 
         if any(getattr(layer, field) is not None for field in PAYLOAD_FIELDS):
             fields.update({field: getattr(layer, field) for field in PAYLOAD_FIELDS})
             break
-    config = _config(fields)
+    config = config_of(fields)
     for segment in segments:
         check_fits(config, segment)
     return config
 
 
-def _config(fields: dict[str, Any]) -> EdgeConfig:
-    """A configuration, which on disk may have lost its last vector."""
+def config_of(fields: dict[str, Any]) -> EdgeConfig:
+    """A configuration from its fields; unlike one that is given, that of a shard may have lost its last vector."""
     if fields["vectors"] or fields["sparse_vectors"]:
         return EdgeConfig(**fields)
     bare = EdgeConfig(**{**fields, "sparse_vectors": {"": EdgeSparseVectorParams()}})
@@ -234,7 +234,7 @@ def from_object(stored: dict[str, Any]) -> EdgeConfig:
         "id_tracker_memory": memory_from_wire(stored.get("id_tracker_memory")),
         "wal_enabled": stored.get("wal_enabled"),
     }
-    return _config(fields | {field: stored.get(field) for field in PLAIN_FIELDS})
+    return config_of(fields | {field: stored.get(field) for field in PLAIN_FIELDS})
 
 
 def _dense_object(params: EdgeVectorParams) -> dict[str, Any]:
@@ -297,7 +297,7 @@ def derive(segments: Sequence[SegmentConfig]) -> EdgeConfig | None:
     first = segments[0]
     in_ram = first.payload_storage_type == "in_ram_mmap"
     fields = dict.fromkeys(EdgeConfig.__match_args__)
-    return _config(
+    return config_of(
         fields
         | {
             "vectors": {name: _derived_dense(config) for name, config in first.vector_data.items()},

@@ -105,11 +105,7 @@ def payload_in_ram(config: EdgeConfig) -> bool:
 
 
 def with_vectors(config: EdgeConfig, name: str, params: EdgeVectorParams | EdgeSparseVectorParams | None) -> EdgeConfig:
-    """The configuration with a vector name added, or removed for None.
-
-    Raises:
-        ValidationError: it was the last one.
-    """
+    """The configuration with a vector name added, or removed for None."""
     dense, sparse = config.vectors, config.sparse_vectors
     dense.pop(name, None)
     sparse.pop(name, None)
@@ -118,7 +114,7 @@ def with_vectors(config: EdgeConfig, name: str, params: EdgeVectorParams | EdgeS
     elif params is not None:
         sparse[name] = params
     fields = {field: getattr(config, field) for field in EdgeConfig.__match_args__}
-    return EdgeConfig(**{**fields, "vectors": dense, "sparse_vectors": sparse})
+    return configs.config_of({**fields, "vectors": dense, "sparse_vectors": sparse})
 
 
 def optimised_segment_config(config: EdgeConfig, inputs: Sequence[Segment]) -> SegmentConfig:

@@ -117,9 +117,8 @@ def _check_nested(field: str, nested: str) -> None:
 def _same(known: Any, wanted: Any) -> bool:
     if type(known) is not type(wanted):
         return False
-    if isinstance(wanted, EdgeSparseVectorParams):
-        return bool(known.modifier == wanted.modifier)
-    fields = ("size", "distance", "multivector_config")
+    sparse = isinstance(wanted, EdgeSparseVectorParams)
+    fields = ("modifier",) if sparse else ("size", "distance", "multivector_config")
     same = all(getattr(known, field) == getattr(wanted, field) for field in fields)
     return same and configs.datatype_name(known.datatype) == configs.datatype_name(wanted.datatype)
 
