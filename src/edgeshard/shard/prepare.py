@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from edgeshard import _native
 from edgeshard.errors import ValidationError, VectorDimensionError, WrongVectorKindError
-from edgeshard.models.operations import MultiBatch, SparseBatch, UpdateVectors, UpsertBatch, UpsertPoints
+from edgeshard.models.operations import MultiBatch, SparseBatch, UpsertBatch
 from edgeshard.models.points import Point, PointVectors
 from edgeshard.models.vectors import SparseVector
 from edgeshard.segment.batch import Batch, Column, DenseColumn, Ids, Mask, MultiColumn, SparseColumn
@@ -46,7 +46,7 @@ def prepare_vectors(points: Sequence[PointVectors], schema: Schema) -> Batch:
     merged: dict[int | UUID, Packed] = {}
     for point in points:
         if point._id in merged:
-            merged[point._id] = {**_by_name(merged[point._id]), **_by_name(point._vectors)}
+            merged[point._id] = {**by_name(merged[point._id]), **by_name(point._vectors)}
         else:
             merged[point._id] = point._vectors
     return Batch(list(merged), _columns(list(merged.values()), schema), None)
@@ -80,8 +80,7 @@ def prepare_columns(batch: UpsertBatch, schema: Schema) -> Batch:
 def prepare_raw(operation: UpsertRaw, schema: Schema) -> Batch | None:
     """A batch from stored bytes; None if the log names only vectors the shard does not have.
 
-    Names that were deleted since the record was written are left out. An upsert of which nothing would remain is one
-    that its writer had refused: ``qdrant_edge`` logs before it validates.
+    Other names the shard does not have are left out (see :mod:`edgeshard.shard.logged_names`).
 
     Raises:
         ValidationError: bytes that are no vectors of the shard.
@@ -134,27 +133,6 @@ def _row_bytes(spec: VectorSchema) -> int:
     return int(record_bytes(spec.size, spec.distance, spec.turbo_bits))
 
 
-def without_unknown_names(operation: Any, schema: Schema) -> Any:
-    """A logged operation without the vector names that were deleted since it was written."""
-    if not isinstance(operation, (UpsertPoints, UpdateVectors)):
-        return operation
-    kept: list[Any] = []
-    for point in operation.points:
-        named = _by_name(point._vectors)
-        known = {name: vector for name, vector in named.items() if name in schema}
-        if named and not known:
-            continue
-        if len(known) == len(named):
-            kept.append(point)
-        elif isinstance(point, Point):
-            kept.append(Point._make(point._id, known, point._payload))
-        else:
-            kept.append(PointVectors(point._id, known))
-    if isinstance(operation, UpsertPoints):
-        return UpsertPoints(kept, operation.condition, operation.mode)
-    return UpdateVectors(kept, operation.condition)
-
-
 def _last_of_each(points: Sequence[Point]) -> Sequence[Point]:
     if len(points) < 2:
         return points
@@ -173,7 +151,8 @@ def _last_positions(ids: Ids) -> npt.NDArray[np.int64] | None:
     return None if len(last) == len(ids) else np.array(sorted(last.values()), np.int64)
 
 
-def _by_name(vectors: Packed) -> dict[str, Packed]:
+def by_name(vectors: Packed) -> dict[str, Packed]:
+    """Vectors of a point by name, whether it was given one or several."""
     return vectors if isinstance(vectors, dict) else {"": vectors}
 
 
@@ -188,7 +167,7 @@ def _columns(vectors: list[Packed], schema: Schema) -> dict[str, Column]:
     """Columns of all names any of the points has."""
     if vectors and not any(isinstance(vector, dict) for vector in vectors):
         return {"": _column(vectors, _spec(schema, ""), "")}
-    named = [_by_name(vector) for vector in vectors]
+    named = [by_name(vector) for vector in vectors]
     names = dict.fromkeys(name for entry in named for name in entry)
     return {name: _column([entry.get(name) for entry in named], _spec(schema, name), name) for name in names}
 

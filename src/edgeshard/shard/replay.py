@@ -8,7 +8,8 @@ it is passed over with a warning, never fatal.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from edgeshard.errors import CorruptedError, EdgeShardError, StorageError
@@ -24,8 +25,9 @@ from edgeshard.models.operations import (
 )
 from edgeshard.segment.id_order import first_at
 from edgeshard.shard import apply
+from edgeshard.shard.logged_names import NamesAhead, without_unknown_names
 from edgeshard.shard.operations import SyncPoints, SyncPointsRaw, UpsertRaw, decode
-from edgeshard.shard.prepare import prepare_raw, prepare_vectors, without_unknown_names
+from edgeshard.shard.prepare import prepare_raw, prepare_vectors
 from edgeshard.shard.resolve import resolve, select
 from edgeshard.shard.schema_changes import change_schema_replayed, is_schema_change
 from edgeshard.storage.id_tracker import MutableIdTracker
@@ -46,13 +48,13 @@ def replay(store: Store) -> int:
         CorruptedError: a record in the middle of the log is damaged.
         StorageError: the disk refused; segments may hold a part of the records.
     """
-    entries = store.unflushed if store.wal is None else store.wal.entries(_first_missing(store))
-    count = 0
-    for number, payload in entries:
+    entries = _entries(store)
+    ahead, count = NamesAhead(entries), 0
+    for number, payload in entries():
         count += 1
         store.next_op = number + 1  # a flush on the way must not acknowledge what is still to come
         try:
-            operation = decode(payload)
+            operation = without_unknown_names(decode(payload), store.schema, partial(ahead.deleted_after, number))
         except CorruptedError as error:
             _pass_over(store, number, error)
             continue
@@ -65,6 +67,15 @@ def replay(store: Store) -> int:
     if store.wal is not None:
         store.next_op = store.wal.next_index
     return count
+
+
+def _entries(store: Store) -> Callable[[], Iterable[tuple[int, Any]]]:
+    """Makes iterators over the records to apply."""
+    wal = store.wal
+    if wal is None:
+        return lambda: store.unflushed
+    start = _first_missing(store)
+    return lambda: wal.entries(start)
 
 
 def _pass_over(store: Store, number: int, error: EdgeShardError) -> None:
@@ -90,7 +101,7 @@ def apply_logged(store: Store, number: int, operation: Any) -> None:
     if handler is not None:
         handler(store, number, operation)
         return
-    resolved = resolve(without_unknown_names(operation, store.schema), store.segments, store.schema)
+    resolved = resolve(operation, store.segments, store.schema)
     if resolved is not None:
         resolved.apply(store.segments, number)
 
@@ -102,7 +113,6 @@ def _upsert_raw(store: Store, number: int, operation: UpsertRaw) -> None:
 
 
 def _update_vectors(store: Store, number: int, operation: UpdateVectors) -> None:
-    operation = without_unknown_names(operation, store.schema)
     if operation.condition is not None:
         resolved = resolve(operation, store.segments, store.schema)
         if resolved is not None:
@@ -145,7 +155,7 @@ def _sync_points(store: Store, number: int, operation: SyncPoints) -> None:
     """Within an id range, delete what is not listed and upsert what is."""
     listed = {point._id for point in operation.points}
     apply.delete_points(store.segments, number, _in_range(store, operation, listed))
-    apply_logged(store, number, UpsertPoints(operation.points, None, None))
+    apply_logged(store, number, without_unknown_names(UpsertPoints(operation.points, None, None), store.schema))
 
 
 def _in_range(store: Store, operation: SyncPoints | SyncPointsRaw, listed: set[Any]) -> list[Any]:
