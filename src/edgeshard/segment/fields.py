@@ -360,7 +360,7 @@ def open_field(
 
         return open_turbo_field(directory, spec, storage_type=storage_type, appendable=appendable, read_only=read_only)
     if spec.kind == "multi":
-        multi = MultiDense.open(directory, spec.size, spec.dtype, read_only=read_only)
+        multi = MultiDense.open(directory, spec.size, spec.dtype, read_only=read_only, appendable=appendable)
         return MultiField(multi, spec, appendable)
     if storage_type in ("ChunkedMmap", "InRamChunkedMmap"):
         return DenseField(ChunkedDense.open(directory, spec.size, spec.dtype, read_only=read_only), spec)

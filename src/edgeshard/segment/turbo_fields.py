@@ -163,7 +163,7 @@ def open_turbo_field(
     bits = spec.turbo_bits or 0
     width = turbo.record_bytes(spec.size, spec.distance, bits)
     if spec.kind == "multi":
-        multi = MultiDense.open(directory, width, np.uint8, turbo=True, read_only=read_only)
+        multi = MultiDense.open(directory, width, np.uint8, turbo=True, read_only=read_only, appendable=appendable)
         return TurboMultiField(multi, spec, appendable)
     if storage_type not in ("ChunkedMmap", "InRamChunkedMmap"):
         return TurboField(MatrixDense.open(directory, width, np.uint8, turbo=True, read_only=read_only), spec)

@@ -23,6 +23,7 @@ from edgeshard.models.operations import (
     UpdateVectors,
     UpsertPoints,
 )
+from edgeshard.segment.fields import MultiField, vector_directory
 from edgeshard.segment.id_order import first_at
 from edgeshard.shard import apply
 from edgeshard.shard.logged_names import NamesAhead, without_unknown_names
@@ -204,6 +205,31 @@ def incomplete_points(segments: Sequence[Segment]) -> list[tuple[Segment, list[A
     """Ids without a version, by segment: of points another engine was adding when it died."""
     trackers = [(segment, segment.ids) for segment in segments if isinstance(segment.ids, MutableIdTracker)]
     return [(segment, ids.ids_of(ids.repair.unversioned)) for segment, ids in trackers if len(ids.repair.unversioned)]
+
+
+def settle_uncounted(segments: Sequence[Segment], *, logged: bool) -> None:
+    """See to multi-vectors in rows that the files did not count, after what the log holds was applied.
+
+    A kill of Qdrant leaves such of points changed since its last flush, which a log brings back; without one, what is
+    in those rows is all there is, and is kept.
+
+    Raises:
+        CorruptedError: the log brought one not back.
+    """
+    for segment in segments:
+        for name, field in segment.fields.items():
+            if not isinstance(field, MultiField):
+                continue
+            alive, _ = segment.alive(name)
+            left = field.storage.uncounted[alive[field.storage.uncounted]]
+            if not len(left):
+                continue
+            directory = vector_directory(segment.path, name)
+            reason = f"{len(left)} points, as {segment.ids.ids_of(left[:1])[0]}, refer to rows that are not counted"
+            if logged:
+                raise CorruptedError(directory, f"{reason}, and the log does not bring them back")
+            text = f"{directory}: {reason}; without a log, what is there is kept"
+            warnings.warn(text, RuntimeWarning, stacklevel=4)
 
 
 def complain_of(incomplete: list[tuple[Segment, list[Any]]], segments: Sequence[Segment]) -> None:

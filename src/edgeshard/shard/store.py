@@ -34,7 +34,7 @@ from edgeshard.shard.directories import (
 )
 from edgeshard.shard.layout import check_vectors, indexing_threshold_bytes, new_segment_config, schema_of_config
 from edgeshard.shard.placement import keep_codes, place
-from edgeshard.shard.replay import complain_of, incomplete_points, replay
+from edgeshard.shard.replay import complain_of, incomplete_points, replay, settle_uncounted
 from edgeshard.shard.resolve import Resolved, resolve
 from edgeshard.shard.schema_changes import is_schema_change
 from edgeshard.shard.single import single_point, upsert_single
@@ -184,9 +184,7 @@ class Store:
             store = cls(path, merged, lock, codes_of)
             store.segments, store._checksums, store._sealed = opened, sums, bool(sums)
             store._unsettled = settle.is_marked(path)
-            store._finish_load(
-                stored, on_damage, check_acknowledged=verify == "full", require_segments=verify is not None
-            )
+            store._finish_load(stored, on_damage, check_acknowledged=verify == "full", strict=verify is not None)
             return store
         except BaseException as error:
             for segment in opened:
@@ -237,11 +235,11 @@ class Store:
         on_damage: OnDamage = "raise",
         *,
         check_acknowledged: bool = True,
-        require_segments: bool = True,
+        strict: bool = True,
     ) -> None:
         resolve_duplicates(self.segments)
         self._open_wal(on_damage, check_acknowledged)
-        if require_segments and not self.segments and self.wal is not None and self.wal.replay_from > 0:
+        if strict and not self.segments and self.wal is not None and self.wal.replay_from > 0:
             raise CorruptedError(
                 self.path / SEGMENTS,
                 f"there is no segment, but the log says that segments hold updates up to {self.wal.replay_from}; bring "
@@ -253,6 +251,8 @@ class Store:
             incomplete = incomplete_points(self.segments)
             if replay(self) <= 1:
                 complain_of(incomplete, self.segments)
+        settle_uncounted(self.segments, logged=self.wal is not None and strict)
+        if self.wal is not None:
             if self.wal.restarting:
                 self.flush(checkpoint=True)
             self.next_op = self.wal.next_index

@@ -115,7 +115,7 @@ class ChunkedRows:
         while len(self._chunks) < needed:
             path = self._chunk_path(len(self._chunks))
             if not path.exists():
-                raise CorruptedError(path, f"the file is missing, but status.dat counts {self.count} rows")
+                raise CorruptedError(path, f"the file is missing, but there should be {self.count} rows")
             self._chunks.append(self._open_chunk(path))
 
     def _chunk_path(self, number: int) -> Path:
@@ -155,6 +155,11 @@ class ChunkedRows:
                     views.append(flat.reshape(rows, self.dim))
             self._views = views
         return views
+
+    def table(self) -> Rows:
+        """``(count, dim)`` all rows in one array; a view if they are in one chunk."""
+        views = self.chunks()
+        return views[0] if len(views) == 1 else np.concatenate([np.zeros((0, self.dim), self.dtype), *views])
 
     def release_pages(self) -> None:
         """Let the system take back the memory of what was read; see :meth:`PrivateFile.release_pages`."""
@@ -228,6 +233,18 @@ class ChunkedRows:
             block = min(missing, step)
             self.write_run(self.count, np.broadcast_to(row, (block, self.dim)))
             missing -= block
+
+    def count_in(self, count: int) -> None:
+        """Take rows into the storage that its files hold, but do not count.
+
+        Raises:
+            CorruptedError: they lie beyond the files.
+        """
+        first, self.count, self._views = self.count, count, None
+        self._open_chunks()
+        if not self._read_only:
+            for chunk, row, _, length in self._spans(first, count - first):
+                self._mark(chunk, row, length)
 
     def cut(self, count: int) -> None:
         """Forget the rows from ``count`` on; their places are used again."""

@@ -46,12 +46,17 @@ class MultiDense:
         dtype: float32, float16 or uint8 (also for turbo records).
         turbo: the rows are turbo records (the directories have other names).
         read_only: refuse changes.
+        appendable: the segment takes changes, so that a writer may have died between an entry and the number of rows.
+
+    Attributes:
+        uncounted: offsets of the points whose rows lie beyond the number of rows the files had; each leaves the list
+            when it is written again.
 
     Raises:
         CorruptedError: the files contradict one another or the arguments.
     """
 
-    __slots__ = ("_entries", "_flags", "_rows", "_table")
+    __slots__ = ("_entries", "_flags", "_rows", "_table", "uncounted")
 
     def __init__(
         self,
@@ -61,6 +66,7 @@ class MultiDense:
         *,
         turbo: bool = False,
         read_only: bool = False,
+        appendable: bool = False,
     ) -> None:
         path, prefix = Path(directory), "tq_" if turbo else ""
         self._rows = ChunkedRows(path / f"{prefix}vectors", dim, dtype, read_only=read_only)
@@ -69,7 +75,7 @@ class MultiDense:
         )
         self._flags = Flags.open(path / "deleted", read_only=read_only)
         self._table: tuple[Offsets, Offsets] | None = None
-        self._check_entries()
+        self.uncounted = self._check_entries(appendable)
 
     @classmethod
     def open(
@@ -80,9 +86,10 @@ class MultiDense:
         *,
         turbo: bool = False,
         read_only: bool = False,
+        appendable: bool = False,
     ) -> MultiDense:
         """The storage in a directory; arguments as for the class."""
-        return cls(directory, dim, dtype, turbo=turbo, read_only=read_only)
+        return cls(directory, dim, dtype, turbo=turbo, read_only=read_only, appendable=appendable)
 
     @classmethod
     def create(cls, directory: files.PathLike, dim: int, dtype: npt.DTypeLike, *, turbo: bool = False) -> MultiDense:
@@ -93,18 +100,32 @@ class MultiDense:
         Flags.create(path / "deleted").close()
         return cls(path, dim, dtype, turbo=turbo)
 
-    def _check_entries(self) -> None:
-        done = 0
-        for chunk in self._entries.chunks():
-            ends = chunk[:, FIRST].astype(np.int64) + chunk[:, COUNT]
-            wrong = np.flatnonzero((ends > self._rows.count) | (chunk[:, COUNT] > chunk[:, CAPACITY]))
-            if len(wrong):
-                at = done + int(wrong[0])
-                reason = (
-                    f"point {at} refers to rows beyond the {self._rows.count} of {self._rows.directory / STATUS_FILE}"
-                )
-                raise CorruptedError(self._entries.directory, reason)
-            done += len(chunk)
+    def _check_entries(self, appendable: bool) -> Offsets:
+        """Hold the entries against the rows; the points whose rows are there, but not counted.
+
+        Qdrant writes entries of turbo vectors at once and the number of rows when it flushes: after a kill, points
+        that grew since have their new rows, whole, beyond that number. They are counted in before anything is added,
+        which would go to the same places.
+
+        Raises:
+            CorruptedError: an entry cannot be one.
+        """
+        first, counts, room = self._entries.table().T.astype(np.int64)
+        wrong = counts > room
+        beyond = np.flatnonzero(first + counts > self._rows.count)
+        if len(beyond):
+            beyond = beyond[np.argsort(first[beyond], kind="stable")]
+            starts, ends = first[beyond], (first + room)[beyond]
+            earlier = np.concatenate([[self._rows.count], ends[:-1]])
+            wrong[beyond] |= (starts < earlier) | (not appendable)
+        if bool(wrong.any()):
+            counted = f"the {self._rows.count} of {self._rows.directory / STATUS_FILE}"
+            raise CorruptedError(
+                self._entries.directory, f"point {int(np.argmax(wrong))} refers to rows beyond {counted}"
+            )
+        if len(beyond):
+            self._rows.count_in(int(ends[-1]))
+        return np.sort(beyond).astype(np.uint32)
 
     @property
     def dim(self) -> int:
@@ -137,8 +158,7 @@ class MultiDense:
         """
         known = self._table
         if known is None:
-            chunks = self._entries.chunks()
-            table = chunks[0] if len(chunks) == 1 else np.concatenate([np.zeros((0, 3), "<u4"), *chunks])
+            table = self._entries.table()
             known = self._table = np.ascontiguousarray(table[:, FIRST]), np.ascontiguousarray(table[:, COUNT])
         return known
 
@@ -188,6 +208,8 @@ class MultiDense:
         self._rows.write_run(first, rows)
         self._entries.write_one(offset, np.array([first, count, room], ENTRY))
         self._table = None
+        if len(self.uncounted):
+            self.uncounted = np.setdiff1d(self.uncounted, offset)
         if offset < self._flags.count:
             self._flags.set_one(offset, False)
 
@@ -243,6 +265,8 @@ class MultiDense:
             self._add_placeholders(top, skipped)
         self._entries.write_rows(offsets, entries)
         self._table = None
+        if len(self.uncounted):
+            self.uncounted = np.setdiff1d(self.uncounted, offsets)
         if self._flags.mask(top)[offsets].any():
             self._flags.set(offsets, False)
 

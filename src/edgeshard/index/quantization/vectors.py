@@ -7,6 +7,7 @@ storage. A multi-vector has one row per inner vector and a table of ``(first row
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,9 @@ class FixedCodes:
                 raise CorruptedError(entries.path, "no whole number of entries of 8 bytes", entries.size)
             table = entries.array.view(ENTRY).reshape(-1, 2)
             self._table = np.ascontiguousarray(table[:, 0]), np.ascontiguousarray(table[:, 1])
-            check_table(self._table, len(rows), entries.path)
+            wrong = first_beyond(self._table, len(rows))
+            if wrong is not None:
+                raise CorruptedError(entries.path, f"point {wrong} refers to rows beyond the {len(rows)} there are")
 
     def chunks(self) -> list[Records]:
         """Rows in order."""
@@ -108,9 +111,22 @@ class GrowingCodes:
         if multi:
             path = directory / OFFSETS_CHUNKS
             self.entries = ChunkedRows(path, 2, ENTRY, stored_dim=1, read_only=read_only)
-            table = self.table()
-            assert table is not None
-            check_table(table, self.rows.count, path)
+            self._check_entries()
+
+    def _check_entries(self) -> None:
+        """Forget the codes from the first point on whose rows are not counted; they are made anew.
+
+        Qdrant writes entries at once and the number of rows when it flushes: a kill leaves such.
+        """
+        table = self.table()
+        assert self.entries is not None
+        assert table is not None
+        first = first_beyond(table, self.rows.count)
+        if first is not None:
+            reason = f"point {first} refers to rows beyond the {self.rows.count} there are"
+            text = f"{self.entries.directory}: {reason}; the codes of the points from it on are made anew"
+            warnings.warn(text, RuntimeWarning, stacklevel=2)
+            self.entries.cut(first)
 
     @staticmethod
     def create(directory: Path, stride: int, multi: bool) -> None:
@@ -127,7 +143,7 @@ class GrowingCodes:
         """``(first, count)`` per point, None for one row each."""
         if self.entries is None:
             return None
-        table = np.concatenate([np.zeros((0, 2), ENTRY), *self.entries.chunks()])
+        table = self.entries.table()
         return np.ascontiguousarray(table[:, 0]), np.ascontiguousarray(table[:, 1])
 
     def put(self, offsets: Offsets, records: Records) -> None:
@@ -371,15 +387,10 @@ class QuantizedVectors:
         self._store.close()
 
 
-def check_table(table: tuple[Offsets, Offsets], rows: int, path: Path) -> None:
-    """Refuse a table that names rows beyond the last.
-
-    Raises:
-        CorruptedError: it does.
-    """
-    wrong = np.flatnonzero(table[0].astype(np.int64) + table[1] > rows)
-    if len(wrong):
-        raise CorruptedError(path, f"point {int(wrong[0])} refers to rows beyond the {rows} there are")
+def first_beyond(table: tuple[Offsets, Offsets], rows: int) -> int | None:
+    """The first point of a table that names rows beyond the last of ``rows``."""
+    wrong = table[0].astype(np.int64) + table[1] > rows
+    return int(np.argmax(wrong)) if bool(wrong.any()) else None
 
 
 def _write(path: Path, blocks: Any) -> None:
