@@ -37,3 +37,30 @@ def test_a_sparse_name_does_not_change_its_element_type(mod: Any, tmp_path: Path
     for other in (types.Float32, types.Uint8, None):
         with pytest.raises(Exception, match="already exists with different parameters"):
             shard.update(mod.UpdateOperation.create_sparse_vector("s", None, other))
+
+
+@pytest.mark.parametrize("kind", ["dense", "multi", "sparse", "idf"])
+def test_queries_of_a_name_that_an_optimised_segment_lacks(kind: str, tmp_path: Path) -> None:
+    es, ops = edgeshard, edgeshard.UpdateOperation
+    config = es.EdgeConfig(
+        vectors={"a": es.EdgeVectorParams(2, es.Distance.Dot)},
+        optimizers=es.EdgeOptimizersConfig(indexing_threshold=1),
+    )
+    vector: Any = [1.0, 2.0] if kind == "dense" else [[1.0, 2.0], [0.0, 1.0]]
+    with es.EdgeShard.create(tmp_path / "shard", config) as shard:
+        shard.update(ops.upsert_points([es.Point(i, {"a": [1.0, i]}, {}) for i in range(300)]))
+        assert shard.optimize()
+        if kind in ("sparse", "idf"):
+            vector = es.SparseVector([1, 5], [1.0, 2.0])
+            shard.update(ops.create_sparse_vector("x", es.Modifier.Idf if kind == "idf" else None))
+        else:
+            comparator = es.MultiVectorConfig(es.MultiVectorComparator.MaxSim) if kind == "multi" else None
+            shard.update(ops.create_dense_vector("x", 2, es.Distance.Dot, comparator))
+        shard.update(ops.upsert_points([es.Point(i, {"x": vector}, {}) for i in (500, 501)]))
+        shard._store.segments = sorted(shard._store.segments, key=lambda segment: segment.appendable)
+        request = es.QueryRequest(
+            query=es.Query.Nearest(vector, using="x"), limit=9, params=es.SearchParams(exact=True)
+        )
+        assert [hit.id for hit in shard.query(request)] == [500, 501]
+        pairs = shard.search_matrix_pairs(es.SearchMatrixRequest(sample_size=9, limit_per_sample=2, using="x"))
+        assert {pair.a for pair in pairs} == {500, 501}

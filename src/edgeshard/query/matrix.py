@@ -69,7 +69,7 @@ def _sample(scope: Scope, name: str, request: SearchMatrixRequest) -> Keys:
 def _similarities(scope: Scope, name: str, keys: Keys) -> npt.NDArray[np.float32]:
     """``(n, n)`` similarities of points with one another; NaN for sparse vectors without a common index."""
     vectors = stored_vectors(scope, name, keys)
-    field = scope.segments[0].fields[name]
+    field = scope.field(name)
     if not isinstance(field, SparseField):
         return field.pairwise(vectors, vectors)
     sims = np.full((len(keys), len(keys)), np.nan, np.float32)

@@ -15,7 +15,9 @@ from edgeshard.models.ids import ParsedId
 from edgeshard.models.paths import parse_path
 from edgeshard.models.payload import decode_payload
 from edgeshard.query.hits import Keys, by_segment, in_order
+from edgeshard.segment.absent_field import AbsentField
 from edgeshard.segment.batch import Mask, Offsets
+from edgeshard.segment.fields import Field
 from edgeshard.segment.schema import Schema, VectorSchema, unknown_vector
 from edgeshard.segment.segment import Segment, SegmentContext
 from edgeshard.segment.sparse_field import SparseField, SparseQuery
@@ -112,9 +114,14 @@ class Scope:
         """Ids of points."""
         return in_order(keys, lambda number, _, offsets: self.segments[number].ids.ids_of(offsets))
 
+    def field(self, name: str) -> Field:
+        """The vectors of a name in a segment that has some, which checks, converts and compares them for all."""
+        fields = [segment.fields[name] for segment in self.segments]
+        return next((field for field in fields if not isinstance(field, AbsentField)), fields[0])
+
     def queries(self, name: str, examples: Sequence[Any], corpus: Filter | None) -> list[Any]:
         """Query vectors checked and converted; sparse ones weighted by inverse document frequency if configured."""
-        field = self.segments[0].fields[name]
+        field = self.field(name)
         queries = [field.query(example) for example in examples]
         if self.schema[name].idf:
             return [self._weighted(name, query, corpus) for query in queries]

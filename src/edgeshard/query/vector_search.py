@@ -130,7 +130,7 @@ def diversify(scope: Scope, mmr: Any, found: Hits, limit: int) -> Hits:
     if len(found) < 2:
         found.vectors = mmr.using
         return found.take(slice(limit))
-    field, spec = scope.segments[0].fields[mmr.using], scope.spec(mmr.using)
+    field, spec = scope.field(mmr.using), scope.spec(mmr.using)
     field.query(mmr._vector)  # checked once more: a prefetch does not search with it
     queries, stored = as_floats(stored_vectors(scope, mmr.using, found.keys), spec)
     query = to_stored(np.atleast_2d(mmr._vector), spec.distance, np.dtype(np.float32))
@@ -175,7 +175,7 @@ def search_many(
     """
     spec = scope.spec(name)
     check_idf(scope, name, params)
-    field = scope.segments[0].fields[name]
+    field = scope.field(name)
     if isinstance(examples, np.ndarray) and isinstance(field, DenseField):
         prepared = field.queries(examples)
     else:
