@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 LEAST_LINKS = 4
 """Shorter lists say too little."""
+MOST_POINTS = 1 / 4
+"""A list that names more of all points says too little: most others are no farther away."""
 MUTUAL_SHARE = 1 / 3
 """Lists of which more links are mutual are not looked at one by one."""
 FARTHER_SHARE = 0.35
@@ -93,7 +95,8 @@ def _noise(table: HnswLinks, links: npt.NDArray[np.uint32], mutual: npt.NDArray[
     """Points whose lists hold noise: single ones, or a sample of all if these are of other vectors altogether."""
     if field.spec.kind == "multi":
         return []
-    long, known = np.flatnonzero(links >= LEAST_LINKS), np.flatnonzero(links).astype(np.uint32)
+    known = np.flatnonzero(links).astype(np.uint32)
+    long = np.flatnonzero((links >= LEAST_LINKS) & (links <= MOST_POINTS * len(known)))
     if not len(long):
         return []
     draw = np.random.default_rng(len(links))
