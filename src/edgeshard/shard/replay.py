@@ -85,10 +85,13 @@ def _pass_over(store: Store, number: int, error: EdgeShardError) -> None:
 
 
 def _first_missing(store: Store) -> int:
-    """The first record to apply: the one behind the acknowledged, if a segment shows that it is there."""
+    """The first record to apply: the one behind the acknowledged, if a segment shows that it is there.
+
+    Qdrant acknowledges 0 when it closes a shard without any, and a segment's version may be ahead of its points.
+    """
     assert store.wal is not None
     start, acknowledged = store.wal.replay_from, store.wal.ack_index
-    if acknowledged is not None and any(segment.version >= acknowledged for segment in store.segments):
+    if acknowledged and any(segment.version >= acknowledged for segment in store.segments):
         return max(start, acknowledged + 1)
     return start
 
