@@ -78,3 +78,24 @@ def test_a_name_added_to_an_optimised_shard(datatype: str, multi: bool, tmp_path
         assert shard.optimize()
         assert shard.count(es.CountRequest(filter=es.Filter(must=[es.HasVectorCondition("d")]))) == 100
     assert es.EdgeShard.check(tmp_path / "shard") == []
+
+
+@pytest.mark.parametrize("mod", [qdrant_edge, es], ids=lambda mod: mod.__name__)
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_snapshot_of_an_optimised_shard_with_a_name_added_later(mod: Any, sparse: bool, tmp_path: Path) -> None:
+    (tmp_path / "shard").mkdir()
+    settings = mod.EdgeConfig(
+        vectors={"a": mod.EdgeVectorParams(4, mod.Distance.Dot)},
+        optimizers=mod.EdgeOptimizersConfig(indexing_threshold=1),
+    )
+    shard = mod.EdgeShard.create(str(tmp_path / "shard"), settings)
+    update = mod.UpdateOperation
+    shard.update(update.upsert_points([mod.Point(i, {"a": [1.0, 2.0, 3.0, i]}, {}) for i in range(300)]))
+    assert shard.optimize()
+    shard.update(update.create_sparse_vector("x") if sparse else update.create_dense_vector("x", 2, mod.Distance.Dot))
+    shard.close()
+    with es.EdgeShard.load(tmp_path / "shard") as packed:
+        packed.create_snapshot(tmp_path / "archive")
+    for reader in (qdrant_edge, es):
+        reader.EdgeShard.unpack_snapshot(str(tmp_path / "archive"), str(tmp_path / reader.__name__))
+        assert reader.EdgeShard.load(str(tmp_path / reader.__name__)).count(reader.CountRequest()) == 300

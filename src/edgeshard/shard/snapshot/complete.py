@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edgeshard.errors import EdgeShardError, SnapshotError
+from edgeshard.index.sparse.files import LISTS
 from edgeshard.index.turbo import TURBO_BITS
 from edgeshard.segment.config import DenseConfig, SegmentConfig, SparseConfig, read_segment_config
 from edgeshard.segment.fields import DenseField
@@ -59,7 +60,7 @@ def _missing(path: Path, config: SegmentConfig) -> Iterator[str]:
     for vector, dense in config.vector_data.items():
         wanted += _dense_files(path, vector, dense, config.appendable)
     for vector, sparse in config.sparse_vector_data.items():
-        wanted += _sparse_files(vector, sparse, config.appendable)
+        wanted += _sparse_files(path, vector, sparse, config.appendable)
     yield from (name for name in wanted if not (path / name).is_file())
     yield from _missing_choice(path, config)
 
@@ -108,14 +109,16 @@ def _dense_files(path: Path, vector: str, dense: DenseConfig, appendable: bool) 
     return wanted
 
 
-def _sparse_files(vector: str, sparse: SparseConfig, appendable: bool) -> list[str]:
-    if sparse.storage_type == "empty":
-        return []
-    storage = _directory("vector_storage", vector)
+def _sparse_files(path: Path, vector: str, sparse: SparseConfig, appendable: bool) -> list[str]:
+    storage, index = _directory("vector_storage", vector), _directory("vector_index", vector)
+    postings = path / index / LISTS
+    indexed = postings.is_file() and postings.stat().st_size > 0
+    if sparse.storage_type == "empty" or not (appendable or indexed or (path / storage).is_dir()):
+        return []  # as for a dense name, but Qdrant makes an empty index
     wanted = [f"{storage}/store/{name}" for name in GRIDSTORE]
     wanted += [f"{storage}/deleted/{name}" for name in FLAGS]
     if not appendable:
-        wanted += [f"{_directory('vector_index', vector)}/{name}" for name in SPARSE_INDEX]
+        wanted += [f"{index}/{name}" for name in SPARSE_INDEX]
     return wanted
 
 
