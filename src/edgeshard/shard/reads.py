@@ -23,7 +23,9 @@ PointId: TypeAlias = "int | UUID"
 
 def retrieve(segments: Segments, ids: Sequence[PointId], projection: Projection) -> list[Record]:
     """Points by id in the order asked for; unknown ids are left out, repeated ones returned once."""
-    ids = list(dict.fromkeys(ids)) if len(ids) > 1 else ids
+    if len(ids) == 1:
+        return _one_record(segments, ids[0], projection)
+    ids = list(dict.fromkeys(ids))
     found: list[Record | None] = [None] * len(ids)
     for segment in segments:
         offsets = segment.ids.offsets_of(ids)
@@ -36,6 +38,14 @@ def retrieve(segments: Segments, ids: Sequence[PointId], projection: Projection)
         for place, record in zip(places.tolist(), records, strict=True):
             found[place] = record
     return [record for record in found if record is not None]
+
+
+def _one_record(segments: Segments, point_id: PointId, projection: Projection) -> list[Record]:
+    for segment in segments:
+        offset = segment.ids.offset_of(point_id)
+        if offset is not None:
+            return make_records(segment, np.array([offset], np.uint32), projection)
+    return []
 
 
 def retrieve_one(segments: Segments, point_id: PointId) -> list[Record]:

@@ -219,6 +219,9 @@ class MutableIdTracker(IdTracker):
 
     def set_versions(self, offsets: Offsets, version: int) -> None:
         """Record that operation ``version`` changed the points at ``offsets``."""
+        if len(offsets) == 1:
+            self.set_version(int(offsets[0]), version)
+            return
         self._table[offsets] = version
         self._changed[offsets] = True
         self._changes += len(offsets)
