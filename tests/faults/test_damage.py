@@ -97,6 +97,7 @@ def test_codes_of_lost_points_are_not_searched(bits: bool, tmp_path: Path) -> No
     shard = qdrant_edge.EdgeShard.create(str(tmp_path), qdrant_edge.EdgeConfig(vectors=vectors))
     rows = np.random.default_rng(0).normal(size=(300, 16))
     points = [qdrant_edge.Point(number, row.tolist(), {}) for number, row in enumerate(rows)]
+    shard.update(qdrant_edge.UpdateOperation.upsert_points(points[:1]))  # record 0 is always replayed
     shard.update(qdrant_edge.UpdateOperation.upsert_points(points))
     shard.flush()
     shard.close()

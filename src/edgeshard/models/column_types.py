@@ -1,4 +1,4 @@
-"""The types of what `UpdateOperation.upsert_batch` reads. For type checkers: nothing imports this when it runs."""
+"""The types of what `UpdateOperation.upsert_batch` reads. For type checkers: nothing needs this when it runs."""
 
 from __future__ import annotations
 
@@ -62,4 +62,4 @@ VectorColumn: TypeAlias = (
     Rows | Sequence[Sequence[Sequence[float]]] | CsrMatrix | tuple[Integers, Integers, Numbers] | tuple[Integers, Rows]
 )
 Vectors: TypeAlias = VectorColumn | Mapping[str, VectorColumn]
-Payloads: TypeAlias = Iterable[Payload | str | bytes | None] | ArrowTable | PandasFrame | ArrowStream
+Payloads: TypeAlias = "Iterable[Payload | str | bytes | None] | ArrowTable | PandasFrame | ArrowStream"
