@@ -116,8 +116,9 @@ def test_entries_that_no_kill_leaves_are_damage(damage: str, tmp_path: Path) -> 
         entries[1, 0] = 7
     entries.flush()
     (tmp_path / "shard" / "edgeshard.checksums").unlink()
-    with pytest.raises(es.CorruptedError, match=r"rows|there should be"):
+    with pytest.raises(es.CorruptedError, match=r"rows|there should be") as refused:
         es.EdgeShard.load(tmp_path / "shard")
+    assert damage == "missing" or Path(refused.value.path) == file.parent
 
 
 class Named:

@@ -23,7 +23,7 @@ from edgeshard.models.operations import (
     UpdateVectors,
     UpsertPoints,
 )
-from edgeshard.segment.fields import MultiField, vector_directory
+from edgeshard.segment.fields import MultiField
 from edgeshard.segment.id_order import first_at
 from edgeshard.shard import apply
 from edgeshard.shard.logged_names import NamesAhead, without_unknown_names
@@ -227,7 +227,7 @@ def settle_uncounted(segments: Sequence[Segment], *, logged: bool) -> None:
             left = field.storage.uncounted[alive[field.storage.uncounted]]
             if not len(left):
                 continue
-            directory = vector_directory(segment.path, name)
+            directory = field.storage.entries_directory
             reason = f"{len(left)} points, as {segment.ids.ids_of(left[:1])[0]}, refer to rows that are not counted"
             if logged:
                 raise CorruptedError(directory, f"{reason}, and the log does not bring them back")

@@ -128,6 +128,11 @@ class MultiDense:
         return np.sort(beyond).astype(np.uint32)
 
     @property
+    def entries_directory(self) -> Path:
+        """Where the entries are kept, for messages about them."""
+        return self._entries.directory
+
+    @property
     def dim(self) -> int:
         """Elements of a stored row."""
         return self._rows.dim
