@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -104,14 +104,24 @@ class RowField:
     indexable = True
     takes_all = True
 
+    if TYPE_CHECKING:  # each kind has its own, which mixins extend
+
+        def put(self, offsets: Offsets, column: Column) -> None:
+            """See :class:`Field`."""
+
+        def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
+            """See :class:`Field`."""
+
+        def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
+            """See :class:`Field`."""
+
+        def ensure_count(self, total: int) -> None:
+            """See :class:`Field`."""
+
     @property
     def indexed_count(self) -> int:
         """See :class:`Field`."""
         return 0
-
-    def put(self, offsets: Offsets, column: Column) -> None:
-        """See :class:`Field`."""
-        raise NotImplementedError
 
     def forget(self, offsets: Offsets) -> None:
         """See :class:`Field`."""
@@ -123,18 +133,6 @@ class RowField:
         count = min(total, self.storage.count)
         np.logical_not(self.storage.deleted_mask()[:count], out=mask[:count])
         return mask
-
-    def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
-        """See :class:`Field`."""
-        raise NotImplementedError
-
-    def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
-        """See :class:`Field`."""
-        raise NotImplementedError
-
-    def ensure_count(self, total: int) -> None:
-        """See :class:`Field`."""
-        raise NotImplementedError
 
     def collect(self, plan: FlushPlan) -> None:
         """See :class:`Field`."""
