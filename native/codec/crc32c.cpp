@@ -67,15 +67,16 @@ constexpr uint32_t power_of_bytes(uint64_t bytes) {
 constexpr size_t long_block = 4096, short_block = 256;
 
 /// The map "advance a register over n zero bytes", by the byte of the register it is applied to.
+template <size_t bytes>
 struct ZeroShift {
-    std::array<Table, 4> table;
+    std::array<Table, 4> table{};
 
-    explicit ZeroShift(size_t bytes) {
+    constexpr ZeroShift() {
+        constexpr uint32_t power = power_of_bytes(bytes);
         for (size_t k = 0; k < 4; ++k)
-            for (uint32_t n = 0; n < 256; ++n) {
-                uint32_t crc = n << 8 * k;
-                for (size_t i = 0; i < bytes; ++i) crc = tables[0][crc & 0xFF] ^ crc >> 8;
-                table[k][n] = crc;
+            for (uint32_t n = 1; n < 256; ++n) {
+                const uint32_t rest = n & (n - 1);
+                table[k][n] = rest ? table[k][rest] ^ table[k][n ^ rest] : multiply(power, n << 8 * k);
             }
     }
     uint32_t operator()(uint32_t crc) const {
@@ -85,7 +86,7 @@ struct ZeroShift {
 
 template <size_t block>
 __attribute__((target("sse4.2"))) uint64_t three_streams(uint64_t crc, const uint8_t *&p, size_t &size) {
-    static const ZeroShift shift(block);
+    static constexpr ZeroShift<block> shift;
     for (; size >= 3 * block; p += 3 * block, size -= 3 * block) {
         uint64_t second = 0, third = 0;
         for (size_t i = 0; i < block; i += 8) {
