@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from edgeshard.errors import CorruptedError
-from edgeshard.index import kept_codes
-from edgeshard.index.kept_codes import Shelf, source_of
+from edgeshard.index import flat, kept_codes
+from edgeshard.index.kept_codes import Shelf, in_memory, source_of
 from edgeshard.models.options import options
 from edgeshard.storage import files
+from edgeshard.storage.convert import DOT
 
 ROWS = np.random.default_rng(1).normal(size=(300, 8)).astype(np.float32)
 SECTIONS = {"codes": np.arange(5000, dtype=np.uint8), "scale": np.ones(7, np.float32), "nothing": np.zeros(0, np.uint8)}
@@ -137,3 +138,63 @@ def test_checksums_are_compared_part_by_part(tmp_path: Path, monkeypatch: pytest
     partly = shelf(tmp_path)
     assert partly.check_some("bytes", 2) is False
     assert partly.take("bytes", 1, [ROWS]) is None
+
+
+class Source:
+    def chunks(self) -> list[np.ndarray]:
+        return [MANY]
+
+
+MANY = np.random.default_rng(2).normal(size=(flat.CODES_MIN_ROWS, 16)).astype(np.float32)
+
+
+def kept_index(tmp_path: Path, *, writable: bool) -> flat.FlatIndex:
+    first = flat.FlatIndex(Source(), DOT)
+    first.shelf = shelf(tmp_path)
+    codes = first.all_codes()
+    assert codes is not None
+    codes.make_nibbles()
+    first.shelf.put(flat.KIND, flat.LAYOUT, [MANY], flat.sections_of(codes))
+    index = flat.FlatIndex(Source(), DOT)
+    index.shelf = shelf(tmp_path, writable=writable)
+    return index
+
+
+@pytest.mark.parametrize("often", [True, False], ids=["many walks", "many scans"])
+def test_codes_that_are_read_often_move_from_the_file_into_memory(tmp_path: Path, often: bool) -> None:
+    index = kept_index(tmp_path, writable=True)
+    mapped, query = index.all_codes(), MANY[7:8]
+    answers = [index.search(query, 5)]
+    assert index.all_codes() is mapped
+    if often:
+        index.all_codes(often=True)
+    else:
+        answers += [index.search(query, 5) for _ in range(flat.MEMORY_AFTER_SCANS)]
+    moved = index.all_codes()
+    assert mapped is not None
+    assert moved is not None
+    assert moved is not mapped
+    assert moved.has_nibbles
+    assert not np.shares_memory(moved.parts()[0], mapped.parts()[0])
+    answers.append(index.search(query, 5))
+    assert all(same[0][0].tolist() == answers[0][0][0].tolist() for same in answers)
+    assert index.all_codes(often=True) is moved
+
+
+def test_readers_go_on_sharing_the_pages_of_the_file(tmp_path: Path) -> None:
+    index = kept_index(tmp_path, writable=False)
+    mapped = index.all_codes(often=True)
+    for _ in range(flat.MEMORY_AFTER_SCANS + 1):
+        index.search(MANY[:1], 5)
+    assert mapped is not None
+    assert index.all_codes() is mapped
+
+
+def test_a_large_section_lies_on_huge_pages() -> None:
+    section = np.arange(3 << 20, dtype=np.float32)
+    section.flags.writeable = False
+    copy = in_memory(section)
+    assert copy.dtype == np.float32
+    assert np.array_equal(copy, section)
+    assert copy.ctypes.data % (2 << 20) == 0
+    assert np.array_equal(in_memory(section[:1000]), section[:1000])

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edgeshard import _native
 from edgeshard.index.codes_budget import BUDGET, coded_bytes
-from edgeshard.index.kept_codes import Shelf
+from edgeshard.index.kept_codes import Shelf, in_memory
 from edgeshard.models.options import options
 from edgeshard.storage.convert import MANHATTAN
 
@@ -30,7 +30,8 @@ CODES_AFTER_SCANS = 8
 """Codes are built once this many times the rows have been scanned: about what building them costs."""
 NIBBLES_AFTER_SCANS = 64
 """Half-byte codes are built once codes have been scanned so many times: about what building them costs."""
-
+MEMORY_AFTER_SCANS = 32
+"""Codes that lie in a mapped file are copied into memory once they have been scanned so many times."""
 
 LISTED_AS_FLOATS = 128
 """So few listed rows are compared as floats at once: codes would only add the cost of two passes."""
@@ -83,6 +84,7 @@ class FlatIndex:
         "_codes",
         "_distance",
         "_lock",
+        "_mapped",
         "_scanned",
         "_scanned_codes",
         "_source",
@@ -99,6 +101,7 @@ class FlatIndex:
         self._stale: list[Offsets] = []
         self._scanned = 0
         self._lock = threading.Lock()
+        self._mapped = False
         self.cold = False
         self.shelf: Shelf | None = None
 
@@ -162,21 +165,26 @@ class FlatIndex:
         with self._lock:
             return self.shelf is None or self._codes is not None or self.shelf.check_some(KIND, parts)
 
-    def all_codes(self) -> _native.Codes8 | None:
-        """Codes of all rows, made now if there are none yet; None where there can be none."""
+    def all_codes(self, *, often: bool = False) -> _native.Codes8 | None:
+        """Codes of all rows, made now if there are none yet; None where there can be none.
+
+        Args:
+            often: many searches will read them: those of a mapped file are copied into memory.
+        """
         chunks = self._source.chunks()
         if not self._may_code(chunks):
             return None
         with self._lock:
-            return self._current_codes(chunks)
+            codes = self._current_codes(chunks)
+            return self._copied(codes) if often and codes is not None else codes
 
     def _codes_for(self, chunks: list[NDArray[Any]], scanning: int) -> _native.Codes8 | None:
         """Return codes that describe ``chunks``, if there are any or it is time to build them."""
         if not self._may_code(chunks):
             return None
         rows = len(chunks[0]) if len(chunks) == 1 else sum(map(len, chunks))
-        settled = self._codes
-        if settled is not None and not self._stale and settled.count == rows and settled.has_nibbles:
+        settled = None if self._mapped or self._stale else self._codes
+        if settled is not None and settled.count == rows and settled.has_nibbles:
             return settled  # nothing to build or to count: rows do not change during a call
         with self._lock:
             if self._codes is None:
@@ -184,13 +192,18 @@ class FlatIndex:
                 if rows < CODES_MIN_ROWS or (self._scanned < CODES_AFTER_SCANS * rows and not self.kept):
                     return None
             codes = self._current_codes(chunks)
-            if codes is not None and not codes.has_nibbles:
+            if codes is None:
+                return None
+            if self._mapped or not codes.has_nibbles:
                 self._scanned_codes += scanning
-                if self._scanned_codes >= NIBBLES_AFTER_SCANS * rows and rows >= CODES_MIN_ROWS:
-                    self._scanned_codes = 0
-                    if BUDGET.reserve(self, coded_bytes(rows, codes.dim, nibbles=True)):
-                        codes.make_nibbles()
-                        self._keep(codes, chunks)
+            if self._scanned_codes >= MEMORY_AFTER_SCANS * rows:
+                codes = self._copied(codes)
+            worth_nibbles = rows >= CODES_MIN_ROWS and self._scanned_codes >= NIBBLES_AFTER_SCANS * rows
+            if not codes.has_nibbles and worth_nibbles:
+                self._scanned_codes = 0
+                if BUDGET.reserve(self, coded_bytes(rows, codes.dim, nibbles=True)):
+                    codes.make_nibbles()
+                    self._keep(codes, chunks)
             return codes
 
     def _may_code(self, chunks: list[NDArray[Any]]) -> bool:
@@ -224,9 +237,20 @@ class FlatIndex:
         if halves is not None and not BUDGET.reserve(self, coded_bytes(rows, dim, nibbles=True)):
             halves = None
         try:
-            return _native.Codes8.around(dim, rows, _parts(found), halves)
+            codes = _native.Codes8.around(dim, rows, _parts(found), halves)
         except (KeyError, ValueError):  # not what this layout holds: they are built
             return None
+        self._mapped = self.shelf is not None and self.shelf.writable  # readers of one shard share its pages
+        return codes
+
+    def _copied(self, codes: _native.Codes8) -> _native.Codes8:
+        """The codes in memory of their own; whoever reads those of the mapped file goes on with them."""
+        if self._mapped:
+            halves = codes.nibbles()
+            parts = tuple(in_memory(part) for part in codes.parts())
+            codes = _native.Codes8.around(codes.dim, codes.count, parts, None if halves is None else in_memory(halves))
+            self._codes, self._mapped = codes, False
+        return codes
 
     def _keep(self, codes: _native.Codes8, chunks: list[NDArray[Any]]) -> None:
         """Keep the codes of rows that do not change."""

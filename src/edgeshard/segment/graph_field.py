@@ -22,7 +22,7 @@ from edgeshard.index.codes_budget import BUDGET, Holder
 from edgeshard.index.flat import FlatIndex
 from edgeshard.index.hnsw import HnswConfig, HnswGraph
 from edgeshard.index.hnsw.graph import Records
-from edgeshard.index.kept_codes import Shelf
+from edgeshard.index.kept_codes import Shelf, in_memory
 from edgeshard.models.options import options
 from edgeshard.segment.batch import Mask, Offsets
 from edgeshard.segment.fields import DenseField, Hits, MultiField, RowField
@@ -175,10 +175,10 @@ class Graph:
         self._coded, self._settled = True, paid
         chunks, distance = self.storage.chunks(), self.spec.distance
         if self.records is not None:
-            walk_codes = self._walk_codes(*self.records)
+            walk_codes = self._walk_codes(*self.records, often=paid)
             fast = paid and not self.cold and self._room_for_lists(graph)
             return graph.attach(chunks, distance, records=self.records, walk_codes=walk_codes, fast=fast)
-        codes = None if self._flat is None else self._flat.all_codes()
+        codes = None if self._flat is None else self._flat.all_codes(often=paid)
         if codes is None:
             return graph
         return graph.attach(chunks, distance, codes, fast=paid and self._room_for_lists(graph))
@@ -187,8 +187,14 @@ class Graph:
         """Whether there is memory for links laid out for walks, beside the records laid out so."""
         return BUDGET.reserve(self, self._code_bytes + graph.list_bytes)
 
-    def _walk_codes(self, codec: RecordCodec, records: list[Any] | None) -> WalkCodes | None:
-        """The records laid out for walks, kept or made now; None where they cannot be, or memory is short."""
+    def _walk_codes(self, codec: RecordCodec, records: list[Any] | None, *, often: bool) -> WalkCodes | None:
+        """The records laid out for walks, kept or made now; None where they cannot be, or memory is short.
+
+        Args:
+            codec: of the records.
+            records: their chunks, None where they are the rows themselves.
+            often: many walks will read them, see :meth:`FlatIndex.all_codes`.
+        """
         if not WalkCodes.possible(codec) or (self.cold and not options.codes_for_cold_vectors):
             return None
         chunks = self.storage.chunks() if records is None else records
@@ -199,7 +205,8 @@ class Graph:
         self._code_bytes = size_bytes
         found = None if self.shelf is None else self.shelf.take(WALK_KIND, WALK_LAYOUT, chunks)
         if found is not None and len(found["data"]) == size_bytes:
-            return WalkCodes.around(codec, count, found["data"])
+            shared = not often or self.shelf is None or not self.shelf.writable
+            return WalkCodes.around(codec, count, found["data"] if shared else in_memory(found["data"]))
         return make_walk_codes(codec, chunks, self.shelf)
 
     def _row_table(self) -> tuple[Offsets, Offsets] | None:
