@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeshard._native import ColumnStrings, extract_column, extract_objects
+from edgeshard._native import ColumnStrings, extract_column, extract_objects, string_texts
 from edgeshard.errors import CorruptedError
 from edgeshard.filter.columns import PayloadColumns
 from edgeshard.models.paths import parse_path
@@ -146,3 +146,51 @@ def test_substrings_do_not_reach_over_two_strings():
     for wanted in ["a", "ab", "ba", "aab", "bbbb", "ababab"]:
         hits = strings.match(4, wanted)
         assert [bool(hits[code]) for code in codes] == [wanted in text for text in texts]
+
+
+VALUES = st.sampled_from(
+    [
+        None,
+        1,
+        -7,
+        2**60 + 1,
+        2.5,
+        3.0,
+        "a",
+        "b",
+        "2024-01-01",
+        True,
+        [],
+        [4],
+        [5, 6],
+        {"lon": 1.0, "lat": 2.0},
+        {"x": 1},
+    ]
+)
+
+
+@given(st.lists(VALUES, min_size=1, max_size=8), st.lists(st.tuples(st.integers(0, 7), VALUES), max_size=12))
+def test_points_changed_one_by_one_are_as_read_afresh(neutral, start, changes):
+    points = neutral.Points((i, {"n": value}) for i, value in enumerate(start))
+    path = parse_path("n")
+    points.columns.column(path)
+    for offset, value in changes:
+        points.change(offset % len(start), {"n": value})
+        kept = points.columns.column(path)
+        assert entries_of(kept) == entries_of(PayloadColumns(points).column(path))
+
+
+def entries_of(column):
+    """What the points of a column have, whatever the order and the form of the arrays."""
+    found = [[] for _ in range(column.points)]
+    for place, tag in enumerate(column.tags.tolist()):
+        owner = place if column.owners is None else int(column.owners[place])
+        if owner >= column.points or not tag:
+            continue
+        numbers = [np.nan if array is None else array[place] for array in (column.numbers, column.lons, column.lats)]
+        code = 0 if column.codes is None else int(column.codes[place])
+        text = string_texts(column.strings, np.array([code], np.uint32))[0] if code else None
+        whole = int(numbers[0]) if tag == 4 and column.integers is None else None
+        whole = int(column.integers[place]) if tag == 4 and column.integers is not None else whole
+        found[owner].append((tag, text, whole, repr(np.array(numbers))))
+    return found, column.facts.tolist()

@@ -3,9 +3,13 @@
 import random
 from datetime import datetime, timedelta, timezone
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import edgeshard as e
+from edgeshard.query.order import _near
 
 OPS = e.UpdateOperation
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -88,3 +92,11 @@ def check(shard, points, key, down, start, kept, limit, again):
     assert [record.payload for record in records] == [points[n] for n, _ in found]
     hits = shard.query(e.QueryRequest(limit=limit, query=order, filter=filter))
     assert [hit.order_value for hit in hits] == [value for _, value in found]
+
+
+@given(st.integers(0, 2**32), st.sampled_from([3, 600, 5000]), st.integers(1, 700), st.sampled_from([2, 50, 10**9]))
+def test_a_sample_tells_where_to_look_for_the_first(seed, size, limit, distinct):
+    ranked = np.random.default_rng(seed).integers(0, distinct, size)
+    limit = min(limit, size - 1)
+    for values in (ranked, np.sort(ranked), np.sort(ranked)[::-1]):
+        assert _near(values, limit).tolist() == np.flatnonzero(values <= np.sort(values)[limit - 1]).tolist()

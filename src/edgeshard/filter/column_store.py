@@ -182,6 +182,8 @@ class ColumnStore:
 
     def put(self, offsets: Offsets, batch: Batch) -> None:
         """Replace what is known of `offsets` (ascending, new points without gaps) by `batch`."""
+        if len(offsets) == 1 and self._put_one(int(offsets[0]), batch):
+            return
         known = self.count
         self.count = max(known, int(offsets[-1]) + 1)
         self._facts = _grown(self._facts, self.count, 0)
@@ -199,6 +201,26 @@ class ColumnStore:
             self._reserve(self._owners.used)
         self._write(entries, batch)
         self.column = None
+
+    def _put_one(self, offset: int, batch: Batch) -> bool:
+        """:meth:`put` for a known point with one value at most, as between updates and questions that take turns; False
+        if there is more to it.
+        """
+        arrays, entries = self._arrays, int(batch.entry_counts[0])
+        if self._owners is not None or offset >= self.count or entries > 1:
+            return False
+        found = {} if batch.tags is None else {name: getattr(batch, name) for name in _FIELDS}
+        if any(values is not None and name not in arrays for name, values in found.items()):
+            return False
+        if found and found["integers"] is None and "integers" in arrays:
+            found["integers"] = _as_integers(found["tags"], found["numbers"])
+        self._facts[offset] = batch.facts[0]
+        for name, array in arrays.items():
+            values = found.get(name) if entries else None
+            array[offset] = _FIELDS[name][1] if values is None else values[0]
+        self._has_reals |= bool(entries) and found["tags"][0] == TAG_REAL
+        self.column = None
+        return True
 
     def read(self) -> Column:
         """The column as it is now."""

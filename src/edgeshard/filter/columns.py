@@ -160,8 +160,11 @@ class PayloadColumns:
         """The offsets `store` has to read again, ascending; None if there are none."""
         missed = self._log[store.seen - self._log_start :]
         count = self._source.count
-        if not missed and count == store.count:
-            return None
+        if count == store.count and len(missed) < 2:
+            if not missed:
+                return None
+            if len(missed[0]) == 1:
+                return missed[0]
         changed = np.unique(np.concatenate(missed)) if missed else np.empty(0, np.uint32)
         new = np.arange(store.count, count, dtype=np.uint32)
         return np.concatenate([changed[changed < store.count], new])

@@ -26,6 +26,8 @@ from edgeshard.segment.segment import Segment
 Values: TypeAlias = "npt.NDArray[Any]"
 """``int64`` or ``float64`` values of an ordering."""
 
+SAMPLE = 512
+"""Values looked at before all others, when the first of them are to be found."""
 _KINDS = (INT, FLOAT, DATETIME)
 """Kinds of index that keep an order."""
 
@@ -108,10 +110,26 @@ def _picked(
     places, values = places[wanted], values[wanted]
     ranked = ranks(values, descending)
     if 0 < limit < len(ranked):
-        near = np.flatnonzero(ranked <= np.partition(ranked, limit - 1)[limit - 1])
+        near = _near(ranked, limit)
         places, values, ranked = places[near], values[near], ranked[near]
     first = np.lexsort((places, ranked))[:limit]
     return places[first].astype(np.uint32), values[first]
+
+
+def _near(ranked: Values, limit: int) -> npt.NDArray[np.int64]:
+    """Places of the first so many of some values, and of those equal to the last of them.
+
+    A sample tells below which value to look: putting all of them on either side of the one in question takes ten times
+    as long as comparing them.
+    """
+    sample = ranked[:: max(1, len(ranked) // SAMPLE)]
+    guess = min(len(sample) - 1, 2 * limit * len(sample) // len(ranked) + 4)
+    near = np.flatnonzero(ranked <= np.partition(sample, guess)[guess])
+    if len(near) < limit:
+        near = np.arange(len(ranked))
+    among = ranked[near]
+    kept: npt.NDArray[np.int64] = near[among <= np.partition(among, limit - 1)[limit - 1]]
+    return kept
 
 
 def scroll_ordered(scope: Scope, order: OrderBy, filters: Filters, limit: int, projection: Projection) -> list[Record]:

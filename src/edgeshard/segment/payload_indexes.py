@@ -274,7 +274,7 @@ class PayloadIndexes:
     def points(self, field: str) -> int:
         """How many points have a value the index of a field holds (of a text index: a token)."""
         assert self.segment is not None
-        from edgeshard.index.payload.values import values_of
+        from edgeshard.index.payload.values import holders
 
         known, view = self._field(field), self.get(field)
         filled = None if view is None else view.filled(self.segment.count)
@@ -282,12 +282,8 @@ class PayloadIndexes:
             return int(np.count_nonzero(filled & self.segment.live_mask()))
         if known.kinds[0] == NULL:  # without lookup and range it holds no values: Qdrant counts every point
             return int(np.count_nonzero(self.segment.live_mask()))
-        column = self.segment.columns.column(known.path)
-        places, _ = values_of(column, known.kinds[0])
-        owners = places if column.owners is None else column.owners[places]
-        mask = np.zeros(self.segment.count + 1, np.bool_)
-        mask[np.minimum(owners, self.segment.count)] = True
-        return int(np.count_nonzero(mask[:-1] & self.segment.live_mask()))
+        held = holders(self.segment.columns.column(known.path), known.kinds[0])
+        return int(np.count_nonzero(held & self.segment.live_mask()))
 
     # --- changing --------------------------------------------------------------------------------------
 

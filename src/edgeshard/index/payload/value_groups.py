@@ -68,10 +68,14 @@ class ValueGroups:
         known = self._tally
         if known is None or known[0] is not everyone:
             counts = self.count(everyone)
-            written = self._written[everyone.mask]
-            found = Tally(counts, int((written > 0).sum()), int(written.sum()), int((counts > 0).sum()))
+            found = Tally(counts, *self._held(everyone), int((counts > 0).sum()))
             known = self._tally = everyone, found
         return known[1]
+
+    def _held(self, chosen: Selection) -> tuple[int, int]:
+        """How many of some points have a value, and how many values they have together."""
+        written = self._written[chosen.mask]
+        return int((written > 0).sum()), int(written.sum())
 
     def number(self, value: str | int | bool) -> int | None:
         """The number of a value, None if no point ever had it; texts for keyword, int, or bool."""
@@ -153,6 +157,38 @@ class ColumnGroups(ValueGroups):
         return [text.encode() for text in _native.string_texts(self._strings, numbers.astype(np.uint32))]
 
 
+class SingleGroups(ColumnGroups):
+    """The texts of a column of which no point has several: nothing has to be made of it, but to count.
+
+    Args:
+        column: the payload column.
+    """
+
+    __slots__ = ("_codes",)
+
+    def __init__(self, column: Any) -> None:
+        self._kind, self._values, self._tally = schema.KEYWORD, None, None
+        self._strings = column.strings
+        self._codes: Array = np.zeros(column.points, np.uint32) if column.codes is None else column.codes
+        self.size = int(self._codes.max(initial=0)) + 1
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held beside the column."""
+        return 0
+
+    def count(self, chosen: Selection) -> Array:
+        """See :meth:`ValueGroups.count`."""
+        everyone = len(chosen) == len(self._codes)
+        counts = np.bincount(self._codes if everyone else self._codes[chosen.offsets], minlength=self.size)[: self.size]
+        counts[0] = 0  # points without one
+        return counts
+
+    def _held(self, chosen: Selection) -> tuple[int, int]:
+        points = int(np.count_nonzero(self._codes[chosen.mask]))
+        return points, points
+
+
 class KeyGroups(ValueGroups):
     """The values of an index's files.
 
@@ -207,7 +243,8 @@ def column_groups(column: Any, kind: str) -> ValueGroups:
     """The values of a column; kept until it changes."""
     found: ValueGroups | None = column.memo.get(("groups", kind))
     if found is None:
-        found = column.memo["groups", kind] = ColumnGroups(column, kind)
+        single = kind == schema.KEYWORD and column.owners is None
+        found = column.memo["groups", kind] = SingleGroups(column) if single else ColumnGroups(column, kind)
     return found
 
 

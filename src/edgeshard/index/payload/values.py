@@ -93,6 +93,18 @@ def values_of(entries: Entries, kind: str) -> tuple[Array, Array]:
     return _VALUES[kind](entries)
 
 
+def holders(column: Entries, kind: str) -> Mask:
+    """Which points of a payload column have a value that an index of a kind holds, ``(points,)``."""
+    if column.owners is None and kind in (schema.KEYWORD, schema.TEXT):
+        return np.zeros(column.points, np.bool_) if column.codes is None else column.codes != 0
+    if column.owners is None and kind == schema.FLOAT and column.numbers is not None:
+        return _are_numbers(column)
+    places, _ = values_of(column, kind)
+    mask = np.zeros(column.points + 1, np.bool_)
+    mask[places if column.owners is None else np.minimum(column.owners[places], column.points)] = True
+    return mask[:-1]
+
+
 _NONE = np.zeros(0, np.int64)
 
 
@@ -107,12 +119,14 @@ def _integers(entries: Entries) -> tuple[Array, Array]:
     """Integers, and reals that are whole; what lies beyond 64 bits goes through the float and is clipped."""
     if entries.numbers is None:
         return _NONE, np.zeros(0, np.int64)
-    numbers = entries.numbers
-    exact = entries.tags == TAG_INTEGER
-    with np.errstate(invalid="ignore"):
-        whole = (entries.tags == TAG_REAL) & (numbers == np.trunc(numbers)) & (np.abs(numbers) <= _TWO_63)
-    places = np.flatnonzero(exact | whole)
-    chosen = numbers[places]
+    exact, reals = entries.tags == TAG_INTEGER, entries.tags == TAG_REAL
+    if not reals.any():
+        places = np.flatnonzero(exact)
+        if entries.integers is not None:
+            return places, entries.integers[places]
+        return places, entries.numbers[places].astype(np.int64)
+    places = np.flatnonzero(exact | (reals & _are_whole(entries.numbers)))
+    chosen = entries.numbers[places]
     values = np.full(len(places), 2**63 - 1, np.int64)
     fits = chosen < _TWO_63
     values[fits] = chosen[fits].astype(np.int64)
@@ -122,11 +136,22 @@ def _integers(entries: Entries) -> tuple[Array, Array]:
     return places, values
 
 
+def _are_whole(numbers: Array) -> Mask:
+    with np.errstate(invalid="ignore"):
+        whole: Mask = (numbers == np.trunc(numbers)) & (np.abs(numbers) <= _TWO_63)
+    return whole
+
+
 def _numbers(entries: Entries) -> tuple[Array, Array]:
     if entries.numbers is None:
         return _NONE, np.zeros(0, np.float64)
-    places = np.flatnonzero((entries.tags == TAG_INTEGER) | (entries.tags == TAG_REAL))
+    places = np.flatnonzero(_are_numbers(entries))
     return places, entries.numbers[places]
+
+
+def _are_numbers(entries: Entries) -> Mask:
+    mask: Mask = (entries.tags == TAG_INTEGER) | (entries.tags == TAG_REAL)
+    return mask
 
 
 def _dates(entries: Entries) -> tuple[Array, Array]:
