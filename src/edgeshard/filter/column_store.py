@@ -209,16 +209,16 @@ class ColumnStore:
         arrays, entries = self._arrays, int(batch.entry_counts[0])
         if self._owners is not None or offset >= self.count or entries > 1:
             return False
-        found = {} if batch.tags is None else {name: getattr(batch, name) for name in _FIELDS}
+        found = {} if batch.tags is None or not entries else {name: getattr(batch, name) for name in _FIELDS}
         if any(values is not None and name not in arrays for name, values in found.items()):
             return False
         if found and found["integers"] is None and "integers" in arrays:
             found["integers"] = _as_integers(found["tags"], found["numbers"])
         self._facts[offset] = batch.facts[0]
         for name, array in arrays.items():
-            values = found.get(name) if entries else None
+            values = found.get(name)
             array[offset] = _FIELDS[name][1] if values is None else values[0]
-        self._has_reals |= bool(entries) and found["tags"][0] == TAG_REAL
+        self._has_reals |= bool(found) and bool(found["tags"][0] == TAG_REAL)
         self.column = None
         return True
 
