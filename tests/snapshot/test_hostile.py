@@ -169,9 +169,8 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "stranger in the log": (entry("wal/evil", b"x"), "not a file of a log"),
     "number of no operation": (entry(f"wal/closed-{(1 << 64) - 1}", b"wal\0seed"), "above 9223372036854775807"),
     "directory in the log": (entry("wal/sub/closed-1", b"x"), "not a file of a log"),
-    "our journal": (entry("edgeshard.journal", b"x"), "reserved"),
-    "our commit record": (entry(".edgeshard-commit", b"x"), "reserved"),
-    "our mirror state": (entry("sync_state.json", b"{}"), "reserved"),
+    "our record of an exchange": (entry(".edgeshard-commit", b"x"), "being replaced"),
+    "our counter of changes while files change": (entry("edgeshard.generation", b"\7" + bytes(7)), "being replaced"),
     "configuration is a directory": (entry("edge_config.json/", b"", b"5"), "must be a file"),
     "clocks below a directory": (entry("newest_clocks.json/x", b"x"), "must be a file"),
 }

@@ -16,7 +16,18 @@ from archives import END, entry, gnu_sparse, pack_full, pax, segment_directories
 from small_shards import content
 
 import edgeshard
-from edgeshard import EdgeShard, SnapshotError, SnapshotLimits, StorageError
+from edgeshard import (
+    CountRequest,
+    Distance,
+    EdgeConfig,
+    EdgeShard,
+    EdgeVectorParams,
+    Point,
+    SnapshotError,
+    SnapshotLimits,
+    StorageError,
+    UpdateOperation,
+)  # fmt: skip
 from edgeshard.shard.snapshot import settle
 from edgeshard.shard.snapshot.layout import Archive
 
@@ -244,6 +255,34 @@ def test_unknown_files_beside_the_segments_stay_in_the_archive(server_path: Path
     EdgeShard.unpack_snapshot(tmp_path / "a.tar", tmp_path / "t", durable=True)
     names = {"segments", "wal", "replica_state.json", "shard_config.json"}
     assert set(os.listdir(tmp_path / "t")) == names
+
+
+def test_own_files_beside_the_segments_stay_in_the_archive(server_path: Path, tmp_path: Path) -> None:
+    own = ("edgeshard.journal", "edgeshard.checksums", "edgeshard.codes/a", "sync_state.json", ".edgeshard-lock")
+    data = b"".join(entry(name, b"\xff" * 64) for name in (*own, ".DS_Store"))
+    data += entry("edgeshard.generation", b"\x08" + bytes(7)) + pack_full(server_path)
+    (tmp_path / "a.tar").write_bytes(data)
+    EdgeShard.unpack_snapshot(tmp_path / "a.tar", tmp_path / "t", durable=True)
+    assert set(os.listdir(tmp_path / "t")) == {"segments", "wal", "replica_state.json", "shard_config.json"}
+
+
+@pytest.mark.parametrize("root", [".", ""])
+@pytest.mark.parametrize("still_open", [True, False])
+def test_a_directory_that_was_packed_by_hand(tmp_path: Path, root: str, still_open: bool) -> None:
+    shard = EdgeShard.create(tmp_path / "s", EdgeConfig(vectors=EdgeVectorParams(2, Distance.Dot)))
+    for number in range(3):
+        shard.update(UpdateOperation.upsert_points([Point(number, [number, 1.0], {"n": number})]))
+        shard.flush()
+    if not still_open:
+        shard.close()
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        archive.add(tmp_path / "s", arcname=root)
+    shard.close()
+    EdgeShard.unpack_snapshot(tmp_path / "a.tar", tmp_path / "t")
+    with EdgeShard.load(tmp_path / "t") as restored:
+        assert [record.payload for record in restored.retrieve([0, 1, 2])] == [{"n": 0}, {"n": 1}, {"n": 2}]
+        restored.update_from_snapshot(tmp_path / "a.tar")
+        assert restored.count(CountRequest()) == 3
 
 
 def test_modes_of_the_archive_are_ignored(server_path: Path, tmp_path: Path) -> None:

@@ -25,11 +25,24 @@ def current(root: Path) -> int:
         StorageError: the file cannot be read.
     """
     try:
-        return int.from_bytes((root / NAME).read_bytes()[:8], "little")
+        return _number((root / NAME).read_bytes())
     except FileNotFoundError:
         return 0
     except OSError as error:
         raise StorageError(error.errno, f"cannot read {root / NAME}: {error.strerror}") from error
+
+
+def is_changing(data: bytes) -> bool:
+    """Whether files were being changed when the counter was this.
+
+    Args:
+        data: content of the file.
+    """
+    return _number(data) % 2 == 1
+
+
+def _number(data: bytes) -> int:
+    return int.from_bytes(data[:8], "little")
 
 
 @contextmanager

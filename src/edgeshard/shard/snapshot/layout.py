@@ -21,10 +21,11 @@ from pathlib import Path
 from edgeshard.errors import SnapshotError, StorageError
 from edgeshard.shard.snapshot.limits import Budget, SnapshotLimits, refusal
 from edgeshard.shard.snapshot.manifest import is_own
-from edgeshard.shard.snapshot.settle import PREFIX as UNSETTLED
+from edgeshard.shard.snapshot.swap import RECORD as EXCHANGE
 from edgeshard.shard.snapshot.tar_reader import Entry, TarReader
 from edgeshard.shard.snapshot.view import View
 from edgeshard.shard.undisturbed import pause
+from edgeshard.storage import generation
 
 SEGMENTS = "segments"
 WAL = "wal"
@@ -34,7 +35,8 @@ SHARD_FILES = (
     *CLOCKS, "replica_state.json", LAST_ENTRY, "segments_manifest.json", "edge_config.json", "payload_index.json",
     "applied_seq.json",
 )  # fmt: skip
-"""Files beside the segments that are known; others are left in the archive."""
+"""Files beside the segments that are known. Others are left in the archive, the engine's own among them, which lie in a
+directory that was packed by hand: what they say about its files an unpacked shard finds out for itself."""
 SEGMENT_MANIFEST = "segment_manifest.json"
 MARKERS = ("segment.json", "version.info")
 ROCKSDB = ("db_backup", "payload_index_db_backup")
@@ -122,10 +124,12 @@ class Archive:
             self._add_below_segments(entry, parts[1:])
         elif parts[0] == WAL:
             self._add_below_wal(entry, parts[1:])
-        elif parts[0].startswith(UNSETTLED):
-            return  # of a directory that was packed by hand
-        elif parts[0].startswith((".", "edgeshard.")) or parts[0] == "sync_state.json":
-            raise refusal(entry.name, "the name is reserved for the engine's own files")
+        elif parts[0] == EXCHANGE or (parts == [generation.NAME] and _is_changing(entry)):
+            raise refusal(
+                entry.name,
+                "the directory was packed while its files were being replaced: load and close the shard before it is "
+                "packed, or use create_snapshot",
+            )
         elif parts[0] in SHARD_FILES:
             if len(parts) > 1 or entry.view is None:
                 raise refusal(entry.name, f"{parts[0]} must be a file")
@@ -233,9 +237,9 @@ def split_name(name: str, depth: int) -> list[str]:
         raise refusal(name, "an empty name")
     if "\0" in name:
         raise refusal(name, "a zero byte in the name")
-    if name.startswith("/"):
-        raise refusal(name, "an absolute path")
     parts = [part for part in name.split("/") if part not in ("", ".")]
+    if name.startswith("/") and parts:  # "/" alone is how tar programs write the directory itself under no name
+        raise refusal(name, "an absolute path")
     if ".." in parts:
         raise refusal(name, "the path leads upwards (..)")
     if len(parts) > depth:
@@ -243,6 +247,11 @@ def split_name(name: str, depth: int) -> list[str]:
     if any(len(part.encode()) > COMPONENT_BYTES for part in parts):
         raise refusal(name, f"a component of more than {COMPONENT_BYTES} bytes")
     return parts
+
+
+def _is_changing(entry: Entry) -> bool:
+    """Whether the counter of a shard that was packed by hand says that a flush was under way."""
+    return entry.view is not None and generation.is_changing(entry.view.read(0, min(entry.view.size, 8)))
 
 
 def is_segment_name(name: str) -> bool:
