@@ -90,7 +90,7 @@ def test_uuid_index_compares_numbers(shard):
 
 
 def test_order_shows_each_value_once_per_point(shard):
-    with pytest.raises(edgeshard.errors.IndexNotFoundError, match="No range index for order_by"):
+    with pytest.raises(edgeshard.errors.IndexNotFoundError, match="No range index for `order_by`"):
         ordered(shard, "n")
     index(shard, "n", PayloadSchemaType.Integer)
     assert ordered(shard, "n") == [(2, 1), (3, 2), (1, 3), (2, 5)]
@@ -103,10 +103,10 @@ def test_order_shows_each_value_once_per_point(shard):
 
 def test_text_query_needs_scoring_and_sane_parameters(shard):
     query = QueryRequest(limit=10, query=TextQuery("t", "red"))
-    with pytest.raises(edgeshard.errors.IndexNotFoundError, match="Index required"):
+    with pytest.raises(edgeshard.errors.IndexNotFoundError, match="BM25 requires a text index on field t"):
         shard.query(query)
     index(shard, "t", PayloadSchemaType.Text)
-    with pytest.raises(edgeshard.errors.IndexNotFoundError, match="no scoring"):
+    with pytest.raises(edgeshard.errors.IndexNotFoundError, match="does not score"):
         shard.query(query)
     index(shard, "t", SCORED)
     with pytest.raises(edgeshard.errors.ValidationError, match="BM25 b"):

@@ -97,7 +97,7 @@ REFUSED: list[tuple[str, Ask, type[Exception], str]] = [
      lambda s: s.query(m.QueryRequest(3, query=m.Query.Nearest([1] * 4), params=IDF)), BAD, "with Modifier.Idf"),
     ("order without index",
      lambda s: s.query(over(m.OrderBy("x"))), INDEX, "an integer .with range., float or datetime"),
-    ("order by keyword", lambda s: s.query(over(m.OrderBy("k"))), INDEX, "No range index for order_by key: k"),
+    ("order by keyword", lambda s: s.query(over(m.OrderBy("k"))), INDEX, "No range index for `order_by` key: `k`"),
     ("order without range", lambda s: s.query(over(m.OrderBy("n"), PF)), INDEX, "No range index"),
     ("scroll without index", lambda s: s.scroll(m.ScrollRequest(order_by=m.OrderBy("x"))), INDEX, "No range index"),
     ("ordered page",

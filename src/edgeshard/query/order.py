@@ -166,6 +166,6 @@ def order_kind(segments: Sequence[Segment], key: str) -> str:
     if kind is not None:
         return kind
     raise IndexNotFoundError(
-        f"No range index for order_by key: {key}. Please create one to use order_by: an integer (with range), float "
-        f"or datetime index on {key!r}"
+        f"No range index for `order_by` key: `{key}`. Please create one to use `order_by`: an integer (with range), "
+        f"float or datetime index on {key!r}"
     )
