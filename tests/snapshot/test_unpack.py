@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import qdrant_edge
 from archives import END, entry, gnu_sparse, pack_full, pax, segment_directories, segment_files, tail
-from small_shards import content
+from small_shards import content, copy_shard, small_config
 
 import edgeshard
 from edgeshard import (
@@ -240,6 +240,21 @@ def test_target_may_be_a_link_but_not_a_file(server_path: Path, tmp_path: Path) 
     assert (tmp_path / "real" / "segments").is_dir()
     with pytest.raises(StorageError):
         EdgeShard.unpack_snapshot(tmp_path / "a.tar", tmp_path / "a.tar")
+
+
+def test_points_without_ids_are_missed(server_path: Path, tmp_path: Path) -> None:
+    """A segment without points has no ids either, and is whole."""
+    copy_shard(server_path, tmp_path / "shard")
+    for file in (tmp_path / "shard").rglob("mutable_id_tracker.*"):
+        file.unlink()
+    (tmp_path / "a.tar").write_bytes(pack_full(tmp_path / "shard"))
+    with pytest.raises(SnapshotError, match=r"mutable_id_tracker\.mappings.*missing"):
+        EdgeShard.unpack_snapshot(tmp_path / "a.tar", tmp_path / "t")
+    empty = qdrant_edge.EdgeShard.create(str(tmp_path / "empty"), small_config(qdrant_edge))
+    empty.close()
+    assert not list((tmp_path / "empty").rglob("mutable_id_tracker.*"))
+    (tmp_path / "a.tar").write_bytes(pack_full(tmp_path / "empty"))
+    EdgeShard.unpack_snapshot(tmp_path / "a.tar", tmp_path / "t")
 
 
 def test_what_a_killed_process_left_is_removed(server_path: Path, tmp_path: Path) -> None:
