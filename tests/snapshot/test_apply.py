@@ -48,6 +48,25 @@ def test_partial_archives_give_what_qdrant_edge_makes_of_them(
         assert content(again)[7][0]["tag"] == "later"
 
 
+def test_indexes_made_later_than_their_segment_are_kept(server: Server, tmp_path: Path) -> None:
+    """Their files are as new as the schema, of whose changes a shard that was just opened knows nothing."""
+    ops = qdrant_edge.UpdateOperation
+    source = qdrant_edge.EdgeShard.load(str(server.path))
+    source.update(ops.create_field_index("tag", qdrant_edge.PayloadSchemaType.Keyword))
+    archive = tmp_path / "archive.snapshot"
+    mirror = EdgeShard.create(tmp_path / "mirror", small_config(edgeshard))
+    for number in range(3):
+        source.update(upsert(qdrant_edge, [number, 600 + number], "new"))
+        source.flush()
+        base = mirror.snapshot_manifest("synced") if number else {}
+        archive.write_bytes(pack_partial(server.path, source.snapshot_manifest(), base))
+        mirror.update_from_snapshot(archive)
+        assert content(mirror) == content(source)
+        assert mirror.snapshot_manifest("synced") == source.snapshot_manifest()
+    source.close()
+    mirror.close()
+
+
 def test_partial_archives_are_not_unpacked(server: Server, mirror: EdgeShard, tmp_path: Path) -> None:
     """Unless they hold everything, as those for somebody who has nothing do."""
     archive = partial(server, 0, mirror.snapshot_manifest(), tmp_path)

@@ -155,7 +155,7 @@ def _apply(store: Store, incoming: Incoming, *, force: bool) -> None:
             'snapshot_manifest(base="synced")'
         )
     if incoming.manifests:
-        local = shard_manifest(store.segments)
+        local = shard_manifest(store.segments) if state is None else state.known_versions(store.segments)
         kept = kept_files(incoming.archive, incoming.manifests, local, changed)
         for directory in link_kept(kept, store.path / SEGMENTS, incoming.segments):
             files.disk.sync_directory(directory)

@@ -19,7 +19,7 @@ import msgspec
 from edgeshard.errors import CorruptedError
 from edgeshard.segment.segment import Segment
 from edgeshard.shard.snapshot.layout import Archive
-from edgeshard.shard.snapshot.manifest import Manifest, manifest_of_directory, shard_manifest
+from edgeshard.shard.snapshot.manifest import Manifest, effective, manifest_of_directory, shard_manifest
 from edgeshard.shard.snapshot.merge import manifests_of
 from edgeshard.storage import files
 
@@ -52,6 +52,20 @@ class SyncState:
         untouched = {segment.name for segment in segments if segment.version < 0 and not segment.count}
         changed = {name for name, version in now.items() if self.versions.get(name) != version} - untouched
         return sorted(changed | (self.versions.keys() - now.keys()))
+
+    def known_versions(self, segments: list[Segment]) -> Manifest:
+        """The manifest of open segments; in those without local writes files are as new as the archive said.
+
+        A shard that was loaded again has forgotten when its schema last changed, and so takes payload indexes for as
+        old as their segment; the sender of the next archive goes by what the last one said.
+        """
+        changed = set(self.diverged(segments))
+        result = shard_manifest(segments)
+        for name in (result.keys() & self.manifest.keys()) - changed:
+            ours, theirs = result[name], self.manifest[name]
+            for file in ours["file_versions"].keys() & theirs["file_versions"].keys():
+                ours["file_versions"][file] = max(effective(ours, file), effective(theirs, file))
+        return result
 
     def to_json(self) -> bytes:
         """As the file has it."""
