@@ -2,7 +2,8 @@
 
 Usage: loopback_server.py SHARD KEY. Prints its port. ``POST /control`` takes a JSON list of failures, one per archive
 asked for or removed: ``{"kind": "cut" | "clean_cut" | "slow" | "status" | "wrong_length" | "hang" | "garbage",
-"share": .., "status": .., "headers": {..}}``. ``POST /update`` applies ``{"upsert": [ids], "tag": text}``;
+"share": .., "status": .., "headers": {..}}``. One of the kind "making" is for the next stored snapshot, which is made
+whatever the answer is, after ``seconds``. ``POST /update`` applies ``{"upsert": [ids], "tag": text}``;
 ``GET /log`` lists the requests.
 """
 
@@ -105,6 +106,11 @@ class Handler(BaseHTTPRequestHandler):
             manifest_now()
             name = f"things-shard-0-{len(stored)}.snapshot"
             stored[name] = pack_full(SHARD, "regular")
+            making = failures.pop(0) if failures and failures[0]["kind"] == "making" else {}
+            time.sleep(making.get("seconds", 0))
+            if "status" in making:
+                self.answer(making["status"], "injected")
+                return
             checksum = hashlib.sha256(stored[name]).hexdigest()
             self.answer(200, {"name": name, "size": len(stored[name]), "checksum": checksum, "creation_time": None})
         elif path.startswith(f"{BASE}/snapshots/") and path.rpartition("/")[2] in stored:

@@ -7,11 +7,6 @@ from typing import Any
 from edgeshard import EdgeConfig, SyncError, VectorStorageDatatype
 from edgeshard.sync.client import understood
 
-_DATATYPES = {
-    VectorStorageDatatype.Float16: "float16",
-    VectorStorageDatatype.Uint8: "uint8",
-}
-
 
 def check_collection(config: EdgeConfig, params: dict[str, Any]) -> None:
     """Compare a shard's configuration with the ``config.params`` of a collection.
@@ -29,7 +24,7 @@ def check_collection(config: EdgeConfig, params: dict[str, Any]) -> None:
         name: (
             vector.size,
             vector.distance.name,
-            "float32" if vector.datatype is None else _DATATYPES.get(vector.datatype, "float32"),
+            (vector.datatype or VectorStorageDatatype.Float32).name.lower(),
             vector.multivector_config is not None,
         )
         for name, vector in config.vectors.items()

@@ -22,6 +22,11 @@ Progress: TypeAlias = "Callable[[int, int | None], None]"
 """Called with the bytes received so far and, if the server says, how many there will be."""
 
 RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
+UNDECIDED = frozenset({408, 502, 504})
+"""What is said of a request that may be carried out all the same: by a proxy that waits no longer, for instance."""
+TOO_LARGE = 413
+MAKING_SECONDS = 3600.0
+"""How long a server may make a snapshot on its disk, of which it says nothing meanwhile."""
 _T = TypeVar("_T")
 
 _REASONS = {
@@ -81,6 +86,7 @@ class ServerShard:
     ) -> None:
         httpx = _httpx()
         self._retry = retry
+        self._timeout = timeout
         self._collection = f"/collections/{quote(collection, safe='')}"
         self._shard = f"{self._collection}/shards/{shard_id}"
         headers = {**options.get("headers", {}), **({"api-key": api_key} if api_key is not None else {})}
@@ -117,17 +123,28 @@ class ServerShard:
         self._retried(lambda: self._fetch("GET", f"{self._shard}/snapshot", target, progress))
 
     def download_partial(self, manifest: dict[str, Any], target: Path, progress: Progress | None) -> bool:
-        """What changed since a manifest; False if nothing did."""
+        """What changed since a manifest; False if nothing did.
+
+        Servers read manifests of 2 MiB at most. For a larger one everything is fetched.
+        """
         path = f"{self._shard}/snapshot/partial/create"
-        return self._retried(lambda: self._fetch("POST", path, target, progress, json=manifest))
+        try:
+            return self._retried(lambda: self._fetch("POST", path, target, progress, json=manifest))
+        except SyncError as error:
+            if error.status != TOO_LARGE or not manifest:
+                raise
+        return self._retried(lambda: self._fetch("POST", path, target, progress, json={}))
 
     @contextmanager
     def stored_snapshot(self) -> Iterator[tuple[str, str | None]]:
         """A snapshot that the server makes on its disk and that is removed at the end: its name and checksum.
 
-        One that cannot be removed is warned of: what was asked for is done, or has another error to tell.
+        One that cannot be removed is warned of: what was asked for is done, or has another error to tell. A request
+        that the server may be carrying out is not repeated, as each would leave a snapshot there.
         """
-        answer = self._json("POST", f"{self._shard}/snapshots", params={"wait": "true"})
+        waiting = _httpx().Timeout(self._timeout, read=max(self._timeout, MAKING_SECONDS))
+        path = f"{self._shard}/snapshots"
+        answer = self._json("POST", path, once=True, params={"wait": "true"}, timeout=waiting)
         with understood():
             name, checksum = str(answer["name"]), answer.get("checksum")
         if checksum is not None and not isinstance(checksum, str):
@@ -149,13 +166,13 @@ class ServerShard:
 
     # --- inside ------------------------------------------------------------------------------------------
 
-    def _json(self, method: str, path: str, *, attempts: int | None = None, **options: Any) -> Any:
+    def _json(self, method: str, path: str, *, attempts: int | None = None, once: bool = False, **options: Any) -> Any:
         def request() -> Any:
             response = self._client.request(method, path, **options)
             _check(response)
             return response.json()["result"]
 
-        return self._retried(request, attempts)
+        return self._retried(request, attempts, once=once)
 
     def _fetch(
         self, method: str, path: str, target: Path, progress: Progress | None, *, resume: bool = False, **options: Any
@@ -196,7 +213,14 @@ class ServerShard:
             )
         return True
 
-    def _retried(self, request: Callable[[], _T], attempts: int | None = None) -> _T:
+    def _retried(self, request: Callable[[], _T], attempts: int | None = None, *, once: bool = False) -> _T:
+        """The answer to a request, which is repeated as often as the policy allows.
+
+        Args:
+            request: makes it.
+            attempts: how often at most, instead of what the policy says.
+            once: it must not be carried out twice, so that it is only repeated where it certainly was not.
+        """
         httpx = _httpx()
         attempts = self._retry.attempts if attempts is None else attempts
         for attempt in range(1, attempts + 1):
@@ -210,7 +234,7 @@ class ServerShard:
                 failure = _not_understood(error)
             except SyncError as error:
                 failure = error
-            if not failure.retryable or attempt == attempts:
+            if not failure.retryable or attempt == attempts or (once and _undecided(failure)):
                 raise failure
             time.sleep(self._retry.delay(attempt, failure.retry_after))
         raise SyncError("no attempt was allowed: RetryPolicy.attempts must be at least 1", retryable=False)
@@ -229,6 +253,14 @@ def understood() -> Iterator[None]:
         raise _not_understood(error) from error
 
 
+def _undecided(failure: SyncError) -> bool:
+    """Whether a request that failed may have been carried out."""
+    if failure.status is not None:
+        return failure.status in UNDECIDED
+    httpx = _httpx()
+    return not isinstance(failure.__cause__, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+
+
 def _not_understood(error: Exception) -> SyncError:
     failure = SyncError(f"the answer is not that of a Qdrant server: {error!r}", retryable=False)
     failure.__cause__ = error
@@ -242,6 +274,8 @@ def _check(response: httpx.Response) -> None:
         return
     response.read()
     reason = _REASONS.get(status, "the server failed" if status >= 500 else "the server refused the request")
+    if response.has_redirect_location:
+        reason = f"the server is elsewhere, at {response.headers['Location']}"
     retryable = status in RETRYABLE or status >= 500
     raise SyncError(
         f"{response.request.method} {response.request.url.path}: {status}: {reason}: {_error_text(response)}",
