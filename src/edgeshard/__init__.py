@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from edgeshard import ending as _ending  # noqa: F401  registers what closes shards at the end of the program
 from edgeshard.errors import (
     BackgroundOptimizeWarning,
+    BaseMismatchError,
     CancelledError,
     ClosedError,
     CorruptedError,
@@ -207,6 +208,7 @@ __all__ = [
     "AcornSearchParams",
     "BackgroundOptimize",
     "BackgroundOptimizeWarning",
+    "BaseMismatchError",
     "BinaryQuantizationConfig",
     "BinaryQuantizationEncoding",
     "BinaryQuantizationQueryEncoding",

@@ -17,6 +17,7 @@
         │   ├── LockedError                            another handle holds the shard
         │   └── CorruptedError                         a file holds what it cannot hold
         ├── SnapshotError                ValueError    an archive that cannot be applied
+        │   ├── BaseMismatchError                      a partial archive was made for another state of the shard
         │   └── DivergedError                          a mirror has local writes an apply would lose
         ├── SyncError                    ConnectionError  a server cannot be used; ``retryable`` says whether later
         ├── ClosedError                  RuntimeError  the shard was closed
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BackgroundOptimizeWarning",
+    "BaseMismatchError",
     "CancelledError",
     "ClosedError",
     "CorruptedError",
@@ -165,6 +167,13 @@ class CorruptedError(StorageError):
 
 class SnapshotError(EdgeShardError, ValueError):
     """An archive that is refused, with the entry and the rule it breaks."""
+
+
+class BaseMismatchError(SnapshotError):
+    """A partial archive leaves out files which the shard does not have, or not as the archive means them.
+
+    An archive made for the manifest ``{}`` leaves nothing out.
+    """
 
 
 class DivergedError(SnapshotError):

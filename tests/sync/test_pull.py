@@ -19,6 +19,7 @@ from small_shards import content, copy_shard, small_config, upsert
 import edgeshard
 from edgeshard import DivergedError, EdgeShard, SnapshotError, StorageError, SyncError
 from edgeshard.sync import RetryPolicy, pull
+from edgeshard.sync.check import check_collection
 from edgeshard.sync.downloads import download_directory
 
 KEY = "secret"
@@ -227,6 +228,43 @@ def test_other_vectors_are_noticed_before_the_transfer(server: Server, tmp_path:
     assert not any("snapshot" in line for line in server.log)
 
 
+@pytest.mark.parametrize("datatype", ["float32", "float16", "uint8", "turbo4"])
+def test_datatypes_are_those_of_the_server(datatype: str) -> None:
+    params = edgeshard.EdgeVectorParams(
+        size=4, distance=edgeshard.Distance.Dot, datatype=edgeshard.VectorStorageDatatype[datatype.capitalize()]
+    )
+    config = edgeshard.EdgeConfig(vectors={"v": params})
+    check_collection(config, {"vectors": {"v": {"size": 4, "distance": "Dot", "datatype": datatype}}})
+    other = "float16" if datatype == "float32" else "float32"
+    with pytest.raises(SyncError, match="other vectors"):
+        check_collection(config, {"vectors": {"v": {"size": 4, "distance": "Dot", "datatype": other}}})
+
+
+def test_a_manifest_the_server_does_not_read_is_left_out(server: Server, tmp_path: Path) -> None:
+    fetch(tmp_path / "mirror", server)
+    server.update([5], "new")
+    server.fail({"kind": "status", "status": 413})
+    assert fetch(tmp_path / "mirror", server).outcome == "updated"
+    assert tags(tmp_path / "mirror")[5] == "new"
+
+
+def test_a_server_that_went_back_to_an_earlier_state(server: Server, source: Path, tmp_path: Path) -> None:
+    mirror = tmp_path / "mirror"
+    fetch(mirror, server)
+    for number in range(3):
+        server.update([number, 300 + number], "undone")
+    fetch(mirror, server)
+    copy_shard(source, tmp_path / "served")
+    server.update([10], "new")
+    assert fetch(mirror, server).outcome == "updated"
+    assert {name for name, tag in tags(mirror).items() if tag != "old"} == {10}
+    copy_shard(source, tmp_path / "served")
+    server.update([20], "new")
+    assert fetch(mirror, server).outcome == "up_to_date"  # the versions are those of before
+    assert fetch(mirror, server, full=True).outcome == "updated"
+    assert {name for name, tag in tags(mirror).items() if tag != "old"} == {20}
+
+
 def test_local_writes_are_not_given_up_silently(server: Server, tmp_path: Path) -> None:
     fetch(tmp_path / "mirror", server)
     with EdgeShard.load(tmp_path / "mirror") as shard:
@@ -258,6 +296,19 @@ def test_a_stored_snapshot_that_stays_is_warned_of(server: Server, tmp_path: Pat
     with pytest.warns(edgeshard.EdgeShardWarning, match="stays on the server"):
         assert fetch(tmp_path / "mirror", server, via="stored").outcome == "restored"
     assert len([line for line in server.log if line.startswith("DELETE")]) == 1
+
+
+def test_a_stored_snapshot_is_asked_for_once(server: Server, tmp_path: Path) -> None:
+    """The server says nothing while it makes one, and keeps those that nobody waits for any more."""
+    server.fail({"kind": "making", "seconds": 3})
+    assert fetch(tmp_path / "mirror", server, via="stored", timeout=1.5).outcome == "restored"
+    server.fail({"kind": "making", "status": 504})
+    with pytest.raises(SyncError, match="504") as caught:
+        fetch(tmp_path / "other", server, via="stored")
+    assert caught.value.retryable
+    assert len([line for line in server.log if line.startswith("POST")]) == 2
+    server.fail({"kind": "making", "status": 503})
+    assert fetch(tmp_path / "other", server, via="stored").outcome == "restored"
 
 
 @pytest.mark.parametrize("deep", ["mirror", "a/b/mirror"])

@@ -109,6 +109,7 @@ class Snapshotting:
 
         Raises:
             DivergedError: there are local writes since the last apply.
+            BaseMismatchError: the archive is partial and was made for another state of the shard.
             SnapshotError: the archive is refused; the message names the entry and the rule.
             StorageError: the disk refused.
         """

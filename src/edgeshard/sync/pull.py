@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from edgeshard import DivergedError, EdgeShard, SnapshotLimits
+from edgeshard import BaseMismatchError, DivergedError, EdgeShard, SnapshotLimits
 from edgeshard.sync.check import check_collection
 from edgeshard.sync.client import Progress, RetryPolicy, ServerShard
 from edgeshard.sync.downloads import download_directory, parents_of
@@ -25,7 +25,7 @@ class PullResult:
 
     Attributes:
         outcome: ``"restored"`` (there was no shard), ``"updated"`` or ``"up_to_date"``.
-        received_bytes: size of the archive.
+        received_bytes: size of the archive, or of both if a first one did not fit.
         attempts: requests that were made, repeated ones included.
     """
 
@@ -50,6 +50,7 @@ def pull(
     api_key: str | None = None,
     *,
     force: bool = False,
+    full: bool = False,
     via: Literal["stream", "stored"] = "stream",
     timeout: float = 30.0,
     retry: RetryPolicy | None = None,
@@ -66,6 +67,8 @@ def pull(
         shard_id: number of the shard on the server, 0 in collections with one.
         api_key: a key with write access to the collection (the server demands it for snapshots).
         force: give up local writes made since the last pull.
+        full: fetch everything, whatever the mirror has. To be set once after the server's shard was put back to an
+            earlier state: it has given the same versions to other data since, if any, and versions are compared.
         via: how a restore gets its snapshot. ``"stream"``: made while it is sent, starts over when it breaks off.
             ``"stored"``: made on the server's disk first; has a checksum and goes on where it broke off.
         timeout: seconds without an answer or a byte after which a request counts as failed.
@@ -91,16 +94,21 @@ def pull(
     )
     with server:
         if isinstance(shard, EdgeShard):
-            return _refresh(server, shard, force, progress, limits)
+            return _refresh(server, shard, force, full, progress, limits)
         path = Path(shard)
         if _holds_shard(path):
             with EdgeShard.load(path) as opened:
-                return _refresh(server, opened, force, progress, limits)
+                return _refresh(server, opened, force, full, progress, limits)
         return _restore(server, path.absolute(), via, progress, limits)
 
 
 def _refresh(
-    server: ServerShard, shard: EdgeShard, force: bool, progress: Progress | None, limits: SnapshotLimits | None
+    server: ServerShard,
+    shard: EdgeShard,
+    force: bool,
+    full: bool,
+    progress: Progress | None,
+    limits: SnapshotLimits | None,
 ) -> PullResult:
     manifest = shard.snapshot_manifest("synced")
     if not manifest and not force:
@@ -112,10 +120,15 @@ def _refresh(
         check_collection(shard.config, params)
     with download_directory(shard.path, DOWNLOADS) as directory:
         archive = directory / "partial.snapshot"
-        if not server.download_partial(manifest, archive, progress):
+        if not server.download_partial({} if full else manifest, archive, progress):
             return PullResult("up_to_date", 0, server.attempts)
         size = archive.stat().st_size
-        shard.update_from_snapshot(archive, force=force, limits=limits)
+        try:
+            shard.update_from_snapshot(archive, force=force, limits=limits)
+        except BaseMismatchError:  # the server went back to an earlier state, of which the mirror has newer files
+            server.download_partial({}, archive, progress)
+            size += archive.stat().st_size
+            shard.update_from_snapshot(archive, force=force, limits=limits)
     return PullResult("updated", size, server.attempts)
 
 

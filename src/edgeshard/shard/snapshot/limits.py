@@ -126,6 +126,6 @@ class Budget:
             )
 
 
-def refusal(entry: str, rule: str) -> SnapshotError:
+def refusal(entry: str, rule: str, kind: type[SnapshotError] = SnapshotError) -> SnapshotError:
     """The error for an archive that is refused because of one entry."""
-    return SnapshotError(f"failed to unpack {entry!r}: {rule}")
+    return kind(f"failed to unpack {entry!r}: {rule}")

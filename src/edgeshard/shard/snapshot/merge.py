@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from edgeshard.errors import SnapshotError, StorageError
+from edgeshard.errors import BaseMismatchError, SnapshotError, StorageError
 from edgeshard.shard.snapshot.layout import MARKERS, SEGMENTS, Archive, parents_of
 from edgeshard.shard.snapshot.limits import refusal
 from edgeshard.shard.snapshot.manifest import (
@@ -53,7 +53,8 @@ def kept_files(archive: Archive, incoming: Manifest, local: Manifest, changed: C
         changed: segments with local writes, of which nothing can be kept.
 
     Raises:
-        SnapshotError: a file is in neither, or the shard's is not the one the archive builds on.
+        BaseMismatchError: a file is in neither, or the shard's is not the one the archive builds on.
+        SnapshotError: the archive holds a file that its manifests do not list.
     """
     return {
         segment: _kept_of(archive, segment, manifest, local.get(segment), segment in changed)
@@ -71,33 +72,38 @@ def _kept_of(
     kept = [name for name in incoming["file_versions"] if name not in held]
     if not kept:
         return kept
-    first = f"{SEGMENTS}/{segment}/{kept[0]}"
+    first = kept[0]
     if local is None:
-        raise refusal(first, "in the manifest but not in the archive, and the shard has no such segment")
+        raise _mismatch(segment, first, "in the manifest but not in the archive, and the shard has no such segment")
     if changed:
-        raise refusal(
+        raise _mismatch(
+            segment,
             first,
             "the archive leaves it out, but local writes have changed the segment: ask for a full archive, "
             'with snapshot_manifest(base="synced") as the manifest',
         )
     if local["segment_version"] > incoming["segment_version"]:
-        raise refusal(
+        raise _mismatch(
+            segment,
             first,
             f"the archive is older than the shard (segment version {incoming['segment_version']}, here "
             f"{local['segment_version']}) and leaves files out",
         )
     for name in kept:
         if name not in local["file_versions"]:
-            raise refusal(
-                f"{SEGMENTS}/{segment}/{name}", "in the manifest, but neither in the archive nor in the shard"
-            )
+            raise _mismatch(segment, name, "in the manifest, but neither in the archive nor in the shard")
         if effective(local, name) < effective(incoming, name):
-            raise refusal(
-                f"{SEGMENTS}/{segment}/{name}",
+            raise _mismatch(
+                segment,
+                name,
                 f"the archive leaves it out at version {effective(incoming, name)}, the shard has "
                 f"{effective(local, name)}: the archive was made for another state",
             )
     return kept
+
+
+def _mismatch(segment: str, name: str, rule: str) -> SnapshotError:
+    return refusal(f"{SEGMENTS}/{segment}/{name}", rule, BaseMismatchError)
 
 
 def link_kept(kept: dict[str, list[str]], source: Path, target: Path) -> set[Path]:
