@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -41,6 +42,22 @@ def test_large_flushes_give_the_log_back(tmp_path: Path) -> None:
             shard.update(es.UpdateOperation.upsert_points([es.Point(1, [1, 2], {"text": noise(2 * LARGE)})]))
             shard.flush()
         assert log_bytes(shard) < 12 << 20
+
+
+def test_flushes_keep_what_a_load_reads_again_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint, "LOG_LIMIT_RECORDS", 100)
+    with es.EdgeShard.create(tmp_path / "shard", CONFIG) as shard:
+        shard.update(es.UpdateOperation.upsert_points([es.Point(1, [1, 2])]))
+        waiting = []
+        for number in range(500):
+            shard.update(es.UpdateOperation.set_payload([1], {"n": number}))
+            if number % 10 == 0:
+                shard.flush()
+                waiting.append(shard._store.wal.unacknowledged_records)
+        assert 50 < max(waiting) <= 100
+        shutil.copytree(shard.path, tmp_path / "killed")
+    with es.EdgeShard.load(tmp_path / "killed") as killed:
+        assert killed.retrieve([1], with_payload=True)[0].payload == {"n": 499}
 
 
 @pytest.mark.usefixtures("small_log")

@@ -3,7 +3,8 @@
 A *flush* makes everything so far survive a power loss with at most two syncs in the common case: the log and the
 journal. A *checkpoint* additionally syncs the files themselves, moves the log's acknowledgement forward and empties
 the journal. Flushes turn into checkpoints once the journal has grown to :data:`JOURNAL_LIMIT_BYTES`, or the part of
-the log that is not acknowledged to :data:`LOG_LIMIT_BYTES`: a shard that is never closed must not fill the disk.
+the log that is not acknowledged to :data:`LOG_LIMIT_BYTES` or :data:`LOG_LIMIT_RECORDS`: a shard that is never closed
+must not fill the disk, nor take long to load after a kill.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from edgeshard.storage.running_sums import BLOCK_BYTES, RunningSums, Sum
 
 JOURNAL_LIMIT_BYTES = 16 << 20
 LOG_LIMIT_BYTES = 64 << 20
+LOG_LIMIT_RECORDS = 10_000
+"""A load after a kill reads all that are not acknowledged, and takes 10 to 30 us for each that changes a point."""
 SECTOR_BYTES = 512
 """What a disk writes whole or not at all, whatever its kind."""
 INLINE_FRESH_BYTES = 1 << 20
@@ -44,6 +47,10 @@ class Log(Protocol):
     @property
     def unacknowledged_bytes(self) -> int:
         """How much of it waits for that."""
+
+    @property
+    def unacknowledged_records(self) -> int:
+        """How many records wait for that."""
 
 
 class Checkpointer:
@@ -99,7 +106,10 @@ class Checkpointer:
         """Whether the journal or the log holds more than another flush should add to."""
         if self._journal.size > JOURNAL_LIMIT_BYTES:
             return True
-        return self._log is not None and self._log.unacknowledged_bytes > LOG_LIMIT_BYTES
+        log = self._log
+        return log is not None and (
+            log.unacknowledged_records > LOG_LIMIT_RECORDS or log.unacknowledged_bytes > LOG_LIMIT_BYTES
+        )
 
     def close(self, *, remove: bool = True) -> None:
         """Let go of the journal, and unless a flush failed half way or the shard is elsewhere by now, remove it."""

@@ -387,6 +387,12 @@ class Wal:
         first = 0 if self.ack_index is None else self.ack_index + 1
         return sum(file.end for file in self._files() if file.next_index > first) - self._acknowledged_end
 
+    @property
+    def unacknowledged_records(self) -> int:
+        """How many operations the segments may not hold yet."""
+        first = self.first_index if self.ack_index is None else max(self.first_index, self.ack_index + 1)
+        return max(0, self._end - first)
+
     def acknowledge(self, index: int) -> None:
         """Record that everything up to and including ``index`` is durable in the segments; drop closed files.
 
