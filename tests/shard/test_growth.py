@@ -15,6 +15,7 @@ from edgeshard.filter.columns import PayloadColumns
 from edgeshard.models.paths import JsonPath
 from edgeshard.shard import store as stores
 from edgeshard.storage import checkpoint
+from edgeshard.storage.flush import FlushPlan
 
 CONFIG = es.EdgeConfig(vectors=es.EdgeVectorParams(size=2, distance=es.Distance.Dot))
 LARGE = checkpoint.INLINE_FRESH_BYTES + (1 << 17)
@@ -141,3 +142,27 @@ def test_mapped_files_keep_no_descriptors(tmp_path: Path) -> None:
         links = [Path("/proc/self/fd", fd) for fd in os.listdir("/proc/self/fd")]
         opened = [os.readlink(link) for link in links if link.is_symlink()]
         assert not [path for path in opened if path.startswith(os.fspath(shard.path / "segments"))]
+
+
+def test_a_flush_writes_the_files_of_the_indexes_that_changed_and_no_others(tmp_path: Path) -> None:
+    kinds = es.PayloadSchemaType
+    payload = {"n": 1, "s": "a", "f": 0.5, "t": "some words", "b": True, "g": {"lat": 1.0, "lon": 2.0}}
+    with es.EdgeShard.create(tmp_path / "shard", CONFIG) as shard:
+        shard.update(es.UpdateOperation.upsert_points([es.Point(number, [1, 2], payload) for number in range(5)]))
+        fields = {"n": kinds.Integer, "s": kinds.Keyword, "f": kinds.Float, "t": kinds.Text, "b": kinds.Bool}
+        for field, kind in {**fields, "g": kinds.Geo, "k": kinds.Keyword}.items():
+            shard.update(es.UpdateOperation.create_field_index(field, kind))
+        shard.flush()
+        (segment,) = shard._store.segments
+
+        def changed() -> set[str]:
+            plan = FlushPlan()
+            segment.collect(plan)
+            paths = [path.relative_to(segment.path) for path, *_ in plan.changes + plan.fresh]
+            return {path.parts[1].split("-")[1] for path in paths if path.parts[0] == "payload_index"}
+
+        shard.update(es.UpdateOperation.set_payload([2], {"n": 7}))
+        assert changed() == {"n"}
+        shard.flush()
+        shard.update(es.UpdateOperation.upsert_points([es.Point(3, [2, 1], {**payload, "t": "words"})]))
+        assert changed() == {"t"}

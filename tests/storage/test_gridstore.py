@@ -79,6 +79,27 @@ def test_packed_batches_and_subsets(tmp_path):
     assert (store.count, store.live) == (10, 3)
 
 
+def test_values_that_are_there_are_not_written_again(tmp_path, flush):
+    store = Gridstore.create(tmp_path / "s", 2 << 20, 8, "None")
+    rng = random.Random(3)
+    known = {slot: rng.randbytes(rng.choice([1, 8, 8, 64, 100])) for slot in range(40)}
+    for _ in range(20):
+        slots = np.array(rng.sample(range(60), rng.randint(1, 30)), np.uint32)
+        changed = {
+            int(slot): known[slot] if slot in known and rng.random() < 0.7 else rng.randbytes(8) for slot in slots
+        }
+        known |= changed
+        data = [known[int(slot)] for slot in slots]
+        bounds = np.cumsum([0, *map(len, data)])
+        store.replace_batch(slots, (np.frombuffer(b"".join(data), np.uint8), bounds))
+        assert all(store.get(slot) == stored for slot, stored in changed.items())
+        flush(store)
+        store.replace_batch(slots, (np.frombuffer(b"".join(data), np.uint8), bounds))
+        plan = FlushPlan()
+        store.collect(plan)
+        assert plan.empty
+
+
 def test_tracker_grows_and_keeps_what_was_not_flushed(tmp_path, flush):
     store = Gridstore.create(tmp_path)
     store.put(3, b"three")

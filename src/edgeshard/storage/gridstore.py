@@ -24,6 +24,7 @@ from edgeshard.storage import gridstore_config as names
 from edgeshard.storage.gridstore_build import free_gaps, write_packed
 from edgeshard.storage.gridstore_config import GridConfig
 from edgeshard.storage.overlay import PrivateFile
+from edgeshard.storage.runs import bounds_of, row_numbers
 
 if TYPE_CHECKING:
     from edgeshard.storage.flush import FlushPlan
@@ -271,6 +272,28 @@ class Gridstore:
             raise
         core.commit()
 
+    def replace_batch(self, slots: Slots, values: Packed) -> None:
+        """:meth:`put_batch` that leaves slots alone which hold their value already: nothing of them is flushed again.
+
+        Args:
+            slots: ``(n,) uint32``, without repetition.
+            values: ``(data, bounds)``, all of at least one byte.
+
+        Raises:
+            ReadOnlyError: the store was opened for reading.
+            StorageError: a file could not grow; nothing has changed.
+        """
+        try:
+            held = self.get_batch(slots)
+        except CorruptedError:  # of what is replaced
+            self.put_batch(slots, values)
+            return
+        different = _different(held, values)
+        if bool(different.all()):
+            self.put_batch(slots, values)
+        elif bool(different.any()):
+            self.put_batch(slots[different], _chosen(values, different))
+
     def remove(self, slot: int) -> None:
         """Remove a value; a slot without one is fine."""
         self.remove_batch(np.array([slot], np.uint32))
@@ -353,6 +376,24 @@ class Gridstore:
         self._core = cast("_native.GridCore", _Closed())
         for file in (*self._pages, self._tracker):
             file.close()
+
+
+def _different(left: Packed, right: Packed) -> npt.NDArray[np.bool_]:
+    """``(n,) bool``: which of n pairs of values are not the same bytes."""
+    (old, old_bounds), (new, new_bounds) = left, right
+    lengths = np.diff(new_bounds)
+    different: npt.NDArray[np.bool_] = np.diff(old_bounds) != lengths
+    pairs = np.flatnonzero(~different)
+    bounds = bounds_of(lengths[pairs])
+    unequal = old[row_numbers(old_bounds[pairs], bounds)] != new[row_numbers(new_bounds[pairs], bounds)]
+    different[pairs[np.searchsorted(bounds, np.flatnonzero(unequal), side="right") - 1]] = True
+    return different
+
+
+def _chosen(values: Packed, mask: npt.NDArray[np.bool_]) -> Packed:
+    data, bounds = values
+    kept = bounds_of(np.diff(bounds)[mask])
+    return data[row_numbers(bounds[:-1][mask], kept)], kept
 
 
 def _as_slots(slots: Slots | None) -> Slots | None:

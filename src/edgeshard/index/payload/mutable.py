@@ -70,7 +70,7 @@ class GridIndex:
         counts, values = found.values(self._kind)
         filled = counts > 0
         if bool(filled.any()):
-            self._store.put_batch(slots[filled], self._pack(values, counts[filled], found))
+            self._store.replace_batch(slots[filled], self._pack(values, counts[filled], found))
         if not bool(filled.all()):
             self._store.remove_batch(slots[~filled])
 
