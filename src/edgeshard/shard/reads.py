@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Sequence
 from typing import TypeAlias
 from uuid import UUID
@@ -10,12 +9,12 @@ from uuid import UUID
 import numpy as np
 
 from edgeshard.models.filters import Filter
-from edgeshard.models.ids import id_sort_key
 from edgeshard.models.results import Record
 from edgeshard.query.projection import Projection
 from edgeshard.segment.batch import Offsets
 from edgeshard.segment.id_order import first_by_id
 from edgeshard.segment.segment import Segment
+from edgeshard.storage.runs import bounds_of
 
 Segments = Sequence[Segment]
 PointId: TypeAlias = "int | UUID"
@@ -109,12 +108,14 @@ def _one_page(
 
 def _merge(segments: Segments, pages: list[Offsets], limit: int) -> list[tuple[int, int]]:
     """``(segment, place in its page)`` of the first ids over all pages."""
-    streams = [
-        [(id_sort_key(point_id), index, place) for place, point_id in enumerate(segment.ids.ids_of(page))]
-        for index, (segment, page) in enumerate(zip(segments, pages, strict=True))
-    ]
-    merged = heapq.merge(*streams)
-    return [(index, place) for (_, index, place), _ in zip(merged, range(limit), strict=False)]
+    low, high, are_uuids = map(
+        np.concatenate,
+        zip(*(segment.ids.parts_of(page) for segment, page in zip(segments, pages, strict=True)), strict=True),
+    )
+    chosen = np.lexsort((low, high, are_uuids))[:limit]  # pages are sorted, which makes this a merge
+    starts = bounds_of([len(page) for page in pages])
+    indices = np.searchsorted(starts, chosen, side="right") - 1
+    return list(zip(indices.tolist(), (chosen - starts[indices]).tolist(), strict=True))
 
 
 def count(segments: Segments, condition: Filter | None, *, exact: bool = True) -> int:
