@@ -69,8 +69,9 @@ struct RowsOfOffsets {
             throw nb::value_error("indptr: entries must lie between 0 and the number of indices");
     }
     size_t count() const { return offsets.shape(0); }
-    size_t start(size_t row) const { return static_cast<size_t>(indptr.data<int64_t>()[row]); }
-    size_t size(size_t row) const { return start(row + 1) - start(row); }
+    sparse::Rows rows() const {
+        return {offsets.data<uint32_t>(), indptr.data<int64_t>(), indices.data<uint32_t>(), count()};
+    }
 };
 
 void put(PyPlain& self, nb::object offsets, nb::object indptr, nb::object indices, nb::object values) {
@@ -79,17 +80,14 @@ void put(PyPlain& self, nb::object offsets, nb::object indptr, nb::object indice
     if (v.shape(0) != rows.indices.shape(0)) throw nb::value_error("values: expected as many entries as in indices");
     GilRelease release;
     const std::unique_lock lock(self.mutex);
-    for (size_t r = 0; r < rows.count(); ++r)
-        self.plain().put(rows.offsets.data<uint32_t>()[r], rows.indices.data<uint32_t>() + rows.start(r),
-                         v.data<float>() + rows.start(r), rows.size(r));
+    self.plain().put(rows.rows(), v.data<float>());
 }
 
 void take_out(PyPlain& self, nb::object offsets, nb::object indptr, nb::object indices) {
     const RowsOfOffsets rows(offsets, indptr, indices);
     GilRelease release;
     const std::unique_lock lock(self.mutex);
-    for (size_t r = 0; r < rows.count(); ++r)
-        self.plain().remove(rows.offsets.data<uint32_t>()[r], rows.indices.data<uint32_t>() + rows.start(r), rows.size(r));
+    self.plain().remove(rows.rows());
 }
 
 sparse::WeightType weight_type(int code) {

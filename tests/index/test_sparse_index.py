@@ -178,6 +178,24 @@ def test_changes_keep_the_index_exact() -> None:
         assert index.vectors == sum(len(row[0]) > 0 for row in rows)
 
 
+def test_many_rows_at_once_are_like_one_by_one() -> None:
+    rng = np.random.default_rng(12)
+    indptr, indices, values = vectors(rng, 2000, 200, negative=True)
+    offsets = rng.permutation(2000).astype(np.uint32)
+    together, single = _native.PlainSparseIndex(), _native.PlainSparseIndex()
+    together.put(offsets, indptr, indices, values)
+    for place, (start, stop) in enumerate(itertools.pairwise(indptr.tolist())):
+        bounds = np.array([0, stop - start], np.int64)
+        single.put(offsets[place : place + 1], bounds, indices[start:stop], values[start:stop])
+    unknown = np.append(indices, np.uint32(5))  # no dimension of the index
+    gone = np.append(offsets[:1000], np.uint32(7)), np.append(indptr[:1001], indptr[1000]), unknown
+    for index in (together, single):
+        index.remove(*gone)
+    for left, right in zip(together.encode(0), single.encode(0), strict=True):
+        np.testing.assert_array_equal(left, right)
+    assert together.vectors == single.vectors == int(np.count_nonzero(np.diff(indptr)[1000:]))
+
+
 def test_odd_weights() -> None:
     index = _native.PlainSparseIndex()
     weights = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0], np.float32)

@@ -8,12 +8,20 @@
 
 namespace edgeshard::sparse {
 
+// Vectors of several points: those of row r are from starts[r] to starts[r + 1]. Dimensions of a row distinct.
+struct Rows {
+    const uint32_t* ids;
+    const int64_t* starts;  // one more than rows, ascending
+    const uint32_t* dimensions;
+    size_t count;
+};
+
 class PlainIndex final : public Index {
 public:
-    // Adds the vector of a point that has none here. Dimensions distinct.
-    void put(uint32_t id, const uint32_t* dimensions, const float* weights, size_t n);
-    // Takes out the vector a point has.
-    void remove(uint32_t id, const uint32_t* dimensions, size_t n);
+    // Adds the vectors of points that have none here; a weight per dimension.
+    void put(const Rows& rows, const float* weights);
+    // Takes out the vectors points have.
+    void remove(const Rows& rows);
 
     Damage find(uint32_t dimension, List& out) override;
     size_t length(uint32_t dimension) const override;
@@ -37,6 +45,14 @@ private:
         void erase(uint32_t id);
         void describe_all();
     };
+
+    // Calls work(list, id, place in the rows) for each posting; of many those of one list come one after the other, in
+    // the order of rows, so that a list is fetched once. Unknown dimensions get a list if `create`, else are left out.
+    template <class Work>
+    void each(const Rows& rows, bool create, Work work);
+    template <class Work>
+    void each_of(const Rows& rows, size_t first, size_t last, bool create, Work work);
+    uint32_t slot_of(uint32_t dimension, bool create);
 
     std::unordered_map<uint32_t, uint32_t> slots_;
     std::vector<uint32_t> dimensions_;
