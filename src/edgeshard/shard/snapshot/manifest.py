@@ -13,7 +13,7 @@ the number of an operation; None means that the file counts as old as its segmen
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -71,27 +71,29 @@ def segment_manifest(path: Path, config: SegmentConfig, version: int, changes: L
 
 def segment_files(path: Path, config: SegmentConfig) -> list[str]:
     """The files of a segment that a snapshot carries, but for ``segment.json`` and ``version.info``; sorted."""
-    found = []
+    found: list[str] = []
     vectors = {*config.vector_data, *config.sparse_vector_data}
-    for directory, names, entries in os.walk(path):
+    root = os.fspath(path)
+    for directory, names, entries in os.walk(root):
         names[:] = [name for name in names if not name.startswith(".")]
-        inside = os.path.relpath(directory, path)
+        inside = directory[len(root) + 1 :]
+        if inside and not _is_carried(inside, vectors):
+            continue
+        prefix = f"{inside}/" if inside else ""
         for entry in entries:
-            name = entry if inside == "." else f"{inside}/{entry}"
-            if _is_data(name, entry, vectors):
+            name = prefix + entry
+            if _is_data(entry) and not is_own(name) and (inside or entry.startswith(ID_TRACKERS)):
                 found.append(name)
     return sorted(found)
 
 
-def _is_data(name: str, entry: str, vectors: set[str]) -> bool:
-    if entry.startswith(".") or entry.endswith(".tmp") or entry in OWN_FILES:
-        return False
-    if is_own(name):
-        return False
-    top = name.partition("/")[0]
-    if top == name:
-        return top.startswith(ID_TRACKERS)
-    return top in (PAYLOAD, PAYLOAD_INDEX) or vector_of(name, vectors) is not None
+def _is_carried(directory: str, vectors: set[str]) -> bool:
+    """Whether a snapshot carries the files of a directory of a segment."""
+    return directory.partition("/")[0] in (PAYLOAD, PAYLOAD_INDEX) or vector_of(f"{directory}/", vectors) is not None
+
+
+def _is_data(entry: str) -> bool:
+    return not entry.startswith(".") and not entry.endswith(".tmp") and entry not in OWN_FILES
 
 
 def is_own(name: str) -> bool:
@@ -105,13 +107,17 @@ def is_own(name: str) -> bool:
     return any(part.startswith(OWN_PREFIX) for part in parts)
 
 
-def vector_of(name: str, vectors: Iterable[str]) -> str | None:
+def vector_of(name: str, vectors: Set[str]) -> str | None:
     """The vector whose directory a file of a segment lies in; None if it lies in none of a known vector."""
     for kind in ("vector_storage", "vector_index"):
         if name.startswith(kind):
             inside = name[len(kind) :]
-            found = [vector for vector in vectors if inside.startswith(f"-{vector}/" if vector else "/")]
-            return max(found, key=len, default=None)
+            if inside.startswith("/"):
+                return "" if "" in vectors else None
+            end = inside.rfind("/")  # names may hold slashes: the longest that is known
+            while end > 1 and not (inside[0] == "-" and inside[1:end] in vectors):
+                end = inside.rfind("/", 0, end)
+            return inside[1:end] if end > 1 else None
     return None
 
 
@@ -124,7 +130,7 @@ class _Rules:
         self._changes = changes
         self._version = None if version < 0 else version
         self._initial = config.initial_version or 0
-        self._vectors = [*config.vector_data, *config.sparse_vector_data]
+        self._vectors = {*config.vector_data, *config.sparse_vector_data}
         self.appendable = config.appendable
 
     def version_of(self, name: str) -> int | None:
