@@ -68,7 +68,7 @@ def pull(
         api_key: a key with write access to the collection (the server demands it for snapshots).
         force: give up local writes made since the last pull.
         full: fetch everything, whatever the mirror has. To be set once after the server's shard was put back to an
-            earlier state: it has given the same versions to other data since, if any, and versions are compared.
+            earlier state: it may have given the same versions to other data since, and versions are all it compares.
         via: how a restore gets its snapshot. ``"stream"``: made while it is sent, starts over when it breaks off.
             ``"stored"``: made on the server's disk first; has a checksum and goes on where it broke off.
         timeout: seconds without an answer or a byte after which a request counts as failed.
