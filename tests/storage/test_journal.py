@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import zlib
 from pathlib import Path
@@ -38,6 +39,31 @@ def test_a_journal_is_replayed(opened: Journal) -> None:
     opened.close(remove=False)
     assert journal.recover(opened.root) == 2
     assert (opened.root / "data").read_bytes() == b"\2" * 3000
+    assert not opened.path.exists()
+
+
+def test_a_journal_that_is_needed_keeps_its_name(opened: Journal) -> None:
+    assert opened.become(opened.root / "other") == -1
+    assert not (opened.root / "other").exists()
+    opened.close(remove=False)
+    assert journal.recover(opened.root) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"\1\2\3\4" * 500])
+def test_a_journal_that_became_something_else_is_empty_under_its_old_name(content: bytes, opened: Journal) -> None:
+    other = opened.root / "other"
+    opened.reset()
+    fd = opened.become(other)
+    os.pwrite(fd, content, HEADER_BYTES)
+    os.close(fd)
+    assert not opened.path.exists()
+    opened.path.write_bytes(other.read_bytes())  # what is left if only the content reached the disk
+    (opened.root / "data").write_bytes(bytes(3000))
+    assert journal.recover(opened.root) == 0
+    assert (opened.root / "data").read_bytes() == bytes(3000)
+    append(opened, 3)  # it goes on in a new file
+    assert other.read_bytes()[HEADER_BYTES:] == content
+    opened.close(remove=True)
     assert not opened.path.exists()
 
 

@@ -12,8 +12,10 @@ import pytest
 import edgeshard
 from edgeshard import Distance, EdgeConfig, EdgeShard, EdgeVectorParams, UpdateOperation
 from edgeshard.shard import seal
-from edgeshard.storage import checksums
+from edgeshard.storage import checksums, journal
 from edgeshard.storage.checkpoint import write_ranges
+from edgeshard.storage.flush import FlushPlan
+from edgeshard.storage.overlay import PrivateFile
 from edgeshard.storage.running_sums import RunningSums
 
 
@@ -116,6 +118,46 @@ def test_checksums_can_be_switched_off(tmp_path: Path, monkeypatch: pytest.Monke
         shard.update(UpdateOperation.delete_points([5]))
     assert not table.exists()
     assert EdgeShard.check(path) == []
+
+
+def test_the_table_takes_the_place_of_the_journal(tmp_path: Path) -> None:
+    path = tmp_path / "shard"
+    table = path / checksums.NAME
+    rows = np.random.default_rng(2).random((300, 64), np.float32)
+    with EdgeShard.create(path, EdgeConfig(vectors=EdgeVectorParams(64, Distance.Dot))) as shard:
+        assert not (path / journal.NAME).exists()
+        shard.update(UpdateOperation.upsert_batch(np.arange(300, dtype=np.uint64), rows))
+        shard.flush()
+        number = (path / journal.NAME).stat().st_ino
+    assert not (path / journal.NAME).exists()
+    assert table.stat().st_ino == number
+    content = table.read_bytes()
+    names = set(checksums.read(path, seal.seal_of(path)))
+    assert {name.rpartition("/")[2] for name in names} >= {"edge_config.json", "chunk_0.mmap", "page_0.dat"}
+    table.write_bytes(content[journal.HEADER_BYTES :])  # as it is written where there was no journal
+    assert set(checksums.read(path, seal.seal_of(path))) == names
+    for torn in content[:-1], content + b"\0", content[: journal.HEADER_BYTES], content[:5]:
+        table.write_bytes(torn)
+        assert checksums.read(path, seal.seal_of(path)) == {}
+
+
+def test_only_a_file_that_was_just_made_is_blank(tmp_path: Path) -> None:
+    def blank() -> set[str]:
+        plan = FlushPlan()
+        file.write(100, b"abc")
+        file.collect(plan)
+        write_ranges(plan.changes, sums, plan.blank)
+        plan.done()
+        assert sums.entry(str(path)) in (None, checksums.entry_of(path, bytearray()))
+        return {found.name for found in plan.blank}
+
+    path, sums = tmp_path / "file", RunningSums()
+    file = PrivateFile.create(path, 200_000)
+    file.write(0, bytes([1]) * 100_000)
+    assert blank() == {"file"}
+    assert blank() == set()
+    file = PrivateFile(path)
+    assert blank() == set()
 
 
 def test_links_to_folders_are_passed_over_when_a_shard_is_closed(tmp_path: Path) -> None:

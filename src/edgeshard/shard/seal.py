@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,7 @@ from edgeshard.errors import CorruptedError
 from edgeshard.models.options import options
 from edgeshard.shard import config as configs
 from edgeshard.storage import checksums, files
+from edgeshard.storage.checkpoint import Checkpointer
 from edgeshard.storage.running_sums import RunningSums
 
 
@@ -101,26 +103,39 @@ def running_sums() -> RunningSums:
     return RunningSums(active=options.keep_checksums)
 
 
-def write(path: Path, known: dict[str, checksums.Entry], sums: RunningSums) -> None:
-    """Write the checksums of a shard whose files are complete and synced; see :func:`checksums.write`.
+def write(
+    path: Path,
+    segments: Iterable[str],
+    known: dict[str, checksums.Entry],
+    checkpointer: Checkpointer,
+    seal: str | None,
+) -> None:
+    """Write the checksums of a shard whose files are complete and synced, unless none are taken.
 
-    Nothing is written where ``sums`` are not taken.
+    Args:
+        path: the shard.
+        segments: names of its segments.
+        known: an earlier table.
+        checkpointer: carries nothing to the disk any more.
+        seal: what the configuration holds, None if it has to be looked up; with another one the table does not count.
     """
+    sums = checkpointer.sums
     if not sums.active:
         return
-    seal = seal_of(path)
+    seal = seal or seal_of(path)
     if seal is None:
         seal = new_seal()
         stored = files.parse_json((path / configs.FILE).read_bytes())
         files.replace_file(path / configs.FILE, msgspec.json.encode({**stored, configs.SEAL: seal}))
-    checksums.write(path, seal, covered(path), known, sums)
+    table = checksums.table_of(path, covered(path, segments), known, sums)
+    checksums.write(path, seal, table, checkpointer.journal)
 
 
-def covered(path: Path) -> list[str]:
-    """The files that have checksums: the configuration and all of the segments."""
+def covered(path: Path, segments: Iterable[str]) -> list[str]:
+    """The files that have checksums: the configuration and all of the named segments."""
     root = os.fspath(path)
     found = [configs.FILE]
-    folders = ["segments"]
+    folders = [f"segments/{name}" for name in segments]
     while folders:
         folder = folders.pop()
         with os.scandir(f"{root}/{folder}") as entries:
@@ -128,9 +143,8 @@ def covered(path: Path) -> list[str]:
                 name = entry.name
                 if name[0] == "." or name in checksums.IGNORED:
                     continue
-                if entry.is_dir(follow_symlinks=False):
-                    if not name.endswith(".deleted"):
-                        folders.append(f"{folder}/{name}")
-                elif folder != "segments" and not entry.is_dir():  # links to folders may lead in a circle
+                if entry.is_file():
                     found.append(f"{folder}/{name}")
+                elif entry.is_dir(follow_symlinks=False):  # links to folders may lead in a circle
+                    folders.append(f"{folder}/{name}")
     return found

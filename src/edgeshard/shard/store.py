@@ -74,9 +74,9 @@ class Store:
     """
 
     __slots__ = (
-        "_checksums", "_codes_of", "_sealed", "_segments", "_unflushed_bytes", "_unsettled", "_watch", "checkpointer",
-        "closed", "config", "doomed", "half_swapped", "leftovers", "lock", "next_op", "path", "pid", "reopenings",
-        "schema", "unflushed", "wal",
+        "_checksums", "_codes_of", "_seal", "_sealed", "_segments", "_unflushed_bytes", "_unsettled", "_watch",
+        "checkpointer", "closed", "config", "doomed", "half_swapped", "leftovers", "lock", "next_op", "path", "pid",
+        "reopenings", "schema", "unflushed", "wal",
     )  # fmt: skip
 
     def __init__(self, path: Path, config: EdgeConfig, lock: ShardLock, codes_of: Path | None = None) -> None:
@@ -96,6 +96,7 @@ class Store:
         self.reopenings = 0
         self.half_swapped = False
         self._checksums: dict[str, checksums.Entry] = {}
+        self._seal: str | None = None
         self._sealed = False
         self._unsettled = False
         self.unflushed: list[tuple[int, bytes]] = []
@@ -134,7 +135,8 @@ class Store:
             files.disk.mkdir(path / SEGMENTS)
             store.segments = [create_segment(path / SEGMENTS, new_segment_config(config), {})]
             store._open_wal()
-            configs.write_config(path, config, new_seal=seal.new_seal())
+            store._seal = seal.new_seal()
+            configs.write_config(path, config, new_seal=store._seal)
             files.disk.sync_directory(path)
             return store
 
@@ -202,7 +204,7 @@ class Store:
         """
         kept = ("config", "schema", "segments", "wal", "next_op")
         before, sums = {name: getattr(self, name) for name in kept}, self.checkpointer.sums
-        self._sealed = True  # whatever checksums the directory has now are not those of what will be closed
+        self._sealed, self._seal = True, None  # whatever is there now are not the checksums of what will be closed
         self.unseal()
         opened: list[Segment] = []
         try:
@@ -433,7 +435,7 @@ class Store:
             if self.lock.in_place:
                 self.mend()
                 self.flush(checkpoint=True)
-                self._seal()
+                self._sum_up()
             elif self.unflushed:
                 text = f"{self.path} was moved, removed or replaced while it was open: what was not flushed is lost"
                 warnings.warn(text, RuntimeWarning, stacklevel=2)
@@ -443,12 +445,13 @@ class Store:
             raise
         self.release()
 
-    def _seal(self) -> None:
+    def _sum_up(self) -> None:
         """Write checksums of the files, which nobody changes any more; a disk that refuses leaves the shard without."""
         if self._sealed:
             return
         try:
-            seal.write(self.path, self._checksums, self.checkpointer.sums)
+            names = [segment.name for segment in self.segments]
+            seal.write(self.path, names, self._checksums, self.checkpointer, self._seal)
         except OSError:
             return  # the shard is whole without them, and the next close tries again
 

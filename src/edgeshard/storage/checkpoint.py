@@ -10,6 +10,7 @@ must not fill the disk, nor take long to load after a kill.
 from __future__ import annotations
 
 import os
+from collections.abc import Container
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
@@ -62,14 +63,15 @@ class Checkpointer:
         sums: is told what is written.
 
     Attributes:
+        journal: what keeps flushes whole.
         journalled: the last operation whose changes are durable, in the journal or in the files.
     """
 
-    __slots__ = ("_half_done", "_journal", "_log", "_root", "_unsynced", "journalled", "sums")
+    __slots__ = ("_half_done", "_log", "_root", "_unsynced", "journal", "journalled", "sums")
 
     def __init__(self, root: Path, log: Log | None, sums: RunningSums | None = None) -> None:
         self._root = root
-        self._journal = Journal(root)
+        self.journal = Journal(root)
         self._log = log
         self._unsynced: set[Path] = set()
         self._half_done = False
@@ -104,7 +106,7 @@ class Checkpointer:
 
     def _overgrown(self) -> bool:
         """Whether the journal or the log holds more than another flush should add to."""
-        if self._journal.size > JOURNAL_LIMIT_BYTES:
+        if self.journal.size > JOURNAL_LIMIT_BYTES:
             return True
         log = self._log
         return log is not None and (
@@ -113,7 +115,7 @@ class Checkpointer:
 
     def close(self, *, remove: bool = True) -> None:
         """Let go of the journal, and unless a flush failed half way or the shard is elsewhere by now, remove it."""
-        self._journal.close(remove=remove and self._journal.empty)
+        self.journal.close(remove=remove and self.journal.empty)
 
     def redo(self) -> None:
         """Bring the files to the state after the last record of the journal, after a flush failed half way; or write
@@ -122,7 +124,7 @@ class Checkpointer:
         Raises:
             StorageError: the disk refused.
         """
-        changed = self._journal.redo()
+        changed = self.journal.redo()
         self._unsynced |= changed
         for path in changed:
             self.sums.forget(path)
@@ -134,12 +136,12 @@ class Checkpointer:
         else:
             if self._unsynced:  # replaying an earlier record must not bring back what these writes replace
                 self._checkpoint(-1)
-            sync_files(write_ranges(plan.fresh, self.sums))
-        self._journal.append(plan)
+            sync_files(write_ranges(plan.fresh, self.sums, plan.blank))
+        self.journal.append(plan)
         self._half_done, self.journalled = True, max(self.journalled, op_number)
         self._unsynced |= {path for path, _, _ in plan.changes}
         with generation.changing(self._root):
-            write_ranges(plan.changes, self.sums)
+            write_ranges(plan.changes, self.sums, plan.blank)
             for path, data in plan.replacements.items():
                 self.sums.forget(path)
                 if not overwrite(path, data):
@@ -160,15 +162,18 @@ class Checkpointer:
         self._unsynced = set()
         if self._log is not None and op_number >= 0:
             self._log.acknowledge(op_number)
-        self._journal.reset()
+        self.journal.reset()
 
 
-def write_ranges(ranges: list[tuple[Path, int, Bytes]], sums: RunningSums | None = None) -> set[Path]:
+def write_ranges(
+    ranges: list[tuple[Path, int, Bytes]], sums: RunningSums | None = None, blank: Container[Path] = ()
+) -> set[Path]:
     """Write byte ranges into their files, in ascending order, and return which files those are.
 
     Args:
         ranges: path, offset and bytes of each.
         sums: is told what is written.
+        blank: files that nothing has been written to since they were made of zeroes.
     """
     sums = RunningSums(active=False) if sums is None else sums
     by_file: dict[Path, list[tuple[int, Bytes]]] = {}
@@ -176,11 +181,11 @@ def write_ranges(ranges: list[tuple[Path, int, Bytes]], sums: RunningSums | None
         by_file.setdefault(path, []).append((offset, view))
     remaining = iter(by_file.items())
     while group := list(islice(remaining, OPEN_AT_ONCE)):
-        _write_files(group, sums)
+        _write_files(group, sums, blank)
     return set(by_file)
 
 
-def _write_files(group: list[tuple[Path, list[tuple[int, Bytes]]]], sums: RunningSums) -> None:
+def _write_files(group: list[tuple[Path, list[tuple[int, Bytes]]]], sums: RunningSums, blank: Container[Path]) -> None:
     """Write parts of some files. All are opened first: between two long writes the code of that would run cold."""
     fds: list[int] = []
     begun: list[Sum] = []
@@ -188,9 +193,11 @@ def _write_files(group: list[tuple[Path, list[tuple[int, Bytes]]]], sums: Runnin
         for path, parts in group:
             parts.sort(key=itemgetter(0))
             fds.append(files.disk.open(path, os.O_RDWR | os.O_CREAT))
-            begun.append(sums.begin(path, fds[-1], parts))
+            begun.append(sums.begin(path, fds[-1], parts, blank=path in blank))
         for (_, parts), fd, summed in zip(group, fds, begun, strict=True):
             _write(fd, parts, summed)
+            if summed.known:
+                summed.written(os.fstat(fd))
     except BaseException:
         for path, _ in group:
             sums.forget(path)

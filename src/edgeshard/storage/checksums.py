@@ -2,7 +2,8 @@
 
 File ``edgeshard.checksums`` in the shard's root: CRC-32C u32 little endian of the rest, then MessagePack
 ``{"seal": text, "files": {path: [size, used, crc, mtime_ns]}}``. ``crc`` covers the bytes up to the last that is not
-zero, ``used`` of them, so that holes cost nothing.
+zero, ``used`` of them, so that holes cost nothing. Before all of that there may be the header of a journal: the file
+was one until the shard was closed.
 
 The table is written when a shard is closed and removed, durably, before the first change after a load. It counts only
 if ``edge_config.json`` carries the same seal: another engine drops that key whenever it opens the shard.
@@ -18,7 +19,8 @@ from typing import Literal, TypeAlias, TypedDict
 import msgspec
 
 from edgeshard import _native
-from edgeshard.storage import files
+from edgeshard.storage import files, journal
+from edgeshard.storage.journal import Journal
 from edgeshard.storage.mapping import extents
 from edgeshard.storage.running_sums import RunningSums
 
@@ -48,6 +50,8 @@ def read(root: Path, seal: str | None) -> dict[str, Entry]:
     if seal is None or not path.exists():
         return {}
     data = files.read_file(path)
+    if data.startswith(journal.MAGIC):
+        data = data[journal.HEADER_BYTES :]
     if len(data) < 4 or int.from_bytes(data[:4], "little") != _native.crc32c(data[4:]):
         return {}
     try:
@@ -59,19 +63,18 @@ def read(root: Path, seal: str | None) -> dict[str, Entry]:
     return {name: entry for name, entry in table["files"].items() if name.rpartition("/")[2] not in IGNORED}
 
 
-def write(root: Path, seal: str, names: Iterable[str], known: dict[str, Entry], sums: RunningSums) -> None:
-    """Write the table of the named files; it is not synced: one that is torn does not count.
+def table_of(root: Path, names: Iterable[str], known: dict[str, Entry], sums: RunningSums) -> dict[str, Entry]:
+    """What is to be kept of the named files.
 
     Args:
         root: the shard.
-        seal: see the module.
         names: relative to the shard, without those called as in :data:`IGNORED`.
         known: of an earlier table; counts for files that have not been modified.
         sums: what was summed while it was written; other files are read.
     """
     table: dict[str, Entry] = {}
     base = os.fspath(root)  # text joins faster than paths do, and this is part of each close
-    buffer = bytearray(_BLOCK)
+    buffer = bytearray()  # filled by the first file that needs it
     for name in names:
         path = f"{base}/{name}"
         old = known.get(name)
@@ -82,10 +85,25 @@ def write(root: Path, seal: str, names: Iterable[str], known: dict[str, Entry], 
                 continue
         summed = sums.entry(path)
         table[name] = entry_of(path, buffer) if summed is None else summed
+    return table
+
+
+def write(root: Path, seal: str, table: dict[str, Entry], emptied: Journal | None = None) -> None:
+    """Write the table of a shard; it is not synced: one that is torn does not count.
+
+    Args:
+        root: the shard.
+        seal: see the module.
+        table: see :func:`table_of`.
+        emptied: a journal that is not needed any more; its file is used, if there is one.
+    """
     body = msgspec.msgpack.encode({"seal": seal, "files": table})
-    fd = files.disk.open(f"{base}/{NAME}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    path, start = root / NAME, journal.HEADER_BYTES
+    fd = -1 if emptied is None else emptied.become(path)
+    if fd < 0:
+        fd, start = files.disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 0
     try:
-        files.disk.pwrite(fd, _native.crc32c(body).to_bytes(4, "little") + body, 0)
+        files.disk.pwrite(fd, _native.crc32c(body).to_bytes(4, "little") + body, start)
     finally:
         os.close(fd)
 
@@ -100,7 +118,7 @@ def remove(root: Path) -> None:
 def differences(root: Path, table: dict[str, Entry], level: Level) -> Iterator[tuple[str, str]]:
     """``(path, what is wrong)`` of every file that is not as the table says."""
     base = os.fspath(root)  # a shard with payload indexes has some hundred files: see write()
-    buffer = bytearray(_BLOCK)
+    buffer = bytearray()
     for name, (size, used, crc, _) in table.items():
         path = f"{base}/{name}"
         try:
@@ -124,8 +142,10 @@ def entry_of(path: files.PathLike, buffer: bytearray) -> Entry:
         if size <= _SMALL_BYTES:
             used, crc = _native.extend_crc32c(os.pread(fd, size, 0), 0, 0)
             return size, used, crc, status.st_mtime_ns
-        view = memoryview(buffer)
         for start, stop in extents(fd, size):
+            if not buffer:
+                buffer.extend(bytes(_BLOCK))
+            view = memoryview(buffer)
             for at in range(start, stop, len(view)):
                 count = files.read_into(fd, view[: stop - at], at)
                 count, crc = _native.extend_crc32c(view[:count], at - used, crc)

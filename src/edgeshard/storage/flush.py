@@ -19,15 +19,17 @@ class FlushPlan:
     """The writes of one flush.
 
     Attributes:
+        blank: files that nothing has been written to since they were made of zeroes.
         fresh: ``(path, offset, bytes)`` of places nothing durable refers to yet; written first, without a journal.
         changes: ``(path, offset, bytes)`` of changes in place, applied only after they are in the journal.
         replacements: ``path -> bytes`` of whole files replaced atomically.
         removals: files that go away (a store's own journal, for instance).
     """
 
-    __slots__ = ("_done", "changes", "fresh", "removals", "replacements")
+    __slots__ = ("_done", "blank", "changes", "fresh", "removals", "replacements")
 
     def __init__(self) -> None:
+        self.blank: set[Path] = set()
         self.fresh: list[tuple[Path, int, Bytes]] = []
         self.changes: list[tuple[Path, int, Bytes]] = []
         self.replacements: dict[Path, bytes] = {}

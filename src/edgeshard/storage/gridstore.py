@@ -87,7 +87,10 @@ class Gridstore:
         """
         config = GridConfig(page_size_bytes, block_size_bytes, region_size_blocks, compression)
         write_packed(directory, (), config, durable=False)
-        return cls.open(directory)
+        store = cls.open(directory)
+        for file in (*store._pages, store._tracker):
+            file.blank = True
+        return store
 
     @classmethod
     def open(cls, directory: files.PathLike, read_only: bool = False, *, expected_slots: int = 0) -> Gridstore:

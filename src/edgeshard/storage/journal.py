@@ -124,12 +124,31 @@ class Journal:
         return touched
 
     def close(self, *, remove: bool) -> None:
-        """Close the file; ``remove`` it when nothing in it is needed any more."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        """Close the file, if there is one; ``remove`` it when nothing in it is needed any more."""
+        if self._fd < 0:
+            return
+        os.close(self._fd)
+        self._fd = -1
         if remove:
             files.disk.unlink(self.path)
+
+    def become(self, path: Path) -> int:
+        """Give the file another name, to hold something else behind its header: making a new one takes much longer.
+
+        Whichever of name and content a power loss keeps, under its old name it is an empty journal.
+
+        Args:
+            path: the name; what has it is replaced.
+
+        Returns:
+            The file's descriptor, which the caller closes; -1 if there is no file, or what it holds is needed.
+        """
+        fd = self._fd
+        if fd < 0 or not self.empty:
+            return -1
+        files.disk.rename(self.path, path)
+        self._fd, self.size = -1, 0
+        return fd
 
     def __del__(self) -> None:
         """A shard that was dropped by an interruption leaves no descriptor behind."""

@@ -40,25 +40,30 @@ class PrivateFile:
         path: the file, which must exist.
         read_only: map it shared and refuse changes.
 
+    Attributes:
+        blank: nothing has been written to the file since it was made of zeroes.
+
     Raises:
         CorruptedError: the file is missing.
         StorageError: it cannot be opened or mapped.
     """
 
-    __slots__ = ("_copied", "_dirty", "_locked", "_map", "_read_only", "array", "path", "size")
+    __slots__ = ("_copied", "_dirty", "_locked", "_map", "_read_only", "array", "blank", "path", "size")
 
     def __init__(self, path: files.PathLike, *, read_only: bool = False) -> None:
         self.path = Path(path)
         self._read_only = read_only
         self._dirty: list[tuple[int, int, bool]] = []
-        self._locked = False
+        self.blank = self._locked = False
         self._open()
 
     @classmethod
     def create(cls, path: files.PathLike, size: int) -> PrivateFile:
         """Create the file with ``size`` zero bytes (replacing any) and map it."""
         files.create_file(path, size)
-        return cls(path)
+        created = cls(path)
+        created.blank = True
+        return created
 
     def _open(self) -> None:
         try:
@@ -137,6 +142,8 @@ class PrivateFile:
             return
         for start, stop, fresh in merge_ranges(self._dirty):
             plan.write(self.path, start, self.array[start:stop], fresh=fresh)
+        if self.blank:
+            plan.blank.add(self.path)
         plan.on_done(self.flushed)
 
     def flushed(self) -> None:
@@ -149,7 +156,7 @@ class PrivateFile:
             for start, stop, _ in ranges:
                 first = start // page * page
                 self._map.madvise(mmap.MADV_DONTNEED, first, min(stop, self.size) - first)
-        self._dirty = []
+        self._dirty, self.blank = [], False
 
     def release_pages(self) -> None:
         """Let the system take back the memory of what was read; it is read again when needed.

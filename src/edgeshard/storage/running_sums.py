@@ -29,15 +29,16 @@ _TAIL_BYTES = 64
 class Sum:
     """What is known of one file: nothing that helps once ``known`` is False, and it has to be read."""
 
-    __slots__ = ("crc", "inode", "known", "tail", "used")
+    __slots__ = ("crc", "inode", "known", "modified", "size", "tail", "used")
 
-    def __init__(self, inode: int = 0, data: bytes | None = None) -> None:
-        self.inode = inode
+    def __init__(self, data: bytes | None = None) -> None:
         self.known = data is not None
         self.used = self.crc = 0
         """Bytes up to the last that is not zero, and their checksum."""
         self.tail = b""
         """The last of them: a file that was removed and made again under the same name has others."""
+        self.inode = self.size = self.modified = -1
+        """Of the file after the last write, and the time of that in nanoseconds."""
         if data:
             self.take(0, data)
 
@@ -53,6 +54,14 @@ class Sum:
             self.used, self.crc = offset + count, crc
             end = bytes(data[max(0, count - _TAIL_BYTES) : count])
             self.tail = end if gap or len(end) == _TAIL_BYTES else (self.tail + end)[-_TAIL_BYTES:]
+
+    def written(self, status: os.stat_result) -> None:
+        """Call when the file has been written to, with what the system says of it then."""
+        self.inode, self.size, self.modified = status.st_ino, status.st_size, status.st_mtime_ns
+
+    def is_untouched(self, status: os.stat_result) -> bool:
+        """Whether nothing at all has happened to a file since the last write."""
+        return (self.inode, self.size, self.modified) == (status.st_ino, status.st_size, status.st_mtime_ns)
 
     def is_of(self, fd: int, inode: int) -> bool:
         """Whether a file is as it was left, but perhaps longer."""
@@ -73,11 +82,14 @@ class RunningSums:
         self.active = active
         self._sums: dict[str, Sum] = {}
 
-    def begin(self, path: Path, fd: int, parts: list[tuple[int, Bytes]]) -> Sum:
-        """Call before a file is written to, with the ascending parts that are, and give what has been written to the
-        result.
+    def begin(self, path: Path, fd: int, parts: list[tuple[int, Bytes]], *, blank: bool) -> Sum:
+        """Call before a file is written to, and give what has been written to the result.
 
-        ``fd`` must be readable.
+        Args:
+            path: the file.
+            fd: it, readable.
+            parts: what is written, in ascending order.
+            blank: nothing has been written to the file since it was made of zeroes.
         """
         if not self.active:
             return Sum()
@@ -90,7 +102,7 @@ class RunningSums:
         elif not found.known or found.is_of(fd, os.fstat(fd).st_ino):
             return found
         offset, data = parts[0]
-        found = self._sums[key] = _content(fd, 0 if offset else len(data))
+        found = self._sums[key] = Sum(b"") if blank else _content(fd, 0 if offset else len(data))
         return found
 
     def forget(self, path: Path) -> None:
@@ -106,29 +118,33 @@ class RunningSums:
     def replaced(self, path: Path, data: bytes) -> None:
         """The file, which was forgotten before, has been replaced by one with this content."""
         if self.active and len(data) >= _SMALL_BYTES:
-            self._sums[os.fspath(path)] = Sum(os.stat(path).st_ino, data)
+            found = self._sums[os.fspath(path)] = Sum(data)
+            found.written(os.stat(path))
 
     def entry(self, path: str) -> tuple[int, int, int, int] | None:
         """Size, bytes in use, their checksum, modification time in nanoseconds; None if the file must be read."""
         found = self._sums.get(path)
-        if found is None or not found.known or found.used < _SMALL_BYTES:
+        if found is None or not found.known:
             return None
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            status = os.fstat(fd)
-            return (
-                (status.st_size, found.used, found.crc, status.st_mtime_ns) if found.is_of(fd, status.st_ino) else None
-            )
-        finally:
-            os.close(fd)
+        status = os.stat(path)
+        if not found.is_untouched(status):  # it has grown since, or is not the same
+            if found.used < _SMALL_BYTES:
+                return None
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                status = os.fstat(fd)
+                if not found.is_of(fd, status.st_ino):
+                    return None
+            finally:
+                os.close(fd)
+        return status.st_size, found.used, found.crc, status.st_mtime_ns
 
 
 def _content(fd: int, replaced: int) -> Sum:
     """What there is to know of a file with next to nothing in it behind the first bytes, which are to be replaced."""
-    status = os.fstat(fd)
-    stop = status.st_size
+    stop = os.fstat(fd).st_size
     if stop > _SMALL_BYTES:
         stop = replaced if is_hole_from(fd, replaced) else max((stop for _, stop in extents(fd, stop)), default=0)
     if stop <= replaced:
-        return Sum(status.st_ino, b"")
-    return Sum() if stop > _SMALL_BYTES else Sum(status.st_ino, os.pread(fd, stop, 0))
+        return Sum(b"")
+    return Sum() if stop > _SMALL_BYTES else Sum(os.pread(fd, stop, 0))
