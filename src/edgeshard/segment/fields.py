@@ -21,7 +21,7 @@ from edgeshard.segment.batch import Column, DenseColumn, Mask, MultiColumn, Offs
 from edgeshard.segment.schema import VectorSchema
 from edgeshard.segment.sparse_field import SparseField
 from edgeshard.segment.stored_vectors import RowGroups, Rows, StoredVectors
-from edgeshard.storage.convert import COSINE, ELEMENTS, from_stored, to_stored
+from edgeshard.storage.convert import from_stored, row_to_stored, to_stored
 from edgeshard.storage.dense import ChunkedDense, MatrixDense
 from edgeshard.storage.flush import FlushPlan
 from edgeshard.storage.multi import MultiDense
@@ -190,7 +190,7 @@ class DenseField(RowField):
     def query(self, vector: Any) -> npt.NDArray[np.generic]:
         """See :class:`Field`."""
         row = dense_query(vector, self.spec.size)
-        return _native.query_row(row, self.spec.distance == COSINE, ELEMENTS[self.spec.dtype])
+        return row_to_stored(row, self.spec.distance, self.spec.dtype)
 
     def queries(self, rows: npt.NDArray[np.float32]) -> list[Any]:
         """:meth:`query` of each of some vectors ``(q, size)`` at once."""

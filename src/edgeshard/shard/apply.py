@@ -175,6 +175,16 @@ def _merged(segment: Segment, stored: Packed, patch: bytes, absent: bytes) -> Pa
     return text, bounds
 
 
+def merged_payload(segment: Segment, offset: int, patch: bytes) -> bytes:
+    """The payload of one point after :func:`set_payload`."""
+    stored = segment.payload.get(offset)
+    if not stored:
+        return patch
+    data, bounds = np.frombuffer(stored, np.uint8), np.array([0, len(stored)], np.int64)
+    text, _ = _merged(segment, (data, bounds), patch, absent=patch)
+    return text.tobytes()
+
+
 def _changed(raw: bytes, change: mutate.Change, source: Path) -> bytes:
     payload = decode_payload(raw, source)
     change(payload)

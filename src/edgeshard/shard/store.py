@@ -37,7 +37,7 @@ from edgeshard.shard.placement import keep_codes, place
 from edgeshard.shard.replay import complain_of, incomplete_points, replay, settle_uncounted
 from edgeshard.shard.resolve import Resolved, resolve
 from edgeshard.shard.schema_changes import is_schema_change
-from edgeshard.shard.single import single_point, upsert_single
+from edgeshard.shard.single import change_single
 from edgeshard.shard.snapshot import settle, swap
 from edgeshard.shard.undisturbed import undisturbed
 from edgeshard.storage import checksums, files, journal
@@ -306,10 +306,9 @@ class Store:
             ValidationError, NotFoundError: it cannot be applied; nothing changed.
             StorageError: the disk refused; nothing changed.
         """
-        point = single_point(self, operation)
         if self._outgrown():  # before anything is done: a flush that fails refuses the update
             self.flush()
-        if point is not None and upsert_single(self, point):
+        if change_single(self, operation):
             return
         if is_schema_change(operation):
             undisturbed(lambda: mending.carry_out_schema_change(self, operation))
@@ -325,7 +324,10 @@ class Store:
         """
         if self._unflushed_bytes > AUTO_FLUSH_BYTES:
             return True
-        return sum(segment.payload.dirty_bytes for segment in self._segments) > AUTO_FLUSH_BYTES
+        unflushed = 0
+        for segment in self._segments:
+            unflushed += segment.payload.dirty_bytes
+        return unflushed > AUTO_FLUSH_BYTES
 
     def carry_out(self, resolved: Resolved) -> None:
         """Log and apply a resolved operation."""

@@ -273,7 +273,8 @@ class ChunkedRows:
         """
         views = self.chunks()
         if len(views) == 1:
-            return np.take(views[0], offsets, axis=0)
+            rows: Rows = views[0].take(offsets, axis=0)
+            return rows
         out = np.empty((len(offsets), self.dim), self.dtype)
         which, rows = np.divmod(offsets, self.per_chunk)
         if len(offsets) and int(offsets.max()) >= self.count:
