@@ -436,8 +436,7 @@ class Store:
         try:
             if self.lock.in_place:
                 self.mend()
-                self.flush(checkpoint=True)
-                self._sum_up()
+                undisturbed(self._finish)
             elif self.unflushed:
                 text = f"{self.path} was moved, removed or replaced while it was open: what was not flushed is lost"
                 warnings.warn(text, RuntimeWarning, stacklevel=2)
@@ -446,6 +445,11 @@ class Store:
                 self.release()
             raise
         self.release()
+
+    def _finish(self) -> None:
+        """The last flush, and the checksums at once: its thread has what they need in the caches of its core."""
+        self._flush(True, {})
+        self._sum_up()
 
     def _sum_up(self) -> None:
         """Write checksums of the files, which nobody changes any more; a disk that refuses leaves the shard without."""
