@@ -146,10 +146,12 @@ def test_only_a_file_that_was_just_made_is_blank(tmp_path: Path) -> None:
         plan = FlushPlan()
         file.write(100, b"abc")
         file.collect(plan)
+        names = {found.name for found in plan.blank}
         write_ranges(plan.changes, sums, plan.blank)
         plan.done()
+        assert not plan.blank
         assert sums.entry(str(path)) in (None, checksums.entry_of(path, bytearray()))
-        return {found.name for found in plan.blank}
+        return names
 
     path, sums = tmp_path / "file", RunningSums()
     file = PrivateFile.create(path, 200_000)
@@ -158,6 +160,21 @@ def test_only_a_file_that_was_just_made_is_blank(tmp_path: Path) -> None:
     assert blank() == set()
     file = PrivateFile(path)
     assert blank() == set()
+
+
+def test_a_file_is_blank_once(tmp_path: Path) -> None:
+    path, sums, blank = tmp_path / "file", RunningSums(), {tmp_path / "file"}
+    PrivateFile.create(path, 400_000)
+    write_ranges([(path, 0, np.full(100, 7, np.uint8))], sums, blank)  # too little to be summed
+    write_ranges([(path, 100, np.full(300_000, 9, np.uint8))], sums, blank)
+    found = sums.entry(str(path))
+    assert found is None or found == checksums.entry_of(path, bytearray())
+    file = PrivateFile.create(tmp_path / "other", 1000)
+    file.write(0, b"abc")
+    for expected in {"other"}, set():  # the first flush may have failed half way
+        plan = FlushPlan()
+        file.collect(plan)
+        assert {found.name for found in plan.blank} == expected
 
 
 def test_links_to_folders_are_passed_over_when_a_shard_is_closed(tmp_path: Path) -> None:

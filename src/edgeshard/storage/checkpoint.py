@@ -10,7 +10,6 @@ must not fill the disk, nor take long to load after a kill.
 from __future__ import annotations
 
 import os
-from collections.abc import Container
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
@@ -166,16 +165,17 @@ class Checkpointer:
 
 
 def write_ranges(
-    ranges: list[tuple[Path, int, Bytes]], sums: RunningSums | None = None, blank: Container[Path] = ()
+    ranges: list[tuple[Path, int, Bytes]], sums: RunningSums | None = None, blank: set[Path] | None = None
 ) -> set[Path]:
     """Write byte ranges into their files, in ascending order, and return which files those are.
 
     Args:
         ranges: path, offset and bytes of each.
         sums: is told what is written.
-        blank: files that nothing has been written to since they were made of zeroes.
+        blank: files that nothing has been written to since they were made of zeroes; what is written leaves it.
     """
     sums = RunningSums(active=False) if sums is None else sums
+    blank = set() if blank is None else blank
     by_file: dict[Path, list[tuple[int, Bytes]]] = {}
     for path, offset, view in ranges:
         by_file.setdefault(path, []).append((offset, view))
@@ -185,7 +185,7 @@ def write_ranges(
     return set(by_file)
 
 
-def _write_files(group: list[tuple[Path, list[tuple[int, Bytes]]]], sums: RunningSums, blank: Container[Path]) -> None:
+def _write_files(group: list[tuple[Path, list[tuple[int, Bytes]]]], sums: RunningSums, blank: set[Path]) -> None:
     """Write parts of some files. All are opened first: between two long writes the code of that would run cold."""
     fds: list[int] = []
     begun: list[Sum] = []
@@ -194,6 +194,7 @@ def _write_files(group: list[tuple[Path, list[tuple[int, Bytes]]]], sums: Runnin
             parts.sort(key=itemgetter(0))
             fds.append(files.disk.open(path, os.O_RDWR | os.O_CREAT))
             begun.append(sums.begin(path, fds[-1], parts, blank=path in blank))
+            blank.discard(path)
         for (_, parts), fd, summed in zip(group, fds, begun, strict=True):
             _write(fd, parts, summed)
             if summed.known:

@@ -143,6 +143,7 @@ class PrivateFile:
         for start, stop, fresh in merge_ranges(self._dirty):
             plan.write(self.path, start, self.array[start:stop], fresh=fresh)
         if self.blank:
+            self.blank = False  # whatever becomes of the flush
             plan.blank.add(self.path)
         plan.on_done(self.flushed)
 
@@ -156,7 +157,7 @@ class PrivateFile:
             for start, stop, _ in ranges:
                 first = start // page * page
                 self._map.madvise(mmap.MADV_DONTNEED, first, min(stop, self.size) - first)
-        self._dirty, self.blank = [], False
+        self._dirty = []
 
     def release_pages(self) -> None:
         """Let the system take back the memory of what was read; it is read again when needed.
