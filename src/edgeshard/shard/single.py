@@ -83,7 +83,7 @@ def _update_vectors(store: Store, operation: UpdateVectors) -> bool:
 
     def apply(number: int) -> None:
         _put(field, at, row[0])
-        home.changes.vectors[""] = number
+        home.changes.touch_vectors(("",), number)
         _stamp(home, at, number)
 
     return _carry_out(store, lambda: encode(operation), apply)
