@@ -107,8 +107,33 @@ nb::object nibbles(nb::handle_t<SharedCodes> self) {
     return view(rows.codes, shared.codes.count() * rows.stride, self);
 }
 
+// Rows of the codes, which never become fewer.
+size_t count_of(SharedCodes& shared) {
+    const std::shared_lock lock(shared.mutex);
+    return shared.codes.count();
+}
+
+nb::object copies(SharedCodes& self, nb::object offsets) {
+    auto out = std::make_unique<SharedCodes>(self.codes.dim(), best_isa());
+    const Array o = checked_offsets(offsets, count_of(self));
+    {
+        GilRelease release;
+        std::shared_lock lock(self.mutex);
+        self.codes.copy_to(out->codes, o.data<uint32_t>(), o.shape(0));
+    }
+    return nb::cast(out.release(), nb::rv_policy::take_ownership);
+}
+
+// Copies of the codes of the listed rows; null if there are none.
+const Codes8* copies_of(SharedCodes* copies, const Codes8& codes, const Selection& selection) {
+    if (!copies) return nullptr;
+    if (!selection.listed || copies->codes.count() != selection.n || copies->codes.dim() != codes.dim())
+        throw nb::value_error("copies: expected those of the codes at the offsets");
+    return &copies->codes;
+}
+
 nb::tuple search(SharedCodes& self, nb::object queries, nb::list chunks, nb::object mask, nb::object offsets, size_t k,
-                 int distance, unsigned threads, IsaName isa, bool single) {
+                 int distance, unsigned threads, IsaName isa, bool single, SharedCodes* copies) {
     const Array q(queries, "queries", "f", "float32", 2);
     const RowsArgument r(chunks, q, q.shape(1));
     const MaskArgument m(mask, r.rows.count());
@@ -128,6 +153,7 @@ nb::tuple search(SharedCodes& self, nb::object queries, nb::list chunks, nb::obj
         selection.n = o->shape(0);
         if (selection.n == 0) return hits_to_python(std::vector<std::vector<Hit>>(q.shape(0)), 0, single);
     }
+    selection.copies = copies_of(copies, self.codes, selection);
     k = std::min(k, o ? selection.n : r.rows.count());
     std::vector<std::vector<Hit>> hits;
     bool matching = true;
@@ -161,7 +187,8 @@ void register_codes8(nb::module_& m) {
         .def("nibbles", &nibbles, "Half-byte codes with their numbers where they lie; None if there are none.")
         .def("search", &search, nb::arg("queries"), nb::arg("chunks"), nb::arg("mask").none(),
              nb::arg("offsets").none(), nb::arg("k"), nb::arg("distance"), threads, isa, nb::arg("single") = false,
-             "What scan_topk returns, found through the codes.")
+             nb::arg("copies") = nb::none(), "What scan_topk returns, found through the codes.")
+        .def("copies", &copies, nb::arg("offsets"), "The codes at some offsets side by side.")
         .def_prop_ro("count", [](SharedCodes& self) { return self.codes.count(); }, "Number of rows.")
         .def_prop_ro("has_nibbles", [](SharedCodes& self) { return self.codes.has_nibbles(); },
                      "Whether there are half-byte codes.")

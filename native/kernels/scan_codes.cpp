@@ -192,7 +192,8 @@ private:
         }
         for (size_t q = 0; q < queries_.size(); ++q) {
             float lower[kBlockRows], upper[kBlockRows];
-            bounds_(queries_[q].form(), codes_, at, compares_all ? nullptr : listed, block, lower, upper);
+            const bool in_turn = compares_all || selection_.copies;
+            bounds_(queries_[q].form(), codes_, at, in_turn ? nullptr : listed, block, lower, upper);
             for (size_t i = 0; compares_all && i < rows; ++i) {
                 lower[i] = lower[chosen[i] - at];  // chosen[i] >= at + i
                 upper[i] = upper[chosen[i] - at];
@@ -331,6 +332,18 @@ void Codes8::update(const uint32_t* offsets, const char* rows, size_t n) {
     for (size_t i = 0; i < n; ++i) encode(rows + i * dim_ * sizeof(float), offsets[i]);
 }
 
+void Codes8::copy_to(Codes8& target, const uint32_t* offsets, size_t n) const {
+    target.codes_.reserve(n * stride_);
+    for (HugeBuffer<float>* numbers : {&target.scale_, &target.error_, &target.norm_}) numbers->reserve(n);
+    for (size_t i = 0; i < n; ++i) {
+        std::memcpy(target.codes_.data() + i * stride_, codes_.data() + offsets[i] * stride_, stride_);
+        target.scale_.data()[i] = scale_.data()[offsets[i]];
+        target.error_.data()[i] = error_.data()[offsets[i]];
+        target.norm_.data()[i] = norm_.data()[offsets[i]];
+    }
+    target.count_ = n;
+}
+
 void Codes8::make_nibbles(unsigned threads) {
     if (has_nibbles_) return;
     nibbles_.reserve(count_ * nibble_stride(dim_));
@@ -371,7 +384,7 @@ std::vector<std::vector<Hit>> scan_topk_codes(const Codes8& codes, const Rows& r
     const uint64_t estimated_ns = static_cast<uint64_t>(selected) * std::max<size_t>(rows.dim(), 64) *
                                   std::max<size_t>(queries.count, 2) / (halved ? 128 : 64);
     if (usable) {
-        const CodeRows coded = halved ? codes.nibbles() : codes.rows();
+        const CodeRows coded = halved ? codes.nibbles() : (selection.copies ? *selection.copies : codes).rows();
         const CodeBoundsFn bounds = halved ? codes.bounds_of_nibbles() : codes.kernels().bounds;
         states = CodeScan(coded, bounds, rows.count(), prepared, selection, k).run(ScanTurn(estimated_ns, options.threads));
         for (size_t q = 0; halved && q < queries.count; ++q) {

@@ -55,6 +55,9 @@ public:
     // Encodes again the rows at `offsets` (below count()) from `rows`, in the same order.
     void update(const uint32_t* offsets, const char* rows, size_t n);
 
+    // Copies of the codes at n offsets (below count()), side by side.
+    void copy_to(Codes8& target, const uint32_t* offsets, size_t n) const;
+
 private:
     void encode(const char* row, size_t offset);
     void encode_nibbles_of(size_t offset);
@@ -69,11 +72,13 @@ private:
     mutable std::atomic<uint32_t> passed_over_{0};
 };
 
-// The rows a search looks at: all, those with mask[offset] != 0, or the n distinct listed ones.
+// The rows a search looks at: all, those with mask[offset] != 0, or the n distinct listed ones, of whose codes `copies`, if
+// not null, holds copies side by side: those are read ahead by the hardware, and take two thirds of the time.
 struct Selection {
     const uint8_t* mask = nullptr;
     const uint32_t* listed = nullptr;
     size_t n = 0;
+    const Codes8* copies = nullptr;
 };
 
 // What scan_topk returns for the same arguments. The rows are f32, the codes are theirs (same count and dimension), the

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgeshard.filter.selections import Selection
 from edgeshard.index import flat
 
 
@@ -45,12 +46,12 @@ def test_codes_are_built_when_searching_pays_for_them_and_never_show(distance):
     plain = without_codes(source, distance)
     queries = rng.standard_normal((3, 24)).astype(np.float32)
     mask = rng.random(5000) < 0.1
-    offsets = np.flatnonzero(mask).astype(np.uint32)
+    listed = Selection(mask)
     for _ in range(5):
         assert_same(index.search(queries, 10), plain.search(queries, 10))
         assert_same(index.search(queries, 10, mask=mask), plain.search(queries, 10, mask=mask))
-        assert_same(index.search(queries, 10, offsets=offsets), plain.search(queries, 10, mask=mask))
-        assert_same(plain.search(queries, 10, offsets=offsets), plain.search(queries, 10, mask=mask))
+        assert_same(index.search(queries, 10, listed=listed), plain.search(queries, 10, mask=mask))
+        assert_same(plain.search(queries, 10, listed=listed), plain.search(queries, 10, mask=mask))
     assert (index.codes_bytes > 0) == (distance != flat.MANHATTAN)
     assert plain.codes_bytes == 0
 
@@ -130,7 +131,8 @@ def test_one_query_is_answered_as_several_are():
     index = flat.FlatIndex(Source(rows, 1000), 2)
     queries = rng.standard_normal((2, 8)).astype(np.float32)
     offsets = np.arange(0, 3000, 7, dtype=np.uint32)
-    for selection in ({}, {"mask": rng.random(3000) < 0.1}, {"offsets": offsets[:50]}, {"offsets": offsets}):
+    lists = [{"listed": Selection.listed(offsets[:many], 3000)} for many in (50, len(offsets))]
+    for selection in ({}, {"mask": rng.random(3000) < 0.1}, *lists):
         for _ in range(12):  # as floats, then through codes
             both = index.search(queries, 10, **selection)
             for at in range(2):

@@ -90,10 +90,11 @@ def test_answer_is_that_of_the_float_scan(isa, kind, dim):
         for k in (1, 10, 500, N):
             assert_same(codes, queries, chunks, None, k, distance, isa)
         assert_same(codes, queries, chunks, mask, 10, distance, isa)
-        got = codes.search(queries, chunks, None, listed, 10, distance, isa=isa)
         want = _native.scan_topk(queries, chunks, within, 10, distance, isa=isa)
-        for a, b in zip(got, want, strict=True):
-            np.testing.assert_array_equal(a, b)
+        for copies in (None, codes.copies(listed)):
+            got = codes.search(queries, chunks, None, listed, 10, distance, isa=isa, copies=copies)
+            for a, b in zip(got, want, strict=True):
+                np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda f: f.__name__)
@@ -196,6 +197,13 @@ def test_wrong_input_is_refused():
     codes = _native.Codes8(4)
     codes.extend(np.ones((3, 4), np.float32))
     rows, query = np.ones((3, 4), np.float32), np.ones((1, 4), np.float32)
+    with pytest.raises(IndexError, match="3 is out of range"):
+        codes.copies(np.array([3], np.uint32))
+    listed, other = np.array([2, 0], np.uint32), _native.Codes8(5)
+    other.extend(np.ones((2, 5), np.float32))
+    for offsets, copies in ((listed, codes.copies(listed[:1])), (listed, other), (None, codes.copies(listed))):
+        with pytest.raises(ValueError, match="copies: expected those of the codes at the offsets"):
+            codes.search(query, [rows], None, offsets, 1, 2, copies=copies)
     with pytest.raises(ValueError, match="codes bound Cosine, Euclid and Dot"):
         codes.search(query, [rows], None, None, 1, 3)
     with pytest.raises(ValueError, match="expected 3 rows like the codes, got 2"):

@@ -38,7 +38,7 @@ class Selection:
         mask: ``(count,) bool``, not to be changed by the caller any more.
     """
 
-    __slots__ = ("_count", "_mask", "_offsets", "_total", "_within")
+    __slots__ = ("_beside", "_count", "_mask", "_offsets", "_total", "_within")
 
     def __init__(self, mask: Mask) -> None:
         mask.flags.writeable = False
@@ -47,6 +47,7 @@ class Selection:
         self._count = -1
         self._offsets: Offsets | None = None
         self._within: dict[str, Selection] | None = None
+        self._beside: dict[Any, Any] | None = None
 
     @classmethod
     def listed(cls, offsets: Offsets, total: int) -> Selection:
@@ -58,7 +59,7 @@ class Selection:
         """
         new = object.__new__(cls)
         offsets.flags.writeable = False
-        new._mask, new._offsets, new._within = None, offsets, None
+        new._mask, new._offsets, new._within, new._beside = None, offsets, None, None
         new._total, new._count = total, len(offsets)
         return new
 
@@ -93,6 +94,14 @@ class Selection:
             offsets.flags.writeable = False
             self._offsets = offsets
         return offsets
+
+    @property
+    def beside(self) -> dict[Any, Any]:
+        """What others keep as long as this stands for the same points."""
+        beside = self._beside
+        if beside is None:
+            beside = self._beside = {}
+        return beside
 
     def within(self, name: str, known: Mask) -> Selection:
         """Those of the points that another mask marks.

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from edgeshard import _native
 from edgeshard.index.codes_budget import BUDGET, coded_bytes
+from edgeshard.index.copied_codes import Chosen, CopiedCodes
 from edgeshard.index.kept_codes import Shelf, in_memory
 from edgeshard.models.options import options
 from edgeshard.storage.convert import MANHATTAN
@@ -82,6 +83,7 @@ class FlatIndex:
     __slots__ = (
         "__weakref__",
         "_codes",
+        "_copies",
         "_distance",
         "_lock",
         "_mapped",
@@ -98,6 +100,7 @@ class FlatIndex:
         self._distance = distance
         self._scanned_codes = 0
         self._codes: _native.Codes8 | None = None
+        self._copies = CopiedCodes()
         self._stale: list[Offsets] = []
         self._scanned = 0
         self._lock = threading.Lock()
@@ -106,7 +109,7 @@ class FlatIndex:
         self.shelf: Shelf | None = None
 
     def search(
-        self, queries: NDArray[Any], k: int, *, mask: Mask | None = None, offsets: Offsets | None = None
+        self, queries: NDArray[Any], k: int, *, mask: Mask | None = None, listed: Chosen | None = None
     ) -> list[tuple[Offsets, Sims]]:
         """Return the at most ``k`` most similar points of each query, best first, ties by offset.
 
@@ -114,12 +117,13 @@ class FlatIndex:
             queries: ``(q, dim)`` in the storage's dtype, normalised for Cosine (not for uint8).
             k: how many per query.
             mask: ``(n,)``, True = may be returned.
-            offsets: distinct candidates instead of a mask.
+            listed: candidates instead of a mask.
 
         Returns:
             Per query ``(offsets, sims)``; points whose similarity is NaN are left out.
         """
         chunks = self._source.chunks()
+        offsets = None if listed is None else listed.offsets
         n = sum(map(len, chunks)) if offsets is None else len(offsets)
         few = offsets is not None and n <= LISTED_AS_FLOATS
         codes = None if few else self._codes_for(chunks, n * len(queries))
@@ -127,7 +131,8 @@ class FlatIndex:
         single = len(queries) == 1
         found: Any
         if codes is not None:
-            found = codes.search(queries, chunks, mask, offsets, k, distance, single=single)
+            copies = None if listed is None else self._copies.of(listed, codes, len(queries))
+            found = codes.search(queries, chunks, mask, offsets, k, distance, single=single, copies=copies)
         elif offsets is None:
             found = _native.scan_topk(queries, chunks, mask, k, distance, single=single)
         else:
@@ -143,6 +148,7 @@ class FlatIndex:
         with self._lock:
             if self._codes is not None:
                 self._stale.append(offsets.astype(np.uint32, copy=True))
+                self._copies.changed()
 
     def invalidate_one(self, offset: int) -> None:
         """:meth:`invalidate` for one row."""
@@ -153,7 +159,7 @@ class FlatIndex:
     def codes_bytes(self) -> int:
         """Memory held by codes."""
         codes = self._codes
-        return 0 if codes is None else codes.size_bytes
+        return 0 if codes is None else codes.size_bytes + self._copies.size_bytes
 
     @property
     def kept(self) -> bool:
@@ -219,6 +225,7 @@ class FlatIndex:
         if (codes is None or rows > codes.count) and not BUDGET.reserve(self, coded_bytes(rows, dim, nibbles=nibbles)):
             self._codes, self._stale, self._scanned, self._scanned_codes = None, [], 0, 0
             BUDGET.release(self)
+            self._copies.give_up()
             return None
         if codes is None:
             codes = self._codes = self._kept_codes(chunks, rows, dim)

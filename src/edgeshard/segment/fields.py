@@ -212,7 +212,7 @@ class DenseField(RowField):
         rows = queries[0] if len(queries) == 1 else np.concatenate(queries)
         wanted = len(chosen)
         if wanted < LISTED_SHARE * chosen.total:
-            return self.flat.search(rows, k, offsets=chosen.offsets)  # which takes the smaller of k and their number
+            return self.flat.search(rows, k, listed=chosen)  # which takes the smaller of k and their number
         return self.flat.search(rows, min(k, wanted), mask=chosen.mask)
 
     def sims(self, queries: list[Any], offsets: Offsets) -> Scores:
