@@ -7,7 +7,7 @@ have no effect.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -26,6 +26,7 @@ __all__ = [
     "VectorOutput",
     "VectorPage",
     "VectorStructOutput",
+    "by_name",
     "check_stored_sparse",
     "pack_example",
     "pack_vectors",
@@ -225,13 +226,21 @@ class VectorPage:
         self._columns = columns
 
     def at(self, place: int) -> Any:
-        """The packed vectors of one point: bare if it has the unnamed one alone, else by name."""
-        entry: dict[str, Any] = {}
-        for name, column in self._columns:
-            vector = column[place]
-            if vector is not None:
-                entry[name] = SparseVector._make(*vector) if isinstance(vector, tuple) else vector
-        return entry[""] if len(entry) == 1 and "" in entry else entry
+        """The packed vectors of one point."""
+        return by_name((name, column[place]) for name, column in self._columns)
+
+
+def by_name(vectors: Iterable[tuple[str, Any]]) -> Any:
+    """The packed vectors of one point: bare if it has the unnamed one alone, else by name.
+
+    Args:
+        vectors: name, and a 1-d array, a 2-d array or ``(indices, values)``; None for one that the point lacks.
+    """
+    entry: dict[str, Any] = {}
+    for name, vector in vectors:
+        if vector is not None:
+            entry[name] = SparseVector._make(*vector) if isinstance(vector, tuple) else vector
+    return entry[""] if len(entry) == 1 and "" in entry else entry
 
 
 def unpack(packed: PackedVector) -> VectorOutput:

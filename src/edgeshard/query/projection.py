@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from edgeshard._native import ResultPage
 from edgeshard.filter.selector import compile_selector
 from edgeshard.models.base import texts
-from edgeshard.models.vectors import VectorPage
+from edgeshard.models.vectors import VectorPage, by_name
 from edgeshard.segment.batch import Offsets
 from edgeshard.segment.schema import Schema, unknown_vector
 from edgeshard.segment.segment import Segment
@@ -73,6 +73,20 @@ class Projection:
         if self.names is None:
             return None
         return VectorPage([(name, segment.fields[name].read(offsets)) for name in self.names])
+
+    def vectors_of(self, segment: Segment, offset: int) -> Any:
+        """:meth:`vectors` of one point, as a result keeps them."""
+        if self.names is None:
+            return None
+        fields = segment.fields
+        return by_name([(name, fields[name].read_one(offset)) for name in self.names])
+
+    def payload_of(self, segment: Segment, offset: int) -> bytes | None:
+        """:meth:`payloads` of one point."""
+        if not self.payload:
+            return None
+        raw = segment.payload.get(offset) or b"{}"
+        return raw if self._select is None else self._select(raw)
 
     def columns(self, segment: Segment, offsets: Offsets) -> Columns:
         """What a result holds of points of one segment: for few their ids and payloads, else what makes them."""

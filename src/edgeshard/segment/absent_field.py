@@ -67,6 +67,9 @@ class AbsentField:
         """See :class:`Field`."""
         return NoVectors()
 
+    def read_one(self, offset: int) -> None:
+        """See :class:`Field`."""
+
     def query(self, vector: Any) -> Any:
         """See :class:`Field`; other segments check it."""
         return vector

@@ -68,6 +68,9 @@ class Field(Protocol):
     def read(self, offsets: Offsets) -> StoredVectors:
         """Vectors for a result, as they are now."""
 
+    def read_one(self, offset: int) -> Any:
+        """:meth:`read` of one point, without its overhead: the vector itself, None where it is missing."""
+
     def query(self, vector: Any) -> Any:
         """A query vector checked and converted once, for :meth:`topk` and :meth:`sims`."""
 
@@ -187,6 +190,14 @@ class DenseField(RowField):
             rows = from_stored(rows, self.spec.dtype)
         return Rows(rows, self.storage.deleted_mask()[offsets])
 
+    def read_one(self, offset: int) -> npt.NDArray[np.float32] | None:
+        """See :class:`Field`."""
+        storage = self.storage
+        if storage.lacks(offset):
+            return None
+        row = storage.row(offset)
+        return row.copy() if row.dtype == np.float32 else from_stored(row, self.spec.dtype)
+
     def query(self, vector: Any) -> npt.NDArray[np.generic]:
         """See :class:`Field`."""
         row = dense_query(vector, self.spec.size)
@@ -280,6 +291,14 @@ class MultiField(RowField):
         """See :class:`Field`."""
         indptr, rows = self.storage.get_batch(offsets)
         return RowGroups(indptr, from_stored(rows, self.spec.dtype), self.storage.deleted_mask()[offsets])
+
+    def read_one(self, offset: int) -> npt.NDArray[np.float32] | None:
+        """See :class:`Field`."""
+        storage = self.storage
+        if storage.lacks(offset):
+            return None
+        rows = storage.get(offset)
+        return rows.copy() if rows.dtype == np.float32 else from_stored(rows, self.spec.dtype)
 
     def query(self, vector: Any) -> npt.NDArray[np.generic]:
         """See :class:`Field`."""

@@ -207,6 +207,10 @@ class SparseField:
         """See :class:`Field`."""
         return SparseRows(*self.storage.csr(offsets), self.storage.missing(offsets))
 
+    def read_one(self, offset: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32]] | None:
+        """See :class:`Field`."""
+        return self.storage.get(offset)
+
     # --- searching -------------------------------------------------------------------------------------
 
     def query(self, vector: Any) -> SparseQuery:

@@ -50,6 +50,10 @@ class TurboField(DenseField):
         """See :class:`Field`."""
         return Rows(self.codec.decode(self.storage.get(offsets)), self.storage.deleted_mask()[offsets])
 
+    def read_one(self, offset: int) -> Any:
+        """See :class:`Field`."""
+        return self.read(np.array([offset], np.uint32))[0]
+
     def query(self, vector: Any) -> Vectors:
         """See :class:`Field`."""
         row = dense_query(vector, self.spec.size)
@@ -96,6 +100,10 @@ class TurboMultiField(MultiField):
         indptr, records = self.storage.get_batch(offsets)
         vectors = self.codec.decode(np.ascontiguousarray(records))
         return RowGroups(indptr, vectors, self.storage.deleted_mask()[offsets])
+
+    def read_one(self, offset: int) -> Any:
+        """See :class:`Field`."""
+        return self.read(np.array([offset], np.uint32))[0]
 
     def query(self, vector: Any) -> Vectors:
         """See :class:`Field`."""

@@ -43,7 +43,8 @@ def _one_record(segments: Segments, point_id: PointId, projection: Projection) -
     for segment in segments:
         offset = segment.ids.offset_of(point_id)
         if offset is not None:
-            return make_records(segment, np.array([offset], np.uint32), projection)
+            payload, vectors = projection.payload_of(segment, offset), projection.vectors_of(segment, offset)
+            return [Record._make(point_id, payload, vectors, None)]
     return []
 
 

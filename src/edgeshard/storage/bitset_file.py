@@ -71,6 +71,18 @@ class ChangingMask:
         view.flags.writeable = False
         return view
 
+    def at(self, offset: int) -> bool:
+        """Whether one position is set."""
+        return offset < self.count and bool(self._bits[offset])
+
+    def pick(self, offsets: Offsets) -> Mask:
+        """``(n,) bool``: which of some positions are set."""
+        try:
+            picked: Mask = self._bits[offsets]
+        except IndexError:  # some lie beyond what there is room for
+            picked = self.view(int(offsets.max()) + 1)[offsets]
+        return picked
+
     def set(self, offsets: Offsets, value: bool | Mask) -> None:
         """Set positions, growing as needed; only bits that differ count as changes."""
         offsets = np.atleast_1d(np.asarray(offsets))

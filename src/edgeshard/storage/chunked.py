@@ -265,6 +265,18 @@ class ChunkedRows:
             return parts[0]
         return np.concatenate(parts) if parts else np.zeros((0, self.dim), self.dtype)
 
+    def read_one(self, row: int) -> Rows:
+        """``(dim,)`` view of one row.
+
+        Raises:
+            IndexError: it is beyond the last.
+        """
+        if not 0 <= row < self.count:
+            raise IndexError(f"row {row} of {self.count}")
+        number, place = divmod(row, self.per_chunk)
+        found: Rows = (self._views or self.chunks())[number][place]
+        return found
+
     def read_rows(self, offsets: npt.NDArray[Any]) -> Rows:
         """``(n, dim)`` copies of the rows at ``offsets``.
 

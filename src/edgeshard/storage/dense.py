@@ -122,12 +122,15 @@ class ChunkedDense:
 
     def row(self, offset: int) -> Rows:
         """``(dim,)`` view of one row."""
-        row: Rows = self._rows.read_run(offset, 1)[0]
-        return row
+        return self._rows.read_one(offset)
 
     def deleted_mask(self) -> Mask:
         """``(count,)``, True where the point has no such vector."""
         return self._flags.mask(self.count)
+
+    def lacks(self, offset: int) -> bool:
+        """Whether a point has no such vector."""
+        return self._flags.is_set(offset)
 
     def put(self, offsets: Offsets, rows: Rows) -> None:
         """Store ``(n, dim)`` rows at distinct ``offsets`` and flag them present.
@@ -355,6 +358,11 @@ class MatrixDense:
     def deleted_mask(self) -> Mask:
         """``(count,)``, True where the point has no such vector."""
         return self._flags.mask(self.count) if isinstance(self._flags, Flags) else self._flags.mask
+
+    def lacks(self, offset: int) -> bool:
+        """Whether a point has no such vector."""
+        flags = self._flags
+        return flags.is_set(offset) if isinstance(flags, Flags) else bool(flags.mask[offset])
 
     def set_deleted(self, offsets: Offsets, deleted: bool = True) -> None:
         """Flag points as having no such vector."""

@@ -119,8 +119,11 @@ class Flags:
 
     def at(self, offsets: Offsets) -> Mask:
         """``(n,) bool``: which of some offsets are set."""
-        count = int(offsets.max()) + 1 if len(offsets) else 0
-        return self._bits.view(max(count, self._bits.count))[offsets]
+        return self._bits.pick(offsets)
+
+    def is_set(self, offset: int) -> bool:
+        """Whether one flag is set."""
+        return self._bits.at(offset)
 
     def extend(self, count: int) -> None:
         """Make the set at least ``count`` flags long; new ones are not set."""

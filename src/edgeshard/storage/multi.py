@@ -184,7 +184,7 @@ class MultiDense:
         Raises:
             IndexError: the offset is beyond the last.
         """
-        first, count, _ = self._entries.read_run(offset, 1)[0].tolist()
+        first, count, _ = self._entries.read_one(offset).tolist()
         return self._rows.read_run(first, count)
 
     def get_batch(self, offsets: npt.NDArray[Any]) -> tuple[Bounds, Rows]:
@@ -199,6 +199,10 @@ class MultiDense:
     def deleted_mask(self) -> Mask:
         """``(count,)``, True where the point has no such vector."""
         return self._flags.mask(self.count)
+
+    def lacks(self, offset: int) -> bool:
+        """Whether a point has no such vector."""
+        return self._flags.is_set(offset)
 
     def put(self, offset: int, rows: Rows) -> None:
         """Store the ``(n, dim)`` rows of one point at or below the end; :meth:`put_batch` without its overhead."""

@@ -72,7 +72,7 @@ class SparseStorage:
 
     def get(self, offset: int) -> tuple[Indices, Values] | None:
         """``(indices, values)`` of one point, indices ascending; None if it has no such vector."""
-        if offset < self._flags.count and self._flags.mask(self._flags.count)[offset]:
+        if self._flags.is_set(offset):
             return None
         raw = self._store.get(offset)
         if raw is None:
@@ -210,9 +210,9 @@ def pack_values(
 
 def without(csr: Csr, gone: npt.NDArray[np.bool_]) -> Csr:
     """The same rows, those flagged in ``gone`` emptied."""
+    if not gone.any():
+        return csr
     indptr, indices, values = csr
     counts = np.diff(indptr)
-    if not (counts * gone).any():
-        return csr
     kept = np.repeat(~gone, counts)
     return bounds_of(counts * ~gone), indices[kept], values[kept]

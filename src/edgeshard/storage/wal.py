@@ -44,7 +44,7 @@ class Wal:
 
     __slots__ = (
         "_acknowledged_end", "_capacity", "_closed", "_current", "_dirty", "_names_changed", "_next_open_id",
-        "_read_only", "_restart_at", "_retain_closed", "_spare", "ack_index", "damage", "directory",
+        "_read_only", "_restart_at", "_retain_closed", "_spare", "_unused", "ack_index", "damage", "directory",
     )  # fmt: skip
 
     def __init__(self, directory: Path, *, read_only: bool, capacity_bytes: int, retain_closed: int) -> None:
@@ -53,6 +53,8 @@ class Wal:
         self._closed: list[WalFile] = []
         self._current: WalFile | None = None
         self._spare: WalFile | None = None
+        self._unused: list[WalFile] = []
+        """Empty files that stand by to be the next spare."""
         self._dirty: set[WalFile] = set()
         self._names_changed = False
         self._next_open_id = 1
@@ -205,10 +207,20 @@ class Wal:
                     previous.count_torn()
                 file.renumber(start)
                 used.append(file)
-            elif self._spare is None:
-                self._spare = file
+            else:
+                self._unused.append(file)
         self._closed += used[:-1]
         self._current = used[-1] if used else None
+        if self._unused:
+            self._spare = self._unused.pop(0)
+
+    def _remove_surplus(self) -> None:
+        """Remove empty files that are more than a log needs; one with anything in it stays."""
+        needed = 1 if self._current is None else 0
+        surplus = [file for file in self._unused[needed:] if not file.torn and file.tail_is_zero()]
+        for file in surplus:
+            self._remove(file)
+            self._unused.remove(file)
 
     def _judge(self, on_damage: OnDamage) -> None:
         """Raise for the first damage to an operation that is not acknowledged, if asked to."""
@@ -226,6 +238,7 @@ class Wal:
                 file.rename(f"closed-{file.start}")
                 self._names_changed = True
         self._keep_strangers()
+        self._remove_surplus()
         if self._current is not None and not self._current.tail_is_zero():
             self._current.cut_tail()
             self._current.sync()  # before anything follows: old bytes must not come back behind new records
@@ -238,7 +251,7 @@ class Wal:
 
     def _keep_strangers(self) -> None:
         """Cut what lies behind the last record of the files, but keep it elsewhere if it may be needed."""
-        for file in (self._current, self._spare):
+        for file in (self._current, self._spare, *self._unused):
             if file is not None and file.stranger:
                 kept = file.keep_tail(self.directory.parent / files.DAMAGED)
                 text = (
@@ -346,6 +359,8 @@ class Wal:
             self._spare = None  # no room for it now; the next roll-over tries again, and reports
 
     def _new_open_file(self) -> WalFile:
+        if self._unused:
+            return self._unused.pop(0)
         file = WalFile.create(self.directory / f"open-{self._next_open_id}", self._capacity)
         self._next_open_id += 1
         self._names_changed = True
@@ -437,7 +452,7 @@ class Wal:
             self._current.rename(f"closed-{self._current.start}")
             self._closed.append(self._current)
         elif self._current is not None:
-            self._spare = self._spare or self._current
+            self._unused.append(self._current)
         self._current, self._acknowledged_end = None, 0
         old = [file for file in self._closed if file.start != first_index or file.count]
         clash = [file for file in old if file.start >= first_index]
@@ -464,10 +479,10 @@ class Wal:
 
     def close(self) -> None:
         """Close the files. Nothing is synced: that is for the caller to decide."""
-        for file in [*self._files(), *([self._spare] if self._spare is not None else [])]:
+        for file in [*self._files(), *([self._spare] if self._spare is not None else []), *self._unused]:
             file.close()
         self._read_only = True
-        self._closed, self._current, self._spare = [], None, None
+        self._closed, self._current, self._spare, self._unused = [], None, None, []
 
 
 def _never_written(path: Path) -> bool:
