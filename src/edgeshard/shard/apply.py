@@ -1,15 +1,15 @@
 """Applying a logged operation to the segments.
 
-Every function takes the operation's number and touches only points whose stored version is lower, so replaying an
-operation whose effect is already there changes nothing. An id lives in one segment at a time: a point of an immutable
-segment is written to an appendable one before it is deleted where it was (copy-on-write).
+Every function takes the operation's number and the points it touches where they live. Replay takes those alone whose
+stored version is lower (:func:`older`), so that an operation whose effect is already there changes nothing; the number
+of a new operation is above every version. An id lives in one segment at a time: a point of an immutable segment is
+written to an appendable one before it is deleted where it was (copy-on-write).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from edgeshard.errors import CorruptedError
 from edgeshard.filter import mutate
 from edgeshard.models.paths import parse_path
 from edgeshard.models.payload import decode_payload, encode_payload
-from edgeshard.segment.batch import Batch, Ids, Offsets
+from edgeshard.segment.batch import FEW, Batch, Ids, Offsets
 from edgeshard.segment.segment import Segment
 from edgeshard.shard.prepare import EMPTY_PAYLOAD
 from edgeshard.storage.gridstore import Packed
@@ -51,6 +51,12 @@ def locate(segments: Sequence[Segment], ids: Ids, before: int | None = None) -> 
         if not len(missing):
             break
         found = segment.ids.offsets_of(ids)
+        if len(ids) <= FEW and before is None and not located:  # mostly one segment has all of them
+            listed = found.tolist()
+            if max(listed, default=-1) < 0:
+                continue
+            if min(listed) >= 0:
+                return [(segment, missing, found.astype(np.uint32))], _NONE
         places = np.flatnonzero(found >= 0)
         if not len(places):
             continue
@@ -78,6 +84,11 @@ def _locate_one(segments: Sequence[Segment], ids: Ids, before: int | None) -> tu
     return [], _FIRST
 
 
+def older(segments: Sequence[Segment], ids: Ids, op_number: int) -> list[Located]:
+    """Where the points live that an operation has not changed yet."""
+    return locate(segments, ids, op_number)[0]
+
+
 def upsert(segments: Sequence[Segment], op_number: int, batch: Batch) -> None:
     """Insert points, replacing those that exist."""
     located, new = locate(segments, batch.ids, op_number)
@@ -95,51 +106,53 @@ def upsert(segments: Sequence[Segment], op_number: int, batch: Batch) -> None:
         segment.delete(op_number, offsets)
 
 
-def delete_points(segments: Sequence[Segment], op_number: int, ids: Ids) -> None:
-    """Delete points; unknown ids are passed over."""
-    for segment, _, offsets in locate(segments, ids, op_number)[0]:
+def delete_points(segments: Sequence[Segment], op_number: int, found: Sequence[Located]) -> None:
+    """Delete points."""
+    for segment, _, offsets in found:
         segment.delete(op_number, offsets)
 
 
-def update_vectors(segments: Sequence[Segment], op_number: int, batch: Batch) -> None:
-    """Replace the named vectors of existing points."""
-    for segment, places, offsets in writable(segments, op_number, batch.ids):
+def update_vectors(segments: Sequence[Segment], op_number: int, found: Sequence[Located], batch: Batch) -> None:
+    """Replace the named vectors of existing points; places are those in the batch."""
+    for segment, places, offsets in writable(segments, op_number, found):
         segment.put_vectors(op_number, offsets, batch.take(places).columns)
 
 
-def delete_vectors(segments: Sequence[Segment], op_number: int, ids: Ids, names: Sequence[str]) -> None:
+def delete_vectors(segments: Sequence[Segment], op_number: int, found: Sequence[Located], names: Sequence[str]) -> None:
     """Remove named vectors from existing points."""
-    for segment, _, offsets in writable(segments, op_number, ids):
+    for segment, _, offsets in writable(segments, op_number, found):
         segment.forget_vectors(op_number, offsets, [name for name in names if name in segment.fields])
 
 
-def set_payload(segments: Sequence[Segment], op_number: int, ids: Ids, payload: bytes, key: str | None) -> None:
+def set_payload(
+    segments: Sequence[Segment], op_number: int, found: Sequence[Located], payload: bytes, key: str | None
+) -> None:
     """Merge a payload into those of existing points.
 
     A point whose payload was cleared takes the payload as it is, nulls included, as in Qdrant.
     """
     if key is not None:
-        change_payloads(segments, op_number, ids, mutate.merger(decode_payload(payload), key), EMPTY_PAYLOAD)
+        change_payloads(segments, op_number, found, mutate.merger(decode_payload(payload), key), EMPTY_PAYLOAD)
         return
-    for segment, _, offsets in writable(segments, op_number, ids):
+    for segment, _, offsets in writable(segments, op_number, found):
         stored = segment.payload.get_batch(offsets)
         segment.put_payloads(op_number, offsets, _merged(segment, stored, payload, absent=payload))
 
 
-def overwrite_payload(segments: Sequence[Segment], op_number: int, ids: Ids, payload: bytes) -> None:
+def overwrite_payload(segments: Sequence[Segment], op_number: int, found: Sequence[Located], payload: bytes) -> None:
     """Replace the payloads of existing points."""
-    for segment, _, offsets in writable(segments, op_number, ids):
+    for segment, _, offsets in writable(segments, op_number, found):
         segment.put_payloads(op_number, offsets, [payload] * len(offsets))
 
 
-def delete_payload(segments: Sequence[Segment], op_number: int, ids: Ids, keys: Sequence[str]) -> None:
+def delete_payload(segments: Sequence[Segment], op_number: int, found: Sequence[Located], keys: Sequence[str]) -> None:
     """Delete keys from the payloads of existing points."""
     steps = [parse_path(key).steps for key in keys]
     if any(len(path) > 1 for path in steps):
-        change_payloads(segments, op_number, ids, mutate.remover(keys), b"")
+        change_payloads(segments, op_number, found, mutate.remover(keys), b"")
         return
     nulls = encode_payload(dict.fromkeys(str(path[0]) for path in steps))
-    for segment, _, offsets in writable(segments, op_number, ids):
+    for segment, _, offsets in writable(segments, op_number, found):
         stored = segment.payload.get_batch(offsets)
         there = np.diff(stored[1]) > 0
         if not bool(there.all()):
@@ -149,22 +162,22 @@ def delete_payload(segments: Sequence[Segment], op_number: int, ids: Ids, keys: 
         segment.put_payloads(op_number, offsets, _merged(segment, stored, nulls, absent=b""))
 
 
-def clear_payload(segments: Sequence[Segment], op_number: int, ids: Ids) -> None:
+def clear_payload(segments: Sequence[Segment], op_number: int, found: Sequence[Located]) -> None:
     """Remove the payloads of existing points; one that comes from an immutable segment is left an empty payload."""
     known = {id(segment): segment.count for segment in segments}
-    for segment, _, offsets in writable(segments, op_number, ids):
+    for segment, _, offsets in writable(segments, op_number, found):
         moved = int(offsets[0]) >= known[id(segment)]
         segment.put_payloads(op_number, offsets, [EMPTY_PAYLOAD if moved else None] * len(offsets))
 
 
 def change_payloads(
-    segments: Sequence[Segment], op_number: int, ids: Ids, change: mutate.Change, missing: bytes
+    segments: Sequence[Segment], op_number: int, found: Sequence[Located], change: mutate.Change, missing: bytes
 ) -> None:
     """Change payloads by a function; a point without one is taken to have `missing`, and stays as it is for ``b""``."""
-    for segment, _, offsets in writable(segments, op_number, ids):
-        found = segment.payloads(offsets, missing)
+    for segment, _, offsets in writable(segments, op_number, found):
+        stored = segment.payloads(offsets, missing)
         source = segment.payload.directory
-        segment.put_payloads(op_number, offsets, [_changed(raw, change, source) if raw else None for raw in found])
+        segment.put_payloads(op_number, offsets, [_changed(raw, change, source) if raw else None for raw in stored])
 
 
 def _merged(segment: Segment, stored: Packed, patch: bytes, absent: bytes) -> Packed:
@@ -191,9 +204,9 @@ def _changed(raw: bytes, change: mutate.Change, source: Path) -> bytes:
     return encode_payload(payload)
 
 
-def writable(segments: Sequence[Segment], op_number: int, ids: Ids) -> Iterator[Located]:
+def writable(segments: Sequence[Segment], op_number: int, found: Sequence[Located]) -> Iterator[Located]:
     """The points where they can be changed; those in immutable segments are moved first."""
-    for segment, places, offsets in locate(segments, ids, op_number)[0]:
+    for segment, places, offsets in found:
         if segment.appendable:
             yield segment, places, offsets
             continue
@@ -207,11 +220,3 @@ def writable(segments: Sequence[Segment], op_number: int, ids: Ids) -> Iterator[
 def target(segments: Sequence[Segment]) -> Segment:
     """The smallest appendable segment: where new points go."""
     return min((segment for segment in segments if segment.appendable), key=lambda segment: segment.count)
-
-
-def known_ids(segments: Sequence[Segment], ids: Sequence[int | UUID]) -> list[bool]:
-    """Which of the ids exist."""
-    known = np.zeros(len(ids), np.bool_)
-    for segment in segments:
-        known |= segment.ids.offsets_of(list(ids)) >= 0
-    return list(map(bool, known))

@@ -122,43 +122,47 @@ def _update_vectors(store: Store, number: int, operation: UpdateVectors) -> None
         if resolved is not None:
             resolved.apply(store.segments, number)
         return
-    apply.update_vectors(store.segments, number, prepare_vectors(operation.points, store.schema))
+    batch = prepare_vectors(operation.points, store.schema)
+    apply.update_vectors(store.segments, number, apply.older(store.segments, batch.ids, number), batch)
 
 
 def _delete_points(store: Store, number: int, operation: DeletePoints) -> None:
-    apply.delete_points(store.segments, number, list(operation.ids))
+    apply.delete_points(store.segments, number, apply.older(store.segments, list(operation.ids), number))
 
 
 def _delete_vectors(store: Store, number: int, operation: DeleteVectors) -> None:
     names = [name for name in operation.names if name in store.schema]
-    apply.delete_vectors(store.segments, number, list(operation.ids), names)
+    apply.delete_vectors(store.segments, number, apply.older(store.segments, list(operation.ids), number), names)
 
 
 def _set_payload(store: Store, number: int, operation: SetPayload) -> None:
-    ids = _points(store, operation)
-    apply.set_payload(store.segments, number, ids, operation.payload, operation.key)
+    points = _points(store, number, operation)
+    apply.set_payload(store.segments, number, points, operation.payload, operation.key)
 
 
 def _overwrite_payload(store: Store, number: int, operation: OverwritePayload) -> None:
-    apply.overwrite_payload(store.segments, number, _points(store, operation), operation.payload)
+    apply.overwrite_payload(store.segments, number, _points(store, number, operation), operation.payload)
 
 
 def _delete_payload(store: Store, number: int, operation: DeletePayload) -> None:
-    apply.delete_payload(store.segments, number, _points(store, operation), list(operation.keys))
+    apply.delete_payload(store.segments, number, _points(store, number, operation), list(operation.keys))
 
 
 def _clear_payload(store: Store, number: int, operation: ClearPayload) -> None:
-    apply.clear_payload(store.segments, number, list(operation.ids))
+    apply.clear_payload(store.segments, number, apply.older(store.segments, list(operation.ids), number))
 
 
-def _points(store: Store, operation: SetPayload | OverwritePayload | DeletePayload) -> list[Any]:
-    return select(operation.filter, store.segments) if operation.ids is None else list(operation.ids)
+def _points(store: Store, number: int, operation: SetPayload | OverwritePayload | DeletePayload) -> list[apply.Located]:
+    ids = select(operation.filter, store.segments) if operation.ids is None else list(operation.ids)
+    return apply.older(store.segments, ids, number)
 
 
 def _sync_points(store: Store, number: int, operation: SyncPoints) -> None:
     """Within an id range, delete what is not listed and upsert what is."""
     listed = {point._id for point in operation.points}
-    apply.delete_points(store.segments, number, _in_range(store, operation, listed))
+    apply.delete_points(
+        store.segments, number, apply.older(store.segments, _in_range(store, operation, listed), number)
+    )
     apply_logged(store, number, without_unknown_names(UpsertPoints(operation.points, None, None), store.schema))
 
 
@@ -180,7 +184,9 @@ def _in_range(store: Store, operation: SyncPoints | SyncPointsRaw, listed: set[A
 def _sync_points_raw(store: Store, number: int, operation: SyncPointsRaw) -> None:
     """:func:`_sync_points` with the points in stored form."""
     listed = set(operation.points.ids) if isinstance(operation.points.ids, list) else set(operation.points.ids.tolist())
-    apply.delete_points(store.segments, number, _in_range(store, operation, listed))
+    apply.delete_points(
+        store.segments, number, apply.older(store.segments, _in_range(store, operation, listed), number)
+    )
     _upsert_raw(store, number, operation.points)
 
 

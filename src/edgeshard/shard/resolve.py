@@ -41,6 +41,7 @@ from edgeshard.shard.prepare import prepare_columns, prepare_points, prepare_vec
 from edgeshard.storage.sparse import pack_values
 
 Segments = Sequence[Segment]
+Found = list[apply.Located]
 
 
 class Resolved(NamedTuple):
@@ -124,18 +125,22 @@ def _allowed(
 
 
 def _delete_points(operation: DeletePoints, segments: Segments, schema: Schema) -> Resolved | None:
-    known = apply.known_ids(segments, operation.ids)
-    return _delete([point_id for point_id, exists in zip(operation.ids, known, strict=True) if exists])
+    found, missing = apply.locate(segments, operation.ids)
+    ids = list(operation.ids)
+    if len(missing):
+        unknown = set(missing.tolist())
+        ids = [point_id for place, point_id in enumerate(ids) if place not in unknown]
+    return _delete(ids, found)
 
 
 def _delete_by_filter(operation: DeletePointsByFilter, segments: Segments, schema: Schema) -> Resolved | None:
     return _delete(select(operation.filter, segments))
 
 
-def _delete(ids: list[int | UUID]) -> Resolved | None:
+def _delete(ids: list[int | UUID], found: Found | None = None) -> Resolved | None:
     if not ids:
         return None
-    return Resolved(lambda: encode(DeletePoints(ids)), lambda segments, op: apply.delete_points(segments, op, ids))
+    return _over(DeletePoints(ids), ids, found, apply.delete_points)
 
 
 # --- vectors -------------------------------------------------------------------------------------------
@@ -143,89 +148,91 @@ def _delete(ids: list[int | UUID]) -> Resolved | None:
 
 def _update_vectors(operation: UpdateVectors, segments: Segments, schema: Schema) -> Resolved | None:
     batch = prepare_vectors(operation.points, schema)
-    _require_known(batch.ids, segments)
+    found: Found | None = _known(batch.ids, segments)
     points = operation.points
     if operation.condition is not None:
         places = _allowed(batch.ids, operation.condition, UpdateMode.UpdateOnly, segments)
-        batch = batch.take(places)
+        batch, found = batch.take(places), None
         kept = set(batch.ids)
         points = [point for point in points if point._id in kept]
     if not len(batch):
         return None
     record = UpdateVectors(points, None)
-    return Resolved(lambda: encode(record), lambda segments, op: apply.update_vectors(segments, op, batch))
+    return _over(record, batch.ids, found, apply.update_vectors, batch)
 
 
 def _delete_vectors(operation: DeleteVectors, segments: Segments, schema: Schema) -> Resolved | None:
-    _require_known(operation.ids, segments)
-    return _forget(list(operation.ids), operation.names, schema)
+    found = _known(operation.ids, segments)
+    return _forget(list(operation.ids), operation.names, schema, found)
 
 
 def _delete_vectors_by_filter(operation: DeleteVectorsByFilter, segments: Segments, schema: Schema) -> Resolved | None:
     return _forget(select(operation.filter, segments), operation.names, schema)
 
 
-def _forget(ids: list[int | UUID], names: Sequence[str], schema: Schema) -> Resolved | None:
+def _forget(ids: list[int | UUID], names: Sequence[str], schema: Schema, found: Found | None = None) -> Resolved | None:
     if not ids or not names:
         return None
     for name in names:
         if name not in schema:
             raise unknown_vector(name, schema)
     record = DeleteVectors(ids, list(names))
-    return Resolved(lambda: encode(record), lambda segments, op: apply.delete_vectors(segments, op, ids, names))
+    return _over(record, ids, found, apply.delete_vectors, names)
 
 
 # --- payloads ------------------------------------------------------------------------------------------
 
 
 def _set_payload(operation: SetPayload, segments: Segments, schema: Schema) -> Resolved | None:
-    ids = _chosen(operation, segments)
+    ids, found = _chosen(operation, segments)
     payload, key = operation.payload, operation.key
     if not ids:
         return None
     record = SetPayload(payload, ids, None, key)
-    return Resolved(lambda: encode(record), lambda segments, op: apply.set_payload(segments, op, ids, payload, key))
+    return _over(record, ids, found, apply.set_payload, payload, key)
 
 
 def _overwrite_payload(operation: OverwritePayload, segments: Segments, schema: Schema) -> Resolved | None:
-    ids = _chosen(operation, segments)
+    ids, found = _chosen(operation, segments)
     payload = operation.payload
     if not ids:
         return None
     record = OverwritePayload(payload, ids, None, None)
-    return Resolved(lambda: encode(record), lambda segments, op: apply.overwrite_payload(segments, op, ids, payload))
+    return _over(record, ids, found, apply.overwrite_payload, payload)
 
 
 def _delete_payload(operation: DeletePayload, segments: Segments, schema: Schema) -> Resolved | None:
-    ids = _chosen(operation, segments)
+    ids, found = _chosen(operation, segments)
     keys = list(operation.keys)
     if not ids or not keys:
         return None
     record = DeletePayload(keys, ids, None)
-    return Resolved(lambda: encode(record), lambda segments, op: apply.delete_payload(segments, op, ids, keys))
+    return _over(record, ids, found, apply.delete_payload, keys)
 
 
 def _clear_payload(operation: ClearPayload, segments: Segments, schema: Schema) -> Resolved | None:
-    _require_known(operation.ids, segments)
-    return _clear(list(operation.ids))
+    found = _known(operation.ids, segments)
+    return _clear(list(operation.ids), found)
 
 
 def _clear_by_filter(operation: ClearPayloadByFilter, segments: Segments, schema: Schema) -> Resolved | None:
     return _clear(select(operation.filter, segments))
 
 
-def _clear(ids: list[int | UUID]) -> Resolved | None:
+def _clear(ids: list[int | UUID], found: Found | None = None) -> Resolved | None:
     if not ids:
         return None
-    return Resolved(lambda: encode(ClearPayload(ids)), lambda segments, op: apply.clear_payload(segments, op, ids))
+    return _over(ClearPayload(ids), ids, found, apply.clear_payload)
 
 
-def _chosen(operation: SetPayload | OverwritePayload | DeletePayload, segments: Segments) -> list[int | UUID]:
-    """The points of an operation that takes ids or a filter."""
+def _chosen(
+    operation: SetPayload | OverwritePayload | DeletePayload, segments: Segments
+) -> tuple[list[int | UUID], Found | None]:
+    """The points of an operation that takes ids or a filter, and where they are if that is known already."""
     if operation.ids is None:
-        return select(operation.filter, segments)
-    _require_known(operation.ids, segments)
-    return list(dict.fromkeys(operation.ids))
+        return select(operation.filter, segments), None
+    ids = list(dict.fromkeys(operation.ids))
+    return ids, _known(ids, segments)
 
 
 # --- shared --------------------------------------------------------------------------------------------
@@ -242,12 +249,27 @@ def select(condition: Filter | None, segments: Segments) -> list[int | UUID]:
     return ids
 
 
-def _require_known(ids: Ids, segments: Segments) -> None:
-    if not len(ids):
-        return
-    _, missing = apply.locate(segments, ids)
+def _known(ids: Ids, segments: Segments) -> Found:
+    """Where points are, all of which must exist."""
+    found, missing = apply.locate(segments, ids)
     if len(missing):
         raise PointNotFoundError(f"No point with id {ids[int(missing[0])]}")
+    return found
+
+
+def _over(
+    record: UpdateOperation, ids: Ids, found: Found | None, change: Callable[..., None], *arguments: Any
+) -> Resolved:
+    """An operation that is ``change(segments, number, points, *arguments)``.
+
+    Points that a filter selected, for whom ``found`` is None, are located when it is applied: it may be a replay.
+    """
+
+    def carry_out(segments: Segments, op_number: int) -> None:
+        points = apply.older(segments, ids, op_number) if found is None else found
+        change(segments, op_number, points, *arguments)
+
+    return Resolved(lambda: encode(record), carry_out)
 
 
 _HANDLERS: dict[type, Callable[[Any, Segments, Schema], Resolved | None]] = {
