@@ -11,14 +11,13 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 
+from edgeshard.storage.few import is_range
 from edgeshard.storage.runs import bounds_of, row_numbers
 
 Mask = npt.NDArray[np.bool_]
 Offsets = npt.NDArray[np.uint32]
 Ids: TypeAlias = "npt.NDArray[np.uint64] | list[int | UUID]"
 Selection: TypeAlias = "npt.NDArray[np.int64] | slice"
-FEW = 64
-"""So many numbers are looked at as a list in less time than as an array."""
 
 
 class DenseColumn:
@@ -138,18 +137,10 @@ class Batch:
 
     def take(self, chosen: npt.NDArray[np.int64]) -> Batch:
         """The points at some positions, in that order."""
-        if len(chosen) == len(self.ids) and _is_range(chosen):
+        if len(chosen) == len(self.ids) and is_range(chosen):
             return self
         places = chosen.tolist()
         ids: Ids = self.ids[chosen] if isinstance(self.ids, np.ndarray) else [self.ids[i] for i in places]
         columns = {name: column.take(chosen) for name, column in self.columns.items()}
         payloads = None if self.payloads is None else [self.payloads[i] for i in places]
         return Batch(ids, columns, payloads)
-
-
-def _is_range(numbers: npt.NDArray[np.int64]) -> bool:
-    """Whether these are 0, 1, 2 and so on."""
-    count = len(numbers)
-    if count <= FEW:
-        return bool(numbers.tolist() == list(range(count)))
-    return np.array_equal(numbers, np.arange(count))

@@ -19,9 +19,10 @@ from edgeshard.errors import CorruptedError
 from edgeshard.filter import mutate
 from edgeshard.models.paths import parse_path
 from edgeshard.models.payload import decode_payload, encode_payload
-from edgeshard.segment.batch import FEW, Batch, Ids, Offsets
+from edgeshard.segment.batch import Batch, Ids, Offsets
 from edgeshard.segment.segment import Segment
 from edgeshard.shard.prepare import EMPTY_PAYLOAD
+from edgeshard.storage.few import FEW
 from edgeshard.storage.gridstore import Packed
 
 Positions = npt.NDArray[np.int64]
@@ -51,11 +52,11 @@ def locate(segments: Sequence[Segment], ids: Ids, before: int | None = None) -> 
         if not len(missing):
             break
         found = segment.ids.offsets_of(ids)
-        if len(ids) <= FEW and before is None and not located:  # mostly one segment has all of them
+        if len(ids) <= FEW and not located:  # mostly one segment has all of them
             listed = found.tolist()
             if max(listed, default=-1) < 0:
                 continue
-            if min(listed) >= 0:
+            if min(listed) >= 0 and (before is None or max(segment.ids.versions[found].tolist()) < before):
                 return [(segment, missing, found.astype(np.uint32))], _NONE
         places = np.flatnonzero(found >= 0)
         if not len(places):

@@ -20,7 +20,8 @@ from edgeshard.models.vectors import SparseVector
 from edgeshard.segment.batch import Batch, Column, DenseColumn, Ids, Mask, MultiColumn, SparseColumn
 from edgeshard.segment.schema import Schema, VectorSchema, shown_name, unknown_vector
 from edgeshard.shard.operations import UpsertRaw
-from edgeshard.storage.convert import to_stored
+from edgeshard.storage.convert import row_to_stored, to_stored
+from edgeshard.storage.few import ascending
 from edgeshard.storage.runs import bounds_of
 
 Packed = Any
@@ -185,8 +186,8 @@ def _column(vectors: list[Packed], spec: VectorSchema, name: str) -> Column:
         if vector is not None and (type(vector) is not np.ndarray or vector.shape != (size,)):
             check_dense(vector, spec, name)
     if present is None and vectors:
-        if len(vectors) == 1:
-            return DenseColumn(_store_rows(vectors[0].reshape(1, size), spec, name))
+        if len(vectors) == 1 and spec.turbo_bits is None:
+            return DenseColumn(row_to_stored(vectors[0], spec.distance, spec.dtype))
         return DenseColumn(_store_rows(np.concatenate(vectors).reshape(-1, size), spec, name, in_place=True))
     rows = np.ones((len(vectors), size), np.float32)
     for place, vector in enumerate(vectors):
@@ -216,7 +217,10 @@ def _multi_column(vectors: list[Packed], spec: VectorSchema, name: str, present:
         if not len(block):
             raise ValidationError(f"multi-vector {name!r} has no rows: give at least one vector of {spec.size} numbers")
         blocks.append(block)
-    rows = np.concatenate(blocks) if blocks else np.zeros((0, spec.size), np.float32)
+    if len(blocks) == 1:
+        rows = blocks[0]
+    else:
+        rows = np.concatenate(blocks) if blocks else np.zeros((0, spec.size), np.float32)
     return MultiColumn(bounds_of([len(block) for block in blocks]), _store_rows(rows, spec, name), present)
 
 
@@ -240,8 +244,7 @@ def _sorted_sparse(
     present: Mask | None,
 ) -> SparseColumn:
     """Entries with ascending indices inside each point, values moving along."""
-    several = len(indptr) > 2 or not bool((indices[1:] > indices[:-1]).all())
-    if len(indices) > 1 and several:
+    if len(indices) > 1 and (len(indptr) > 2 or not ascending(indices)):
         rows = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
         inside = rows[1:] == rows[:-1]
         if bool((inside & (indices[1:] <= indices[:-1])).any()):

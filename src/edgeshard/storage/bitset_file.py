@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from edgeshard.errors import CorruptedError, ReadOnlyError
 from edgeshard.storage import files, roaring
+from edgeshard.storage.few import highest
 from edgeshard.storage.gridstore_build import write_new
 
 if TYPE_CHECKING:
@@ -71,10 +72,6 @@ class ChangingMask:
         view.flags.writeable = False
         return view
 
-    def at(self, offset: int) -> bool:
-        """Whether one position is set."""
-        return offset < self.count and bool(self._bits[offset])
-
     def pick(self, offsets: Offsets) -> Mask:
         """``(n,) bool``: which of some positions are set."""
         try:
@@ -88,10 +85,15 @@ class ChangingMask:
         offsets = np.atleast_1d(np.asarray(offsets))
         if not len(offsets):
             return
-        self.extend(int(offsets.max()) + 1)
-        differs = self._bits[offsets] != value
-        self._bits[offsets] = value
-        self._changed[offsets[differs] // _WORD] = True
+        self.extend(highest(offsets) + 1)
+        at = offsets.astype(np.intp)  # numpy would convert them for every use
+        differs = self._bits[at] != value
+        self._bits[at] = value
+        self._changed[at[differs] // _WORD] = True
+
+    def holds(self, offset: int) -> bool:
+        """Whether one position is set."""
+        return offset < self.count and bool(self._bits[offset])
 
     def set_one(self, offset: int, value: bool) -> None:
         """:meth:`set` for one position."""

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from edgeshard.errors import CorruptedError, StorageError
 from edgeshard.storage import files
+from edgeshard.storage.few import FEW
 from edgeshard.storage.overlay import PrivateFile
 
 if TYPE_CHECKING:
@@ -168,6 +169,9 @@ class ChunkedRows:
 
     def _spans(self, first: int, count: int) -> list[tuple[int, int, int, int]]:
         """``(chunk, first row in it, position in the run, rows)`` of a run of rows."""
+        chunk, row = divmod(first, self.per_chunk)
+        if 0 < count <= self.per_chunk - row:
+            return [(chunk, row, 0, count)]
         spans, done = [], 0
         while done < count:
             chunk, row = divmod(first + done, self.per_chunk)
@@ -217,6 +221,10 @@ class ChunkedRows:
 
     def write_rows(self, offsets: npt.NDArray[Any], rows: Rows) -> None:
         """Overwrite rows at ``offsets``, all below ``count``; of equal offsets the last one counts."""
+        if len(offsets) <= FEW:
+            for offset, row in zip(offsets.tolist(), rows, strict=True):
+                self.write_one(offset, row)
+            return
         which, place = np.divmod(offsets, self.per_chunk)
         for number in np.unique(which).tolist():
             here = which == number
@@ -251,6 +259,18 @@ class ChunkedRows:
         if count < self.count:
             self.count, self._views = count, None
 
+    def row(self, offset: int) -> Rows:
+        """``(dim,)`` view of one row.
+
+        Raises:
+            IndexError: it is beyond the last row.
+        """
+        if not 0 <= offset < self.count:
+            raise IndexError(f"row {offset} of {self.count}")
+        number, place = divmod(offset, self.per_chunk)
+        row: Rows = self.chunks()[number][place]
+        return row
+
     def read_run(self, first: int, count: int) -> Rows:
         """``(count, dim)`` rows from ``first``, a view if they are in one chunk.
 
@@ -264,18 +284,6 @@ class ChunkedRows:
         if len(parts) == 1:
             return parts[0]
         return np.concatenate(parts) if parts else np.zeros((0, self.dim), self.dtype)
-
-    def read_one(self, row: int) -> Rows:
-        """``(dim,)`` view of one row.
-
-        Raises:
-            IndexError: it is beyond the last.
-        """
-        if not 0 <= row < self.count:
-            raise IndexError(f"row {row} of {self.count}")
-        number, place = divmod(row, self.per_chunk)
-        found: Rows = (self._views or self.chunks())[number][place]
-        return found
 
     def read_rows(self, offsets: npt.NDArray[Any]) -> Rows:
         """``(n, dim)`` copies of the rows at ``offsets``.

@@ -46,8 +46,12 @@ def to_stored(
     if out is None:
         out = np.empty(source.shape, kind)
     table, target = (source, out) if source.ndim == 2 else (source[None], out[None])
-    step = len(table) if table.size <= PIECE_ELEMENTS else max(1, PIECE_ELEMENTS // table.shape[1])
-    for start in range(0, len(table), step or 1):  # Ctrl-C is noticed between pieces
+    if table.size <= PIECE_ELEMENTS:
+        if len(table):
+            _native.to_stored(table, distance == COSINE, element, target)
+        return out
+    step = max(1, PIECE_ELEMENTS // table.shape[1])
+    for start in range(0, len(table), step):  # Ctrl-C is noticed between pieces
         _native.to_stored(table[start : start + step], distance == COSINE, element, target[start : start + step])
     return out
 

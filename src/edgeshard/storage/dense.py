@@ -20,6 +20,7 @@ from edgeshard.errors import CorruptedError, StorageError
 from edgeshard.storage import files
 from edgeshard.storage.bitset_file import DROP, BitFile, pack_bits
 from edgeshard.storage.chunked import ChunkedRows, Offsets, Rows
+from edgeshard.storage.few import highest
 from edgeshard.storage.flags import FLAGS, MINIMUM_BYTES, STATUS, Flags
 from edgeshard.storage.id_tracker.writer import write_file
 from edgeshard.storage.overlay import PrivateFile
@@ -122,7 +123,7 @@ class ChunkedDense:
 
     def row(self, offset: int) -> Rows:
         """``(dim,)`` view of one row."""
-        return self._rows.read_one(offset)
+        return self._rows.row(offset)
 
     def deleted_mask(self) -> Mask:
         """``(count,)``, True where the point has no such vector."""
@@ -130,7 +131,7 @@ class ChunkedDense:
 
     def lacks(self, offset: int) -> bool:
         """Whether a point has no such vector."""
-        return self._flags.is_set(offset)
+        return self._flags.holds(offset)
 
     def put(self, offsets: Offsets, rows: Rows) -> None:
         """Store ``(n, dim)`` rows at distinct ``offsets`` and flag them present.
@@ -147,27 +148,26 @@ class ChunkedDense:
         if len(offsets) == 1 and offsets[0] <= before:
             self.put_one(int(offsets[0]), np.ascontiguousarray(rows[0], self.dtype))
             return
-        first, top = int(offsets[0]), int(offsets.max()) + 1
+        first, top = int(offsets[0]), highest(offsets) + 1
         self._rows.reserve(top)
         if first <= before and is_run(offsets):
             self._rows.write_run(first, rows)
         else:
             self.ensure_count(top)
             self._rows.write_rows(offsets, np.asarray(rows, self.dtype))
-        if self._flags.mask(self.count)[offsets].any():
+        if self._flags.any_of(offsets):
             self._flags.set(offsets, False)
 
     def put_one(self, offset: int, row: Rows) -> None:
         """Store one ``(dim,)`` row at or below the end and flag it present; :meth:`put` without its overhead."""
         self._rows.write_one(offset, row)
-        flags = self._flags
-        if offset < flags.count and flags.mask(flags.count)[offset]:
-            flags.set_one(offset, False)
+        if self._flags.holds(offset):
+            self._flags.set_one(offset, False)
 
     def set_deleted(self, offsets: Offsets, deleted: bool = True) -> None:
         """Flag points as having no such vector, or as having it again."""
         if len(offsets):
-            self.ensure_count(int(offsets.max()) + 1)
+            self.ensure_count(highest(offsets) + 1)
             self._flags.set(offsets, deleted)
 
     def ensure_count(self, count: int) -> None:
@@ -362,7 +362,7 @@ class MatrixDense:
     def lacks(self, offset: int) -> bool:
         """Whether a point has no such vector."""
         flags = self._flags
-        return flags.is_set(offset) if isinstance(flags, Flags) else bool(flags.mask[offset])
+        return flags.holds(offset) if isinstance(flags, Flags) else bool(flags.mask[offset])
 
     def set_deleted(self, offsets: Offsets, deleted: bool = True) -> None:
         """Flag points as having no such vector."""

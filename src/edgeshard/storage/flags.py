@@ -15,6 +15,7 @@ import numpy as np
 from edgeshard.errors import CorruptedError, ReadOnlyError, StorageError
 from edgeshard.storage import files
 from edgeshard.storage.bitset_file import ChangingMask, Mask, Offsets, pack_bits, packed_size, unpack_bits
+from edgeshard.storage.few import FEW, highest
 from edgeshard.storage.gridstore_build import write_new
 from edgeshard.storage.gridstore_config import MAX_SLOTS
 
@@ -108,7 +109,7 @@ class Flags:
         if len(offsets) == 1:
             self.set_one(int(offsets[0]), bool(value))
         elif len(offsets):
-            self.extend(int(offsets.max()) + 1)
+            self.extend(highest(offsets) + 1)
             self._bits.set(offsets, value)
 
     def set_one(self, offset: int, value: bool) -> None:
@@ -117,13 +118,19 @@ class Flags:
             self.extend(offset + 1)
         self._bits.set_one(offset, value)
 
+    def holds(self, offset: int) -> bool:
+        """Whether one offset is set."""
+        return self._bits.holds(offset)
+
+    def any_of(self, offsets: Offsets) -> bool:
+        """Whether one of some offsets is set."""
+        if len(offsets) <= FEW:
+            return any(map(self._bits.holds, offsets.tolist()))
+        return bool(self.at(offsets).any())
+
     def at(self, offsets: Offsets) -> Mask:
         """``(n,) bool``: which of some offsets are set."""
         return self._bits.pick(offsets)
-
-    def is_set(self, offset: int) -> bool:
-        """Whether one flag is set."""
-        return self._bits.at(offset)
 
     def extend(self, count: int) -> None:
         """Make the set at least ``count`` flags long; new ones are not set."""

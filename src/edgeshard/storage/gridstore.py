@@ -21,6 +21,7 @@ from edgeshard import _native
 from edgeshard.errors import ClosedError, CorruptedError, ReadOnlyError, StorageError, ValidationError
 from edgeshard.storage import files
 from edgeshard.storage import gridstore_config as names
+from edgeshard.storage.few import highest
 from edgeshard.storage.gridstore_build import free_gaps, write_packed
 from edgeshard.storage.gridstore_config import GridConfig
 from edgeshard.storage.overlay import PrivateFile
@@ -260,7 +261,7 @@ class Gridstore:
         slots = np.ascontiguousarray(slots, np.uint32)
         if not len(slots):
             return
-        self._reserve(int(slots.max()))
+        self._reserve(highest(slots))
         core, done = self._core, 0
         core.begin()
         try:

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from edgeshard.errors import CorruptedError, StorageError
 from edgeshard.storage import files
 from edgeshard.storage.chunked import STATUS_FILE, ChunkedRows, Offsets, Rows
+from edgeshard.storage.few import highest
 from edgeshard.storage.flags import Flags
 from edgeshard.storage.runs import Bounds, bounds_of, row_numbers
 
@@ -35,6 +36,8 @@ ENTRY_WIDTH, ENTRY_DIM = 3, 1
 FIRST, COUNT, CAPACITY = range(3)
 FEW = 8
 """Points are few if a storage holds so many times as many."""
+FEW_PUT = 16
+"""So many points are overwritten one by one in less time than together."""
 
 
 class MultiDense:
@@ -184,7 +187,7 @@ class MultiDense:
         Raises:
             IndexError: the offset is beyond the last.
         """
-        first, count, _ = self._entries.read_one(offset).tolist()
+        first, count, _ = self._entries.row(offset).tolist()
         return self._rows.read_run(first, count)
 
     def get_batch(self, offsets: npt.NDArray[Any]) -> tuple[Bounds, Rows]:
@@ -202,24 +205,26 @@ class MultiDense:
 
     def lacks(self, offset: int) -> bool:
         """Whether a point has no such vector."""
-        return self._flags.is_set(offset)
+        return self._flags.holds(offset)
 
     def put(self, offset: int, rows: Rows) -> None:
         """Store the ``(n, dim)`` rows of one point at or below the end; :meth:`put_batch` without its overhead."""
-        count, room = len(rows), -1
+        count, room, before = len(rows), -1, None
         if offset < self.count:
-            first, _, room = self._entries.read_run(offset, 1)[0].tolist()
+            before = self._entries.row(offset).tolist()
+            first, _, room = before
         if room < count:
             firsts, end = self._place(np.array([count]), self._rows.count)
             first, room = int(firsts[0]), count
             self._rows.reserve(end)
         self._entries.reserve(offset + 1)
         self._rows.write_run(first, rows)
-        self._entries.write_one(offset, np.array([first, count, room], ENTRY))
-        self._table = None
+        if [first, count, room] != before:
+            self._entries.write_one(offset, np.array([first, count, room], ENTRY))
+            self._table = None
         if len(self.uncounted):
             self.uncounted = np.setdiff1d(self.uncounted, offset)
-        if offset < self._flags.count:
+        if self._flags.holds(offset):
             self._flags.set_one(offset, False)
 
     def put_batch(self, offsets: Offsets, indptr: Bounds, rows: Rows, present: Mask | None = None) -> None:
@@ -244,6 +249,10 @@ class MultiDense:
             return
         if len(offsets) == 1 and offsets[0] <= self.count:
             self.put(int(offsets[0]), rows)
+            return
+        if len(offsets) <= FEW_PUT and self._fit(offsets, indptr):
+            for offset, start, stop in zip(offsets.tolist(), indptr[:-1].tolist(), indptr[1:].tolist(), strict=True):
+                self.put(offset, rows[start:stop])
             return
         counts = np.diff(indptr)
         fits = self._capacities(offsets) >= counts
@@ -276,8 +285,14 @@ class MultiDense:
         self._table = None
         if len(self.uncounted):
             self.uncounted = np.setdiff1d(self.uncounted, offsets)
-        if self._flags.mask(top)[offsets].any():
+        if self._flags.any_of(offsets):
             self._flags.set(offsets, False)
+
+    def _fit(self, offsets: Offsets, indptr: Bounds) -> bool:
+        """Whether points have room for so many rows where they are now."""
+        if highest(offsets) >= self.count:
+            return False
+        return bool((self._entries.read_rows(offsets)[:, CAPACITY] >= indptr[1:] - indptr[:-1]).all())
 
     def _capacities(self, offsets: Offsets) -> npt.NDArray[np.int64]:
         """``(n,)`` rows there is room for; -1 for a new point."""
@@ -316,7 +331,7 @@ class MultiDense:
     def set_deleted(self, offsets: Offsets, deleted: bool = True) -> None:
         """Flag points as having no such vector, or as having it again."""
         if len(offsets):
-            self.ensure_count(int(offsets.max()) + 1)
+            self.ensure_count(highest(offsets) + 1)
             self._flags.set(offsets, deleted)
 
     def ensure_count(self, count: int) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from edgeshard.storage.few import FEW
 
 Bounds: TypeAlias = "npt.NDArray[np.int64]"
 
 
 def bounds_of(counts: npt.NDArray[Any] | Sequence[int]) -> Bounds:
     """``(n + 1,)`` where each of ``n`` runs starts and the last one ends when laid end to end."""
+    if len(counts) <= FEW:
+        return np.array([0, *accumulate(counts.tolist() if isinstance(counts, np.ndarray) else counts)], np.int64)
     bounds = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=bounds[1:])
     return bounds

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from edgeshard import _native
 from edgeshard.errors import CorruptedError
 from edgeshard.storage import files
+from edgeshard.storage.few import highest
 from edgeshard.storage.flags import Flags
 from edgeshard.storage.gridstore import Gridstore
 from edgeshard.storage.gridstore_config import NO_COMPRESSION
@@ -72,7 +73,7 @@ class SparseStorage:
 
     def get(self, offset: int) -> tuple[Indices, Values] | None:
         """``(indices, values)`` of one point, indices ascending; None if it has no such vector."""
-        if self._flags.is_set(offset):
+        if self._flags.holds(offset):
             return None
         raw = self._store.get(offset)
         if raw is None:
@@ -152,7 +153,7 @@ class SparseStorage:
             self._put_packed(offsets, data, ends)
 
     def _put_packed(self, offsets: Offsets, data: npt.NDArray[np.uint8], ends: npt.NDArray[np.int64]) -> None:
-        before, top = self.count, int(offsets.max()) + 1  # there may be fewer flags: missing ones mean present
+        before, top = self.count, highest(offsets) + 1  # there may be fewer flags: missing ones mean present
         self._store.put_batch(offsets, (data, ends))
         if top > before:
             self._flags.set(np.arange(before, top, dtype=np.uint32), True)
@@ -163,7 +164,7 @@ class SparseStorage:
         if not len(offsets):
             return
         if deleted:
-            self.ensure_count(int(offsets.max()) + 1)
+            self.ensure_count(highest(offsets) + 1)
             self._store.remove_batch(offsets)
         self._flags.set(offsets, deleted)
 

@@ -40,7 +40,8 @@ def test_random_puts_agree_with_a_list(tmp_path, rng, flush, monkeypatch):
     monkeypatch.setattr("edgeshard.storage.chunked.CHUNK_BYTES", 20 * 16)
     storage, model, long = MultiDense.create(tmp_path, 5, np.float32), [], set()
     for step in range(60):
-        where = rng.permutation(len(model) + 4)[: int(rng.integers(1, 8))].astype(np.uint32)
+        many = 8 if step % 4 else 40  # few that fit are written one by one, many together
+        where = rng.permutation(len(model) + 4)[: int(rng.integers(1, many))].astype(np.uint32)
         if step % 3 == 0:
             where = np.arange(len(model), len(model) + 5, dtype=np.uint32)
         parts = [some_rows(rng, int(rng.integers(1, 9 if step % 10 else 40))) for _ in where]
@@ -99,6 +100,25 @@ def test_a_put_that_cannot_make_its_chunk_changes_nothing(tmp_path, rng, monkeyp
         files.use_disk(before)
     assert storage.count == 1
     assert (storage.get(0) == rows).all()
+
+
+def test_few_points_that_do_not_fit_any_more_change_together(tmp_path, rng, monkeypatch):
+    monkeypatch.setattr("edgeshard.storage.chunked.CHUNK_BYTES", 20 * 4)
+    storage = MultiDense.create(tmp_path, 5, np.float32)
+    parts = [some_rows(rng, 1), some_rows(rng, 1)]
+    storage.put_batch(np.arange(2, dtype=np.uint32), *stack(parts))
+
+    class Full(files.Disk):
+        def truncate(self, fd, size):
+            raise OSError(28, "No space left on device")
+
+    before = files.use_disk(Full())
+    try:
+        with pytest.raises(StorageError, match="No space"):
+            storage.put_batch(np.arange(2, dtype=np.uint32), *stack([some_rows(rng, 1), some_rows(rng, 4)]))
+    finally:
+        files.use_disk(before)
+    check(storage, parts)
 
 
 def test_worked_example_of_the_format_page(tmp_path, flush):

@@ -222,8 +222,9 @@ class MutableIdTracker(IdTracker):
         if len(offsets) == 1:
             self.set_version(int(offsets[0]), version)
             return
-        self._table[offsets] = version
-        self._changed[offsets] = True
+        at = offsets.astype(np.intp)  # numpy would convert them for every use
+        self._table[at] = version
+        self._changed[at] = True
         self._changes += len(offsets)
 
     def set_version(self, offset: int, version: int) -> None:
