@@ -211,11 +211,21 @@ def writable(segments: Sequence[Segment], op_number: int, found: Sequence[Locate
         if segment.appendable:
             yield segment, places, offsets
             continue
+        places, offsets = _distinct(places, offsets)
         moved = segment.extract(offsets)
         home = target(segments)
         home.insert(op_number, moved)
         segment.delete(op_number, offsets)
         yield home, places, home.ids.offsets_of(moved.ids).astype(np.uint32)
+
+
+def _distinct(places: Positions, offsets: Offsets) -> tuple[Positions, Offsets]:
+    """The points without those named before: twice moved, a point would have two offsets in its new segment."""
+    first = np.unique(offsets, return_index=True)[1]
+    if len(first) == len(offsets):
+        return places, offsets
+    first.sort()
+    return places[first], offsets[first]
 
 
 def target(segments: Sequence[Segment]) -> Segment:
