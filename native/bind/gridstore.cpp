@@ -210,6 +210,11 @@ void remove_slots(PyGrid &grid, Offsets slots) {
     grid.core.remove(slots.data(), slots.size());
 }
 
+void remove_one(PyGrid &grid, uint32_t slot) {
+    GilRelease release;
+    grid.core.remove(&slot, 1);
+}
+
 nb::list parts_list(std::vector<ImagePart> &parts) {
     nb::list out;
     for (ImagePart &part : parts) out.append(nb::make_tuple(part.offset, owned_array(std::move(part.bytes))));
@@ -295,6 +300,7 @@ void register_gridstore(nb::module_ &m) {
         .def("put_batch", &put_list)
         .def("put_batch", &put_data)
         .def("remove", &remove_slots)
+        .def("remove_one", &remove_one)
         .def("begin", [](PyGrid &grid) { grid.core.begin(); })
         .def("commit", [](PyGrid &grid) { grid.core.commit(); })
         .def("rollback", [](PyGrid &grid) { grid.core.rollback(); })

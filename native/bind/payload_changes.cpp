@@ -1,4 +1,4 @@
-// Changes of many payloads at once, as the text that is stored.
+// Changes of payloads, of many at once or of one, as the text that is stored.
 #include <string>
 #include <vector>
 
@@ -45,8 +45,20 @@ nb::tuple merge_payloads(Array<uint8_t> data, Array<int64_t> bounds, nb::bytes p
   return nb::make_tuple(nb::none(), owned_bytes(std::move(out)), owned_array(std::move(ends)));
 }
 
+// The text after the merge, or what is wrong with `old`: (reason or None, bytes or None).
+nb::tuple merge_payload(nb::bytes old, nb::bytes patch) {
+  std::string out;
+  size_t failed_at = 0;
+  edgeshard::json::Patch merge(view_of(patch));
+  if (merge.reason() != nullptr) throw nb::value_error(merge.reason());
+  const char *reason = merge.apply(view_of(old), out, failed_at);
+  if (reason != nullptr) return nb::make_tuple(reason, nb::none());
+  return nb::make_tuple(nb::none(), nb::bytes(out.data(), out.size()));
+}
+
 } // namespace
 
 void register_payload_changes(nb::module_ &m) {
+  m.def("merge_payload", &merge_payload, nb::arg("old"), nb::arg("patch"));
   m.def("merge_payloads", &merge_payloads, nb::arg("data"), nb::arg("bounds"), nb::arg("patch"), nb::arg("absent"));
 }

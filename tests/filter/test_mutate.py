@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import qdrant_edge
 
-from edgeshard._native import merge_payloads
+from edgeshard._native import merge_payload, merge_payloads
 from edgeshard.errors import ValidationError
 from edgeshard.filter.mutate import merger, remover
 from edgeshard.models.payload import decode_payload, encode_payload
@@ -126,6 +126,8 @@ def test_merging_stored_text_is_merging_what_it_says():
         merged = [text[start:stop].tobytes() for start, stop in itertools.pairwise(ends.tolist())]
         expected = [encode_payload(set_payload(decode_payload(raw), patch)) if raw else b'{"new":1}' for raw in stored]
         assert merged == expected
+        alone = [merge_payload(raw, encode_payload(patch)) for raw in stored if raw]
+        assert alone == [(None, text) for raw, text in zip(stored, expected, strict=True) if raw]
 
 
 def test_keys_are_compared_as_they_read_and_kept_as_they_are_written():
@@ -144,6 +146,9 @@ def test_damaged_text_is_said_where_it_is(damaged):
     assert failure[0] == 1
     assert 0 <= failure[1] <= len(damaged)
     assert (text, ends) == (None, None)
+    assert merge_payload(damaged, b'{"a":1}') == (failure[2], None)
+    with pytest.raises(ValueError, match=re.escape(failure[2])):
+        merge_payload(b"{}", damaged)
     with pytest.raises(ValueError, match=re.escape(failure[2])):
         merge_payloads(np.empty(0, np.uint8), np.array([0]), damaged, b"")
     with pytest.raises(ValueError, match="bounds"):

@@ -225,9 +225,10 @@ class Segment:
         self.changes.touch_vectors(names, op_number)
         self._stamp(op_number, offsets)
 
-    def put_payloads(self, op_number: int, offsets: Offsets, payloads: list[bytes | None] | Packed) -> None:
-        """Replace whole payloads; None in a list removes one."""
-        self._write_payloads(offsets, payloads)
+    def put_payloads(self, op_number: int, offsets: Offsets, payloads: list[bytes | None] | Packed | None) -> None:
+        """Replace whole payloads; None in a list removes one, None for a list leaves all as they are."""
+        if payloads is not None:
+            self._write_payloads(offsets, payloads)
         self.changes.payload = op_number
         self._stamp(op_number, offsets)
 
@@ -255,16 +256,19 @@ class Segment:
         self._stamp(op_number, offsets)
 
     def _write_payloads(self, offsets: Offsets, payloads: list[bytes | None] | Packed) -> None:
-        if len(offsets) == 1 and isinstance(payloads, list) and payloads[0] is not None:
+        if len(offsets) == 1 and isinstance(payloads, list):
             self.put_payload(int(offsets[0]), payloads[0])
             return
         self.payload.put_batch(offsets, payloads)
         self.indexes.update(offsets)
         self.columns.invalidate(offsets)
 
-    def put_payload(self, offset: int, payload: bytes) -> None:
-        """Replace the payload of one point, without stamping its version."""
-        self.payload.put(offset, payload)
+    def put_payload(self, offset: int, payload: bytes | None) -> None:
+        """Replace the payload of one point, or remove it, without stamping its version."""
+        if payload is None:
+            self.payload.remove(offset)
+        else:
+            self.payload.put(offset, payload)
         if self.indexes.schema or self.columns.in_use:
             offsets = np.array([offset], np.uint32)
             self.indexes.update(offsets)

@@ -137,7 +137,7 @@ def set_payload(
         return
     for segment, _, offsets in writable(segments, op_number, found):
         stored = segment.payload.get_batch(offsets)
-        segment.put_payloads(op_number, offsets, _merged(segment, stored, payload, absent=payload))
+        _put_merged(segment, op_number, offsets, stored, _merged(segment, stored, payload, absent=payload))
 
 
 def overwrite_payload(segments: Sequence[Segment], op_number: int, found: Sequence[Located], payload: bytes) -> None:
@@ -148,19 +148,26 @@ def overwrite_payload(segments: Sequence[Segment], op_number: int, found: Sequen
 
 def delete_payload(segments: Sequence[Segment], op_number: int, found: Sequence[Located], keys: Sequence[str]) -> None:
     """Delete keys from the payloads of existing points."""
-    steps = [parse_path(key).steps for key in keys]
-    if any(len(path) > 1 for path in steps):
+    nulls = nulls_of(keys)
+    if nulls is None:
         change_payloads(segments, op_number, found, mutate.remover(keys), b"")
         return
-    nulls = encode_payload(dict.fromkeys(str(path[0]) for path in steps))
     for segment, _, offsets in writable(segments, op_number, found):
         stored = segment.payload.get_batch(offsets)
-        there = np.diff(stored[1]) > 0
+        there = stored[1][1:] > stored[1][:-1]
         if not bool(there.all()):
             empty, offsets = offsets[~there], offsets[there]
             segment.put_payloads(op_number, empty, [None] * len(empty))
             stored = segment.payload.get_batch(offsets)
-        segment.put_payloads(op_number, offsets, _merged(segment, stored, nulls, absent=b""))
+        _put_merged(segment, op_number, offsets, stored, _merged(segment, stored, nulls, absent=b""))
+
+
+def nulls_of(keys: Sequence[str]) -> bytes | None:
+    """The JSON object that removes keys when it is merged into a payload; None if one of them is deeper inside."""
+    steps = [parse_path(key).steps for key in keys]
+    if any(len(path) > 1 for path in steps):
+        return None
+    return encode_payload(dict.fromkeys(str(path[0]) for path in steps))
 
 
 def clear_payload(segments: Sequence[Segment], op_number: int, found: Sequence[Located]) -> None:
@@ -178,28 +185,39 @@ def change_payloads(
     for segment, _, offsets in writable(segments, op_number, found):
         stored = segment.payloads(offsets, missing)
         source = segment.payload.directory
-        segment.put_payloads(op_number, offsets, [_changed(raw, change, source) if raw else None for raw in stored])
+        segment.put_payloads(
+            op_number, offsets, [changed_payload(raw, change, source) if raw else None for raw in stored]
+        )
+
+
+def _put_merged(segment: Segment, op_number: int, offsets: Offsets, stored: Packed, merged: Packed) -> None:
+    """Put payloads in place of those stored; what is the same of all points is not written again."""
+    same = len(merged[0]) == len(stored[0]) and bool((merged[1] == stored[1]).all() and (merged[0] == stored[0]).all())
+    segment.put_payloads(op_number, offsets, None if same else merged)
 
 
 def _merged(segment: Segment, stored: Packed, patch: bytes, absent: bytes) -> Packed:
     """Payloads after the members of the JSON object ``patch`` were merged into them as :func:`mutate.merger` does."""
     failure, text, bounds = _native.merge_payloads(*stored, patch, absent)
     if failure is not None:
-        raise CorruptedError(segment.payload.directory, f"a payload cannot be read: {failure[2]}")
+        raise _unreadable(segment, failure[2])
     return text, bounds
 
 
-def merged_payload(segment: Segment, offset: int, patch: bytes) -> bytes:
-    """The payload of one point after :func:`set_payload`."""
-    stored = segment.payload.get(offset)
-    if not stored:
-        return patch
-    data, bounds = np.frombuffer(stored, np.uint8), np.array([0, len(stored)], np.int64)
-    text, _ = _merged(segment, (data, bounds), patch, absent=patch)
-    return text.tobytes()
+def merged_payload(segment: Segment, stored: bytes, patch: bytes) -> bytes:
+    """:func:`_merged` for the payload of one point."""
+    failure, text = _native.merge_payload(stored, patch)
+    if text is None:
+        raise _unreadable(segment, failure)
+    return text
 
 
-def _changed(raw: bytes, change: mutate.Change, source: Path) -> bytes:
+def _unreadable(segment: Segment, reason: str | None) -> CorruptedError:
+    return CorruptedError(segment.payload.directory, f"a payload cannot be read: {reason}")
+
+
+def changed_payload(raw: bytes, change: mutate.Change, source: Path | None = None) -> bytes:
+    """A payload after a function changed it."""
     payload = decode_payload(raw, source)
     change(payload)
     return encode_payload(payload)

@@ -300,7 +300,9 @@ class Gridstore:
 
     def remove(self, slot: int) -> None:
         """Remove a value; a slot without one is fine."""
-        self.remove_batch(np.array([slot], np.uint32))
+        if self.read_only:
+            raise ReadOnlyError(f"{self.directory} is open for reading only")
+        self._core.remove_one(slot)
 
     def remove_batch(self, slots: Slots) -> None:
         """Remove many values; slots without one are fine."""
