@@ -222,8 +222,7 @@ class ChunkedRows:
     def write_rows(self, offsets: npt.NDArray[Any], rows: Rows) -> None:
         """Overwrite rows at ``offsets``, all below ``count``; of equal offsets the last one counts."""
         if len(offsets) <= FEW:
-            for offset, row in zip(offsets.tolist(), rows, strict=True):
-                self.write_one(offset, row)
+            self._write_few(offsets, rows)
             return
         which, place = np.divmod(offsets, self.per_chunk)
         for number in np.unique(which).tolist():
@@ -232,6 +231,21 @@ class ChunkedRows:
             self.chunks()[number][local] = rows[here]
             for row, length in consecutive(np.unique(local)):
                 self._mark(number, row, length)
+
+    def _write_few(self, offsets: npt.NDArray[Any], rows: Rows) -> None:
+        """:func:`write_rows` without sorting and grouping."""
+        listed = offsets.tolist()
+        number = min(listed, default=0) // self.per_chunk
+        if max(listed, default=0) // self.per_chunk != number:
+            for offset, row in zip(listed, rows, strict=True):
+                self.write_one(offset, row)
+            return
+        before = number * self.per_chunk
+        self.chunks()[number][offsets.astype(np.int64) - before] = rows
+        file, width = self._chunks[number], self.row_bytes
+        for offset in sorted(listed):
+            start = (offset - before) * width
+            file.mark(start, start + width, fresh=offset >= self._durable)
 
     def fill(self, count: int, row: Rows) -> None:
         """Append copies of ``row`` until there are ``count`` rows."""

@@ -43,6 +43,11 @@ class Disk:
 
     def pwrite(self, fd: int, data: bytes | memoryview, offset: int) -> None:
         """Write all of ``data`` at ``offset``."""
+        if type(data) is bytes and data:  # a record of the log, mostly: the system takes it whole
+            done = os.pwrite(fd, data, offset)
+            if done == len(data):
+                return
+            data, offset = memoryview(data)[done:], offset + done
         view = memoryview(data).cast("B")
         while view.nbytes:
             done = os.pwrite(fd, view, offset)

@@ -154,7 +154,10 @@ class SparseStorage:
 
     def _put_packed(self, offsets: Offsets, data: npt.NDArray[np.uint8], ends: npt.NDArray[np.int64]) -> None:
         before, top = self.count, highest(offsets) + 1  # there may be fewer flags: missing ones mean present
-        self._store.put_batch(offsets, (data, ends))
+        if len(offsets) == 1:
+            self._store.put(top - 1, data.tobytes())
+        else:
+            self._store.put_batch(offsets, (data, ends))
         if top > before:
             self._flags.set(np.arange(before, top, dtype=np.uint32), True)
         self._flags.set(offsets, False)

@@ -246,9 +246,10 @@ class WalFile:
             raise
         # Without a call, so that no signal handler can come in between.
         self.crc, self.end, self.count, self.torn = crc, end, self.count + 1, False
-        first, last = (place // _EARLY_WRITE_BYTES * _EARLY_WRITE_BYTES for place in (before, end))
+        first, last = before // _EARLY_WRITE_BYTES, end // _EARLY_WRITE_BYTES
         if last > first:
-            files.disk.start_writing(self.fd, first, last - first)
+            start = first * _EARLY_WRITE_BYTES
+            files.disk.start_writing(self.fd, start, last * _EARLY_WRITE_BYTES - start)
 
     def drop_last(self) -> None:
         """Turn the last record back into a hole.
