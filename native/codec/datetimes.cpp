@@ -3,7 +3,9 @@
 namespace edgeshard {
 namespace {
 
-constexpr int64_t max_year = 262142; // what the reference's calendar holds
+// The first and the last year of the reference's calendar.
+constexpr int64_t min_year = -262143;
+constexpr int64_t max_year = 262142;
 
 enum class Form { relaxed, offset, naive };
 
@@ -160,7 +162,7 @@ int64_t days_in(int64_t year, int64_t month) {
 }
 
 bool valid(const Fields &f) {
-  return f.year >= -max_year && f.year <= max_year && f.month >= 1 && f.month <= 12 && f.day >= 1 &&
+  return f.year >= min_year && f.year <= max_year && f.month >= 1 && f.month <= 12 && f.day >= 1 &&
          f.day <= days_in(f.year, f.month) && f.hour <= 23 && f.minute <= 59 && f.second <= 60;
 }
 
@@ -184,6 +186,10 @@ std::optional<int64_t> parse_datetime(std::string_view text) {
       return std::nullopt;
     const int64_t seconds =
         days_since_epoch(f.year, f.month, f.day) * 86400 + f.hour * 3600 + f.minute * 60 + f.second - f.offset_seconds;
+    // An offset must not carry a date out of the calendar; a leap second belongs to the minute it ends.
+    const int64_t inside = seconds - (f.second == 60);
+    if (inside < days_since_epoch(min_year, 1, 1) * 86400 || inside >= days_since_epoch(max_year + 1, 1, 1) * 86400)
+      return std::nullopt;
     return seconds * 1000000 + f.micros;
   }
   return std::nullopt;

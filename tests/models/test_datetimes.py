@@ -71,6 +71,15 @@ def test_refused(text):
         parse_datetime(text)
 
 
+EDGES = ["-262143-01-01", "-262143-01-01T01:00:00+01:00", "-262143-01-01T00:00:00+00:01", "-262144-12-31"]
+EDGES += ["+262142-12-31T23:59:60Z", "+262142-12-31T23:59:59.9999999Z", "+262142-12-31T23:59:59-00:01", "+262143-01-01"]
+
+
+@pytest.mark.parametrize("text", EDGES)
+def test_the_ends_of_the_calendar(text):
+    assert parsed(text) == parsed_by_qdrant(text)
+
+
 def test_accepts_what_qdrant_accepts():
     rng = random.Random(5)
     for _ in range(20_000):
