@@ -27,7 +27,8 @@ def save(path: Path, *parts: Any) -> None:
     try:
         at = 0
         for part in parts:
-            whole: Any = np.ascontiguousarray(part).view(np.uint8) if isinstance(part, np.ndarray) else part
+            # One dimension, as a view of none of the rows of a table has no bytes to cast.
+            whole: Any = np.ascontiguousarray(part).reshape(-1).view(np.uint8) if isinstance(part, np.ndarray) else part
             view = memoryview(whole)
             files.disk.pwrite(fd, view, at)
             at += view.nbytes
