@@ -64,6 +64,7 @@ def test_names_and_sizes_of_vectors(tmp_path: Path) -> None:
         ):
             with pytest.raises(es.VectorNameNotFoundError, match=r"No vector name was given\. This shard has: 'image'"):
                 call()
+        shard.update(ops.upsert_points([es.Point(1, {"image": [1, 2, 3, 4]})]))
         for call in (
             lambda: shard.retrieve([1], with_vector=["word"]),
             lambda: shard.update(ops.delete_vectors([], ["word"])) or shard.retrieve([1], with_vector=["word"]),

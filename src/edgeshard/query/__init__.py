@@ -13,7 +13,7 @@ from edgeshard.models.ranking import OrderBy
 from edgeshard.models.requests import QueryRequest
 from edgeshard.models.results import ScoredPoint
 from edgeshard.query.hits import Hits
-from edgeshard.query.projection import Projection
+from edgeshard.query.projection import Projection, refuse_unknown
 from edgeshard.query.result import build
 from edgeshard.query.scope import Scope
 from edgeshard.query.single import query_one
@@ -48,6 +48,8 @@ def run_search(segments: Sequence[Segment], schema: Schema, request: Any) -> lis
     """The answer to a search request, which is a query without prefetches."""
     from edgeshard.query.vector_search import search
 
+    if request._with_vector.__class__ is tuple:  # a search asks every segment for them, whatever it finds
+        refuse_unknown(request._with_vector, schema)
     if type(request.query) is Query.Nearest:
         points = query_one(segments, schema, request, depth_of(request))
         if points is not None:

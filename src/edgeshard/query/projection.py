@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from edgeshard._native import ResultPage
@@ -21,8 +21,19 @@ Columns: TypeAlias = "tuple[Any, Any, Any, Any, ResultPage | None]"
 """Ids, payloads, vectors, where payloads come from, and page, as :class:`~edgeshard._native.ObjectMaker` takes them."""
 
 
+def refuse_unknown(names: Iterable[str], schema: Schema) -> None:
+    """Check names of vectors.
+
+    Raises:
+        VectorNameNotFoundError: a name the shard does not have.
+    """
+    for name in names:
+        if name not in schema:
+            raise unknown_vector(name, schema)
+
+
 class Projection:
-    """What to return of a point.
+    """What to return of a point. As in Qdrant, a vector name nobody has is an error once a point is read.
 
     Args:
         with_payload: True, False, a list of paths, or a selector; None counts as ``default_payload``.
@@ -32,10 +43,9 @@ class Projection:
 
     Raises:
         TypeError: something else.
-        VectorNameNotFoundError: a name the shard does not have.
     """
 
-    __slots__ = ("_select", "names", "payload")
+    __slots__ = ("_known", "_schema", "_select", "names", "payload")
 
     def __init__(self, with_payload: Any, with_vector: Any, schema: Schema, *, default_payload: bool) -> None:
         if with_payload is None:
@@ -45,18 +55,19 @@ class Projection:
             None if isinstance(with_payload, bool) else compile_selector(with_payload)
         )
         self.names: list[str] | None = None
+        self._schema = schema
+        self._known = True
         if with_vector is True:
             self.names = list(schema)
         elif with_vector is not None and with_vector is not False:
             self.names = list(dict.fromkeys(texts(with_vector, "with_vector")))
-            for name in self.names:
-                if name not in schema:
-                    raise unknown_vector(name, schema)
+            self._known = schema.keys() >= set(self.names)
 
     def with_names(self, names: list[str]) -> Projection:
         """The same, with some vectors."""
         other = object.__new__(Projection)
         other.payload, other._select, other.names = self.payload, self._select, names
+        other._schema, other._known = self._schema, self._known
         return other
 
     def payloads(self, segment: Segment, offsets: Offsets) -> list[bytes | None] | None:
@@ -69,9 +80,17 @@ class Projection:
         return raw  # type: ignore[return-value]
 
     def vectors(self, segment: Segment, offsets: Offsets) -> VectorPage | None:
-        """Vectors as the caller wants them; None when none are."""
+        """Vectors as the caller wants them; None when none are.
+
+        Raises:
+            VectorNameNotFoundError: a name the shard does not have, and there are points.
+        """
         if self.names is None:
             return None
+        if not self._known:
+            if not len(offsets):
+                return None
+            refuse_unknown(self.names, self._schema)
         return VectorPage([(name, segment.fields[name].read(offsets)) for name in self.names])
 
     def vectors_of(self, segment: Segment, offset: int) -> Any:

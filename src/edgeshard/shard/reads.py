@@ -78,6 +78,9 @@ def scroll(
         first_by_id(segment, None if condition is None else segment.select(condition), limit + 1, start)
         for segment in segments
     ]
+    if not limit:  # the first point is looked at all the same, so that a wrong name of a vector is found
+        for segment, page in zip(segments, pages, strict=True):
+            projection.vectors(segment, page)
     if sum(map(bool, map(len, pages))) < 2:
         return _one_page(segments, pages, limit, projection)
     order = _merge(segments, pages, limit + 1)
