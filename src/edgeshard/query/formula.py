@@ -23,7 +23,7 @@ from edgeshard.models.enums import DecayKind
 from edgeshard.models.expressions import Expression
 from edgeshard.models.filters import Filter
 from edgeshard.models.formula import Formula
-from edgeshard.models.paths import JsonPath
+from edgeshard.models.paths import ELEMENTS, JsonPath
 from edgeshard.query.hits import Hits, Keys, best, by_segment, union
 from edgeshard.query.scope import Scope
 
@@ -128,7 +128,8 @@ class Evaluation:
         parsed = JsonPath.parse(path)
         default = self.defaults.get(str(parsed), MISSING)
         result = np.full(len(places), np.nan)
-        if len(places) >= MANY:
+        ends_in_items = parsed.steps[-1] is ELEMENTS
+        if len(places) >= MANY and not ends_in_items:
             for number, at, offsets in by_segment(self.keys[places]):
                 values = _single_values(self._scope.segments[number].columns.column(parsed), kind)
                 if values is not None:
@@ -136,11 +137,12 @@ class Evaluation:
         for index in np.flatnonzero(np.isnan(result)).tolist():
             place = int(places[index])
             found = parsed.lookup(self.payload(place))
-            if len(found) == 1 and isinstance(found[0], list) and not (pairs and _is_pair(found[0])):
-                found = found[0]
-            if len(found) > 1:
+            if not ends_in_items:
+                # As in Qdrant, arrays that are found stand for their items, unless the path says so itself.
+                found = [item for value in found for item in (value if isinstance(value, list) else [value])]
+            if len(found) > 1 and not (pairs and _is_pair(found)):
                 raise self.fail(place, f"{path} has {len(found)} values, one is needed")
-            value = found[0] if found else default
+            value = default if not found else found[0] if len(found) == 1 else found
             if value is MISSING:
                 raise self.fail(place, f"{path} has no value and the formula no default for it")
             try:
