@@ -61,6 +61,25 @@ def places_as_lists(c: Case) -> Any:
     return held, c.formula(distance, {"at": [100, 10]})
 
 
+def several_arrays_for_a_variable(c: Case) -> Any:
+    elements: list[list[Any]] = [
+        [{"x": []}, {"x": 1}], [{"x": [1]}, {"x": []}], [{"x": []}, {"x": []}], [{"x": [1, 2]}], [{"x": [[1]]}],
+        [{"x": 1}, {"x": 2}], [{"x": [1]}, {"x": [2]}], [{"x": [[]]}], [{"x": [None]}, {"x": []}],
+        [{}, {"x": [[1, 2]]}],
+    ]  # fmt: skip
+    c.put(*((i, [1.0, 0.0], {"arr": arr, "p": arr[0].get("x")}) for i, arr in enumerate(elements)))
+    found = []
+    for number in range(len(elements)):
+        only = c.m.Filter(must=[c.m.HasIdCondition({number})])
+        for path in ("arr[].x", "arr[].x[]", "p", "p[]", "arr[0].x"):
+            for expression in (c.m.Expression.Variable(path), c.m.Expression.GeoDistance(c.m.GeoPoint(0, 0), path)):
+                try:
+                    found.append(c.formula(expression, {path: 7}, only))
+                except Exception:
+                    found.append("an error")
+    return found
+
+
 def product_with_zero(c: Case) -> Any:
     c.put((1, [1.0, 0.0], {"big": 1e300, "zero": 0}))
     of = c.m.Expression
@@ -210,7 +229,8 @@ def words_asked_of_code(c: Case) -> Any:
 
 
 CASES = [
-    default_of_a_score, places_as_lists, product_with_zero, thresholds_that_are_no_number,
+    default_of_a_score, places_as_lists, several_arrays_for_a_variable, product_with_zero,
+    thresholds_that_are_no_number,
     relevance_over_sparse_vectors_as_a_prefetch, an_index_that_finds_nothing, no_vectors_of_one_point,
     names_nobody_has_of_no_points, versions_of_fused_lists, versions_after_an_empty_payload_was_set,
     an_index_with_its_defaults_spelled_out, places_of_equal_scores_in_an_optimised_segment, query_vectors_of_no_shape,
@@ -270,3 +290,24 @@ def test_relevance_over_turbo_vectors(datatype: str, tmp_path: Path) -> None:
         request = mod.QueryRequest(limit=5, query=mod.Mmr([1.0, 0.5] * 4, 0.5, 20))
         picked.append([hit.id for hit in shard.query(request)])
     assert picked[0] == picked[1]
+
+
+@pytest.mark.filterwarnings("error")
+def test_differences_of_infinities(tmp_path: Path) -> None:
+    """Half precision makes infinity of 1e6."""
+    answers = []
+    for mod in (qdrant_edge, edgeshard):
+        vectors = mod.EdgeVectorParams(3, mod.Distance.Dot, datatype=mod.VectorStorageDatatype.Float16)
+        shard = mod.EdgeShard.create(str(tmp_path / mod.__name__), mod.EdgeConfig(vectors=vectors))
+        rows = [[1.0, 2.0, 3.0], [1e6, 1.0, 1.0], [-1e6, 1.0, -1e6], [0.0, 0.0, 0.0]]
+        shard.update(mod.UpdateOperation.upsert_points([mod.Point(n, row, {}) for n, row in enumerate(rows)]))
+        pair = mod.ContextPair([1.0, 0.0, 0.0], [3.0, 1.0, 0.0])
+        queries = [
+            mod.Query.Context(mod.ContextQuery([pair])),
+            mod.Query.Discover(mod.DiscoverQuery([1.0, 1.0, 1.0], [pair])),
+            mod.Query.RecommendSumScores(mod.RecommendQuery([[1.0, 1.0, 1.0]], [[1.0, 0.0, -1.0]])),
+            mod.Query.RecommendBestScore(mod.RecommendQuery([[1.0, 1.0, 1.0]], [[1.0, 0.0, -1.0]])),
+        ]
+        found = [shard.query(mod.QueryRequest(limit=9, query=query)) for query in queries]
+        answers.append([sorted((hit.id, round(hit.score, 4)) for hit in hits) for hits in found])
+    assert answers[1] == answers[0]

@@ -45,8 +45,7 @@ def _best_score(using: str, query: Any) -> VectorQuery:
     def combine(sims: Scores) -> Scores:
         positive = _maximum(sims[:positives])
         negative = _maximum(sims[positives:])
-        with np.errstate(invalid="ignore"):
-            return np.where(positive > negative, _sigmoid(positive), -_sigmoid(negative))
+        return np.where(positive > negative, _sigmoid(positive), -_sigmoid(negative))
 
     return VectorQuery(using, [*query._positives, *query._negatives], combine)
 
@@ -63,7 +62,8 @@ def _sum_scores(using: str, query: Any) -> VectorQuery:
 
 def _discover(using: str, query: Any) -> VectorQuery:
     def combine(sims: Scores) -> Scores:
-        ranks = np.sign(sims[1::2] - sims[2::2]).sum(axis=0)
+        positives, negatives = sims[1::2], sims[2::2]  # compared, not subtracted: infinities are equal to each other
+        ranks = (positives > negatives).sum(axis=0) - (positives < negatives).sum(axis=0)
         return np.asarray(ranks + _sigmoid(sims[0]), np.float32)
 
     return VectorQuery(using, [query._target, *_flatten(query._pairs)], combine)
@@ -71,7 +71,7 @@ def _discover(using: str, query: Any) -> VectorQuery:
 
 def _context(using: str, query: Any) -> VectorQuery:
     def combine(sims: Scores) -> Scores:
-        gaps = np.minimum(sims[0::2] - sims[1::2] - MARGIN, np.float32(0))
+        gaps = np.fmin(sims[0::2] - sims[1::2] - MARGIN, np.float32(0))  # of two infinities 0, as in Qdrant
         return np.asarray(_squash(gaps).sum(axis=0), np.float32)
 
     return VectorQuery(using, _flatten(query._pairs), combine)
@@ -104,8 +104,7 @@ def _maximum(sims: Scores) -> Scores:
 
 def _squash(x: Scores) -> Scores:
     """x / (1 + |x|); NaN at the infinities, so that points without any example are left out, as in Qdrant."""
-    with np.errstate(invalid="ignore"):
-        return np.asarray(x / (1 + np.abs(x)), np.float32)
+    return np.asarray(x / (1 + np.abs(x)), np.float32)
 
 
 def _sigmoid(x: Scores) -> Scores:

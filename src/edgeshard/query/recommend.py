@@ -44,5 +44,6 @@ def best_score(
         return keys, scores
     assert parts.combine is not None
     bar = max(outside) + _ROUNDING * max(1.0, abs(max(outside)))
-    bound = parts.combine(np.array([[bar]] + [[-np.inf]] * (len(prepared) - 1), np.float32))[0]
+    with np.errstate(invalid="ignore"):
+        bound = parts.combine(np.array([[bar]] + [[-np.inf]] * (len(prepared) - 1), np.float32))[0]
     return (keys, scores) if len(scores) == limit and scores[-1] > bound else None

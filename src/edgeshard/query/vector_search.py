@@ -334,7 +334,9 @@ def _scored_all(
 def _raw_scores(field: Any, parts: VectorQuery, prepared: list[Any], offsets: Offsets) -> Scores:
     """``(len(offsets),)`` raw scores of points that have the vector."""
     sims = field.sims(prepared, offsets) if prepared else np.zeros((0, len(offsets)), np.float32)
-    return sims[0] if parts.combine is None else parts.combine(sims)
+    with np.errstate(invalid="ignore"):  # the difference of two infinities is NaN, and the point is left out
+        scores: Scores = sims[0] if parts.combine is None else parts.combine(sims)
+    return scores
 
 
 def score_keys(scope: Scope, parts: VectorQuery, prepared: list[Any], keys: Keys) -> tuple[Keys, Scores]:
