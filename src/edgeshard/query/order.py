@@ -20,7 +20,7 @@ from edgeshard.models.ranking import OrderBy
 from edgeshard.models.results import Record
 from edgeshard.query.hits import Hits, Keys, Offsets, by_segment, in_order, make_keys
 from edgeshard.query.projection import Projection
-from edgeshard.query.scope import Filters, Scope, index_kind
+from edgeshard.query.scope import Filters, Scope, id_ranks, index_kind
 from edgeshard.segment.segment import Segment
 
 Values: TypeAlias = "npt.NDArray[Any]"
@@ -28,6 +28,8 @@ Values: TypeAlias = "npt.NDArray[Any]"
 
 SAMPLE = 512
 """Values looked at before all others, when the first of them are to be found."""
+MOST = 2**63
+"""A limit beyond all values."""
 _KINDS = (INT, FLOAT, DATETIME)
 """Kinds of index that keep an order."""
 
@@ -38,9 +40,9 @@ def order_all(scope: Scope, order: OrderBy, filters: Filters, limit: int) -> Hit
     found = []
     for number, segment in enumerate(scope.segments):
         if segment.live:
-            owners, values = _first_of(segment, order, kind, scope.select(number, filters), limit)
+            owners, values = _listed(scope, number, order, kind, filters, limit)
             found.append((make_keys(number, owners), values))
-    return _merged(found, order, limit)
+    return _merged(scope, found, order, limit)
 
 
 def order_keys(scope: Scope, order: OrderBy, keys: Keys, limit: int) -> Hits:
@@ -51,21 +53,57 @@ def order_keys(scope: Scope, order: OrderBy, keys: Keys, limit: int) -> Hits:
         segment = scope.segments[number]
         chosen = np.zeros(segment.count, np.bool_)
         chosen[offsets] = True
-        owners, values = _first_of(segment, order, kind, Selection(chosen), limit)
+        owners, values = _first_chosen(segment, order, kind, Selection(chosen), limit)
         found.append((make_keys(number, owners), values))
-    return _merged(found, order, limit)
+    return _merged(scope, found, order, limit)
 
 
-def _merged(found: list[tuple[Keys, Values]], order: OrderBy, limit: int) -> Hits:
-    """The first of what the segments found, equal values by key."""
+def _merged(scope: Scope, found: list[tuple[Keys, Values]], order: OrderBy, limit: int) -> Hits:
+    """The first of what the segments found.
+
+    As Qdrant merges: of the values that are next in the lists of the segments the first is taken, of equal ones that of
+    the lowest id (the highest where the order descends).
+    """
     if len(found) == 1:  # in order already
         keys, values = found[0]
         return Hits(keys, np.ones(len(keys), np.float32), values.tolist(), versioned=False)
     keys = np.concatenate([keys for keys, _ in found]) if found else np.zeros(0, np.uint64)
     values = np.concatenate([values for _, values in found]) if found else np.zeros(0)
-    places = np.lexsort((keys, ranks(values, order.direction == Direction.Desc)))[:limit]
-    ones = np.ones(len(places), np.float32)
-    return Hits(keys[places], ones, values[places].tolist(), versioned=False)
+    descending = order.direction == Direction.Desc
+    groups = np.unique(ranks(values, descending), return_inverse=True)[1]
+    turns = groups * (2 * len(keys)) + ranks(id_ranks(*scope.id_parts(keys)), descending)
+    start = 0
+    for own, _ in found:  # an entry's turn comes after that of the one ahead of it in its list
+        stop = start + len(own)
+        turns[start:stop] = np.maximum.accumulate(turns[start:stop])
+        start = stop
+    places = np.argsort(turns, kind="stable")[:limit]
+    return Hits(keys[places], np.ones(len(places), np.float32), values[places].tolist(), versioned=False)
+
+
+def _listed(
+    scope: Scope, number: int, order: OrderBy, kind: str, filters: Filters, limit: int
+) -> tuple[npt.NDArray[np.uint32], Values]:
+    """Owners and values of the first entries of one segment that the filters leave, in order."""
+    first = _first_chosen if filters else _first_of
+    return first(scope.segments[number], order, kind, scope.select(number, filters), limit)
+
+
+def _first_chosen(
+    segment: Segment, order: OrderBy, kind: str, chosen: Selection, limit: int
+) -> tuple[npt.NDArray[np.uint32], Values]:
+    """:func:`_first_of` those that filters have left: where they are few, equal values are in the order of ids.
+
+    Qdrant gathers and sorts few points, and reads on in the index where a page is found sooner that way. Where points
+    are stored in the order of ids there is no difference.
+    """
+    few = len(chosen) * (len(chosen) + 1) < limit * (segment.live + 1)
+    if not few or not segment.appendable:
+        return _first_of(segment, order, kind, chosen, limit)
+    owners, values = _first_of(segment, order, kind, chosen, MOST)
+    descending = order.direction == Direction.Desc
+    first = np.lexsort((ranks(id_ranks(*segment.ids.parts_of(owners)), descending), ranks(values, descending)))[:limit]
+    return owners[first], values[first]
 
 
 def _first_of(
@@ -112,7 +150,7 @@ def _picked(
     if 0 < limit < len(ranked):
         near = _near(ranked, limit)
         places, values, ranked = places[near], values[near], ranked[near]
-    first = np.lexsort((places, ranked))[:limit]
+    first = np.lexsort((ranks(places, descending), ranked))[:limit]
     return places[first].astype(np.uint32), values[first]
 
 
@@ -138,7 +176,7 @@ def scroll_ordered(scope: Scope, order: OrderBy, filters: Filters, limit: int, p
     if len(live) == 1:
         segment = scope.segments[live[0]]
         kind = order_kind(scope.segments, order.key)
-        owners, ordered = _first_of(segment, order, kind, scope.select(live[0], filters), limit)
+        owners, ordered = _listed(scope, live[0], order, kind, filters, limit)
         return _records(segment, owners, projection, ordered.tolist())
     hits = order_all(scope, order, filters, limit)
     values = hits.order_values or []

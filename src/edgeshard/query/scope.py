@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edgeshard import _native
 from edgeshard.filter.evaluate import evaluate_offsets
@@ -114,6 +115,14 @@ class Scope:
         """Ids of points."""
         return in_order(keys, lambda number, _, offsets: self.segments[number].ids.ids_of(offsets))
 
+    def id_parts(self, keys: Keys) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], Mask]:
+        """Ids of points as :func:`id_ranks` takes them."""
+        low, high = np.empty((2, len(keys)), np.uint64)
+        are_uuids = np.empty(len(keys), np.bool_)
+        for number, places, offsets in by_segment(keys):
+            low[places], high[places], are_uuids[places] = self.segments[number].ids.parts_of(offsets)
+        return low, high, are_uuids
+
     def field(self, name: str) -> Field:
         """The vectors of a name in a segment that has some, which checks, converts and compares them for all."""
         fields = [segment.fields[name] for segment in self.segments]
@@ -146,6 +155,13 @@ class Scope:
                 frequency += counts
         weights = np.log1p((total - frequency + 0.5) / (frequency + 0.5)).astype(np.float32)
         return SparseQuery(query.indices, query.values * weights)
+
+
+def id_ranks(low: npt.NDArray[np.uint64], high: npt.NDArray[np.uint64], are_uuids: Mask) -> npt.NDArray[np.int64]:
+    """Places of ids in their order: numbers ahead of UUIDs."""
+    found = np.empty(len(low), np.int64)
+    found[np.lexsort((low, high, are_uuids))] = np.arange(len(low))
+    return found
 
 
 def index_kind(segments: Sequence[Segment], key: str, kinds: Collection[str]) -> str | None:

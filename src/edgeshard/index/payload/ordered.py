@@ -14,7 +14,7 @@ from edgeshard.index.payload.values import Array, Offsets, values_of
 __all__ = ["Ordered", "in_order", "ordered_values", "place_of", "ranks"]
 
 Ordered: TypeAlias = "tuple[Offsets, Array]"
-"""Owners and values of entries in order, equal values by owner."""
+"""Owners and values of entries in order, equal values by owner: a descending order is an ascending one backwards."""
 
 _EXACT = 2**53
 """Below this integers are exact as doubles."""
@@ -36,7 +36,8 @@ def ordered_values(column: Column, kind: str, *, descending: bool = False) -> Or
         return None
     places, values = values_of(column, kind)
     if column.owners is None:
-        ranked = np.argsort(ranks(values, descending), kind="stable")
+        ranked = np.argsort(values, kind="stable")
+        ranked = ranked[::-1] if descending else ranked
         found = places[ranked].astype(np.uint32), values[ranked]
     else:
         owners = column.owners[places]
@@ -48,7 +49,8 @@ def ordered_values(column: Column, kind: str, *, descending: bool = False) -> Or
 
 def in_order(owners: Offsets, values: Array, *, descending: bool) -> Ordered:
     """Entries by value, equal values by owner; of an owner's equal values one."""
-    ranked = np.lexsort((owners, ranks(values, descending)))
+    ranked = np.lexsort((owners, values))
+    ranked = ranked[::-1] if descending else ranked
     owners, values = owners[ranked], values[ranked]
     fresh = np.ones(len(owners), np.bool_)
     fresh[1:] = (owners[1:] != owners[:-1]) | (values[1:] != values[:-1])
@@ -60,7 +62,7 @@ def ranks(values: Array, descending: bool) -> Array:
     if not descending:
         return values
     # The complement of an integer has no overflow.
-    return np.invert(values) if values.dtype.kind == "i" else np.negative(values)
+    return np.invert(values) if values.dtype.kind in "iu" else np.negative(values)
 
 
 def place_of(values: Array, bound: Any, *, after: bool = False) -> int:
