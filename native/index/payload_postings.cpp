@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <numeric>
 
 #include "index/payload_mph.hpp"
 
@@ -82,10 +83,13 @@ void each_token(const TextTokens &tokens, const uint32_t *texts, const uint32_t 
   }
 }
 
-std::string pack_postings(const Lists &lists, bool positions) {
+// `total`: tokens of all documents if they are scored, else 0. Qdrant takes the mean length of a document from it where it
+// leaves the file on disk.
+std::string pack_postings(const Lists &lists, bool positions, uint64_t total) {
   const size_t tokens = lists.starts.size() - 1;
   std::string heads, data;
   store(heads, uint64_t(tokens));
+  store(heads, total);
   heads.resize(40);
   const size_t data_at = heads.size() + 24 * tokens;
   std::vector<uint32_t> offsets;
@@ -236,7 +240,8 @@ TextFiles build_text_files(const TextTokens &tokens, const uint32_t *texts, cons
   }
   files.vocabulary = build_map({KeyKind::text, keys.data(), key_bounds.data(), used.size()}, value_bounds.data(),
                                numbers.data());
-  files.postings = pack_postings(lists, options.positions);
+  const uint64_t total = std::accumulate(files.lengths.begin(), files.lengths.end(), uint64_t(0));
+  files.postings = pack_postings(lists, options.positions, options.scoring ? total : 0);
   if (options.scoring)
     files.frequencies = pack_frequencies(lists);
   return files;

@@ -207,11 +207,11 @@ def map_content(file: Path) -> dict[bytes, list[int]]:
 
 
 def posting_lists(directory: Path) -> dict[bytes, tuple[bytes, bytes]]:
-    """Head and bytes of each token's posting list; the order of tokens and lists is free."""
+    """Head and bytes of each token's posting list, whose order is free; the head of the file under no token."""
     raw = (directory / "postings.dat").read_bytes()
     heads = np.frombuffer(raw, [("at", "<u8"), ("rest", "V16")], int.from_bytes(raw[:8], "little"), 40)
     ends = np.sort(np.append(heads["at"], np.uint64(len(raw))))
-    found = {}
+    found = {b"": (raw[:40], b"")}
     for token, (number,) in map_content(directory / "vocab.dat").items():
         at = int(heads["at"][number])
         end = int(ends[np.searchsorted(ends, at, side="right")])
