@@ -67,3 +67,9 @@ def test_it_is_a_copy(shard):
     shard.update(es.UpdateOperation.upsert_points([point(5, np.random.default_rng(9))]))
     assert repr(record) == before
     assert repr(shard.retrieve([5], with_vector=True)[0]) != before
+
+
+def test_a_name_nobody_has_is_an_error_where_there_is_the_point(shard):
+    with pytest.raises(es.VectorNameNotFoundError, match="nope"):
+        shard.retrieve([5], with_vector=["nope"])
+    assert shard.retrieve([10**6], with_vector=["nope"]) == []

@@ -94,9 +94,15 @@ class Projection:
         return VectorPage([(name, segment.fields[name].read(offsets)) for name in self.names])
 
     def vectors_of(self, segment: Segment, offset: int) -> Any:
-        """:meth:`vectors` of one point, as a result keeps them."""
+        """:meth:`vectors` of one point, as a result keeps them.
+
+        Raises:
+            VectorNameNotFoundError: a name the shard does not have.
+        """
         if self.names is None:
             return None
+        if not self._known:
+            refuse_unknown(self.names, self._schema)
         fields = segment.fields
         return by_name([(name, fields[name].read_one(offset)) for name in self.names])
 
