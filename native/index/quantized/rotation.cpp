@@ -43,13 +43,17 @@ void Rotation::forward(double* x, double* scratch) const {
     }
 }
 
-void Rotation::inverse(double* x, double* scratch) const {
-    for (size_t k = maps_.size(); k-- > 0;) {
-        transform(x);
-        for (size_t i = 0; i < n_; ++i) scratch[maps_[k][i]] = x[i];
-        std::copy(scratch, scratch + n_, x);
-    }
-    transform(x);
+void Rotation::inverse(const LaneKernels& kernels, LaneNumbers* x, LaneNumbers* out) const {
+    static_assert(std::tuple_size_v<decltype(maps_)> % 2 == 1);  // the last permutation ends in `out`
+    const auto transform = [&](LaneNumbers* from, const uint32_t* places, LaneNumbers* to) {
+        for (size_t start = 0; start < n_;) {
+            const size_t size = std::bit_floor(n_ - start);
+            kernels.hadamard(from + start, size, places ? places + start : nullptr, to);
+            start += size;
+        }
+    };
+    for (size_t k = maps_.size(); k-- > 0; std::swap(x, out)) transform(x, maps_[k].data(), out);
+    transform(x, nullptr, nullptr);  // in place
 }
 
 }  // namespace edgeshard::quantized

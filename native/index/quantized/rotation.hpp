@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "kernels/quantized/hadamard.hpp"
+#include "kernels/quantized/lanes.hpp"
 
 namespace edgeshard::quantized {
 
@@ -22,7 +23,8 @@ public:
     size_t size() const { return n_; }
     // In place; `scratch` has room for size() numbers.
     void forward(double* x, double* scratch) const;
-    void inverse(double* x, double* scratch) const;
+    // The inverse, of kLanes vectors side by side: from `x`, which is used up, to `out`.
+    void inverse(const LaneKernels& kernels, LaneNumbers* x, LaneNumbers* out) const;
 
 private:
     void transform(double* x) const;

@@ -8,8 +8,8 @@
 namespace edgeshard::quantized {
 namespace {
 
-constexpr float kLevels1[] = {-0.7978846f, 0.7978846f};
-constexpr float kLevels2[] = {-1.510f, -0.4528f, 0.4528f, 1.510f};
+constexpr float kLevels1[16] = {-0.7978846f, 0.7978846f};
+constexpr float kLevels2[16] = {-1.510f, -0.4528f, 0.4528f, 1.510f};
 constexpr float kLevels4[] = {-2.733f, -2.069f, -1.618f, -1.256f, -0.9424f, -0.6568f, -0.3881f, -0.1284f,
                               0.1284f, 0.3881f, 0.6568f, 0.9424f, 1.256f,   1.618f,   2.069f,   2.733f};
 
@@ -34,6 +34,30 @@ double squared(const double* x, size_t n) {
     return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
+// squared() of kLanes vectors side by side, to the last bit.
+void lane_squares(const LaneNumbers* x, size_t n, double* squares) {
+    double sum[4][kLanes] = {};
+    const size_t whole = n / 4 * 4;
+    for (size_t i = 0; i < n; ++i)
+        for (size_t l = 0; l < kLanes; ++l) sum[i < whole ? i % 4 : 0][l] += x[i].of[l] * x[i].of[l];
+    for (size_t l = 0; l < kLanes; ++l) squares[l] = (sum[0][l] + sum[1][l]) + (sum[2][l] + sum[3][l]);
+}
+
+// Of `n` whole numbers of 8 or 16 bits: at most 2^16 times 2^30.
+uint64_t square_of_numbers(const uint8_t* record, size_t n, unsigned bits) {
+    uint64_t sum = 0;
+    if (bits == 8) {
+        for (size_t i = 0; i < n; ++i) sum += static_cast<uint32_t>((record[i] - 128) * (record[i] - 128));
+        return sum;
+    }
+    for (size_t i = 0; i < n; ++i) {
+        int16_t number;
+        std::memcpy(&number, record + 2 * i, 2);
+        sum += static_cast<uint32_t>(number * number);
+    }
+    return sum;
+}
+
 }  // namespace
 
 const float* turbo_levels(unsigned bits) { return bits == 1 ? kLevels1 : bits == 2 ? kLevels2 : kLevels4; }
@@ -49,7 +73,7 @@ TurboCodec::TurboCodec(TurboOptions options)
 
 double TurboCodec::estimated_ns() const {
     const double padded = static_cast<double>(options_.padded);
-    return options_.distance == Distance::manhattan ? 20 * padded : 5 + padded / 8;
+    return options_.distance == Distance::manhattan ? 2 * padded : 5 + padded / 8;
 }
 
 void TurboCodec::rotated(const float* row, double* out, double* scratch) const {
@@ -152,28 +176,57 @@ void TurboCodec::values(const uint8_t* record, double* out) const {
             out[i] = number;
         }
     }
-    double by = load_float(record + code_bytes_);
-    if (options_.distance == Distance::manhattan) {
-        const double norm = std::sqrt(bits < 8 ? static_cast<double>(n) : squared(out, n));
-        by = norm > 0 ? by / norm : 0;
-    }
+    const double by = factor_of(record);
     for (size_t i = 0; i < n; ++i) out[i] *= by;
 }
 
-double TurboCodec::length_repair(const uint8_t* record, const double* x) const {
-    if (options_.bits >= 8 || options_.distance == Distance::manhattan) return 1;
+double TurboCodec::factor_of(const uint8_t* record) const {
+    const double by = load_float(record + code_bytes_);
+    if (options_.distance != Distance::manhattan) return by;
+    const size_t n = options_.padded;
+    const double norm = std::sqrt(static_cast<double>(options_.bits < 8 ? n : square_of_numbers(record, n, options_.bits)));
+    return norm > 0 ? by / norm : 0;
+}
+
+double TurboCodec::length_repair(const uint8_t* record, double square) const {
     const double by = std::fabs(static_cast<double>(load_float(record + code_bytes_)));
     const double root = std::sqrt(static_cast<double>(options_.padded));
-    return by > 0 ? std::sqrt(squared(x, options_.padded)) / (by * root) : 1;
+    return by > 0 ? std::sqrt(square) / (by * root) : 1;
+}
+
+void TurboCodec::lane_values(const LaneKernels& kernels, RowPointers records, LaneNumbers* x) const {
+    const float* levels = turbo_levels(options_.bits);
+    LaneNumbers by;
+    for (size_t l = 0; l < kLanes; ++l) by.of[l] = factor_of(records[l]);
+    if (options_.scale.empty()) return kernels.spread(records, code_bytes_, options_.bits, levels, by, x);
+    kernels.spread(records, code_bytes_, options_.bits, levels, {{1, 1, 1, 1, 1, 1, 1, 1}}, x);
+    for (size_t i = 0; i < options_.padded; ++i)
+        for (size_t l = 0; l < kLanes; ++l) x[i].of[l] = uncorrected(x[i].of[l], i) * by.of[l];
+}
+
+void TurboCodec::decode_lanes(const LaneKernels& kernels, RowPointers records, LaneNumbers* scratch, LaneNumbers* out,
+                              double* factors) const {
+    lane_values(kernels, records, scratch);
+    std::fill_n(factors, kLanes, 1.0);
+    if (options_.bits < 8 && options_.distance != Distance::manhattan) {
+        double squares[kLanes];
+        lane_squares(scratch, options_.padded, squares);
+        for (size_t l = 0; l < kLanes; ++l) factors[l] = length_repair(records[l], squares[l]);
+    }
+    rotation_.inverse(kernels, scratch, out);
 }
 
 bool TurboCodec::decode(const uint8_t* in, size_t rows, float* out) const {
-    std::vector<double> x(options_.padded), scratch(options_.padded);
-    for (size_t r = 0; r < rows; ++r, in += stride(), out += dim()) {
-        values(in, x.data());
-        const double by = length_repair(in, x.data());
-        rotation_.inverse(x.data(), scratch.data());
-        for (size_t i = 0; i < dim(); ++i) out[i] = static_cast<float>(x[i] * by);
+    const LaneKernels kernels = lane_kernels();
+    std::vector<LaneNumbers> scratch(options_.padded), x(options_.padded);
+    for (size_t r = 0; r < rows; r += kLanes, in += kLanes * stride(), out += kLanes * dim()) {
+        const size_t n = std::min(kLanes, rows - r);
+        const uint8_t* records[kLanes];
+        double factors[kLanes];
+        for (size_t l = 0; l < kLanes; ++l) records[l] = in + std::min(l, n - 1) * stride();
+        decode_lanes(kernels, records, scratch.data(), x.data(), factors);
+        for (size_t i = 0; i < dim(); ++i)
+            for (size_t l = 0; l < n; ++l) out[l * dim() + i] = static_cast<float>(x[i].of[l] * factors[l]);
     }
     return true;
 }

@@ -43,14 +43,22 @@ public:
     void rotated(const float* row, double* out, double* scratch) const;
     // The approximate vector in rotated space.
     void values(const uint8_t* record, double* out) const;
+    // The approximate vectors of kLanes records side by side: number i of vector l is out[i].of[l] * factors[l]. `scratch`
+    // and `out` have room for `padded` numbers of each.
+    void decode_lanes(const LaneKernels& kernels, RowPointers records, LaneNumbers* scratch, LaneNumbers* out,
+                      double* factors) const;
 
 private:
     void encode_levels(double* x, uint8_t* record) const;
     void encode_numbers(const double* x, uint8_t* record) const;
     void finish(uint8_t* record, float length, float norm, float xm) const;
+    // values() of kLanes records side by side.
+    void lane_values(const LaneKernels& kernels, RowPointers records, LaneNumbers* x) const;
+    // What the levels or whole numbers of a record are multiplied by.
+    double factor_of(const uint8_t* record) const;
     // Qdrant Edge returns vectors decoded from levels with a length that is off by |levels| / sqrt(padded), as against the
-    // ones it compares queries with. The factor that gives the same vectors.
-    double length_repair(const uint8_t* record, const double* x) const;
+    // ones it compares queries with. The factor that gives the same vectors; `square` is that of the length of values().
+    double length_repair(const uint8_t* record, double square) const;
     float length_of(const double* x) const;
     double uncorrected(double level, size_t i) const {
         return options_.scale.empty() ? level : level / options_.scale[i] - options_.shift[i];

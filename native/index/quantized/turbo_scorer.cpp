@@ -74,8 +74,8 @@ Scaled divide_by_scales(double* x, const TurboOptions& options) {
 class TurboScorer final : public CodeScorer {
 public:
     TurboScorer(const TurboCodec& codec, Isa isa)
-        : codec_(codec), options_(codec.options()), kernels_(kernels(isa)), rotated_(options_.padded),
-          scratch_(options_.padded) {
+        : codec_(codec), options_(codec.options()), kernels_(kernels(isa)),
+          lane_kernels_(lane_kernels(isa)), rotated_(options_.padded), scratch_(options_.padded) {
         if (options_.bits == 16) {
             words_.resize(options_.padded);
             return;
@@ -179,23 +179,30 @@ private:
     }
 
     void score_decoded(RowPointers records, size_t n, float* sims) {
-        std::vector<float> row(codec_.dim());
-        for (size_t i = 0; i < n; ++i) {
-            codec_.decode(records[i], 1, row.data());
-            float sum = 0;
-            for (size_t d = 0; d < row.size(); ++d) sum += std::fabs(original_[d] - row[d]);
-            sims[i] = -sum;
+        const size_t padded = options_.padded;
+        lanes_.resize(2 * padded);
+        for (size_t at = 0; at < n; at += kLanes) {
+            const size_t m = std::min(kLanes, n - at);
+            const uint8_t* some[kLanes];
+            double factors[kLanes];  // all 1 for Manhattan
+            float sums[kLanes];
+            for (size_t l = 0; l < kLanes; ++l) some[l] = records[at + std::min(l, m - 1)];
+            codec_.decode_lanes(lane_kernels_, some, lanes_.data(), lanes_.data() + padded, factors);
+            lane_kernels_.distances(original_.data(), lanes_.data() + padded, codec_.dim(), sums);
+            for (size_t l = 0; l < m; ++l) sims[at + l] = -sums[l];
         }
     }
 
     const TurboCodec& codec_;
     const TurboOptions& options_;
     Kernels kernels_;
+    LaneKernels lane_kernels_;
     ByteLevels levels_{};
     PlaneQuery query_{};
     std::vector<int16_t> whole_;
     std::vector<int8_t> high_, low_;
     std::vector<double> rotated_, scratch_;
+    std::vector<LaneNumbers> lanes_;  // Manhattan only
     std::vector<float> words_, original_;
     double square_ = 0, offset_ = 0, unit_ = 0;
     int64_t bias_ = 0;
