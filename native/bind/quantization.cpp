@@ -173,7 +173,7 @@ nb::object rotate(const RecordCodec& self, nb::object rows) {
 }
 
 nb::tuple topk(const RecordCodec& self, nb::object queries, nb::list chunks, nb::object mask, nb::object offsets,
-               size_t k, unsigned threads, IsaName isa) {
+               size_t k, unsigned threads, IsaName isa, bool single) {
     const Array q = float_rows(queries, "queries", self.codec->dim());
     const RecordsArgument r(chunks, *self.codec);
     const MaskArgument m(mask, r.rows.count());
@@ -191,7 +191,7 @@ nb::tuple topk(const RecordCodec& self, nb::object queries, nb::list chunks, nb:
         GilRelease release;
         hits = top_rows(*self.codec, r.rows, q.data<float>(), q.shape(0), chosen, k, threads, use);
     }
-    return hits_to_python(hits, k);
+    return hits_to_python(hits, k, single);
 }
 
 nb::object score(const RecordCodec& self, nb::object queries, nb::list chunks, nb::object offsets, unsigned threads,
@@ -247,7 +247,9 @@ void register_quantization(nb::module_& m) {
         .def("decode", &decode, nb::arg("records"), threads, "Approximate (n, dim) float32 rows of records.")
         .def("rotate", &rotate, nb::arg("rows"), "Rotated, scaled rows (n, padded): TurboQuant before coding.")
         .def("topk", &topk, nb::arg("queries"), nb::arg("chunks"), nb::arg("mask").none(), offsets, nb::arg("k"),
-             threads, isa, "(offsets (q, k), sims (q, k), counts (q,)) of the k best rows, ties by offset.")
+             threads, isa, nb::arg("single") = false,
+             "(offsets (q, k), sims (q, k), counts (q,)) of the k best rows, ties by offset; of a single query the first "
+             "two without places to spare.")
         .def("score", &score, nb::arg("queries"), nb::arg("chunks"), offsets, threads, isa,
              "Similarities (q, n) with all rows or those at offsets.")
         .def("maxsim", &maxsim, nb::arg("query"), nb::arg("chunks"), nb::arg("first"), nb::arg("count"), offsets,

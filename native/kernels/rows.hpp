@@ -40,12 +40,23 @@ public:
 
     // `offset` must be smaller than count().
     const char* row(size_t offset) const {
-        const size_t c = uniform_ ? offset / per_chunk_
-                                  : std::upper_bound(starts_.begin(), starts_.end(), offset) - starts_.begin() - 1;
+        const size_t c = chunk_of(offset);
         return chunks_[c].data + (offset - starts_[c]) * row_bytes_;
     }
 
+    // How many rows lie side by side from that of `offset` on, which must be smaller than count().
+    size_t together(size_t offset) const {
+        const size_t c = chunk_of(offset);
+        return starts_[c] + chunks_[c].rows - offset;
+    }
+
 private:
+    size_t chunk_of(size_t offset) const {
+        if (offset < chunks_[0].rows) return 0;  // the only chunk of most: a division takes longer than a short row
+        return uniform_ ? offset / per_chunk_
+                        : std::upper_bound(starts_.begin(), starts_.end(), offset) - starts_.begin() - 1;
+    }
+
     ElementType type_;
     size_t dim_, row_bytes_;
     size_t count_ = 0, per_chunk_ = 1;

@@ -773,7 +773,10 @@ class RecordCodec:
         k: int,
         threads: int = 0,
         isa: str | None = None,
-    ) -> tuple[NDArray[np.uint32], NDArray[np.float32], NDArray[np.int64]]: ...
+        single: bool = False,
+    ) -> tuple[Any, ...]:
+        """Return what scan_topk does."""
+
     def score(
         self,
         queries: NDArray[np.float32],

@@ -293,3 +293,20 @@ def test_how_a_search_uses_codes(method: str, params: Any, expected: Any, tmp_pa
     assert (None if search is None else (search.rescore, search.candidates(10))) == expected
     assert code_search(codes, SearchParams(exact=True)) is None
     assert code_search(None, None) is None
+
+
+@pytest.mark.parametrize("sizes", [[1300], [5, 70, 1, 1300], [1024, 1024, 3], [7, 0, 7, 2], [0, 7, 2]])
+def test_a_single_query_over_chunks_of_any_size(sizes: list[int]) -> None:
+    """More rows than a thread takes at a time, and chunks that end inside of what is compared at once."""
+    codec, rows = turbo.codec(20, 2, 8), vectors(sum(sizes), 20)
+    records = turbo.encode_rows(rows, 2, 8)
+    chunks = np.split(records, np.cumsum(sizes)[:-1])
+    sims = codec.score(rows[3:4], [records], None)[0]
+    np.testing.assert_array_equal(codec.score(rows[3:4], chunks, None)[0], sims)
+    order = np.lexsort((np.arange(len(sims)), -sims))
+    for k in (1, 10, len(sims) + 5):
+        offsets, found = codec.topk(rows[3:4], chunks, None, None, k, single=True)
+        np.testing.assert_array_equal(offsets, order[:k])
+        np.testing.assert_array_equal(found, sims[order[:k]])
+    with pytest.raises(ValueError, match="one query"):
+        codec.topk(rows[:2], chunks, None, None, 1, single=True)

@@ -17,7 +17,16 @@ uint64_t estimate_ns(const Codec& codec, size_t comparisons) {
 
 // Pointers to rows ids[0] .. ids[n - 1], or first .. first + n - 1 if `ids` is null.
 void point_at(const Rows& rows, const uint32_t* ids, size_t first, size_t n, const uint8_t** out) {
-    for (size_t i = 0; i < n; ++i) out[i] = reinterpret_cast<const uint8_t*>(rows.row(ids ? ids[i] : first + i));
+    const auto row = [&](size_t offset) { return reinterpret_cast<const uint8_t*>(rows.row(offset)); };
+    if (ids) {
+        for (size_t i = 0; i < n; ++i) out[i] = row(ids[i]);
+        return;
+    }
+    for (size_t i = 0; i < n;) {
+        const uint8_t* next = row(first + i);
+        for (const size_t end = i + std::min(n - i, rows.together(first + i)); i < end; next += rows.row_bytes())
+            out[i++] = next;
+    }
 }
 
 // Scores in blocks of pointers.
@@ -30,17 +39,40 @@ void score_block(CodeScorer& scorer, const Rows& rows, const uint32_t* ids, size
     }
 }
 
+// The scorers of the threads of a scan, each made by its thread when it first has something to do: a query is prepared
+// once for all the pieces of work a thread takes.
+class Scorers {
+public:
+    Scorers(const Codec& codec, Isa isa, unsigned threads) : codec_(codec), isa_(isa), made_(threads) {}
+
+    CodeScorer& of(unsigned worker, const float* query) {
+        Made& made = made_[worker];
+        if (!made.scorer) made.scorer = codec_.scorer(isa_);
+        if (made.query != query) made.scorer->use_query(made.query = query);
+        return *made.scorer;
+    }
+
+private:
+    struct Made {
+        std::unique_ptr<CodeScorer> scorer;
+        const float* query = nullptr;
+    };
+    const Codec& codec_;
+    Isa isa_;
+    std::vector<Made> made_;
+};
+
 }  // namespace
 
 void score_rows(const Codec& codec, const Rows& rows, const float* queries, size_t count, const Chosen& chosen,
                 float* sims, unsigned threads, Isa isa) {
     const ScanTurn turn(estimate_ns(codec, chosen.n), threads);
+    Scorers scorers(codec, isa, turn.threads());
     for (size_t q = 0; q < count; ++q) {
-        turn.parallel_for(chosen.n, kGrain, [&](size_t begin, size_t end) {
-            const auto scorer = codec.scorer(isa);
-            scorer->use_query(queries + q * codec.dim());
+        turn.parallel_for(chosen.n, kGrain, [&](size_t begin, size_t end, unsigned worker) {
             const uint32_t* ids = chosen.listed ? chosen.listed + begin : nullptr;
-            score_block(*scorer, rows, ids, begin, end - begin, sims + q * chosen.n + begin);
+            score_block(scorers.of(worker, queries + q * codec.dim()), rows, ids, begin, end - begin,
+                        sims + q * chosen.n + begin);
         });
     }
 }
@@ -49,12 +81,12 @@ std::vector<std::vector<Hit>> top_rows(const Codec& codec, const Rows& rows, con
                                        const Chosen& chosen, size_t k, unsigned threads, Isa isa) {
     const ScanTurn turn(estimate_ns(codec, chosen.n), threads);
     const size_t grain = std::max(kGrain, (chosen.n + turn.threads() - 1) / turn.threads() / 4);
+    Scorers scorers(codec, isa, turn.threads());
     std::vector<std::vector<Hit>> found(count);
     for (size_t q = 0; q < count; ++q) {
         std::vector<TopK> best(turn.threads(), TopK(k));
         turn.parallel_for(chosen.n, grain, [&](size_t begin, size_t end, unsigned worker) {
-            const auto scorer = codec.scorer(isa);
-            scorer->use_query(queries + q * codec.dim());
+            CodeScorer& scorer = scorers.of(worker, queries + q * codec.dim());
             TopK& top = best[worker];
             uint32_t ids[kGrain + 1];
             float sims[kGrain];
@@ -65,7 +97,7 @@ std::vector<std::vector<Hit>> top_rows(const Codec& codec, const Rows& rows, con
                     m = choose_masked(chosen.mask + at, m, static_cast<uint32_t>(at), ids);
                     from = ids;
                 }
-                score_block(*scorer, rows, from, at, m, sims);
+                score_block(scorer, rows, from, at, m, sims);
                 for (size_t i = 0; i < m; ++i)
                     if (sims[i] >= top.floor()) top.offer(sims[i], from ? from[i] : static_cast<uint32_t>(at + i));
             }

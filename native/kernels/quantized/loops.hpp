@@ -11,11 +11,16 @@
 namespace edgeshard::quantized {
 namespace {
 
-// result[i] = one(rows[i]), with the rows to come asked for in time. Of rows that lie side by side hardware sees that.
+// Whether hardware sees which rows are to come.
+inline bool side_by_side(RowPointers rows, size_t n, size_t bytes) {
+    const auto at = [&](size_t i) { return reinterpret_cast<uintptr_t>(rows[i]); };
+    return n > 1 && at(n - 1) - at(0) <= (n - 1) * (bytes + kCacheLine);
+}
+
+// result[i] = one(rows[i]), with the rows to come asked for in time.
 template <class T, class F>
 inline void each_row(RowPointers rows, size_t n, size_t bytes, T* result, F&& one) {
-    const auto at = [&](size_t i) { return reinterpret_cast<uintptr_t>(rows[i]); };
-    if (n > 1 && at(n - 1) - at(0) <= (n - 1) * (bytes + kCacheLine)) {
+    if (side_by_side(rows, n, bytes)) {
         for (size_t i = 0; i < n; ++i) result[i] = one(rows[i]);
         return;
     }
@@ -24,6 +29,24 @@ inline void each_row(RowPointers rows, size_t n, size_t bytes, T* result, F&& on
         if (i + kPrefetchRows < n) prefetch_row(rows[i + kPrefetchRows], bytes);
         result[i] = one(rows[i]);
     }
+}
+
+// each_row() of kernels that take four rows at once: four(rows, results). The last row fills up the last four.
+template <class T, class F>
+inline void each_four_rows(RowPointers rows, size_t n, size_t bytes, T* result, F&& four) {
+    const size_t ahead = side_by_side(rows, n, bytes) ? n : kPrefetchRows;
+    for (size_t i = 0; ahead < n && i < ahead; ++i) prefetch_row(rows[i], bytes);
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        for (size_t next = i + ahead; next < std::min(n, i + ahead + 4); ++next) prefetch_row(rows[next], bytes);
+        four(rows + i, result + i);
+    }
+    if (i == n) return;
+    const uint8_t* rest[4];
+    T found[4];
+    for (size_t j = 0; j < 4; ++j) rest[j] = rows[std::min(i + j, n - 1)];
+    four(rest, found);
+    std::copy_n(found, n - i, result + i);
 }
 
 inline uint64_t load_word(const uint8_t* p, size_t bytes = 8) {

@@ -21,11 +21,12 @@ from edgeshard.segment.fields import DenseField, Hits, MultiField, Scores, dense
 from edgeshard.segment.graph_field import FoundByGraph, Graph
 from edgeshard.segment.schema import VectorSchema
 from edgeshard.segment.stored_vectors import RowGroups, Rows, StoredVectors
-from edgeshard.storage.convert import to_stored
+from edgeshard.storage.convert import row_to_stored, to_stored
 from edgeshard.storage.dense import ChunkedDense, MatrixDense
 from edgeshard.storage.multi import MultiDense
 
 Vectors = npt.NDArray[np.float32]
+FLOAT32 = np.dtype(np.float32)
 
 
 class TurboField(DenseField):
@@ -56,18 +57,19 @@ class TurboField(DenseField):
 
     def query(self, vector: Any) -> Vectors:
         """See :class:`Field`."""
-        row = dense_query(vector, self.spec.size)
-        return to_stored(row.reshape(1, -1), self.spec.distance, np.float32)
+        return row_to_stored(dense_query(vector, self.spec.size), self.spec.distance, FLOAT32)
 
     def queries(self, rows: Vectors) -> list[Any]:
         """See :class:`DenseField`."""
-        return [self.query(row) for row in rows]
+        return list(to_stored(rows, self.spec.distance, FLOAT32)[:, None, :])
 
     def topk(self, queries: list[Any], mask: Mask | None, k: int, params: Any = None) -> list[Hits]:
         """See :class:`Field`."""
         chunks = self.storage.chunks()
         rows = sum(map(len, chunks))
         wanted = None if mask is None else mask[:rows]
+        if len(queries) == 1:
+            return [self.codec.topk(queries[0], chunks, wanted, None, k, single=True)]
         found = self.codec.topk(np.concatenate(queries), chunks, wanted, None, min(k, rows))
         return [(o[:c], s[:c]) for o, s, c in zip(*found, strict=True)]
 
