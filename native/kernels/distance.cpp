@@ -16,7 +16,7 @@ void tile_of_pairs(const void* queries, size_t stride_bytes, const void* row, si
 
 template <DistanceFn fn>
 constexpr DistanceKernels pairs() {
-    return {fn, tile_of_pairs<fn>};
+    return {fn, tile_of_pairs<fn>, kTile};
 }
 
 // One row per element type, in the order f32, f16, u8.

@@ -43,6 +43,7 @@ using TileFn = void (*)(const void* queries, size_t stride_bytes, const void* ro
 struct DistanceKernels {
     DistanceFn pair = nullptr;
     TileFn tile = nullptr;
+    size_t least_in_tile = 2;  // queries from which on a tile costs less than comparing them one by one
 };
 
 // The kernels of one instruction set; `isa` must be available (isa_available).

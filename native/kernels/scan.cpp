@@ -26,12 +26,13 @@ uint64_t estimate_ns(const Rows& rows, size_t row_count, size_t query_count) {
     return std::max<uint64_t>(elements * element_size(rows.type()) / 8, elements * query_count / 16);
 }
 
-// The queries of a scan, copied to cache line boundaries (a load that crosses a line costs two), and their kernels.
+// The queries of a scan, copied to cache line boundaries (a load that crosses a line costs two), and their kernels. Zeros
+// fill up the last tile.
 struct Kernel {
     Kernel(const Rows& rows, Queries queries, const ScanOptions& options)
         : query_count(queries.count), dim(rows.dim()), row_bytes(rows.row_bytes()),
           query_stride((row_bytes + kCacheLine - 1) / kCacheLine * kCacheLine),
-          lines(std::max<size_t>(query_count * query_stride / kCacheLine, 1)),
+          lines(std::max<size_t>((query_count + kTile - 1) / kTile * kTile * query_stride / kCacheLine, 1)),
           fn(distance_kernels(options.distance, rows.type(), options.isa)) {
         for (size_t q = 0; q < query_count && row_bytes; ++q)
             std::memcpy(reinterpret_cast<char*>(lines.data()) + q * query_stride,
@@ -117,6 +118,7 @@ std::vector<TopK> collect(size_t n, const ScanTurn& turn, size_t query_count, si
 
 // The larger of two similarities, a number rather than NaN. Without a jump: which one it is cannot be foreseen.
 inline float better(float best, float sim) { return sim > best || best != best ? sim : best; }
+typedef float Four __attribute__((vector_size(16)));
 
 // MaxSim of one point; NaN without rows.
 float maxsim(const Kernel& kernel, const Rows& rows, const Points& points, size_t point) {
@@ -124,18 +126,25 @@ float maxsim(const Kernel& kernel, const Rows& rows, const Points& points, size_
     const size_t n = points.count[point], first = points.first[point];
     if (n == 0) return nan;
     const char* start = rows.row(first);
-    const bool together = rows.row(first + n - 1) == start + (n - 1) * kernel.row_bytes;  // in one chunk
+    const bool together = rows.together(first) >= n;
     const auto row_at = [&](size_t i) { return together ? start + i * kernel.row_bytes : rows.row(first + i); };
     float sum = 0;
     size_t q = 0;
-    for (; q + kTile <= kernel.query_count; q += kTile) {
+    const size_t in_tiles = kernel.query_count + (kTile - kernel.fn.least_in_tile);
+    for (; q + kTile <= in_tiles; q += kTile) {
         static_assert(kTile == 4);
-        float best[kTile] = {nan, nan, nan, nan}, sims[kTile];
-        for (size_t i = 0; i < n; ++i) {
-            kernel.fn.tile(kernel.query(q), kernel.query_stride, row_at(i), kernel.dim, sims);
-            for (size_t j = 0; j < kTile; ++j) best[j] = better(best[j], sims[j]);
+        Four best, sims;
+        const auto compare = [&](size_t i, Four& with) {
+            float found[kTile];
+            kernel.fn.tile(kernel.query(q), kernel.query_stride, row_at(i), kernel.dim, found);
+            std::memcpy(&with, found, sizeof(with));
+        };
+        compare(0, best);
+        for (size_t i = 1; i < n; ++i) {
+            compare(i, sims);
+            best = (sims > best) | (best != best) ? sims : best;  // better() of each
         }
-        for (float value : best) sum += value;
+        for (size_t j = 0; j < std::min(kTile, kernel.query_count - q); ++j) sum += best[j];
     }
     for (; q < kernel.query_count; ++q) {
         float best = nan;

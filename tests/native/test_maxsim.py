@@ -72,3 +72,26 @@ def test_row_tables_are_checked():
         _native.maxsim_topk(query, [rows], u32(0, 3), u32(1), None, 1, 0)
     with pytest.raises(IndexError, match="offsets: 2 is out of range"):
         _native.maxsim_offsets(query, [rows], u32(0, 3), u32(1, 1), u32(2), 0)
+
+
+@pytest.mark.parametrize("rows", range(1, 10))
+def test_queries_of_any_number_of_rows_add_up_the_same(isa, multi, rows):
+    """Whether rows of the query are compared one by one, in fours, or in fours filled up."""
+    _, chunks, first, count, query = multi
+    query = np.concatenate([query, query[::-1]])[:rows]
+    sims = _native.score_matrix(query, chunks, None, 1, isa=isa)
+    got = _native.maxsim_offsets(query, chunks, first, count, np.arange(60, dtype=np.uint32), 1, isa=isa)
+    for point, found in enumerate(got):
+        best = sims[:, first[point] : first[point] + count[point]]
+        want = np.float32(0 if count[point] else np.nan)
+        for value in best.max(axis=1) if count[point] else []:
+            want += value
+        np.testing.assert_array_equal(found, want)
+
+
+def test_nan_hides_nothing_in_fours(isa):
+    rows = np.array([[np.nan, 0], [2, 1], [np.nan, 5], [1, 4]], np.float32)
+    first, count = np.array([0], np.uint32), np.array([4], np.uint32)
+    query = np.array([[1, 0], [0, 1], [1, 1]], np.float32)  # with the last, too, NaN is NaN
+    found = _native.maxsim_offsets(query, [rows], first, count, np.zeros(1, np.uint32), 2, isa=isa)
+    assert found[0] == 2 + 4 + 5

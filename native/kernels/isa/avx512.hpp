@@ -50,6 +50,20 @@ struct L1 {
     static float finish(float sum) { return -sum; }
 };
 
+// The sums of the lanes of four vectors, each in the order of _mm512_reduce_add_ps: halves, quarters, pairs, the two left.
+inline __m128 reduce_four(const __m512* v) {
+    const auto halves = [](__m512 x) { return _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1)); };
+    const auto quarters = [&](__m512 x, __m512 y) {
+        const __m256 a = halves(x), b = halves(y);
+        return _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
+    };
+    const __m256 x = quarters(v[0], v[1]), y = quarters(v[2], v[3]);
+    const __m256 pairs = _mm256_add_ps(_mm256_shuffle_ps(x, y, 0x44), _mm256_shuffle_ps(x, y, 0xEE));
+    const __m256 sums = _mm256_add_ps(pairs, _mm256_movehdup_ps(pairs));  // of 0, 2 and of 1, 3
+    const __m128 even = _mm256_castps256_ps128(sums), odd = _mm256_extractf128_ps(sums, 1);
+    return _mm_unpacklo_ps(_mm_shuffle_ps(even, even, 0x08), _mm_shuffle_ps(odd, odd, 0x08));
+}
+
 // Q queries against one row: the row is loaded once, every query has its own four accumulators. Every loop over them
 // is unrolled, or the compiler would keep the accumulators in memory.
 template <class Op, class E, int Q>
@@ -81,10 +95,16 @@ inline void many(const void* queries, size_t stride_bytes, const void* row, size
 #pragma GCC unroll 4
         for (int q = 0; q < Q; ++q) sum[q][1] = Op::step(sum[q][1], E::load_tail(x(q) + i, dim - i), b);
     }
+    __m512 total[Q];
 #pragma GCC unroll 4
     for (int q = 0; q < Q; ++q)
-        sims[q] = Op::finish(_mm512_reduce_add_ps(
-            _mm512_add_ps(_mm512_add_ps(sum[q][0], sum[q][1]), _mm512_add_ps(sum[q][2], sum[q][3]))));
+        total[q] = _mm512_add_ps(_mm512_add_ps(sum[q][0], sum[q][1]), _mm512_add_ps(sum[q][2], sum[q][3]));
+    if constexpr (Q == 4) {
+        _mm_storeu_ps(sims, reduce_four(total));
+        for (int q = 0; q < Q; ++q) sims[q] = Op::finish(sims[q]);
+    } else {
+        for (int q = 0; q < Q; ++q) sims[q] = Op::finish(_mm512_reduce_add_ps(total[q]));
+    }
 }
 
 template <class Op, class E>
