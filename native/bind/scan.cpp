@@ -7,6 +7,7 @@
 
 #include "bind/codes.hpp"
 #include "bind/scan_args.hpp"
+#include "kernels/mmr.hpp"
 #include "kernels/queue_order.hpp"
 #include "kernels/sparse.hpp"
 #include "kernels/streaming_read.hpp"
@@ -121,6 +122,44 @@ nb::object py_maxsim_offsets(nb::object query, nb::list chunks, nb::object first
     return sims.array;
 }
 
+// (m,) u32: the candidates by maximal marginal relevance. `bounds` says which rows are whose, None: one row each.
+nb::object py_most_diverse(nb::object query, nb::object queries, nb::object stored, nb::object bounds, float balance,
+                           size_t limit, int distance) {
+    const Array wanted(query, "query", "f", "float32", 2), q(queries, "queries", "f", "float32", 2),
+        s(stored, "stored", "f", "float32", 2);
+    if (q.shape(0) != s.shape(0) || q.shape(1) != s.shape(1) || wanted.shape(1) != s.shape(1))
+        throw nb::value_error("query, queries, stored: expected rows of one length, and as many queries as stored");
+    if (s.shape(1) > kMaxDim || s.shape(0) > UINT32_MAX) throw nb::value_error("stored: too many rows or dimensions");
+    Candidates candidates{q.data<float>(), s.data<float>(), s.shape(1), s.shape(0), s.shape(0), nullptr};
+    std::vector<uint32_t> first, count;
+    Points points{};
+    if (!bounds.is_none()) {
+        const Array b(bounds, "bounds", "lq", "int64", 1);
+        const int64_t* ends = b.data<int64_t>();
+        const size_t n = b.shape(0);
+        if (n == 0 || ends[0] != 0 || static_cast<uint64_t>(ends[n - 1]) != s.shape(0) || !std::is_sorted(ends, ends + n))
+            throw nb::value_error("bounds: expected ascending numbers from 0 to the number of rows");
+        for (size_t i = 0; i + 1 < n; ++i) {
+            first.push_back(static_cast<uint32_t>(ends[i]));
+            count.push_back(static_cast<uint32_t>(ends[i + 1] - ends[i]));
+        }
+        points = {first.data(), count.data(), first.size()};
+        candidates.n = points.n;
+        candidates.points = &points;
+    } else if (wanted.shape(0) != 1) {
+        throw nb::value_error("query: expected one row");
+    }
+    const ScanOptions options = to_options(distance, 0, {});
+    std::vector<uint32_t> chosen;
+    {
+        GilRelease release;
+        chosen = most_diverse({wanted.data(), wanted.shape(0)}, candidates, balance, limit, options);
+    }
+    auto places = new_array<uint32_t>({chosen.size()});
+    std::copy(chosen.begin(), chosen.end(), places.data);
+    return places.array;
+}
+
 nb::tuple py_sparse_scores(nb::object q_indices, nb::object q_values, nb::object indptr, nb::object indices,
                            nb::object values, unsigned threads) {
     const Array qi(q_indices, "q_indices", "I", "uint32", 1), qv(q_values, "q_values", "f", "float32", 1);
@@ -184,6 +223,9 @@ void register_scan(nb::module_& m) {
           "The k points with the highest MaxSim.");
     m.def("maxsim_offsets", &py_maxsim_offsets, nb::arg("query"), nb::arg("chunks"), nb::arg("first"),
           nb::arg("count"), nb::arg("offsets"), nb::arg("distance"), threads, isa, "MaxSim of the listed points.");
+    m.def("most_diverse", &py_most_diverse, nb::arg("query"), nb::arg("queries"), nb::arg("stored"),
+          nb::arg("bounds").none(), nb::arg("balance"), nb::arg("limit"), nb::arg("distance"),
+          "Places of candidates by maximal marginal relevance.");
     m.def("sparse_scores", &py_sparse_scores, nb::arg("q_indices"), nb::arg("q_values"), nb::arg("indptr"),
           nb::arg("indices"), nb::arg("values"), threads, "(similarity, common indices) of every sparse row.");
     m.def("queue_order", &py_queue_order, nb::arg("scores"), "The order Qdrant's queue puts equal scores in.");

@@ -87,6 +87,21 @@ def maxsim_offsets(
 ) -> NDArray[np.float32]:
     """Return MaxSim per offset; NaN for a point without rows."""
 
+def most_diverse(
+    query: NDArray[np.float32],
+    queries: NDArray[np.float32],
+    stored: NDArray[np.float32],
+    bounds: NDArray[np.int64] | None,
+    balance: float,
+    limit: int,
+    distance: int,
+) -> NDArray[np.uint32]:
+    """Return (m,) places of up to limit candidates in the order maximal marginal relevance picks them.
+
+    queries, stored: (rows, dim), the candidates in the role of queries and as they are stored; one array if that is the
+    same. bounds: (n + 1,) where the rows of each begin and end, None: one row each.
+    """
+
 def sparse_scores(
     q_indices: NDArray[np.uint32],
     q_values: NDArray[np.float32],

@@ -60,3 +60,31 @@ def test_picks_among_equals_are_those_of_qdrant_edge(distance: str, tmp_path: Pa
             found.append([point.id for point in shard.query(request)])
             shard.close()
         assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("datatype", ["Float32", "Uint8", "Turbo8"])
+@pytest.mark.parametrize("rows", [None, 3])
+def test_candidates_of_several_segments(rows: int | None, datatype: str, tmp_path: Path) -> None:
+    """The choice is that among the same points in one segment."""
+    random = np.random.default_rng(5)
+    vectors = random.integers(0, 200, (120, 32) if rows is None else (120, rows, 32)).astype(np.float32)
+    multi = None if rows is None else edgeshard.MultiVectorConfig(edgeshard.MultiVectorComparator.MaxSim)
+    kind = getattr(edgeshard.VectorStorageDatatype, datatype)
+    params = edgeshard.EdgeVectorParams(32, edgeshard.Distance.Euclid, datatype=kind, multivector_config=multi)
+    found, counts = [], []
+    for several in (False, True):
+        optimizers = edgeshard.EdgeOptimizersConfig(indexing_threshold=1)
+        config = edgeshard.EdgeConfig(vectors=params, optimizers=optimizers)
+        with edgeshard.EdgeShard.create(tmp_path / str(several), config) as shard:
+            for part in np.array_split(np.arange(120), 2):
+                points = [edgeshard.Point(int(n), vectors[n]) for n in part]
+                shard.update(edgeshard.UpdateOperation.upsert_points(points))
+                if several and not part[0]:
+                    shard.optimize()
+            query = edgeshard.Mmr(vectors[7] + 0.5, 0.4, 60)
+            exact = edgeshard.SearchParams(exact=True)
+            answer = shard.query(edgeshard.QueryRequest(limit=25, query=query, params=exact))
+            found.append([(point.id, point.score) for point in answer])
+            counts.append(shard.info().segments_count)
+    assert counts[0] < counts[1]
+    assert found[0] == found[1]

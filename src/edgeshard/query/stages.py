@@ -21,8 +21,9 @@ from edgeshard.models.queries import Query
 from edgeshard.models.ranking import Fusion, Mmr, OrderBy, TextQuery
 from edgeshard.query import fusion
 from edgeshard.query.hits import Hits, make_keys, union
+from edgeshard.query.mmr import candidates, diversify, having
 from edgeshard.query.scope import Filters, Scope, joined
-from edgeshard.query.vector_search import candidates, diversify, having, rescore, search
+from edgeshard.query.vector_search import rescore, search
 from edgeshard.segment.id_order import first_by_id
 
 MAX_DEPTH = 64

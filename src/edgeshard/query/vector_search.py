@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeshard.errors import ValidationError, WrongVectorKindError
+from edgeshard.errors import ValidationError
 from edgeshard.filter.selections import Selection
 from edgeshard.models.queries import Query
 from edgeshard.query.hits import Hits, Keys, best, by_segment, empty, in_order, make_keys
 from edgeshard.query.kinds import VectorQuery, cut, shown, take_apart
-from edgeshard.query.mmr import choose
 from edgeshard.query.scope import Filters, Scope
 from edgeshard.segment.absent_field import AbsentField
 from edgeshard.segment.batch import Mask, Offsets
@@ -23,7 +22,7 @@ from edgeshard.segment.scan_watch import ScanWatch
 from edgeshard.segment.schema import VectorSchema
 from edgeshard.segment.segment import Segment
 from edgeshard.segment.sparse_field import SparseField
-from edgeshard.storage.convert import COSINE, DOT, from_stored, to_stored
+from edgeshard.storage.convert import COSINE, DOT
 
 Scores = npt.NDArray[np.float32]
 ONE = np.zeros(1, np.uint32)
@@ -92,67 +91,6 @@ def rescore(scope: Scope, query: Any, keys: Keys, limit: int, threshold: float |
         scores = shown(scores, spec)
     count = cut(scores, threshold, spec)
     return Hits(kept[:count], scores[:count])
-
-
-def candidates(
-    scope: Scope, mmr: Any, keys: Keys | None, filters: Filters, limit: int, threshold: float | None, params: Any
-) -> Hits:
-    """What maximal marginal relevance chooses from: the points nearest to its vector (of given ones, or of all)."""
-    nearest = Query.Nearest._make(mmr._vector, mmr.using)
-    if keys is None:
-        return search(scope, nearest, filters, limit, threshold, params)
-    return rescore(scope, nearest, keys, limit, threshold, params)
-
-
-def having(scope: Scope, name: str, hits: Hits) -> Hits:
-    """Those of some points that have a dense vector of that name.
-
-    Raises:
-        WrongVectorKindError: the vectors of that name are sparse.
-    """
-    if scope.spec(name).kind == "sparse":
-        raise WrongVectorKindError("Wrong usage of sparse vectors: MMR needs dense vectors")
-    present = np.zeros(len(hits), np.bool_)
-    for number, places, offsets in by_segment(hits.keys):
-        segment = scope.segments[number]
-        present[places] = segment.fields[name].presence(segment.count)[offsets]
-    return hits.take(present)
-
-
-def diversify(scope: Scope, mmr: Any, found: Hits, limit: int) -> Hits:
-    """Candidates by maximal marginal relevance, in the order they are picked, with their nearest scores.
-
-    Raises:
-        WrongVectorKindError: the vectors are sparse.
-    """
-    if scope.spec(mmr.using).kind == "sparse":
-        raise WrongVectorKindError("Wrong usage of sparse vectors: MMR needs dense vectors")
-    if len(found) < 2:
-        found.vectors = mmr.using
-        return found.take(slice(limit))
-    field, spec = scope.field(mmr.using), scope.spec(mmr.using)
-    field.query(mmr._vector)  # checked once more: a prefetch does not search with it
-    queries, stored = as_floats(stored_vectors(scope, mmr.using, found.keys), spec)
-    query = to_stored(np.atleast_2d(mmr._vector), spec.distance, np.dtype(np.float32))
-    relevance = field.pairwise([query], stored)[0]
-    similarity = field.pairwise(queries, stored)
-    places = np.array(choose(relevance, similarity, mmr.lambda_, limit), np.int64)
-    found.vectors = mmr.using
-    return found.take(places)
-
-
-def as_floats(vectors: list[Any], spec: VectorSchema) -> tuple[list[Any], list[Any]]:
-    """Stored vectors as float32, in the role of queries and in that of stored vectors.
-
-    As in Qdrant, queries are normalised where the metric wants it, and stored vectors keep the length they have: that
-    of bytes, or what rounding to half precision made of one.
-    """
-    if spec.dtype == np.float32 or spec.turbo_bits is not None:  # those are floats by now
-        return vectors, vectors
-    rows = from_stored(np.concatenate(vectors), spec.dtype)
-    ends = np.cumsum([len(vector) for vector in vectors])[:-1]
-    queries = np.split(to_stored(rows, spec.distance, np.dtype(np.float32)), ends)
-    return queries, np.split(rows, ends)
 
 
 def stored_vectors(scope: Scope, name: str, keys: Keys) -> list[Any]:

@@ -34,6 +34,10 @@ class Rows:
         row: npt.NDArray[np.float32] = self._rows[place]
         return None if self._missing[place] else row
 
+    def packed(self) -> tuple[None, npt.NDArray[np.float32]]:
+        """``(n, dim)``, missing ones with whatever is stored; of :class:`RowGroups` the bounds as well."""
+        return None, self._rows
+
 
 class RowGroups:
     """Multi-vectors.
@@ -53,6 +57,10 @@ class RowGroups:
         if self._missing[place]:
             return None
         return self._rows[self._indptr[place] : self._indptr[place + 1]]
+
+    def packed(self) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32]]:
+        """``(indptr, rows)``."""
+        return self._indptr, self._rows
 
 
 class SparseRows:
