@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 from uuid import UUID
 
 import numpy as np
@@ -130,3 +131,22 @@ def test_an_estimate_over_no_points_needs_no_index(tmp_path):
         with pytest.raises(Exception, match="No appropriate index for faceting"):
             shard.facet(mod.FacetRequest("k", exact=False))
         shard.close()
+
+
+def test_a_facet_is_remembered_by_its_limit_until_the_counts_change(tmp_path: Path) -> None:
+    with e.EdgeShard.create(tmp_path / "shard", e.EdgeConfig(e.EdgeVectorParams(1, e.Distance.Dot))) as shard:
+        shard.update(OPS.create_field_index("k", e.PayloadSchemaType.Keyword))
+        shard.update(OPS.upsert_points([e.Point(n, [1.0], {"k": f"v{n % 3}"}) for n in range(8)]))
+
+        def asked(limit: int, condition: e.Filter | None = None) -> list[tuple[object, int]]:
+            return [(hit.value, hit.count) for hit in shard.facet(e.FacetRequest("k", limit, True, condition)).hits]
+
+        for _ in range(2):
+            assert asked(2) == [("v0", 3), ("v1", 3)]
+            assert asked(2, e.Filter(must=[e.HasIdCondition({2, 5})])) == [("v2", 2)]
+            assert asked(2) == [("v0", 3), ("v1", 3)]
+            assert asked(3) == [("v0", 3), ("v1", 3), ("v2", 2)]
+        shard.update(OPS.upsert_points([e.Point(n, [1.0], {"k": "v2"}) for n in (0, 8)]))
+        assert asked(3) == [("v2", 4), ("v1", 3), ("v0", 2)]
+        shard.update(OPS.delete_points([2, 5]))
+        assert asked(3) == [("v1", 3), ("v0", 2), ("v2", 2)]

@@ -49,6 +49,16 @@ def test_samples_of_what_a_filter_leaves(shard: m.EdgeShard) -> None:
     assert drawn(shard, 5, m.Filter(must=[m.HasIdCondition({7})])) == []
 
 
+@pytest.mark.parametrize("first", [10, 150])
+def test_samples_of_one_of_the_segments(first: int, shard: m.EdgeShard) -> None:
+    some = m.Filter(must=[m.FieldCondition("n", range=m.RangeFloat(gte=first, lt=first + 10))])
+    there = {n for n in range(first, first + 10) if n % 7}
+    assert sorted(drawn(shard, 1000, some)) == sorted(there)
+    seen = [drawn(shard, 3, some) for _ in range(200)]
+    assert all(len(set(sample)) == 3 for sample in seen)
+    assert {point for sample in seen for point in sample} == there
+
+
 def test_a_sample_of_a_whole_shard_lists_no_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = m.EdgeConfig(vectors=m.EdgeVectorParams(4, m.Distance.Dot))
     with m.EdgeShard.create(tmp_path / "shard", config) as shard:

@@ -207,6 +207,9 @@ class FacetHit(Model):
         return type(self.value) is bool, self.value, self.count
 
 
+_make_hits = ObjectMaker(FacetHit, ("value", "count"))
+
+
 class FacetResponse(Model):
     """The values of a field, the most frequent ones first; has a length and can be iterated.
 
@@ -234,9 +237,11 @@ class FacetResponse(Model):
         return iter(self._hits)
 
     @classmethod
-    def _make(cls, hits: Iterable[tuple[str | int | bool, int]]) -> FacetResponse:
-        """A response from ``(value, count)`` pairs in order."""
-        return cls([FacetHit(value, count) for value, count in hits])
+    def _make(cls, values: list[Any], counts: list[int]) -> FacetResponse:
+        """A response from the values in order and how many points have each."""
+        new = cls.__new__(cls)
+        put_fields(new, _hits=tuple(_make_hits((values, counts), len(values))))
+        return new
 
 
 class PayloadIndexInfo(Model):

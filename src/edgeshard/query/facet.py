@@ -19,13 +19,15 @@ from edgeshard.models.results import FacetResponse
 from edgeshard.query.scope import index_kind
 from edgeshard.segment.segment import Segment
 
-Counts: TypeAlias = "list[tuple[Any, int]]"
-"""Values, in a form that sorts as the result does, and how many points have each."""
+Counts: TypeAlias = "list[tuple[int, Any]]"
+"""How many points have a value, below zero, and the value as :meth:`ValueGroups.keys` has it: sorted as results are."""
 
 _Part: TypeAlias = "tuple[ValueGroups, Array]"
 """The values of a segment and how many points have each."""
 
 DEFAULT_LIMIT = 10
+MOST_REMEMBERED = 1000
+"""Values that are remembered from one facet to the next."""
 MANY_TIMES = 8
 """Values are looked up one by one in a segment that has so many times as many of them."""
 MATCH_KINDS = (schema.KEYWORD, schema.INT_MAP, schema.UUID_MAP, schema.BOOL)
@@ -40,13 +42,15 @@ def run_facet(segments: Sequence[Segment], facet: FacetRequest) -> FacetResponse
         IndexNotFoundError: the field has no index that holds single values.
     """
     if not facet.exact and not any(segment.live for segment in segments):
-        return FacetResponse._make(())  # as in Qdrant, whether there is an index or not
+        return FacetResponse._make([], [])  # as in Qdrant, whether there is an index or not
     kind = facet_kind(segments, facet.key)
     limit = DEFAULT_LIMIT if facet.limit is None else facet.limit
     parts = [part for segment in segments if (part := _count(segment, facet, kind)) is not None]
-    found = _first(*parts[0], limit) if len(parts) == 1 else _merged(parts, limit)
-    ranked = sorted(found, key=lambda item: (-item[1], item[0]))[:limit]
-    return FacetResponse._make((_shown(value, kind), count) for value, count in ranked)
+    if len(parts) == 1:
+        found = _leading(*parts[0], limit, everyone=facet.filter is None)
+    else:
+        found = sorted(_merged(parts, limit))[:limit]
+    return FacetResponse._make(_shown([value for _, value in found], kind), [-count for count, _ in found])
 
 
 def facet_kind(segments: Sequence[Segment], key: str) -> str:
@@ -73,11 +77,22 @@ def _count(segment: Segment, facet: FacetRequest, kind: str) -> _Part | None:
     return groups, groups.tally(chosen).counts if facet.filter is None else groups.count(chosen)
 
 
+def _leading(groups: ValueGroups, counts: Array, limit: int, *, everyone: bool) -> Counts:
+    """The values of one segment that come first, in order; remembered for all points, as their counts are."""
+    known = groups.leading
+    if known is not None and known[0] is counts and known[1] == limit:
+        return known[2]  # type: ignore[no-any-return]
+    found = sorted(_first(groups, counts, limit))[:limit]
+    if everyone and len(found) <= MOST_REMEMBERED:
+        groups.leading = counts, limit, found
+    return found
+
+
 def _first(groups: ValueGroups, counts: Array, limit: int) -> Counts:
     """The values of one segment that come first, in no order."""
     above, tied = _native.most_frequent(counts, limit)
     numbers = np.concatenate([above, groups.first(tied, limit - len(above))])
-    return list(zip(groups.keys(numbers), counts[numbers].tolist(), strict=True))
+    return list(zip((-counts[numbers]).tolist(), groups.keys(numbers), strict=True))
 
 
 def _merged(parts: list[_Part], limit: int) -> Counts:
@@ -98,10 +113,10 @@ def _merged(parts: list[_Part], limit: int) -> Counts:
         for value, count in zip(groups.keys(numbers), counts[numbers].tolist(), strict=True):
             total[value] = total.get(value, 0) + count
     if least == 1:
-        return list(total.items())
+        return [(-count, value) for value, count in total.items()]
     values = list(total)
     every = [_counts_of(values, *part) for part in parts]
-    return [(value, sum(counts)) for value, counts in zip(values, zip(*every, strict=True), strict=True)]
+    return [(-sum(counts), value) for value, counts in zip(values, zip(*every, strict=True), strict=True)]
 
 
 def _counts_of(values: list[Any], groups: ValueGroups, counts: Array) -> list[int]:
@@ -113,7 +128,7 @@ def _counts_of(values: list[Any], groups: ValueGroups, counts: Array) -> list[in
     return [known.get(value, 0) for value in values]
 
 
-def _shown(value: Any, kind: str) -> Any:
+def _shown(values: list[Any], kind: str) -> list[Any]:
     if kind == schema.KEYWORD:
-        return value.decode()
-    return str(UUID(int=value)) if kind == schema.UUID_MAP else value
+        return [value.decode() for value in values]
+    return [str(UUID(int=value)) for value in values] if kind == schema.UUID_MAP else values

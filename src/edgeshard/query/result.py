@@ -24,8 +24,8 @@ def build(scope: Scope, hits: Hits, projection: Projection) -> list[ScoredPoint]
         segment = scope.segments[number]
         return ScoredPoint._make_many(
             len(offsets),
-            hits.versions(segment.ids.versions[offsets]),
-            hits.scores.tolist(),
+            0 if hits.versioned is False else hits.versions(segment.ids.versions[offsets]),
+            hits.scores,
             hits.order_values,
             *projection.columns(segment, offsets),
         )

@@ -170,6 +170,11 @@ def sample_all(scope: Scope, filters: Filters, limit: int) -> Hits:
     ]
     sizes = [segment.live if some is None else len(some) for segment, some in zip(scope.segments, chosen, strict=True)]
     places = _drawn(sum(sizes), limit)
+    peopled = [number for number, size in enumerate(sizes) if size]
+    if len(peopled) == 1:
+        everyone = chosen[peopled[0]]
+        drawn = places.astype(np.uint32) if everyone is None else everyone.offsets[places]
+        return Hits(None, np.ones(len(drawn), np.float32), versioned=False, place=(peopled[0], drawn))
     keys, start = np.zeros(len(places), np.uint64), 0
     for number, (some, size) in enumerate(zip(chosen, sizes, strict=True)):
         here = (start <= places) & (places < start + size)

@@ -40,7 +40,10 @@ class ValueGroups:
         points: offsets of the segment.
     """
 
-    __slots__ = ("_kind", "_numbers", "_starts", "_tally", "_values", "_written", "size")
+    __slots__ = ("_kind", "_numbers", "_starts", "_tally", "_values", "_written", "leading", "size")
+
+    leading: tuple[Array, int, Any] | None
+    """What the last facet over all points made of their counts, and its limit."""
 
     def __init__(
         self, kind: str, size: int, values: Array | None, owners: Offsets, numbers: Offsets, points: int
@@ -51,6 +54,7 @@ class ValueGroups:
         self._starts, self._numbers = _native.group_by_point(owners, numbers, points)
         self._written = np.bincount(owners[owners < points], minlength=points).astype(np.uint32)
         self._tally: tuple[Selection, Tally] | None = None
+        self.leading = None
 
     @property
     def nbytes(self) -> int:
@@ -167,7 +171,7 @@ class SingleGroups(ColumnGroups):
     __slots__ = ("_codes",)
 
     def __init__(self, column: Any) -> None:
-        self._kind, self._values, self._tally = schema.KEYWORD, None, None
+        self._kind, self._values, self._tally, self.leading = schema.KEYWORD, None, None, None
         self._strings = column.strings
         self._codes: Array = np.zeros(column.points, np.uint32) if column.codes is None else column.codes
         self.size = int(self._codes.max(initial=0)) + 1
