@@ -249,14 +249,18 @@ def opt_boolean(value: bool | None, name: str) -> bool | None:
 
 
 def text(value: str, name: str) -> str:
-    """`value`, which must be a str without lone surrogates.
+    """`value` as a plain str; it must be a str without lone surrogates.
 
     Raises:
         TypeError: `value` is no str.
         ValidationError: it holds half of a surrogate pair, which no file and no message can hold.
     """
-    if not isinstance(value, str):
-        raise TypeError(f"{name}: expected a str, got {type(value).__name__}")
+    if type(value) is not str:
+        if not isinstance(value, str):
+            raise TypeError(f"{name}: expected a str, got {type(value).__name__}")
+        # What is derived from str may be formatted as another text (members of enumerations: files would be called
+        # after that), and encoders refuse what they do not know (numpy.str_).
+        value = str.__str__(value)
     if not value.isascii():
         try:
             value.encode()

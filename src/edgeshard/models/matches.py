@@ -332,11 +332,9 @@ def _one_type(values: Iterable[Any], name: str) -> tuple[Any, ...]:
     """The values, each once: all strings or all integers."""
     items = sequence(values, name)
     if any(isinstance(item, str) for item in items):
-        for item in items:
-            if not isinstance(item, str):
-                raise TypeError(f"{name}: expected all strings or all integers, got both")
-            text(item, name)
-        return tuple(dict.fromkeys(items))
+        if not all(isinstance(item, str) for item in items):
+            raise TypeError(f"{name}: expected all strings or all integers, got both")
+        return tuple(dict.fromkeys([text(item, name) for item in items]))
     return tuple(dict.fromkeys([_i64(item, name, "strings or integers") for item in items]))
 
 

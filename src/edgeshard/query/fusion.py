@@ -23,7 +23,9 @@ def reciprocal_rank(parts: list[Hits], k: int, weights: Weights | None, limit: i
         ValidationError: the number of weights is not that of the lists.
     """
     if weights is not None and len(weights) != len(parts):
-        raise ValidationError(f"RRF weights length ({len(weights)}) does not match number of prefetches ({len(parts)})")
+        raise ValidationError(
+            f"Validation failed: RRF weights length ({len(weights)}) does not match number of prefetches ({len(parts)})"
+        )
     scored = []
     for number, part in enumerate(parts):
         weight = 1.0 if weights is None else weights[number]

@@ -81,7 +81,11 @@ def text_indexes(scope: Scope, key: str) -> list[TextIndex | None]:
     indexes = [index if isinstance(index, TextIndex) else None for index in found]
     hint = f"create a text index on {path!r} with TextIndexParams(scoring=True)"
     if not any(indexes):
-        raise IndexNotFoundError(f"BM25 requires a text index on field {path}, which has none: {hint}")
+        raise IndexNotFoundError(
+            f"Validation failed: BM25 requires a text index on field {path}, which has none: {hint}"
+        )
     if not any(index.scored for index in indexes if index):
-        raise IndexNotFoundError(f"The text index on `{path}` does not score: set `scoring` on it to query it: {hint}")
+        raise IndexNotFoundError(
+            f"Validation failed: The text index on `{path}` does not score: set `scoring` on it to query it: {hint}"
+        )
     return indexes

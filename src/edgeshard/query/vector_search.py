@@ -307,7 +307,8 @@ def check_idf(scope: Scope, name: str, params: Any) -> None:
     """
     if params is not None and params.idf is not None and not scope.spec(name).idf:
         raise ValidationError(
-            f"Validation failed: idf is set, but vector {name!r} is not a sparse vector with Modifier.Idf"
+            "Validation failed: search param `idf` requires a sparse vector with the `idf` modifier, "
+            f'which vector "{name}" is not'
         )
 
 

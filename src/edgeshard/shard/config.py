@@ -119,7 +119,10 @@ def wal_enabled(given: EdgeConfig | None, stored: EdgeConfig | None) -> bool:
         return given is None or given.wal_enabled is not False
     if given is not None and given.wal_enabled is not None and given.wal_enabled != (stored.wal_enabled is not False):
         fixed = stored.wal_enabled is not False
-        raise ValidationError(f"wal_enabled cannot be changed after the shard is created (it is {fixed})")
+        raise ValidationError(
+            "Validation failed: wal_enabled cannot be changed after the shard is created "
+            f"(the shard was created with wal_enabled={str(fixed).lower()})"
+        )
     return stored.wal_enabled is not False
 
 
