@@ -200,3 +200,22 @@ def test_entry_points_of_blocks_are_below_the_top_of_the_graph(tmp_path: Path) -
     links = open_segment(segment, read_only=True).fields[""].graph.load().links_table
     assert any(level == 0 and len(links.links(point, 1)) for point, level in links.entries[1:])
     assert EdgeShard.check(tmp_path / "shard") == []
+
+
+@pytest.mark.parametrize(("distance", "multi"), [("Dot", False), ("Dot", True), ("Cosine", True), ("Cosine", False)])
+def test_graphs_that_qdrant_edge_carried_over(distance: str, multi: bool, tmp_path: Path) -> None:
+    """Lists that it takes over from an older graph name points twice where nearness is not mutual."""
+    comparator = qdrant_edge.MultiVectorConfig(qdrant_edge.MultiVectorComparator.MaxSim) if multi else None
+    params = qdrant_edge.EdgeVectorParams(8, getattr(qdrant_edge.Distance, distance), multivector_config=comparator)
+    optimizers = qdrant_edge.EdgeOptimizersConfig(
+        indexing_threshold=2, deleted_threshold=0.2, vacuum_min_vector_number=10, default_segment_number=2
+    )
+    config = qdrant_edge.EdgeConfig(vectors=params, optimizers=optimizers)
+    shard = qdrant_edge.EdgeShard.create(str(tmp_path / "shard"), config)
+    ops, rng = qdrant_edge.UpdateOperation, np.random.default_rng(17)
+    for ids in (range(200), rng.integers(0, 300, 60).tolist()):
+        rows = {i: rng.integers(0, 255, (rng.integers(1, 4), 8) if multi else 8).astype(float).tolist() for i in ids}
+        shard.update(ops.upsert_points([qdrant_edge.Point(i, row) for i, row in rows.items()]))
+        assert shard.optimize()
+    shard.close()
+    assert not [line for line in EdgeShard.check(tmp_path / "shard") if "twice" in line]

@@ -33,6 +33,10 @@ BLOCK = 4096
 """Points read at a time."""
 VALUES = 30
 """Values of an indexed field that are looked up in the index and compared with the payloads."""
+EXACT = float(1 << 53)
+"""Bounds beyond it stand for several integers, which an index and payloads need not round alike."""
+MOST_MATCHED = (1 << 63) - 1
+"""No condition matches an integer beyond it, which a payload may hold."""
 NORM_TOLERANCE = {4: 1e-4, 2: 2e-2}
 """How far the squared length of a row stored for cosine may be from one, by bytes per element."""
 SHORT = 1.2e-7
@@ -186,18 +190,25 @@ def _indexes(segment: Segment) -> Iterator[str]:
     except CorruptedError:  # said point by point already; indexes cannot be compared with what cannot be read
         return
     live, context, plain = segment.live_mask(), SegmentContext(segment), _WithoutIndexes(segment)
-    for path in segment.indexes.schema:
-        for condition, what in _probes(path, payloads):
+    for path, stored in segment.indexes.schema.items():
+        kind = str(stored if isinstance(stored, str) else stored["type"])
+        for condition, what in _probes(path, kind, payloads):
             found, expected = (evaluate(Filter(must=[condition]), ctx) & live for ctx in (context, plain))
             if not np.array_equal(found, expected):
                 yield f"{segment.path}: the index of {path!r} finds other points for {what} than have it"
                 break
 
 
-def _probes(path: str, payloads: list[dict[str, Any]]) -> Iterator[tuple[FieldCondition, str]]:
+def _probes(path: str, kind: str, payloads: list[dict[str, Any]]) -> Iterator[tuple[FieldCondition, str]]:
     """Conditions on a field that an index answers as the payloads do: values it holds, and a range in their middle.
 
-    Where a field holds values of several types, what an index takes for a value depends on its own type.
+    Where a field holds values of several types, what an index takes for a value depends on its own type; so does, where
+    it holds numbers, which of them are in a range: an integer index leaves fractions out, one of dates all numbers.
+
+    Args:
+        path: the field.
+        kind: of its index, as the schema spells it.
+        payloads: of the points looked at.
     """
     lookup = parse_path(path).lookup
     held = [value for payload in payloads for value in lookup(payload)]
@@ -205,12 +216,14 @@ def _probes(path: str, payloads: list[dict[str, Any]]) -> Iterator[tuple[FieldCo
     if kinds not in ({str}, {int}, {float}):
         return
     if float not in kinds:
-        for value in sorted(set(held), key=str)[:VALUES]:
+        values = [value for value in set(held) if type(value) is str or abs(value) <= MOST_MATCHED]
+        for value in sorted(values, key=str)[:VALUES]:
             yield FieldCondition(key=path, match=MatchValue(value)), repr(value)
-    if str not in kinds:
+    if str not in kinds and kind != "datetime" and (kind != "integer" or float not in kinds):
         numbers = sorted(map(float, held))
-        bounds = RangeFloat(gte=numbers[len(numbers) // 4], lt=numbers[len(numbers) * 3 // 4])
-        yield FieldCondition(key=path, range=bounds), "a range"
+        low, high = numbers[len(numbers) // 4], numbers[len(numbers) * 3 // 4]
+        if max(abs(low), abs(high)) <= EXACT:
+            yield FieldCondition(key=path, range=RangeFloat(gte=low, lt=high)), "a range"
 
 
 class _WithoutIndexes(SegmentContext):

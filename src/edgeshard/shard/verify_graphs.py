@@ -1,13 +1,16 @@
 """Looking for damage to graphs that checksums do not cover: lists that can be read, but are not those of a graph.
 
-What is compared was found to hold for every graph either engine builds: no list names a point twice, itself, or one
-that was left out of the graph; entry points are on the level they are said to be on, those behind the first, which are
-of the blocks of a payload index, on that or a higher one; as many points have lists as ``hnsw_config.json`` counts;
-every point with a vector has one. A list that was overwritten with noise shows in two ways at once: hardly a point it
-names names it back, and these points are no nearer than any others. Either alone also happens to sound lists: points
-far from all others are named by none, and points with many near ones name others for the way. Where nearness is not
-mutual both happen to the same list: under Dot a long vector is near to all, but names the few as long as itself, so
-lists are looked at together only; with MaxSim so it is with every point of many rows, or few, and nothing is concluded.
+What is compared was found to hold for every graph either engine builds: no list names itself, or a point that was
+left out of the graph; none names a point twice, but for those that Qdrant carries over from an older graph where
+nearness is not mutual, under Dot and with MaxSim; entry points are on the level they are said to be on, those behind
+the first, which are of the blocks of a payload index, on that or a higher one; as many points have lists as
+``hnsw_config.json`` counts; every point with a vector has one. With ``m`` 0 only the points of blocks are linked, and
+nobody knows afterwards which these are, so the last two are not asked. A list that was overwritten with noise shows
+in two ways at once: hardly a point it names names it back, and these points are no nearer than any others. Either
+alone also happens to sound lists: points far from all others are named by none, and points with many near ones name
+others for the way. Where nearness is not mutual both happen to the same list: under Dot a long vector is near to all,
+but names the few as long as itself, so lists are looked at together only; with MaxSim so it is with every point of
+many rows, or few, and nothing is concluded.
 
 A changed bit of a list may name another point: one link of thousands, which no check finds and no search misses.
 """
@@ -71,24 +74,31 @@ def damaged_graphs(segment: Segment) -> Iterator[tuple[Graph, str]]:
 def _findings(graph: HnswGraph, announced: int | None, field: Any, alive: npt.NDArray[np.bool_]) -> Iterator[str]:
     links, mutual, repeated, itself, stranger, misplaced = graph.links_table.census()
     first = {
-        "names a point twice": repeated,
+        "names a point twice": -1 if _is_one_sided(field) else repeated,
         "names its own point": itself,
         "names a point that is not in the graph": stranger,
     }
     for what, point in first.items():
         if point >= 0:
             yield f"is damaged: a list of point {point} {what}"
-    if misplaced >= 0:
+    if misplaced >= 0 and graph.links_table.m:  # else the first entry point is of a block, too
         yield f"is damaged: entry point {misplaced} is not on the level it is said to be on"
     linked = int(np.count_nonzero(links))
+    if not graph.links_table.m:
+        announced, alive = None, alive[:0]
     if announced is not None and linked != announced and max(linked, announced) > 1:
         yield f"links {linked} points, but was made of {announced}"
-    left_out = int(np.count_nonzero(alive[: len(links)] & (links == 0)))
+    left_out = int(np.count_nonzero(alive[: len(links)] & (links[: len(alive)] == 0)))
     if linked and left_out:
         yield f"leaves out {left_out} points that have such a vector: deletion flags may be damaged"
     noise = _noise(graph.links_table, links, mutual, field)
     if noise:
         yield f"is damaged: {len(noise)} lists name any points, not near ones, as that of point {noise[0]} does"
+
+
+def _is_one_sided(field: Any) -> bool:
+    """Whether a point may be near to another that is not near to it, as far as scores go."""
+    return bool(field.spec.kind == "multi" or field.spec.distance == DOT)
 
 
 def _noise(table: HnswLinks, links: npt.NDArray[np.uint32], mutual: npt.NDArray[np.uint32], field: Any) -> list[int]:

@@ -144,7 +144,7 @@ def open_links(directory: Path, header: GraphHeader) -> HnswLinks:
         raise CorruptedError(path, reason, offset)
     if (links.m, links.m0) != (header.m, header.m0):
         raise CorruptedError(path, f"m {links.m}, m0 {links.m0}, but graph.bin says {header.m}, {header.m0}", 43)
-    if links.points and not header.entries:
+    if links.points and not header.entries and header.m:  # without m only blocks are linked, of which there may be none
         raise CorruptedError(directory / GRAPH, f"no entry point for {links.points} points")
     return links
 
