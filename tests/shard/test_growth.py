@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 import edgeshard as es
+from edgeshard.filter import batches
 from edgeshard.filter.columns import PayloadColumns
 from edgeshard.models.paths import JsonPath
 from edgeshard.shard import store as stores
 from edgeshard.storage import checkpoint
 from edgeshard.storage.flush import FlushPlan
+from edgeshard.storage.gridstore import Gridstore, Packed, Slots
 
 CONFIG = es.EdgeConfig(vectors=es.EdgeVectorParams(size=2, distance=es.Distance.Dot))
 LARGE = checkpoint.INLINE_FRESH_BYTES + (1 << 17)
@@ -97,6 +99,38 @@ def test_records_kept_in_memory_count_for_what_they_take(tmp_path: Path, monkeyp
         for number in range(1000):
             shard.update(es.UpdateOperation.delete_points([number]))
             assert len(shard._store.unflushed) <= (1 << 16) // stores.RECORD_OVERHEAD_BYTES + 1
+
+
+def test_long_payloads_are_read_a_few_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "BATCH_BYTES", 1 << 16)
+    monkeypatch.setattr(batches, "FIRST_BATCH", 4)
+    kinds, largest = es.PayloadSchemaType, 0
+    plain = Gridstore.get_batch
+
+    def get_batch(store: Gridstore, slots: Slots | None = None) -> Packed:
+        nonlocal largest
+        found = plain(store, slots)
+        largest = max(largest, len(found[0]))
+        return found
+
+    optimizers = es.EdgeOptimizersConfig(indexing_threshold=1)
+    config = es.EdgeConfig(vectors=CONFIG.vectors, optimizers=optimizers)
+    with es.EdgeShard.create(tmp_path / "shard", config) as shard:
+        text = noise(1 << 14)
+        points = [es.Point(i, [i, 1], {"n": i, "of": [{"n": i, "text": text}]}) for i in range(200)]
+        shard.update(es.UpdateOperation.upsert_points(points))
+        monkeypatch.setattr(Gridstore, "get_batch", get_batch)
+        few = es.Filter(must=[es.FieldCondition(key="n", range=es.RangeFloat(lt=10))])
+        nested = es.Filter(must=[es.NestedCondition("of", few)])
+        asked = [few, nested, es.Filter(must=[es.FieldCondition(key="of[].n", match=es.MatchValue(3))])]
+        for _ in range(2):
+            assert [shard.count(es.CountRequest(filter=one)) for one in asked] == [10, 10, 1]
+            for field, kind in {"n": kinds.Integer, "of[].text": kinds.Text, "of[].n": kinds.Integer}.items():
+                shard.update(es.UpdateOperation.create_field_index(field, kind))
+            shard.flush()
+            shard.optimize()
+        assert shard.info().indexed_vectors_count == 200
+    assert 0 < largest < 10 << 14
 
 
 class FewPayloads:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from edgeshard import _native
 from edgeshard.errors import CorruptedError
+from edgeshard.filter.batches import in_batches
 from edgeshard.filter.column_store import DEAD, FEW_OUTDATED, Batch, Column, ColumnStore, Offsets, Owners
 from edgeshard.models.paths import JsonPath
 
@@ -26,7 +27,7 @@ Payloads: TypeAlias = "tuple[NDArray[np.uint8], NDArray[np.int64]]"
 """Raw payloads one after the other: (bytes, where each starts and the end)."""
 
 _CHUNK = 1 << 16
-"""Points extracted at a time, so that not all raw payloads are in memory at once."""
+"""Points extracted at a time at most, so that not all raw payloads are in memory at once."""
 
 _STORE_BYTES = 4096
 """What a column counts for beside its arrays: of a small segment it may have next to none, of countless paths."""
@@ -49,8 +50,8 @@ class PayloadSource(Protocol):
     def origin(self) -> str:
         """The directory they are read from, for messages."""
 
-    def read_batch(self, offsets: Offsets | None) -> Payloads:
-        """The compact JSON of these offsets (None: all) as ``(bytes, bounds)``; empty where there is none."""
+    def read_batch(self, offsets: Offsets) -> Payloads:
+        """The compact JSON of these offsets as ``(bytes, bounds)``; empty where there is none."""
 
 
 class Nested(NamedTuple):
@@ -170,9 +171,7 @@ class PayloadColumns:
         return np.concatenate([changed[changed < store.count], new])
 
     def _extract(self, store: ColumnStore, offsets: Offsets, path: JsonPath, counts: bool) -> None:
-        for start in range(0, len(offsets), _CHUNK):
-            some = offsets[start : start + _CHUNK]
-            data, bounds = _read(self._source, some)
+        for some, (data, bounds) in in_batches(offsets, self._source.read_batch, _CHUNK):
             failure, *arrays = _native.extract_column(data, bounds, path.steps, counts, store.strings)
             _check(failure, some, self._source)
             store.put(some, Batch(*arrays))
@@ -244,15 +243,19 @@ class _NestedStore:
 
     def put(self, offsets: Offsets) -> None:
         """Find the objects of these points again."""
-        for start in range(0, len(offsets), _CHUNK):
-            some = offsets[start : start + _CHUNK]
-            counts, _, _, _ = self.find(some)
+        for some, payloads in in_batches(offsets, self._source.read_batch, _CHUNK):
+            counts, _, _, _ = self._found(some, payloads)
             self._owners.replace(some, counts, self.count)
             self.count = max(self.count, int(some[-1]) + 1)
 
     def find(self, offsets: Offsets) -> tuple[Offsets, NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
         """(objects per point, raw payloads, where each object starts and ends in them)."""
-        data, bounds = _read(self._source, offsets)
+        return self._found(offsets, self._source.read_batch(offsets))
+
+    def _found(
+        self, offsets: Offsets, payloads: Payloads
+    ) -> tuple[Offsets, NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
+        data, bounds = payloads
         failure, counts, starts, ends = _native.extract_objects(data, bounds, self.path.steps)
         _check(failure, offsets, self._source)
         empty = np.empty(0, np.int64)
@@ -302,14 +305,8 @@ class _ElementSource:
     def origin(self) -> str:
         return self._store.origin
 
-    def read_batch(self, offsets: Offsets | None) -> Payloads:
-        every = np.arange(self.count, dtype=np.uint32) if offsets is None else offsets
-        return self._store.slices(every)
-
-
-def _read(source: PayloadSource, offsets: Offsets) -> Payloads:
-    """The payloads of `offsets`; the source is asked for all of them at once if these are all."""
-    return source.read_batch(None if len(offsets) == source.count else offsets)
+    def read_batch(self, offsets: Offsets) -> Payloads:
+        return self._store.slices(offsets)
 
 
 def _check(failure: tuple[int, int, str] | None, offsets: Offsets, source: PayloadSource) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeshard.errors import EdgeShardError, StorageError
+from edgeshard.filter.batches import in_batches
 from edgeshard.index.payload import mutable
 from edgeshard.index.payload.elements import ElementNumbers, find_elements
 from edgeshard.index.payload.schema import FieldSchema
@@ -33,7 +34,7 @@ class IndexedPayloads(Protocol):
     def count(self) -> int:
         """Number of offsets."""
 
-    def read_batch(self, offsets: Offsets | None) -> Packed:
+    def read_batch(self, offsets: Offsets) -> Packed:
         """Raw payloads of some offsets."""
 
 
@@ -152,9 +153,9 @@ def write_field_files(root: Path, field: FieldSchema, source: IndexedPayloads | 
 
 def _fill(made: FieldFiles, source: IndexedPayloads | None) -> None:
     if source is not None:
-        for start in range(0, source.count, POINTS_AT_ONCE):
-            offsets = np.arange(start, min(start + POINTS_AT_ONCE, source.count), dtype=np.uint32)
-            made.put(offsets, source.read_batch(offsets))
+        every = np.arange(source.count, dtype=np.uint32)
+        for offsets, payloads in in_batches(every, source.read_batch, POINTS_AT_ONCE):
+            made.put(offsets, payloads)
     mutable.write_directly(made.parts())
 
 

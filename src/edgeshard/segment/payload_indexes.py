@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 from edgeshard.errors import CorruptedError
+from edgeshard.filter.batches import in_batches
 from edgeshard.index.payload import mutable
 from edgeshard.index.payload.open_elements import Elements
 from edgeshard.index.payload.schema import NULL, TEXT, UUID_MAP, FieldSchema
@@ -381,9 +382,7 @@ class PayloadIndexes:
         """Rewrite what the indexes of some fields hold of some points."""
         assert self.segment is not None
         damaged = []
-        for start in range(0, len(changed), POINTS_AT_ONCE):
-            offsets = changed[start : start + POINTS_AT_ONCE]
-            payloads = self.segment.read_batch(offsets)
+        for offsets, payloads in in_batches(changed, self.segment.read_batch, POINTS_AT_ONCE):
             for name in fields:
                 if name not in damaged and not self._write_field(name, offsets, payloads):
                     damaged.append(name)

@@ -167,10 +167,8 @@ class Segment:
         """Where payloads are read from, for messages."""
         return str(self.payload.directory)
 
-    def read_batch(self, offsets: Offsets | None) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-        """Raw payloads as one buffer and bounds ``(n + 1,)``; all offsets of the segment for None."""
-        if offsets is None:
-            offsets = np.arange(self.count, dtype=np.uint32)
+    def read_batch(self, offsets: Offsets) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+        """Raw payloads as one buffer and bounds ``(n + 1,)``."""
         return self.payload.get_batch(offsets)
 
     def payloads(self, offsets: Offsets, missing: bytes = b"{}") -> list[bytes]:

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from edgeshard import _native
+from edgeshard.filter.batches import in_batches
 from edgeshard.index.payload import mutable, schema
 from edgeshard.index.payload.build_geo import write_geo
 from edgeshard.index.payload.build_numeric import write_numeric
@@ -60,9 +61,8 @@ class Collected:
         self.parts: dict[str, list[tuple[Array, Array]]] = {kind: [] for kind in field.kinds}
         self.facts: list[tuple[Array, Array]] = []
         self.element_counts: list[Array] = []
-        for start in range(0, count, _CHUNK):
-            offsets = np.arange(start, min(start + _CHUNK, count), dtype=np.uint32)
-            self._add(read(offsets), lambda place, start=start: where(start + place))  # type: ignore[misc]
+        for offsets, payloads in in_batches(np.arange(count, dtype=np.uint32), read, _CHUNK):
+            self._add(payloads, lambda place, start=int(offsets[0]): where(start + place))  # type: ignore[misc]
 
     def _add(self, payloads: Packed, where: Callable[[int], str]) -> None:
         if self.field.nested is not None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgeshard import _native
+from edgeshard.filter.batches import in_batches
 from edgeshard.filter.column_store import Owners
 from edgeshard.index.payload import schema
 from edgeshard.index.payload.elements import find_elements
@@ -69,9 +70,8 @@ class TextMemory:
 
     def _read(self, index: _native.PlainTextIndex, offsets: Offsets) -> None:
         self._index = None  # until it is whole again
-        for start in range(0, len(offsets), _CHUNK):
-            some = offsets[start : start + _CHUNK]
-            documents, found = self._extract(index, some, self._segment.read_batch(some))
+        for some, payloads in in_batches(offsets, self._segment.read_batch, _CHUNK):
+            documents, found = self._extract(index, some, payloads)
             counts, codes = found.values(schema.TEXT)
             batch = found_tokens(self._tokenizer, found.strings, phrases=self._field.phrases)
             index.put(documents, *batch, np.ascontiguousarray(codes - np.uint32(1)), counts)

@@ -70,18 +70,22 @@ def build_segment(
     """
     files.disk.mkdir(directory)
 
+    def at(step: str, start: int) -> None:
+        if cancelled():
+            raise CancelledError("the optimisation was cancelled; the shard is as it was")
+        progress(step, start / max(len(source), 1))
+
     def blocks(step: str) -> Iterator[tuple[int, int]]:
         for start, stop in source.blocks():
-            if cancelled():
-                raise CancelledError("the optimisation was cancelled; the shard is as it was")
-            progress(step, start / max(len(source), 1))
+            at(step, start)
             yield start, stop
 
-    write_packed(
-        directory / "payload_storage",
-        (source.payloads(start, stop) for start, stop in blocks("payloads")),
-        durable=False,
-    )
+    def payloads() -> Iterator[list[bytes | None]]:
+        for start, block in source.payload_blocks():
+            at("payloads", start)
+            yield block
+
+    write_packed(directory / "payload_storage", payloads(), durable=False)
     progress("payload indexes", 0.0)
     _write_payload_indexes(directory, source, config)
     for name, spec in schema_of(config).items():
@@ -121,9 +125,9 @@ class _Payloads:
         """Where they are, for messages."""
         return str(self.store.directory)
 
-    def read_batch(self, offsets: npt.NDArray[np.uint32] | None) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    def read_batch(self, offsets: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
         """Raw payloads as one buffer and bounds."""
-        return self.store.get_batch(np.arange(self.count, dtype=np.uint32) if offsets is None else offsets)
+        return self.store.get_batch(offsets)
 
 
 def _index_schema(source: Source) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeshard.filter.batches import BatchSize
 from edgeshard.segment.batch import Column, DenseColumn, MultiColumn, SparseColumn
 from edgeshard.segment.schema import VectorSchema
 from edgeshard.segment.segment import Segment
@@ -58,8 +59,16 @@ class Source:
             places = np.flatnonzero(numbers == number)
             yield self.segments[number], places, offsets[places]
 
-    def payloads(self, start: int, stop: int) -> list[bytes | None]:
-        """Raw payloads of a range; empty ones are left out."""
+    def payload_blocks(self) -> Iterator[tuple[int, list[bytes | None]]]:
+        """Raw payloads and the output offset of the first, a block at a time; empty ones are left out."""
+        size, start = BatchSize(BLOCK), 0
+        while start < len(self):
+            block = self._payloads(start, min(start + size.next, len(self)))
+            yield start, block
+            start += len(block)
+            size.seen(len(block), sum(len(raw) for raw in block if raw is not None))
+
+    def _payloads(self, start: int, stop: int) -> list[bytes | None]:
         block: list[bytes | None] = [None] * (stop - start)
         for segment, places, offsets in self.groups(start, stop):
             for place, raw in zip(places.tolist(), segment.payloads(offsets), strict=True):
