@@ -115,7 +115,9 @@ class FieldFiles:
             part.close()
 
 
-def write_field_files(root: Path, field: FieldSchema, source: IndexedPayloads | None, *, appendable: bool) -> None:
+def write_field_files(
+    root: Path, field: FieldSchema, source: IndexedPayloads | None, *, appendable: bool, durable: bool = True
+) -> None:
     """Write the indexes of a field anew, and put them in the place of what is there.
 
     Args:
@@ -123,6 +125,7 @@ def write_field_files(root: Path, field: FieldSchema, source: IndexedPayloads | 
         field: the schema of the field.
         source: the payloads; None for an appendable segment without points.
         appendable: in which of the two forms.
+        durable: when this returns; False if the caller syncs the whole segment.
 
     Raises:
         CorruptedError: a payload is damaged.
@@ -141,10 +144,12 @@ def write_field_files(root: Path, field: FieldSchema, source: IndexedPayloads | 
             every = np.arange(source.count, dtype=np.uint32)
             write_field(field, drafts, source.count, source.read_batch, place_of(root, every))
         for name, draft in drafts.items():
-            files.sync_tree(draft)
+            if durable:
+                files.sync_tree(draft)
             files.disk.remove_tree(root / name)
             files.disk.rename(draft, root / name)
-        files.disk.sync_directory(root)
+        if durable:
+            files.disk.sync_directory(root)
     except OSError as error:
         if isinstance(error, EdgeShardError):
             raise

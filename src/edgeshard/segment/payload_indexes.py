@@ -93,7 +93,7 @@ class PayloadIndexes:
         files.disk.mkdir(directory)
         indexes = cls(directory, dict(schema))
         for field in schema:
-            write_field_files(directory, indexes._field(field), None, appendable=True)
+            write_field_files(directory, indexes._field(field), None, appendable=True, durable=False)
         files.replace_file(directory / CONFIG, indexes._config())
         return indexes
 
@@ -108,7 +108,7 @@ class PayloadIndexes:
         indexes = cls(segment / DIRECTORY, dict(schema), appendable=appendable)
         files.disk.mkdir(indexes.path)
         for field in schema:
-            write_field_files(indexes.path, indexes._field(field), source, appendable=appendable)
+            write_field_files(indexes.path, indexes._field(field), source, appendable=appendable, durable=False)
         files.replace_file(indexes.path / CONFIG, indexes._config())
 
     @classmethod
