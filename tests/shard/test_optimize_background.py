@@ -20,6 +20,7 @@ import pytest
 
 import edgeshard as es
 from edgeshard.shard.optimizer import background, run
+from edgeshard.shard.optimizer.exchange import Exchange
 
 DIM, POINTS = 16, 3000
 OPS = es.UpdateOperation
@@ -212,6 +213,60 @@ def test_it_has_a_low_priority(shard: es.EdgeShard) -> None:
     handle.result(60)
     assert set(found) == {max(here, background.NICENESS)}
     assert os.getpriority(os.PRIO_PROCESS, 0) == here
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a thread has a priority of its own on Linux")
+def test_while_it_holds_the_lock_its_priority_is_not_low(shard: es.EdgeShard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else readers would wait for a thread that other programs keep from going on."""
+    here, found = os.getpriority(os.PRIO_PROCESS, 0), dict[str, int]()
+    for name in ("lacks_spare", "freeze", "finish"):
+        step = getattr(Exchange, name)
+
+        def noted(*args: Any, name: str = name, step: Callable[..., Any] = step) -> Any:
+            found[name] = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+            return step(*args)
+
+        monkeypatch.setattr(Exchange, name, noted)
+    assert shard.optimize(background=True).result(60) is True
+    assert found == {"lacks_spare": here, "freeze": here, "finish": here}
+
+
+def test_its_threads_end(shard: es.EdgeShard) -> None:
+    shard.optimize(background=True).result(60)
+    deadline = time.monotonic() + 10
+    while any(thread.name.startswith("edgeshard-optimize") for thread in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_without_a_second_thread_it_goes_on(shard: es.EdgeShard, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def some(thread: threading.Thread) -> None:
+        if thread.name == "edgeshard-optimize-urgent":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", some)
+    assert shard.optimize(background=True).result(60) is True
+    assert shard.info().indexed_vectors_count == POINTS
+
+
+def test_many_points_may_be_deleted_meanwhile(
+    shard: es.EdgeShard, held: tuple[threading.Event, threading.Event]
+) -> None:
+    begun, go_on = held
+    handle = shard.optimize(background=True)
+    assert begun.wait(30)
+    for ids in (range(0, POINTS, 2), range(1, 100, 2), [101], [103]):
+        shard.update(OPS.delete_points(list(ids)))
+    go_on.set()
+    assert handle.result(60) is True
+    left = [record.id for record in shard.scroll(es.ScrollRequest(limit=POINTS))[0]]
+    assert left == list(range(105, POINTS, 2))
+    assert not list((shard.path / "temp_segments").iterdir())
+    shard.close()
+    assert es.EdgeShard.check(shard.path) == []
 
 
 EXITING = """

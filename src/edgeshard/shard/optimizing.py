@@ -12,6 +12,7 @@ from edgeshard.errors import CancelledError
 if TYPE_CHECKING:
     from edgeshard._native import CallLock
     from edgeshard.shard.optimizer.background import BackgroundOptimize
+    from edgeshard.shard.optimizer.urgent import Urgent
     from edgeshard.shard.store import Store
 
 _starting = threading.RLock()
@@ -123,7 +124,7 @@ class Optimizing:
                     budget_ms=budget_ms,
                 )
 
-        def work(progress: Callable[[str, float], None], stopped: Callable[[], bool]) -> bool:
+        def work(progress: Callable[[str, float], None], stopped: Callable[[], bool], urgent: Urgent) -> bool:
             def give_up() -> None:
                 if stopped():
                     raise CancelledError("the optimisation was cancelled before it began")
@@ -136,6 +137,7 @@ class Optimizing:
                     cancelled=stopped,
                     threads=threads or 1,
                     budget_ms=budget_ms,
+                    urgent=urgent,
                 )
 
         from edgeshard.shard.optimizer.background import start

@@ -299,6 +299,27 @@ class Store:
 
     # --- changing ----------------------------------------------------------------------------------------
 
+    def adopt_segment(self, made: Path) -> Segment:
+        """Take in a new appendable segment that was made in another directory of the shard.
+
+        Args:
+            made: its directory, which is moved.
+        """
+        self.unseal()
+        path = self.path / SEGMENTS / made.name
+        try:
+            files.disk.rename(made, path)
+            files.disk.sync_directory(path.parent)
+            segment = open_segment(path)
+        except OSError as error:
+            if path.is_dir():
+                self.leftovers.append(path)
+            if isinstance(error, StorageError):
+                raise
+            raise StorageError(error.errno, f"cannot add a segment to {self.path}: {error.strerror}") from error
+        self.segments = [*self.segments, segment]
+        return segment
+
     def update(self, operation: UpdateOperation) -> None:
         """Validate, log and apply one operation.
 

@@ -11,14 +11,15 @@ from concurrent.futures import Future
 
 from edgeshard._native import CallLock
 from edgeshard.errors import BackgroundOptimizeWarning, CancelledError, ForkedShardError, ReentrantCallError
+from edgeshard.shard.optimizer.urgent import Helper, Urgent
 from edgeshard.shard.threads import started
 
 NICENESS = 10
 """Of the thread: it gets about a tenth of a processor that others want. More would keep readers waiting while it holds
-the shard's lock."""
+the interpreter's lock."""
 
-Work = Callable[[Callable[[str, float], None], Callable[[], bool]], bool]
-"""What runs: told where to report progress and whom to ask whether to stop."""
+Work = Callable[[Callable[[str, float], None], Callable[[], bool], Urgent], bool]
+"""What runs: told where to report progress, whom to ask whether to stop, and who does what keeps others waiting."""
 
 
 class BackgroundOptimize(Future[bool]):
@@ -132,13 +133,16 @@ def start(
             on_progress(step, share)
 
     def run() -> None:
+        helper = Helper()  # before the priority is lowered
         lower_priority()
         try:
-            done = work(progress, lambda: handle._stop.is_set() or cancelled())
+            done = work(progress, lambda: handle._stop.is_set() or cancelled(), helper)
         except BaseException as error:
             handle.set_exception(error)
         else:
             handle.set_result(done)
+        finally:
+            helper.close()
 
     handle.set_running_or_notify_cancel()
     handle._thread = threading.Thread(target=run, name="edgeshard-optimize", daemon=True)

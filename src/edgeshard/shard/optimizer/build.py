@@ -219,18 +219,19 @@ def put_column(storage: Any, offsets: npt.NDArray[np.uint32], column: Column) ->
         storage.put_batch(offsets, column.indptr, column.indices, column.values)
 
 
-def write_out(storage: Any) -> None:
-    """Write what a storage holds in memory straight to its files, which nobody else uses yet."""
+def write_out(storage: Any) -> set[Path]:
+    """Write what a storage holds in memory straight to its files, which nobody else uses yet; those that changed."""
     from edgeshard.storage.checkpoint import replace_unsynced, write_ranges
 
     plan = FlushPlan()
     storage.collect(plan)
-    write_ranges(plan.fresh + plan.changes)
+    changed = write_ranges(plan.fresh + plan.changes)
     for path, data in plan.replacements.items():
         replace_unsynced(path, data)
     for path in plan.removals:
         files.disk.unlink(path)
     plan.done()
+    return changed.union(plan.replacements, plan.removals)
 
 
 def _write_ids(directory: Path, source: Source, config: SegmentConfig) -> None:

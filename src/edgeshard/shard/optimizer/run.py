@@ -1,9 +1,9 @@
 """Carrying out optimisation tasks while reads and writes go on.
 
-For each task, under the shard's write lock: flush, freeze the inputs (points in them are from now on changed by
-copy-on-write, so their vectors and payloads stand still) and make sure that another segment takes new points. Without
-the lock: build the output in ``temp_segments/``. Under the lock again: flush; carry over to the output what was
-deleted from the inputs meanwhile; make it durable; rename it into ``segments/``; write its ``version.info``; remove the
+For each task: make an empty segment, if no other one takes new points. Under the shard's write lock: flush, and freeze
+the inputs (points in them are from now on changed by copy-on-write, so their vectors and payloads stand still). Without
+the lock: build the output in ``temp_segments/``. Under the lock again: flush; carry over to the output what was deleted
+from the inputs meanwhile; make it durable; rename it into ``segments/``; write its ``version.info``; remove the
 inputs. Killed before ``version.info`` the inputs are the truth; killed after it, inputs and output hold the same
 points and the next load keeps one copy of each.
 """
@@ -11,29 +11,23 @@ points and the next load keeps one copy of each.
 from __future__ import annotations
 
 import time
-import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from edgeshard._native import CallLock
 from edgeshard.errors import CorruptedError, StorageError
 from edgeshard.index import kept_codes
 from edgeshard.models.config import EdgeConfig, EdgeOptimizersConfig
-from edgeshard.segment.config import write_version
-from edgeshard.segment.files import open_segment
 from edgeshard.segment.segment import Segment
 from edgeshard.shard.layout import is_indexable, is_mismatched, optimised_segment_config, vector_bytes
-from edgeshard.shard.mending import bury, remove_graves
-from edgeshard.shard.optimizer.build import Progress, build_segment, write_out
+from edgeshard.shard.mending import remove_graves
+from edgeshard.shard.optimizer.build import Progress, build_segment
 from edgeshard.shard.optimizer.code_shelves import CodeShelves
 from edgeshard.shard.optimizer.plan import Candidate, Task, Thresholds, plan, thresholds
-from edgeshard.shard.optimizer.source import Source
-from edgeshard.storage import files, generation
-from edgeshard.storage.files import sync_tree
+from edgeshard.shard.optimizer.exchange import Exchange, OutdatedError
+from edgeshard.shard.optimizer.urgent import Urgent, at_once
+from edgeshard.storage import files
 
 if TYPE_CHECKING:
     from edgeshard.shard.store import Store
@@ -52,7 +46,11 @@ def optimise(
     threads: int | None,
     budget_ms: float | None,
 ) -> bool:
-    """Plan and carry out tasks until nothing is left to do; see :meth:`EdgeShard.optimize`."""
+    urgent: Urgent = at_once,
+    """Plan and carry out tasks until nothing is left to do; see :meth:`EdgeShard.optimize`.
+
+    ``urgent`` carries out what keeps other calls of the shard waiting.
+    """
     deadline = None if budget_ms is None else time.monotonic() + budget_ms / 1e3
     progress = on_progress or (lambda step, share: None)
     done, previous, outdated = False, None, False
@@ -62,16 +60,20 @@ def optimise(
 
     with lock.reading():
         known = {segment.name for segment in store.segments}
-    for _ in range(MAX_ROUNDS):
+
+    def planned() -> list[Task]:
         with lock.reading():  # segments that take writes meanwhile would keep this going for as long as writers do
-            tasks = plan([one for one in candidates(store) if one.name in known], limits_of(store.config))
+            return plan([one for one in candidates(store) if one.name in known], limits_of(store.config))
+
+    for _ in range(MAX_ROUNDS):
+        tasks = urgent(planned)
         if not tasks or (tasks == previous and not outdated):
             break
         outdated = False
         for task in tasks:
             if deadline is not None and time.monotonic() > deadline:
                 return done
-            built = run_task(store, lock, task, progress=progress, cancelled=stopped, threads=threads)
+            built = run_task(store, lock, task, progress=progress, cancelled=stopped, urgent=urgent, threads=threads)
             if built is None:  # the same task can be carried out now
                 outdated = True
                 break
@@ -131,6 +133,7 @@ def run_task(
     cancelled: Callable[[], bool],
     threads: int | None = None,
 ) -> tuple[str, int] | None:
+    urgent: Urgent,
     """Replace the segments of a task by one; its name and how many points it has. None if an update failed half way
     meanwhile: the segments were opened anew, and what was built is of others.
 
@@ -138,118 +141,33 @@ def run_task(
         CancelledError: ``cancelled`` said so; the shard is as it was.
         StorageError: the disk refused; the shard is as it was.
     """
-    directory = store.path / TEMPORARY / f"segment_builder_{files.random_suffix()}"
-    target = store.path / "segments" / str(uuid.uuid4())
-    frozen: list[tuple[Segment, bool]] = []
-    spare: Segment | None = None
-    reopenings = -1
+    suffix = files.random_suffix()
+    directory = store.path / TEMPORARY / f"segment_builder_{suffix}"
+    drafts = store.path / TEMPORARY / f"spare_{suffix}"
+    exchange = Exchange(store, lock, task.names, directory)
     try:
-        with lock.writing():
-            store.mend()
-            reopenings = store.reopenings
-            inputs = [segment for segment in store.segments if segment.name in task.names]
-            store.unseal()
-            store.flush()
-            frozen = [(segment, segment.appendable) for segment in inputs]
-            for segment in inputs:
-                segment.appendable = False
-            if not any(segment.appendable for segment in store.segments):
-                spare = store.add_segment()
-            source = Source(inputs)
-        config = optimised_segment_config(store.config, inputs)
-        version = max(segment.version for segment in inputs)
+        spare = exchange.make_spare(drafts) if urgent(exchange.lacks_spare) else None
+        source = urgent(lambda: exchange.freeze(spare))
+        config = optimised_segment_config(store.config, exchange.inputs)
+        version = max(segment.version for segment in exchange.inputs)
         config.initial_version = config.version = version if version >= 0 else None  # nobody wrote to them yet
         shelf = CodeShelves(store.path, directory.name, store.config)
         build_segment(directory, source, config, shelf, progress=progress, cancelled=cancelled, threads=threads)
-        with lock.writing():
-            store.mend()
-            if store.reopenings != reopenings:
-                raise _OutdatedError
-            try:
-                store.flush(checkpoint=True)
-                with generation.changing(store.path):
-                    kept_codes.adopt(store.path, directory.name, target.name)
-                    _swap(store, inputs, source, directory, target)
-                    _give_up(store, inputs, spare)
-                    graves = bury(store)
-            except BaseException:
-                _settle(store, frozen, target)  # before anybody else sees both
-                raise
+        graves = urgent(lambda: exchange.finish(source))
     except BaseException as error:
-        with lock.writing():
-            outdated = reopenings not in (-1, store.reopenings)
-            _settle(store, frozen, target)
-            _give_up(store, [], spare)
+        outdated = urgent(exchange.undo)
         with suppress(OSError):  # the next load removes what is left of it
             files.disk.remove_tree(directory)
             kept_codes.clean_up(store.path, [segment.name for segment in store.segments])
-        if outdated and isinstance(error, (_OutdatedError, CorruptedError)):  # of files that changed under the builder
+        if outdated and isinstance(error, (OutdatedError, CorruptedError)):  # of files that changed under the builder
+            files.disk.remove_tree(drafts)
             return None
         if isinstance(error, OSError) and not isinstance(error, StorageError):
             raise StorageError(error.errno, f"cannot optimise {store.path}: {error.strerror}") from error
         raise
     remove_graves(graves)
     with suppress(OSError):  # likewise
-        for segment in inputs:
+        files.disk.remove_tree(drafts)
+        for segment in exchange.inputs:
             kept_codes.remove(store.path, segment.name)
-    return target.name, len(source)
-
-
-class _OutdatedError(Exception):
-    """The segments that are being replaced were opened anew meanwhile."""
-
-
-def _give_up(store: Store, inputs: Sequence[Segment], spare: Segment | None) -> None:
-    """Leave the directories of segments that were replaced to be buried; so that of the segment that took new points
-    meanwhile, if none came and another one can take them."""
-    paths = [segment.path for segment in inputs]
-    others = any(segment.appendable for segment in store.segments if segment is not spare)
-    if spare is not None and spare in store.segments and not spare.count and spare.version < 0 and others:
-        store.segments = [segment for segment in store.segments if segment is not spare]
-        spare.close()
-        paths.append(spare.path)
-    store.leftovers += paths
-
-
-def _settle(store: Store, frozen: Sequence[tuple[Segment, bool]], target: Path) -> None:
-    """Leave either the inputs or the output of a task that was interrupted, never both: a point deleted in one would
-    live on in the other."""
-    used = {segment.path for segment in store.segments}
-    if target in used:
-        gone = [segment.path for segment, _ in frozen]
-    else:
-        gone = [target]
-        for segment, appendable in frozen:
-            segment.appendable = appendable
-    store.leftovers += [path for path in gone if path.is_dir() and path not in used and path not in store.leftovers]
-    with suppress(StorageError):  # the next change of the shard tries again, and is refused until it succeeds
-        remove_graves(bury(store))
-
-
-def _swap(store: Store, inputs: Sequence[Segment], source: Source, directory: Path, path: Path) -> None:
-    """Put the built segment in place of its inputs, at ``path``."""
-    output = open_segment(directory, complete=False)
-    gone = np.zeros(len(source), np.bool_)
-    versions = np.zeros(len(source), np.uint64)
-    for number, segment in enumerate(inputs):
-        places = np.flatnonzero(source.number == number)
-        dead = segment.ids.deleted_mask()[source.offset[places]]
-        gone[places] = dead
-        versions[places] = segment.ids.versions[source.offset[places]]
-    for offset in np.flatnonzero(gone).tolist():
-        output.ids.delete(np.array([offset], np.uint32), int(versions[offset]))
-    write_out(output.ids)
-    schema: dict[str, Any] = {}
-    for segment in inputs:
-        schema.update(segment.indexes.schema)
-    output.indexes.adopt(schema)  # fields indexed or dropped meanwhile
-    write_out(output.indexes)
-    output.close()
-    sync_tree(directory)
-    files.disk.rename(directory, path)
-    write_version(path)
-    files.disk.sync_directory(path.parent)
-    output = open_segment(path)
-    store.segments = [segment for segment in store.segments if segment not in inputs] + [output]
-    for segment in inputs:
-        segment.close()
+    return exchange.target.name, len(source)
