@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 import edgeshard as es
+from edgeshard.shard import heap
 
 DIM, POINTS = 512, 6000
 
@@ -49,3 +51,30 @@ def test_rows_that_were_read_do_not_stay_in_memory(tmp_path: Path, rounds: int) 
         np.testing.assert_array_equal([record.vector for record in found], rows[[0, -1]])
     assert len(seen) > 1
     assert max(seen) < rows.nbytes // 1024 // 2
+
+
+def own_kb() -> int:
+    """Memory of this process that holds pages of no file."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("RssAnon"):
+            return int(line.split()[1])
+    raise LookupError("RssAnon")
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="of the allocator of glibc")
+def test_what_was_freed_goes_back_to_the_system(tmp_path: Path) -> None:
+    dim, points = 64, 40_000
+    settings = es.EdgeConfig(
+        vectors=es.EdgeVectorParams(dim, es.Distance.Dot),
+        hnsw_config=es.HnswIndexConfig(m=8, ef_construct=16, full_scan_threshold=10),
+        optimizers=es.EdgeOptimizersConfig(indexing_threshold=1000, default_segment_number=1),
+    )
+    rows = np.random.default_rng(1).normal(size=(points, dim)).astype(np.float32)
+    with es.EdgeShard.create(tmp_path / "shard", settings) as shard:
+        shard.update(es.UpdateOperation.upsert_batch(np.arange(points), rows, [{"n": i} for i in range(points)]))
+        shard.update(es.UpdateOperation.create_field_index("n", es.PayloadSchemaType.Integer))
+        shard.flush()
+        shard.optimize()
+        left = own_kb()
+        heap.give_back()
+        assert left - own_kb() < 4 << 10

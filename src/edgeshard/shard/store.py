@@ -21,7 +21,7 @@ from edgeshard.segment.scan_watch import ScanWatch
 from edgeshard.segment.schema import Schema
 from edgeshard.segment.segment import Segment
 from edgeshard.shard import config as configs
-from edgeshard.shard import mending, seal
+from edgeshard.shard import heap, mending, seal
 from edgeshard.shard.creating import new_directory
 from edgeshard.shard.directories import (
     SEGMENTS,
@@ -49,6 +49,8 @@ from edgeshard.storage.wal import DEFAULT_CAPACITY_BYTES, OnDamage, Wal
 WAL = "wal"
 AUTO_FLUSH_BYTES = 128 << 20
 """Unflushed changes live in memory; after this many bytes of log, or of payloads, an update flushes by itself."""
+LARGE_POINTS = 1 << 15
+"""A shard of so many points has had so much in memory that giving it back is worth a few milliseconds."""
 RECORD_OVERHEAD_BYTES = 128
 """What a record that is kept in memory takes beside its own bytes."""
 
@@ -297,8 +299,6 @@ class Store:
         self.segments = [*self.segments, segment]
         return segment
 
-    # --- changing ----------------------------------------------------------------------------------------
-
     def adopt_segment(self, made: Path) -> Segment:
         """Take in a new appendable segment that was made in another directory of the shard.
 
@@ -319,6 +319,8 @@ class Store:
             raise StorageError(error.errno, f"cannot add a segment to {self.path}: {error.strerror}") from error
         self.segments = [*self.segments, segment]
         return segment
+
+    # --- changing ----------------------------------------------------------------------------------------
 
     def update(self, operation: UpdateOperation) -> None:
         """Validate, log and apply one operation.
@@ -484,7 +486,10 @@ class Store:
 
     def release(self) -> None:
         """Let go of everything; what was not flushed and is in no log is lost."""
+        large = sum(segment.count for segment in self._segments) >= LARGE_POINTS
         undisturbed(self._release)  # half released, the shard would be closed and hold its lock
+        if large:
+            heap.give_back()
 
     def _release(self) -> None:
         self.closed = True

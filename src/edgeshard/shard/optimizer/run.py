@@ -20,12 +20,13 @@ from edgeshard.errors import CorruptedError, StorageError
 from edgeshard.index import kept_codes
 from edgeshard.models.config import EdgeConfig, EdgeOptimizersConfig
 from edgeshard.segment.segment import Segment
+from edgeshard.shard import heap
 from edgeshard.shard.layout import is_indexable, is_mismatched, optimised_segment_config, vector_bytes
 from edgeshard.shard.mending import remove_graves
 from edgeshard.shard.optimizer.build import Progress, build_segment
 from edgeshard.shard.optimizer.code_shelves import CodeShelves
-from edgeshard.shard.optimizer.plan import Candidate, Task, Thresholds, plan, thresholds
 from edgeshard.shard.optimizer.exchange import Exchange, OutdatedError
+from edgeshard.shard.optimizer.plan import Candidate, Task, Thresholds, plan, thresholds
 from edgeshard.shard.optimizer.urgent import Urgent, at_once
 from edgeshard.storage import files
 
@@ -45,8 +46,8 @@ def optimise(
     cancelled: Callable[[], bool],
     threads: int | None,
     budget_ms: float | None,
-) -> bool:
     urgent: Urgent = at_once,
+) -> bool:
     """Plan and carry out tasks until nothing is left to do; see :meth:`EdgeShard.optimize`.
 
     ``urgent`` carries out what keeps other calls of the shard waiting.
@@ -77,6 +78,7 @@ def optimise(
             if built is None:  # the same task can be carried out now
                 outdated = True
                 break
+            heap.give_back()
             known.add(built[0])
             done = done or built[1] > 0
         previous = tasks
@@ -131,9 +133,9 @@ def run_task(
     *,
     progress: Progress,
     cancelled: Callable[[], bool],
+    urgent: Urgent,
     threads: int | None = None,
 ) -> tuple[str, int] | None:
-    urgent: Urgent,
     """Replace the segments of a task by one; its name and how many points it has. None if an update failed half way
     meanwhile: the segments were opened anew, and what was built is of others.
 
@@ -158,9 +160,9 @@ def run_task(
         outdated = urgent(exchange.undo)
         with suppress(OSError):  # the next load removes what is left of it
             files.disk.remove_tree(directory)
+            files.disk.remove_tree(drafts)
             kept_codes.clean_up(store.path, [segment.name for segment in store.segments])
         if outdated and isinstance(error, (OutdatedError, CorruptedError)):  # of files that changed under the builder
-            files.disk.remove_tree(drafts)
             return None
         if isinstance(error, OSError) and not isinstance(error, StorageError):
             raise StorageError(error.errno, f"cannot optimise {store.path}: {error.strerror}") from error
