@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,31 @@ def test_a_directory_removed_before_it_is_locked(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(creating, "ShardLock", lock)
     with pytest.raises(m.StorageError, match="removed meanwhile"):
         EdgeShard.create(path, CONFIG)
+
+
+@pytest.mark.parametrize("length", [3900, 3990, 4030, 4060, 4077, 4083, 4090, 4095, 4200])
+def test_a_path_near_the_longest_works_or_is_refused(tmp_path: Path, length: int) -> None:
+    """Where the directory can be, but not all of what goes into it."""
+    text = str(tmp_path)
+    while length - len(text) > 202:
+        text += "/" + 200 * "d"
+    path = text + "/" + (length - len(text) - 1) * "x"
+    try:
+        with EdgeShard.create(path, CONFIG) as shard:
+            shard.update(points(1))
+            count = shard.count(m.CountRequest())
+    except m.StorageError:
+        assert os.listdir(tmp_path) == []
+    else:
+        with EdgeShard.load(path) as shard:
+            assert shard.count(m.CountRequest()) == count
+    for call in (EdgeShard.check, EdgeShard.repair, EdgeShard.load):
+        with suppress(m.StorageError):
+            call(path)
+
+
+def test_a_path_with_a_nul_is_refused() -> None:
+    with pytest.raises(m.ValidationError, match="NUL"):
+        EdgeShard.create("a\0b", CONFIG)
+    with pytest.raises(m.ValidationError, match="NUL"):
+        EdgeShard.load("a\0b")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,8 @@ def create_segment(parent: Path, config: SegmentConfig, index_schema: dict[str, 
         write_version(path)
         files.disk.sync_directory(parent)
     except OSError as error:
-        files.disk.remove_tree(path)
+        with suppress(OSError):  # as of a path that is too long, of which nothing can be removed
+            files.disk.remove_tree(path)
         if isinstance(error, StorageError):
             raise
         raise StorageError(error.errno, f"cannot create segment {path}: {error.strerror}") from error

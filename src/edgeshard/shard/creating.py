@@ -70,6 +70,10 @@ def _listed(path: Path) -> set[str]:
         return set(os.listdir(path))
     except FileNotFoundError as error:  # a creation that failed removed it before it gave up the lock
         raise StorageError(error.errno, f"cannot create edge shard: {path} was removed meanwhile") from error
+    except OSError as error:
+        if isinstance(error, StorageError):
+            raise
+        raise StorageError(error.errno, f"cannot create edge shard: {error.strerror} ({error.filename})") from error
 
 
 def _remove_new(path: Path, before: set[str]) -> None:

@@ -18,6 +18,8 @@ SEGMENTS = "segments"
 TEMPORARY = "temp_segments"
 ODD = "it is neither a file nor a directory"
 GRAVE_SUFFIX = ".deleted"
+_INSIDE = f"{SEGMENTS}/{80 * 'x'}"
+"""Longer than what is looked for in every directory, so that a path too long for that is refused at once."""
 
 
 def directory_path(path: files.PathLike) -> Path:
@@ -31,18 +33,24 @@ def directory_path(path: files.PathLike) -> Path:
     text = os.fspath(path) if hasattr(path, "__fspath__") else path
     if not isinstance(text, str):
         raise TypeError(f"path must be str or os.PathLike[str], not {type(path).__name__}")
-    if not text:
-        raise ValidationError("the path of a shard must not be empty")
+    if not text or "\0" in text:
+        raise ValidationError("the path of a shard must not be empty" if not text else "a path cannot have a NUL in it")
+    _look_at(text, text)
     try:
-        os.stat(text)
+        whole = os.path.join(os.getcwd(), text)  # behind a link `..` is not what its text says
+    except OSError as error:
+        raise StorageError(error.errno, f"cannot use {quoted(text)}: there is no working directory") from error
+    _look_at(os.path.join(whole, _INSIDE), text)
+    return Path(whole)
+
+
+def _look_at(place: str, path: str) -> None:
+    try:
+        os.stat(place)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         pass  # whoever opens it says so
     except OSError as error:
-        raise StorageError(error.errno, f"cannot use {quoted(text)}: {error.strerror}") from error
-    try:
-        return Path(os.path.join(os.getcwd(), text))  # behind a link `..` is not what its text says
-    except OSError as error:
-        raise StorageError(error.errno, f"cannot use {quoted(text)}: there is no working directory") from error
+        raise StorageError(error.errno, f"cannot use {quoted(path)}: {error.strerror}") from error
 
 
 def absent(path: Path) -> str:
