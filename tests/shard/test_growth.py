@@ -14,6 +14,7 @@ import edgeshard as es
 from edgeshard.filter import batches
 from edgeshard.filter.columns import PayloadColumns
 from edgeshard.models.paths import JsonPath
+from edgeshard.segment.changed_offsets import FEW_PARTS
 from edgeshard.shard import store as stores
 from edgeshard.storage import checkpoint
 from edgeshard.storage.flush import FlushPlan
@@ -131,6 +132,21 @@ def test_long_payloads_are_read_a_few_at_a_time(tmp_path: Path, monkeypatch: pyt
             shard.optimize()
         assert shard.info().indexed_vectors_count == 200
     assert 0 < largest < 10 << 14
+
+
+def test_changes_of_indexed_payloads_take_no_more_memory_than_the_points(tmp_path: Path) -> None:
+    with es.EdgeShard.create(tmp_path / "shard", CONFIG) as shard:
+        shard.update(es.UpdateOperation.upsert_points([es.Point(i, [1, 2], {"n": 0}) for i in range(50)]))
+        shard.update(es.UpdateOperation.create_field_index("n", es.PayloadSchemaType.Integer))
+        (segment,) = shard._store.segments
+        for number in range(3 * FEW_PARTS):
+            shard.update(es.UpdateOperation.set_payload([number % 50], {"n": number}))
+            assert segment.indexes._queue.parts <= FEW_PARTS + 4
+        shard.flush()
+        assert not segment.indexes._queue
+        indexed = es.Filter(must=[es.FieldCondition(key="n", range=es.RangeFloat(gte=3 * FEW_PARTS - 20))])
+        assert shard.count(es.CountRequest(filter=indexed)) == 20
+    assert es.EdgeShard.check(tmp_path / "shard") == []
 
 
 class FewPayloads:

@@ -24,6 +24,7 @@ from edgeshard.index.payload.schema import NULL, TEXT, UUID_MAP, FieldSchema
 from edgeshard.index.payload.values import Packed
 from edgeshard.models.paths import JsonPath, parse_path
 from edgeshard.segment.batch import Mask, Offsets
+from edgeshard.segment.changed_offsets import ChangedOffsets
 from edgeshard.segment.payload_index_files import POINTS_AT_ONCE, FieldFiles, IndexedPayloads, write_field_files
 from edgeshard.storage import files
 from edgeshard.storage.flush import FlushPlan
@@ -80,7 +81,7 @@ class PayloadIndexes:
         self._changed = False
         self._broken: set[str] = set()
         self._rebuild: set[str] = set()
-        self._queue: list[Offsets] = []
+        self._queue = ChangedOffsets()
         self._open: dict[str, FieldFiles] = {}
         self._views: dict[str, Any] = {}
         self._elements = Elements()
@@ -327,7 +328,7 @@ class PayloadIndexes:
     def _note(self, offsets: Offsets) -> None:
         if not self.schema:
             return
-        self._queue.append(np.array(offsets, np.uint32))
+        self._queue.note(offsets)
         for view in self._views.values():
             if view is not None:
                 view.changed(offsets)
@@ -343,17 +344,16 @@ class PayloadIndexes:
         for field in rebuilt:
             self._build(field)
         if self._queue and self.appendable:
-            changed = np.unique(np.concatenate(self._queue))
-            self._write([name for name in self.schema if name not in rebuilt], changed)
+            self._write([name for name in self.schema if name not in rebuilt], self._queue.all())
         for opened in self._open.values():
             opened.collect(plan)
         if self._changed or rebuilt:
             plan.replace(self.path / CONFIG, self._config())
-        seen = len(self._queue)
-        plan.on_done(lambda: self._flushed(seen))
+        noted = self._queue.noted
+        plan.on_done(lambda: self._flushed(noted))
 
-    def _flushed(self, seen: int) -> None:
-        del self._queue[:seen]
+    def _flushed(self, noted: int) -> None:
+        self._queue.forget(noted)
         if self._changed:
             self._remove_unlisted()
         self._changed = False
