@@ -323,3 +323,26 @@ def test_the_shard_may_be_closed_by_a_callback_of_the_end(shard: es.EdgeShard) -
     assert closed.wait(30)
     with pytest.raises(es.ClosedError):
         shard.count(es.CountRequest())
+
+
+def test_writers_do_not_keep_it_going(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Points of what it has built are replaced all the time: to vacuum that is for the next optimisation."""
+    optimizers = es.EdgeOptimizersConfig(indexing_threshold=10, deleted_threshold=0.1, vacuum_min_vector_number=100)
+    settings = es.EdgeConfig(vectors=es.EdgeVectorParams(DIM, es.Distance.Euclid), optimizers=optimizers)
+    with es.EdgeShard.create(tmp_path / "shard", settings) as shard:
+        put(shard, 0, POINTS)
+        builds = 0
+        finish = Exchange.finish
+
+        def busy(exchange: Exchange, source: Any) -> list[Path]:
+            nonlocal builds
+            graves = finish(exchange, source)
+            put(shard, 300 * builds, 600, seed=builds)
+            builds += 1
+            return graves
+
+        monkeypatch.setattr(Exchange, "finish", busy)
+        assert shard.optimize(background=True).result(60) is True
+        assert builds == 1
+        assert shard.optimize() is True
+        assert builds > 1

@@ -62,9 +62,14 @@ def optimise(
     with lock.reading():
         known = {segment.name for segment in store.segments}
 
+    fresh = set[str]()
+
     def planned() -> list[Task]:
-        with lock.reading():  # segments that take writes meanwhile would keep this going for as long as writers do
-            return plan([one for one in candidates(store) if one.name in known], limits_of(store.config))
+        # Segments that take writes meanwhile would keep this going for as long as writers do, and so would those built
+        # here: only writers delete their points.
+        with lock.reading():
+            tasks = plan([one for one in candidates(store) if one.name in known], limits_of(store.config))
+        return [task for task in tasks if task.reason != "vacuum" or not fresh.issuperset(task.names)]
 
     for _ in range(MAX_ROUNDS):
         tasks = urgent(planned)
@@ -80,6 +85,7 @@ def optimise(
                 break
             heap.give_back()
             known.add(built[0])
+            fresh.add(built[0])
             done = done or built[1] > 0
         previous = tasks
     return done
