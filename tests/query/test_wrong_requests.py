@@ -94,7 +94,7 @@ REFUSED: list[tuple[str, Ask, type[Exception], str]] = [
     ("weights", lambda s: s.query(over(m.Fusion.Rrf(2, [1, 2]), PF)), BAD, r"length \(2\).*prefetches \(1\)"),
     ("too deep", lambda s: s.query(deep(65)), BAD, "depth 65 exceeds max depth 64"),
     ("idf of dense",
-     lambda s: s.query(m.QueryRequest(3, query=m.Query.Nearest([1] * 4), params=IDF)), BAD, "with Modifier.Idf"),
+     lambda s: s.query(m.QueryRequest(3, query=m.Query.Nearest([1] * 4), params=IDF)), BAD, "with the .idf. modifier"),
     ("order without index",
      lambda s: s.query(over(m.OrderBy("x"))), INDEX, "an integer .with range., float or datetime"),
     ("order by keyword", lambda s: s.query(over(m.OrderBy("k"))), INDEX, "No range index for `order_by` key: `k`"),

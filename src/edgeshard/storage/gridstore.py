@@ -88,10 +88,7 @@ class Gridstore:
         """
         config = GridConfig(page_size_bytes, block_size_bytes, region_size_blocks, compression)
         write_packed(directory, (), config, durable=False)
-        store = cls.open(directory)
-        for file in (*store._pages, store._tracker):
-            file.blank = True
-        return store
+        return cls._opened(Path(directory), blank=True)
 
     @classmethod
     def open(cls, directory: files.PathLike, read_only: bool = False, *, expected_slots: int = 0) -> Gridstore:
@@ -111,10 +108,13 @@ class Gridstore:
             CorruptedError: a file is missing or holds what it cannot hold.
             StorageError: the file system refused.
         """
-        path = Path(directory)
+        return cls._opened(Path(directory), read_only, expected_slots)
+
+    @classmethod
+    def _opened(cls, path: Path, read_only: bool = False, expected_slots: int = 0, *, blank: bool = False) -> Gridstore:
         store = cls(path, GridConfig.read(path), read_only)
-        store._open_pages()
-        store._open_tracker(expected_slots)
+        store._open_pages(blank=blank)
+        store._open_tracker(expected_slots, blank=blank)
         store._load()
         return store
 
@@ -127,21 +127,25 @@ class Gridstore:
         """The files that hold the values."""
         return [page.path for page in self._pages]
 
-    def _open_pages(self) -> None:
+    def _open_pages(self, *, blank: bool) -> None:
         size = self.config.page_size_bytes
         while (path := self.directory / names.page_name(len(self._pages))).exists():
             page = PrivateFile(path, read_only=self.read_only)
             if page.size != size:
                 raise CorruptedError(path, f"the page is {page.size} bytes long, expected {size}")
+            if blank:
+                page.begin()
             self._pages.append(page)
             self._core.add_page(page.array)
 
-    def _open_tracker(self, expected_slots: int) -> None:
+    def _open_tracker(self, expected_slots: int, *, blank: bool) -> None:
         journal = self._journal_entries(expected_slots)
         # A journal is applied to the private mapping, which read-only files do not have.
         tracker = PrivateFile(self.directory / names.TRACKER, read_only=self.read_only and not len(journal))
         if tracker.size < names.HEADER_BYTES:
             raise CorruptedError(tracker.path, f"{tracker.size} bytes cannot hold the header")
+        if blank and not len(journal):
+            tracker.begin()
         self._tracker = tracker
         table = tracker.array
         if len(journal):

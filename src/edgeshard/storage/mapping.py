@@ -64,6 +64,25 @@ def map_file(fd: int, *, read_only: bool) -> tuple[mmap.mmap, bool]:
     return own, True
 
 
+def map_blank(size: int) -> mmap.mmap | None:
+    """Zeroes to stand for a file that holds nothing yet; None where :func:`show_file` cannot put the file there later.
+
+    To write to a mapped hole fills the system's cache with zeroes first, as many as it reads ahead, only to copy them.
+    """
+    if sys.platform != "linux" or _mmap() is None:
+        return None
+    try:
+        return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE)
+    except OSError:  # a limit on addresses: the file is mapped already, and will do
+        return None
+
+
+def show_file(own: mmap.mmap, fd: int) -> bool:
+    """Let memory from :func:`map_blank` show a file, which holds by now what is there, and forget its own; readers see
+    no difference. False, and nothing is done, if the system refuses."""
+    return _map_into(own, fd, 0, len(own), read_only=False)
+
+
 def _map_whole(fd: int, size: int, *, read_only: bool) -> mmap.mmap:
     """A mapping of a file that keeps no descriptor of it, where the system allows."""
     access = mmap.ACCESS_READ if read_only else mmap.ACCESS_COPY

@@ -4,7 +4,8 @@ Data files of a shard are changed in place, and such a change must not reach the
 explains it. So files are mapped copy-on-write: readers see a change at once, the file does not. The changed
 ranges are remembered; a flush hands them to a :class:`~edgeshard.storage.flush.FlushPlan`, which makes the log
 durable first. A full disk is then an error of ``pwrite`` and never a SIGBUS, and pages that were not changed stay
-shared with the page cache (see :mod:`edgeshard.storage.mapping` for the exception).
+shared with the page cache (see :mod:`edgeshard.storage.mapping` for the exception). For a file that was just made,
+which holds nothing, memory stands in until the first flush.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy.typing as npt
 
 from edgeshard.errors import CorruptedError, StorageError
 from edgeshard.storage import files
-from edgeshard.storage.mapping import map_file
+from edgeshard.storage.mapping import map_blank, map_file, show_file
 
 if TYPE_CHECKING:
     from edgeshard.storage.flush import FlushPlan
@@ -48,13 +49,18 @@ class PrivateFile:
         StorageError: it cannot be opened or mapped.
     """
 
-    __slots__ = ("_copied", "_dirty", "_locked", "_map", "_read_only", "array", "blank", "path", "size")
+    __slots__ = (
+        "_copied", "_dirty", "_locked", "_map", "_read_only", "_scattered", "_stands_in", "array", "blank", "path",
+        "size",
+    )  # fmt: skip
 
     def __init__(self, path: files.PathLike, *, read_only: bool = False) -> None:
         self.path = Path(path)
         self._read_only = read_only
         self._dirty: list[tuple[int, int, bool]] = []
-        self.blank = self._locked = False
+        self.blank = self._copied = self._locked = self._scattered = self._stands_in = False
+        self._map: mmap.mmap | None = None
+        self.array: Bytes = np.zeros(0, np.uint8)
         self._open()
 
     @classmethod
@@ -62,8 +68,16 @@ class PrivateFile:
         """Create the file with ``size`` zero bytes (replacing any) and map it."""
         files.create_file(path, size)
         created = cls(path)
-        created.blank = True
+        created.begin()
         return created
+
+    def begin(self) -> None:
+        """Call right after opening a file that was just made of zeroes: memory stands for it until the first flush."""
+        self.blank = True
+        own = None if self._copied or not self.size else map_blank(self.size)
+        if own is not None:
+            self._map, self._copied, self._stands_in = own, True, True
+            self.array = np.frombuffer(own, np.uint8)
 
     def _open(self) -> None:
         try:
@@ -74,9 +88,9 @@ class PrivateFile:
             raise StorageError(error.errno, f"cannot open {self.path}: {error.strerror}") from error
         try:
             self.size = os.fstat(fd).st_size
-            self._map: mmap.mmap | None = None
-            self._copied = False
-            self.array: Bytes = np.zeros(0, np.uint8)
+            self._map = None
+            self._copied = self._stands_in = False
+            self.array = np.zeros(0, np.uint8)
             if self.size:
                 self._map, self._copied = map_file(fd, read_only=self._read_only)
                 self.array = np.frombuffer(self._map, np.uint8)
@@ -149,7 +163,9 @@ class PrivateFile:
 
     def flushed(self) -> None:
         """Forget the changed ranges and give their private pages back to the page cache."""
-        if self._map is not None and not self._copied and hasattr(mmap, "MADV_DONTNEED"):
+        if self._stands_in:
+            self._show_file()
+        elif self._map is not None and not self._copied and hasattr(mmap, "MADV_DONTNEED"):
             page = mmap.PAGESIZE
             ranges = merge_ranges(self._dirty)
             if len(ranges) > _MANY_RANGES:  # one call; clean pages in between are only mapped again
@@ -158,6 +174,20 @@ class PrivateFile:
                 first = start // page * page
                 self._map.madvise(mmap.MADV_DONTNEED, first, min(stop, self.size) - first)
         self._dirty = []
+
+    def _show_file(self) -> None:
+        """Put the file in the place of the memory that stands for it; where that fails, the memory stays."""
+        assert self._map is not None
+        try:
+            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:  # it is gone, or there is no descriptor left: nobody needs it now
+            return
+        try:
+            self._copied = self._stands_in = not show_file(self._map, fd)
+        finally:
+            os.close(fd)
+        if self._scattered:
+            self.expect_scattered_reads()
 
     def release_pages(self) -> None:
         """Let the system take back the memory of what was read; it is read again when needed.
@@ -171,6 +201,7 @@ class PrivateFile:
 
     def expect_scattered_reads(self) -> None:
         """Read no more from the disk than is asked for: neighbours of what is read are not wanted."""
+        self._scattered = True
         if self._map is not None and hasattr(mmap, "MADV_RANDOM"):
             self._map.madvise(mmap.MADV_RANDOM)
 
