@@ -62,12 +62,13 @@ private:
     void encode(const char* row, size_t offset);
     void encode_nibbles_of(size_t offset);
 
-    size_t dim_, stride_, count_ = 0;
+    size_t dim_, stride_;
+    std::atomic<size_t> count_{0};  // this and has_nibbles_ may be asked for while rows are added
     CodeKernels kernels_;
     CodeBoundsFn nibble_bounds_;
     HugeBuffer<uint8_t> codes_, nibbles_;
     HugeBuffer<float> scale_, error_, norm_;
-    bool has_nibbles_ = false;
+    std::atomic<bool> has_nibbles_{false};
     mutable std::atomic<float> left_{0};
     mutable std::atomic<uint32_t> passed_over_{0};
 };
