@@ -68,6 +68,7 @@ def several_arrays_for_a_variable(c: Case) -> Any:
         [{}, {"x": [[1, 2]]}],
     ]  # fmt: skip
     c.put(*((i, [1.0, 0.0], {"arr": arr, "p": arr[0].get("x")}) for i, arr in enumerate(elements)))
+    refusal = edgeshard.ValidationError if c.m is edgeshard else Exception  # all that 0.9.0 raises
     found = []
     for number in range(len(elements)):
         only = c.m.Filter(must=[c.m.HasIdCondition({number})])
@@ -75,7 +76,7 @@ def several_arrays_for_a_variable(c: Case) -> Any:
             for expression in (c.m.Expression.Variable(path), c.m.Expression.GeoDistance(c.m.GeoPoint(0, 0), path)):
                 try:
                     found.append(c.formula(expression, {path: 7}, only))
-                except Exception:
+                except refusal:
                     found.append("an error")
     return found
 

@@ -7,6 +7,9 @@ back only what is free at the end. What a graph of a million points was built wi
 
 from __future__ import annotations
 
+LARGE_POINTS = 1 << 15
+"""A shard of so many points has had so much in memory that giving it back is worth a few milliseconds."""
+
 
 def give_back() -> None:
     """Let the system have it, where the allocator can do that. Takes milliseconds."""

@@ -49,8 +49,6 @@ from edgeshard.storage.wal import DEFAULT_CAPACITY_BYTES, OnDamage, Wal
 WAL = "wal"
 AUTO_FLUSH_BYTES = 128 << 20
 """Unflushed changes live in memory; after this many bytes of log, or of payloads, an update flushes by itself."""
-LARGE_POINTS = 1 << 15
-"""A shard of so many points has had so much in memory that giving it back is worth a few milliseconds."""
 RECORD_OVERHEAD_BYTES = 128
 """What a record that is kept in memory takes beside its own bytes."""
 
@@ -486,7 +484,7 @@ class Store:
 
     def release(self) -> None:
         """Let go of everything; what was not flushed and is in no log is lost."""
-        large = sum(segment.count for segment in self._segments) >= LARGE_POINTS
+        large = sum(segment.count for segment in self._segments) >= heap.LARGE_POINTS
         undisturbed(self._release)  # half released, the shard would be closed and hold its lock
         if large:
             heap.give_back()
