@@ -12,13 +12,21 @@ import pytest
 import edgeshard
 from edgeshard import Distance, EdgeConfig, EdgeShard, EdgeVectorParams, UpdateOperation
 from edgeshard.shard import seal
-from edgeshard.storage import checksums, journal
+from edgeshard.storage import checksums, files, journal
 from edgeshard.storage.checkpoint import write_ranges
 from edgeshard.storage.flush import FlushPlan
 from edgeshard.storage.overlay import PrivateFile
 from edgeshard.storage.running_sums import RunningSums
 
 
+@pytest.fixture(params=[True, False], ids=["device", "memory"])
+def on_device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether files count as lying on a device, wherever they are: their sums are taken before or after a write."""
+    monkeypatch.setattr(files, "is_on_device", lambda fd: request.param)
+    return bool(request.param)
+
+
+@pytest.mark.usefixtures("on_device")
 @pytest.mark.parametrize("seed", range(30))
 def test_the_sum_is_that_of_the_file(seed: int, tmp_path: Path) -> None:
     rng = random.Random(seed)
@@ -45,6 +53,32 @@ def test_the_sum_is_that_of_the_file(seed: int, tmp_path: Path) -> None:
             end = path.stat().st_size
         found = sums.entry(str(path))
         assert found is None or found == checksums.entry_of(path, bytearray(1000))
+
+
+@pytest.mark.parametrize("failing", [1, 2, 3])
+def test_a_write_that_fails_leaves_no_sum(
+    failing: int, on_device: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, sums = tmp_path / "file", RunningSums()
+    rows = np.random.default_rng(0).integers(0, 255, 3 << 20, np.uint8)
+    write_ranges([(path, 0, rows[: 1 << 20])], sums)
+    left = failing
+
+    def pwrite(disk: files.Disk, fd: int, data: bytes | memoryview, offset: int) -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            raise OSError(28, "no room")
+        original(disk, fd, data, offset)
+
+    original = files.Disk.pwrite
+    monkeypatch.setattr(files.Disk, "pwrite", pwrite)
+    parts = [(path, 1 << 20, rows[1 << 20 :]), (path, 3 << 20, rows[:10])]
+    with pytest.raises(OSError, match="no room"):
+        write_ranges(parts, sums)
+    assert sums.entry(str(path)) is None
+    write_ranges(parts, sums)
+    assert sums.entry(str(path)) in (None, checksums.entry_of(path, bytearray(1000)))
 
 
 def test_what_is_appended_is_not_read_again(tmp_path: Path) -> None:

@@ -235,6 +235,11 @@ def read_into(fd: int, target: memoryview, offset: int) -> int:
     return len(data)
 
 
+def is_on_device(fd: int) -> bool:
+    """Whether a file lies on a device; one in memory or on another machine does not, nor do some kinds on disks."""
+    return os.major(os.fstat(fd).st_dev) != 0
+
+
 def parse_json(data: bytes) -> Any:
     """A JSON value from a file; whatever is wrong with it is a ``ValueError``.
 

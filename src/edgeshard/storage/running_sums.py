@@ -1,8 +1,9 @@
 """Checksums of large files that only grow, taken along while they are written.
 
-What a flush writes is in the processor's cache, so that its checksum costs little more than the arithmetic; reading a
-file again when the shard is closed costs several times as much. A file counts as long as every write lies behind the
-last byte that is not zero; one that is changed anywhere else, or by somebody else, is read at close.
+What a flush writes passes through the processor's cache anyway, so that its checksum costs little more than the
+arithmetic; reading a file again when the shard is closed costs several times as much. A file counts as long as every
+write lies behind the last byte that is not zero; one that is changed anywhere else, or by somebody else, is read at
+close.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Sum:
             self.take(0, data)
 
     def take(self, offset: int, data: Bytes | bytes) -> None:
-        """Call for each part that has been written, in ascending order."""
+        """Call for each part that is written, in ascending order."""
         gap = offset - self.used
         if gap < 0 or not self.known:
             self.known = False
@@ -83,7 +84,7 @@ class RunningSums:
         self._sums: dict[str, Sum] = {}
 
     def begin(self, path: Path, fd: int, parts: list[tuple[int, Bytes]], *, blank: bool) -> Sum:
-        """Call before a file is written to, and give what has been written to the result.
+        """Call before a file is written to, and give what is written to the result.
 
         Args:
             path: the file.
