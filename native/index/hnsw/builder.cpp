@@ -204,7 +204,9 @@ void Builder::search_level(uint32_t entry, size_t level, Worker& w) {
         for (size_t i = 0; i < fresh; ++i)
             if (w.beam.accepts(w.sims[i])) {
                 w.beam.insert(w.sims[i], nodes[i]);
-                prefetch_row(list(nodes[i], level).links, l.capacity * sizeof(Link));
+                const ListRef entered = list(nodes[i], level);
+                __builtin_prefetch(entered.count);
+                prefetch_row(entered.links, l.capacity * sizeof(Link));
             }
     }
 }

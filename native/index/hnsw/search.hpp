@@ -43,15 +43,22 @@ private:
     bool wanted(uint32_t point) const { return !options_.mask || options_.mask[point]; }
     bool through() const { return options_.mask && options_.mode == FilterMode::through; }
     void descend(EntryPoint entry);
+    template <class Upper>
+    void descend(EntryPoint entry, const Upper& upper);
+    template <class Upper>
+    void score_upper(const Upper& upper, size_t level);
     void walk();
     template <class Enter>
     void walk_level0(Enter enter);
     void seed(uint32_t point);
-    void gather(uint32_t point);
-    void gather_fresh(const uint32_t* ids, size_t count);
+    void gather(const uint32_t* points, size_t count);
+    void gather_all(const uint32_t* points, size_t count);
+    void gather_wanted(uint32_t point);
     void gather_acorn(uint32_t point);
+    void score(const std::vector<uint32_t>& points);
+    void prefetch_list(uint32_t point) const;
     template <class Enter>
-    void score_gathered(const Beam& beam, Enter enter);
+    void score_gathered(Enter enter);
     void enter_through(float sim, uint32_t id);
     void collect(const char* query, size_t rows);
     void drop_hopeless();
@@ -63,7 +70,8 @@ private:
     Visited visited_, second_hop_;
     Beam beam_, upper_;
     Graph::Scratch scratch_, inner_scratch_;
-    std::vector<uint32_t> batch_;
+    std::vector<uint32_t> batch_, points_;
+    std::vector<Candidate> starts_;
     std::vector<float> sims_;
     std::vector<Hit> hits_;
     size_t held_ = 1, wanted_ = 0;  // FilterMode::through: wanted points that end the beam, and those in it

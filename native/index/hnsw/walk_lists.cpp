@@ -25,24 +25,32 @@ WalkLists::WalkLists(const Graph& graph) : graph_(graph), stride_(graph.m0) {
 }
 
 void WalkLists::unpack_upper() {
-    upper_starts_.assign(1, 0);
     if (graph_.levels() < 2) return;
-    std::vector<uint32_t> ranked(graph_.population(1), kNone);
+    points_.assign(graph_.population(1), kNone);
     for (uint32_t point = 0; point < graph_.points; ++point)
-        if (graph_.rank(point) < ranked.size()) ranked[graph_.rank(point)] = point;
+        if (graph_.rank(point) < points_.size()) points_[graph_.rank(point)] = point;
+    upper_stride_ = graph_.m;
+    upper_ids_.assign((graph_.level_offsets.back() - graph_.level_offsets[1]) * upper_stride_, kNone);
     Graph::Scratch scratch;
-    for (size_t level = 1; level < graph_.levels(); ++level)
-        for (uint64_t rank = 0; rank < graph_.population(level); ++rank) {
-            const uint32_t point = rank < ranked.size() ? ranked[rank] : kNone;
-            const List list = point == kNone ? List{nullptr, 0, true} : graph_.list(point, level, scratch);
-            usable_ = usable_ && !list.damaged;
-            upper_ids_.insert(upper_ids_.end(), list.ids, list.ids + list.count);
-            upper_starts_.push_back(static_cast<uint32_t>(upper_ids_.size()));
+    for (size_t level = 1; level < graph_.levels() && usable_; ++level)
+        for (uint32_t rank = 0; rank < graph_.population(level) && usable_; ++rank) {
+            const List list = points_[rank] == kNone ? List{nullptr, 0, true} : graph_.list(points_[rank], level, scratch);
+            usable_ = !list.damaged && list.count <= upper_stride_;
+            uint32_t* out = upper_ids_.data() + slot(rank, level) * upper_stride_;
+            for (size_t i = 0; i < list.count && usable_; ++i) {
+                out[i] = graph_.rank(list.ids[i]);
+                usable_ = out[i] < graph_.population(level);
+            }
         }
 }
 
 void WalkLists::prefetch(uint32_t point) const {
     prefetch_row(ids_.data() + point * stride_, stride_ * sizeof(uint32_t));
+}
+
+void WalkLists::prefetch_upper(uint32_t rank, size_t level) const {
+    if (rank >= graph_.population(level)) return;
+    prefetch_row(upper_ids_.data() + slot(rank, level) * upper_stride_, upper_stride_ * sizeof(uint32_t));
 }
 
 }  // namespace edgeshard
