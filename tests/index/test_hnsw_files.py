@@ -1,6 +1,7 @@
 """The files of a graph: byte for byte against the oracle's, searched by both engines, and damaged."""
 
 import json
+import resource
 import struct
 from pathlib import Path
 
@@ -219,7 +220,7 @@ def test_no_damaged_byte_gets_past_the_checks(small, kind):
     links = HnswGraph.load(directory, [rows], COSINE).links_table
     files.write(directory, links, files.GraphHeader.read(directory / files.GRAPH), kind)
     path = files.find_links(directory)[0]
-    data = path.read_bytes()
+    data, codes = path.read_bytes(), make_codes([rows])
     rng = np.random.default_rng(1)
     reported = 0
     for at in [*range(80), *rng.integers(0, len(data), 300).tolist()]:
@@ -227,11 +228,32 @@ def test_no_damaged_byte_gets_past_the_checks(small, kind):
         damaged[at] ^= int(rng.integers(1, 256))
         path.write_bytes(damaged)
         try:
-            HnswGraph.load(directory, [rows], COSINE).search(rows[:5], 10, 50)
+            graph = HnswGraph.load(directory, [rows], COSINE)
+            graph.search(rows[:5], 10, 50)
+            graph.attach([rows], COSINE, codes, fast=True).search(rows[:5], 10, 50)
             open_all(directory, rows)
         except CorruptedError:
             reported += 1
     assert reported > 60
+
+
+@pytest.mark.parametrize("number", ["m", "m0"])
+def test_lists_are_not_unpacked_at_a_length_that_none_has(small, number):
+    """``m`` and ``m0`` are numbers in a file: what is unpacked for walks is bounded by the links there are."""
+    directory, rows = small
+    links = HnswGraph.load(directory, [rows], COSINE).links_table
+    files.write(directory, links, files.GraphHeader.read(directory / files.GRAPH), files.PLAIN)
+    before = HnswGraph.load(directory, [rows], COSINE).search(rows[:5], 10, 50)
+    path = directory / files.GRAPH
+    data = bytearray(path.read_bytes())
+    at = 0 if number == "m" else 8
+    data[at : at + 8] = files.MAX_M.to_bytes(8, "little")  # 4 MiB a list
+    path.write_bytes(data)
+    graph = HnswGraph.load(directory, [rows], COSINE).attach([rows], COSINE, make_codes([rows]), fast=True)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    found = graph.search(rows[:5], 10, 50)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak < 100_000
+    np.testing.assert_array_equal(found[0], before[0])
 
 
 def test_huge_counts_are_refused_before_anything_is_allocated(small):

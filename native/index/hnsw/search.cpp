@@ -174,14 +174,14 @@ void Searcher::gather(const uint32_t* points, size_t count) {
 
 // Without the links behind the first m0, which were added for filters and would only cost time.
 void Searcher::gather_all(const uint32_t* points, size_t count) {
-    batch_.resize(count * graph_.m0);
+    if (lists_) batch_.resize(count * lists_->stride());
     const Visited::View visited = visited_.view();
     size_t n = 0;
     for (size_t i = 0; i < count; ++i) {
         List l = lists_ ? lists_->list(points[i]) : graph_.list(points[i], 0, scratch_);
         damaged_ = damaged_ || l.damaged;
         if (graph_.m0) l.count = std::min<size_t>(l.count, graph_.m0);
-        else batch_.resize(n + l.count);
+        if (!lists_) batch_.resize(n + l.count);
         const size_t fresh = keep_fresh(visited, l, batch_.data() + n);
         scorer_->prefetch(batch_.data() + n, fresh);
         n += fresh;

@@ -6,35 +6,56 @@
 
 namespace edgeshard {
 
-WalkLists::WalkLists(const Graph& graph) : graph_(graph), stride_(graph.m0) {
-    if (!stride_) {  // a graph of links inside blocks only
-        usable_ = false;
-        return;
-    }
-    ids_.reserve(std::max<size_t>(graph.points * stride_, 1));
+namespace {
+
+// What lists may take unpacked, on average, for what they hold: m and m0 are numbers in a file, which may be wrong.
+constexpr size_t kLeast = 64, kTimes = 8;
+
+bool is_worth_it(size_t lists, size_t stride, size_t links) { return stride <= kLeast || lists * stride <= kTimes * links; }
+
+}  // namespace
+
+WalkLists::WalkLists(const Graph& graph) : graph_(graph), stride_(graph.m0), upper_stride_(graph.m) {
+    usable_ = stride_ > 0;  // else a graph of links inside blocks only
+    if (usable_) unpack_level0();
+    if (usable_ && graph.levels() > 1) unpack_upper();
+}
+
+void WalkLists::unpack_level0() {
     Graph::Scratch scratch;
-    for (uint32_t point = 0; point < graph.points; ++point) {
-        const List list = graph.list(point, 0, scratch);
+    size_t links = 0;
+    for (uint32_t point = 0; point < graph_.points && stride_ > kLeast; ++point)
+        links += std::min(graph_.list(point, 0, scratch).count, stride_);
+    usable_ = is_worth_it(graph_.points, stride_, links);
+    if (!usable_) return;
+    ids_.reserve(std::max<size_t>(graph_.points * stride_, 1));
+    for (uint32_t point = 0; point < graph_.points; ++point) {
+        const List list = graph_.list(point, 0, scratch);
         usable_ = usable_ && !list.damaged;
         uint32_t* out = ids_.data() + point * stride_;
         const size_t count = std::min(list.count, stride_);
         std::copy_n(list.ids, count, out);
         std::fill(out + count, out + stride_, kNone);
     }
-    if (usable_) unpack_upper();
 }
 
 void WalkLists::unpack_upper() {
-    if (graph_.levels() < 2) return;
     points_.assign(graph_.population(1), kNone);
     for (uint32_t point = 0; point < graph_.points; ++point)
         if (graph_.rank(point) < points_.size()) points_[graph_.rank(point)] = point;
-    upper_stride_ = graph_.m;
-    upper_ids_.assign((graph_.level_offsets.back() - graph_.level_offsets[1]) * upper_stride_, kNone);
     Graph::Scratch scratch;
+    const auto list_of = [&](uint32_t rank, size_t level) {
+        return points_[rank] == kNone ? List{nullptr, 0, true} : graph_.list(points_[rank], level, scratch);
+    };
+    const size_t lists = graph_.level_offsets.back() - graph_.level_offsets[1];
+    size_t links = 0;
+    for (size_t level = 1; level < graph_.levels() && upper_stride_ > kLeast; ++level)
+        for (uint32_t rank = 0; rank < graph_.population(level); ++rank) links += list_of(rank, level).count;
+    usable_ = is_worth_it(lists, upper_stride_, links);
+    if (usable_) upper_ids_.assign(lists * upper_stride_, kNone);
     for (size_t level = 1; level < graph_.levels() && usable_; ++level)
         for (uint32_t rank = 0; rank < graph_.population(level) && usable_; ++rank) {
-            const List list = points_[rank] == kNone ? List{nullptr, 0, true} : graph_.list(points_[rank], level, scratch);
+            const List list = list_of(rank, level);
             usable_ = !list.damaged && list.count <= upper_stride_;
             uint32_t* out = upper_ids_.data() + slot(rank, level) * upper_stride_;
             for (size_t i = 0; i < list.count && usable_; ++i) {

@@ -19,8 +19,11 @@ public:
     // The graph must stay.
     explicit WalkLists(const Graph& graph);
 
-    // Whether all lists are whole; if not, do not use them: the walk over the graph says which one is damaged.
+    // Whether all lists are whole and unpacking was worth the memory; if not, do not use them: the walk over the graph says
+    // which one is damaged.
     bool usable() const { return usable_; }
+    // Links of level 0 of a point at most.
+    size_t stride() const { return stride_; }
     size_t size_bytes() const { return (ids_.capacity() + points_.size() + upper_ids_.size()) * sizeof(uint32_t); }
 
     List list(uint32_t point) const {
@@ -46,6 +49,7 @@ public:
     void prefetch_upper(uint32_t rank, size_t level) const;
 
 private:
+    void unpack_level0();
     void unpack_upper();
     size_t slot(uint32_t rank, size_t level) const {
         return static_cast<size_t>(graph_.level_offsets[level] - graph_.level_offsets[1]) + rank;
