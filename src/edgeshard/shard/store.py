@@ -10,7 +10,6 @@ import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from edgeshard.errors import CorruptedError, StorageError
 from edgeshard.index import kept_codes
@@ -22,6 +21,7 @@ from edgeshard.segment.schema import Schema
 from edgeshard.segment.segment import Segment
 from edgeshard.shard import config as configs
 from edgeshard.shard import heap, mending, seal
+from edgeshard.shard.adding import add_segment
 from edgeshard.shard.creating import new_directory
 from edgeshard.shard.directories import (
     SEGMENTS,
@@ -248,7 +248,7 @@ class Store:
                 f"them back, or load with verify=None to go on with what the log still holds",
             )
         if not any(segment.appendable for segment in self.segments):
-            self.add_segment()
+            add_segment(self)
         if self.wal is not None:
             incomplete = incomplete_points(self.segments)
             if replay(self) <= 1:
@@ -286,37 +286,6 @@ class Store:
             capacity_bytes=options.get("segment_capacity", DEFAULT_CAPACITY_BYTES),
             retain_closed=options.get("retain_closed", 1),
         )
-
-    def add_segment(self) -> Segment:
-        """A new appendable segment with the payload indexes of the others."""
-        self.unseal()
-        schema: dict[str, Any] = {}
-        for segment in self.segments:
-            schema.update(segment.indexes.schema)
-        segment = create_segment(self.path / SEGMENTS, new_segment_config(self.config), schema)
-        self.segments = [*self.segments, segment]
-        return segment
-
-    def adopt_segment(self, made: Path) -> Segment:
-        """Take in a new appendable segment that was made in another directory of the shard.
-
-        Args:
-            made: its directory, which is moved.
-        """
-        self.unseal()
-        path = self.path / SEGMENTS / made.name
-        try:
-            files.disk.rename(made, path)
-            files.disk.sync_directory(path.parent)
-            segment = open_segment(path)
-        except OSError as error:
-            if path.is_dir():
-                self.leftovers.append(path)
-            if isinstance(error, StorageError):
-                raise
-            raise StorageError(error.errno, f"cannot add a segment to {self.path}: {error.strerror}") from error
-        self.segments = [*self.segments, segment]
-        return segment
 
     # --- changing ----------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from edgeshard.index import kept_codes
 from edgeshard.segment.config import write_version
 from edgeshard.segment.files import create_segment, open_segment
 from edgeshard.segment.segment import Segment
+from edgeshard.shard.adding import add_segment, adopt_segment
 from edgeshard.shard.directories import SEGMENTS
 from edgeshard.shard.layout import new_segment_config
 from edgeshard.shard.mending import bury, remove_graves
@@ -101,7 +102,7 @@ class Exchange:
             for segment in self.inputs:
                 segment.appendable = False
             if not any(segment.appendable for segment in store.segments):
-                self._spare = store.add_segment() if spare is None else store.adopt_segment(spare)
+                self._spare = add_segment(store) if spare is None else adopt_segment(store, spare)
             return Source(self.inputs)
 
     def finish(self, source: Source) -> list[Path]:
