@@ -117,12 +117,20 @@ struct State {
     std::vector<Candidate> candidates;
     size_t compact_at = 4096;
 
-    // Takes rows whose upper bounds reach the floor, which it raises.
+    // Takes rows, at most kBlockRows, whose upper bounds reach the floor, which it raises. Those that do are listed first,
+    // without branches: which ones they are cannot be predicted.
     template <class OffsetOf>
     float take(float floor, size_t n, const float* lower, const float* upper, OffsetOf&& offset_of) {
         floor = std::max(floor, lower_bounds.floor());
+        uint32_t reaching[kBlockRows];
+        size_t m = 0;
         for (size_t i = 0; i < n; ++i) {
-            if (upper[i] < floor) continue;  // not for NaN, which bounds nothing
+            reaching[m] = static_cast<uint32_t>(i);
+            m += !(upper[i] < floor);  // NaN bounds nothing
+        }
+        for (size_t j = 0; j < m; ++j) {
+            const size_t i = reaching[j];
+            if (upper[i] < floor) continue;
             const float reach = upper[i] == upper[i] ? upper[i] : kInfinity;
             candidates.push_back({reach, offset_of(i)});
             lower_bounds.offer(lower[i], offset_of(i));
