@@ -13,7 +13,6 @@ constexpr size_t kRefined = 6;
 // How many times as wide as evenly spread wanted points need it a beam may become. With 4 filters that go against the
 // vectors find what those that do not find (docs/design/hnsw.md).
 constexpr double kWidest = 4;
-
 // Points of level 0 expanded at a time. The first of a list costs a memory access, those behind it little more; the lists of
 // four points cost one. Of those a walk would have left out in the end it compares some, which its recall gains from: at
 // equal recall it takes as long as one that expands one by one where all is in the caches, and a quarter less beyond.
@@ -81,7 +80,7 @@ const std::vector<Hit>& Searcher::search(const char* query, size_t rows, const S
 // they only lead to the neighbourhood. Following the single best point, as Malkov & Yashunin do, ends in the wrong cluster
 // now and then, where no beam of level 0 finds the way out.
 void Searcher::descend(EntryPoint entry) {
-    if (lists_ && lists_->rank(entry.point) < lists_->ranks()) return descend(entry, ByRank{*lists_});
+    if (lists_ && entry.level && lists_->rank(entry.point) < lists_->ranks()) return descend(entry, ByRank{*lists_});
     descend(entry, ByPoint{graph_, scratch_});
 }
 
