@@ -22,7 +22,6 @@ from typing import Any, NamedTuple
 from edgeshard.storage.files import Disk, PathLike
 
 PAGE = 4096
-WORD_BYTES = 8
 
 
 class Node:
@@ -340,8 +339,7 @@ class FaultyDisk(Disk):
     Args:
         at: the number of the call, from 0; counted over all calls that change something.
         action: called with the name of the call before it is carried out; may raise or never return.
-        style: carry the call out ``"before"`` the action, ``"after"`` it, or only ``"half"`` of a write. A write of
-            a few bytes is whole or absent then: no system copies half of a word, and no disk writes half of a sector.
+        style: carry the call out ``"before"`` the action, ``"after"`` it, or only ``"half"`` of a write.
         lasting: act at every later call too.
 
     Attributes:
@@ -369,8 +367,7 @@ class FaultyDisk(Disk):
             return result
         if self._style == "half" and name == "pwrite":
             fd, data, offset = arguments
-            if len(data) > WORD_BYTES:
-                super().pwrite(fd, memoryview(data).cast("B")[: len(data) // 2], offset)
+            super().pwrite(fd, memoryview(data).cast("B")[: len(data) // 2], offset)
         self._action(name)
         return getattr(Disk, name)(self, *arguments)
 
