@@ -15,11 +15,10 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
 from edgeshard.errors import StorageError
 from edgeshard.storage import files, generation
 from edgeshard.storage.flush import Bytes, FlushPlan
+from edgeshard.storage.in_place import overwrite
 from edgeshard.storage.journal import Journal, sync_files
 from edgeshard.storage.running_sums import BLOCK_BYTES, RunningSums, Sum
 
@@ -27,8 +26,6 @@ JOURNAL_LIMIT_BYTES = 16 << 20
 LOG_LIMIT_BYTES = 64 << 20
 LOG_LIMIT_RECORDS = 10_000
 """A load after a kill reads all that are not acknowledged, and takes 10 to 30 us for each that changes a point."""
-SECTOR_BYTES = 512
-"""What a disk writes whole or not at all, whatever its kind."""
 INLINE_FRESH_BYTES = 1 << 20
 """Fresh bytes up to this many ride in the journal; more are written and synced in their own files."""
 OPEN_AT_ONCE = 32
@@ -223,33 +220,6 @@ def _write(fd: int, parts: list[tuple[int, Bytes]], summed: Sum) -> None:
             files.disk.pwrite(fd, block.data, offset + at)
             if not first:
                 summed.take(offset + at, block)
-
-
-def overwrite(path: Path, data: bytes) -> bool:
-    """Change a file to its new content in one sector of the disk: a rename takes as long as a sync.
-
-    What a crash leaves is the old content or the new one, as after a rename.
-
-    Returns:
-        False if nothing was done: the file is missing, or the contents differ in length or in several sectors.
-    """
-    try:
-        fd = files.disk.open(path, os.O_RDWR)
-    except FileNotFoundError:
-        return False
-    try:
-        before = os.pread(fd, len(data) + 1, 0)
-        if len(before) != len(data):
-            return False
-        changed = np.flatnonzero(np.frombuffer(before, np.uint8) != np.frombuffer(data, np.uint8))
-        if len(changed):
-            first, last = int(changed[0]), int(changed[-1])
-            if first // SECTOR_BYTES != last // SECTOR_BYTES:
-                return False
-            files.disk.pwrite(fd, data[first : last + 1], first)
-    finally:
-        os.close(fd)
-    return True
 
 
 def replace_unsynced(path: Path, data: bytes) -> None:

@@ -5,7 +5,7 @@ File ``edgeshard.journal`` in the shard's root, ignored by other engines. Little
     file    = header record*
     header  = "EDGEJRN2" (8 bytes), sequence u32 of the first record that counts, crc32 u32 of those 12 bytes
     record  = length u64, crc32 u32 (zlib, of the body), sequence u32, body (MessagePack)
-    body    = {"segments": {name: [crc of segment.json before, after]},
+    body    = {"segments": {name: [crc of segment.json before, .., after]},
                "sizes": {path: file size}, "writes": [[path, offset, bytes]..],
                "replacements": {path: bytes}, "removals": [path..]}
 
@@ -15,8 +15,9 @@ at load; writing the same bytes twice is harmless. Once every file it names is s
 header, which is in one sector: what a truncation that was half done leaves of older records does not count.
 
 Another engine that changed the shard in between does not know the journal. It rewrites ``segment.json`` when it
-flushes, so records count only if each segment's ``segment.json`` is one the journal has seen, or is no JSON at all:
-other engines sync that file before they rename it, so one with holes is ours, half written when the power went.
+flushes, so records count only if each segment's ``segment.json`` is one the journal has seen, also on the way (see
+:mod:`~edgeshard.storage.in_place`), or is no JSON at all: other engines sync that file before they rename it, so one
+with holes is ours, half written when the power went.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ import msgspec
 from edgeshard.errors import CorruptedError, StorageError
 from edgeshard.storage import files
 from edgeshard.storage.flush import FlushPlan
+from edgeshard.storage.in_place import contents
 
 NAME = "edgeshard.journal"
 MAGIC = b"EDGEJRN2"
@@ -175,9 +177,7 @@ class Journal:
         segments = {}
         for name in names:
             file = f"{name}/{SEGMENT_FILE}"
-            before = _crc_of_file(self.root / file)
-            after = zlib.crc32(replacements[file]) if file in replacements else before
-            segments[name] = [before, after]
+            segments[name] = _crcs_of(self.root / file, replacements.get(file))
         removals = [self._relative(path) for path in plan.removals]
         return {"segments": segments, "sizes": sizes, "writes": writes,
                 "replacements": replacements, "removals": removals}  # fmt: skip
@@ -400,6 +400,17 @@ def sync_files(paths: set[Path]) -> None:
     for directory in sorted({path.parent for path in paths}):
         if directory.is_dir():
             files.disk.sync_directory(directory)
+
+
+def _crcs_of(path: Path, after: bytes | None) -> list[int]:
+    """CRC-32 of each content that a file has while a flush changes it, -1 if it is missing before."""
+    if after is None:
+        return [_crc_of_file(path)]
+    try:
+        before = path.read_bytes()
+    except FileNotFoundError:
+        return [-1, zlib.crc32(after)]
+    return [zlib.crc32(content) for content in contents(before, after)]
 
 
 def _crc_of_file(path: Path) -> int:
