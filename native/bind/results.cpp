@@ -49,6 +49,14 @@ class ItemColumn {
     return places_ ? places_->shape(0) : numbers_->shape(0);
   }
 
+  // Where an item is read from an array that is not read in order; null for others.
+  const void *place(size_t i) const {
+    if (!places_ || i >= places_->shape(0)) return nullptr;
+    const size_t at = places_->data<uint32_t>()[i];
+    if (numbers_->format() == 'f') return numbers_->data<float>() + at;
+    return numbers_->data<uint64_t>() + at;
+  }
+
   // A new reference.
   PyObject *item(size_t i) const {
     if (list_) return Py_NewRef(PyList_GET_ITEM(list_, static_cast<Py_ssize_t>(i)));
@@ -105,6 +113,7 @@ class ObjectMaker {
       if (!ItemColumn::is_one(column)) continue;
       items[j].emplace(column);
       if (items[j]->size() != count) throw nb::value_error("columns: every list and array needs one item per object");
+      for (size_t i = 0; i < kAhead; ++i) __builtin_prefetch(items[j]->place(i));
     }
     if (!cls_.is_valid()) throw nb::value_error("the class is gone");
     auto *type = reinterpret_cast<PyTypeObject *>(cls_.ptr());
@@ -122,6 +131,7 @@ class ObjectMaker {
         found->place = i;
       }
       for (size_t j = 0; j < slots_.size(); ++j) {
+        if (items[j]) __builtin_prefetch(items[j]->place(i + kAhead));
         if (PyTuple_GET_ITEM(columns.ptr(), static_cast<Py_ssize_t>(j)) == Py_Ellipsis) continue;
         PyObject *value = items[j] ? items[j]->item(i)
                                    : Py_NewRef(PyTuple_GET_ITEM(columns.ptr(), static_cast<Py_ssize_t>(j)));
@@ -146,6 +156,7 @@ class ObjectMaker {
   }
 
  private:
+  static constexpr size_t kAhead = 10;  // items asked for before they are read
   nb::object cls_;
   std::vector<size_t> slots_;
   bool on_page_ = false;

@@ -154,7 +154,7 @@ float maxsim(const Kernel& kernel, const Rows& rows, const Points& points, size_
     return sum;
 }
 
-void prefetch_point(const Rows& rows, const Points& points, size_t point) {
+[[gnu::always_inline]] inline void prefetch_point(const Rows& rows, const Points& points, size_t point) {
     if (points.count[point]) prefetch_row(rows.row(points.first[point]), rows.row_bytes());
 }
 

@@ -37,7 +37,7 @@ def test_one_query_finds_what_many_do(data, distance, share):
             np.testing.assert_array_equal(one[1][None], _native.score_matrix(query[None], [rows], one[0], distance))
 
 
-def test_lists_of_fixed_length_change_no_walk(data):
+def test_lists_of_fixed_length_change_no_answer(data):
     rows, queries = data
     graph = HnswGraph.build([rows], COSINE, threads=1, blocks=[np.arange(0, N, 3, dtype=np.uint32)])
     codes = make_codes([rows])

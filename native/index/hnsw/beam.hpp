@@ -35,21 +35,20 @@ public:
     // A similarity must be larger than this to enter.
     bool accepts(float sim) const { return size_ < capacity_ || sim > items_[size_ - 1].sim; }
 
-    // Where it was put; larger similarities first, equal ones in the order they came. accepts(sim) must hold.
-    size_t insert(float sim, uint32_t id) {
-        size_t low = 0;
-        for (size_t left = size_; left > 0;) {  // without branches: which half it is cannot be predicted
-            const size_t half = (left + 1) / 2;
-            low += items_[low + half - 1].sim >= sim ? half : 0;
-            left -= half;
+    // Larger similarities first, equal ones in the order they came. accepts(sim) must hold.
+    void insert(float sim, uint32_t id) {
+        const size_t end = std::min(size_, capacity_ - 1);
+        size_t low = end;
+        if (end > kNear && items_[end - kNear].sim < sim) {
+            low = place(sim, end - kNear);
+            std::memmove(&items_[low + 1], &items_[low], (end - low) * sizeof(Candidate));
+        } else {
+            for (; low > 0 && items_[low - 1].sim < sim; --low) items_[low] = items_[low - 1];
         }
-        const size_t moved = std::min(size_, capacity_ - 1) - low;
-        std::memmove(&items_[low + 1], &items_[low], moved * sizeof(Candidate));
         items_[low] = {sim, id};
         shift_flags(low);
         size_ = std::min(size_ + 1, capacity_);
         next_ = std::min(next_, low);
-        return low;
     }
 
     // The best candidate not expanded yet, which is then marked; nullptr when all are.
@@ -79,6 +78,19 @@ public:
 
 private:
     static constexpr size_t kBits = 64;
+    // So far from the end candidates are moved one by one as they are compared: faster than a search and a move.
+    static constexpr size_t kNear = 64;
+
+    // Where a similarity belongs among the first `count`; without branches: which half it is cannot be predicted.
+    size_t place(float sim, size_t count) const {
+        size_t low = 0;
+        for (size_t left = count; left > 0;) {
+            const size_t half = (left + 1) / 2;
+            low += items_[low + half - 1].sim >= sim ? half : 0;
+            left -= half;
+        }
+        return low;
+    }
 
     // Makes room for a candidate at `at`, which is not expanded.
     void shift_flags(size_t at) {

@@ -23,6 +23,7 @@ struct ByPoint {
     const Graph& graph;
     Graph::Scratch& scratch;
     size_t count() const { return graph.points; }
+    const std::vector<uint32_t>* starts(size_t&) const { return nullptr; }
     uint32_t number(uint32_t point) const { return point; }
     uint32_t point(uint32_t number) const { return number; }
     List list(uint32_t number, size_t level) const { return graph.list(number, level, scratch); }
@@ -32,6 +33,11 @@ struct ByPoint {
 struct ByRank {
     const WalkLists& lists;
     size_t count() const { return lists.ranks(); }
+    const std::vector<uint32_t>* starts(size_t& level) const {
+        if (lists.starts().empty() || lists.start_level() > level) return nullptr;
+        level = lists.start_level();
+        return &lists.starts();
+    }
     uint32_t number(uint32_t point) const { return lists.rank(point); }
     uint32_t point(uint32_t number) const { return lists.point(number); }
     List list(uint32_t number, size_t level) const { return lists.upper(number, level); }
@@ -88,7 +94,12 @@ template <class Upper>
 void Searcher::descend(EntryPoint entry, const Upper& upper) {
     size_t level = std::min<size_t>(entry.level, graph_.levels() - 1);
     upper_.reset(kUpperBeam);
-    batch_.assign(1, upper.number(entry.point));
+    if (const std::vector<uint32_t>* starts = upper.starts(level)) {
+        batch_ = *starts;
+        --level;
+    } else {
+        batch_.assign(1, upper.number(entry.point));
+    }
     score_upper(upper, level);
     for (; level > 0; --level) {
         visited_.reset(upper.count());
@@ -119,7 +130,7 @@ void Searcher::score_upper(const Upper& upper, size_t level) {
     for (size_t i = 0; i < batch_.size(); ++i)
         if (upper_.accepts(sims_[i])) {
             upper_.insert(sims_[i], batch_[i]);
-            upper.prefetch(batch_[i], level);
+            if (level) upper.prefetch(batch_[i], level);
         }
 }
 
@@ -241,11 +252,25 @@ void Searcher::prefetch_list(uint32_t point) const {
 template <class Enter>
 void Searcher::score_gathered(Enter enter) {
     score(batch_);
+    if (beam_.full()) keep_near();
     for (size_t i = 0; i < batch_.size(); ++i)
         if (beam_.accepts(sims_[i])) {
             enter(sims_[i], batch_[i]);
             prefetch_list(batch_[i]);
         }
+}
+
+// Leaves out what a full beam does not accept, without branches: which those are cannot be predicted.
+void Searcher::keep_near() {
+    const float bar = beam_[beam_.size() - 1].sim;
+    size_t n = 0;
+    for (size_t i = 0; i < batch_.size(); ++i) {
+        const float sim = sims_[i];
+        sims_[n] = sim;
+        batch_[n] = batch_[i];
+        n += sim > bar;
+    }
+    batch_.resize(n);
 }
 
 // Puts a candidate that the beam accepts into it, which then ends with the last of as many wanted points as it is to hold:

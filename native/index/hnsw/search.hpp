@@ -59,6 +59,7 @@ private:
     void prefetch_list(uint32_t point) const;
     template <class Enter>
     void score_gathered(Enter enter);
+    void keep_near();
     void enter_through(float sim, uint32_t id);
     void collect(const char* query, size_t rows);
     void drop_hopeless();

@@ -10,6 +10,8 @@ namespace {
 
 // What lists may take unpacked, on average, for what they hold: m and m0 are numbers in a file, which may be wrong.
 constexpr size_t kLeast = 64, kTimes = 8;
+// Points of a level that are few enough to be compared one and all.
+constexpr uint64_t kFew = 128;
 
 bool is_worth_it(size_t lists, size_t stride, size_t links) { return stride <= kLeast || lists * stride <= kTimes * links; }
 
@@ -19,6 +21,7 @@ WalkLists::WalkLists(const Graph& graph) : graph_(graph), stride_(graph.m0), upp
     usable_ = stride_ > 0;  // else a graph of links inside blocks only
     if (usable_) unpack_level0();
     if (usable_ && graph.levels() > 1) unpack_upper();
+    if (usable_ && graph.levels() > 1) find_starts();
 }
 
 void WalkLists::unpack_level0() {
@@ -63,6 +66,15 @@ void WalkLists::unpack_upper() {
                 usable_ = out[i] < graph_.population(level);
             }
         }
+}
+
+void WalkLists::find_starts() {
+    size_t level = graph_.levels() - 1;
+    while (level > 1 && graph_.population(level - 1) <= kFew) --level;
+    if (graph_.population(level) > kFew) return;
+    start_level_ = level;
+    for (uint32_t rank = 0; rank < graph_.population(level); ++rank)
+        if (upper(rank, level).count) starts_.push_back(rank);
 }
 
 void WalkLists::prefetch(uint32_t point) const {

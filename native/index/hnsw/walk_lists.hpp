@@ -47,10 +47,15 @@ public:
         return {ids, count, false};
     }
     void prefetch_upper(uint32_t rank, size_t level) const;
+    // The points of the lowest level that has few, by rank: comparing them all takes less than a walk from the entry point
+    // to that level, and misses none. Only those with links: others lead nowhere.
+    const std::vector<uint32_t>& starts() const { return starts_; }
+    size_t start_level() const { return start_level_; }
 
 private:
     void unpack_level0();
     void unpack_upper();
+    void find_starts();
     size_t slot(uint32_t rank, size_t level) const {
         return static_cast<size_t>(graph_.level_offsets[level] - graph_.level_offsets[1]) + rank;
     }
@@ -61,6 +66,8 @@ private:
     bool usable_ = true;
     HugeBuffer<uint32_t> ids_;
     std::vector<uint32_t> points_;     // by rank, those above level 0
+    std::vector<uint32_t> starts_;
+    size_t start_level_ = 0;
     std::vector<uint32_t> upper_ids_;  // one list of ranks per slot above level 0
 };
 
