@@ -110,7 +110,7 @@ def both_ways(
     config = EdgeConfig(vectors, sparse or None, optimizers=EdgeOptimizersConfig(indexing_threshold=1))
     for way in ("shorter", "general"):
         monkeypatch.setattr(store, "change_single", shorter if way == "shorter" else lambda *_: False)
-        failures = []
+        failures: list[Any] = []
         shard = EdgeShard.create(path / way, config)
         for number, operation in enumerate(operations):
             if number == 25 and seed % 3 == 0:  # all points are in an immutable segment then
@@ -120,6 +120,8 @@ def both_ways(
                 shard.update(operation)
             except edgeshard.EdgeShardError as error:
                 failures.append((number, type(error), str(error)))
+            if number % 10 == 9:  # indexes in memory are made by the first search and kept current after it
+                failures.append((number, searched(shard)))
         before = content(shard)
         segments = [described(segment) for segment in shard._store.segments]
         log = logged(path / way)
@@ -129,6 +131,17 @@ def both_ways(
             assert shard.verify() == []
         found[way] = before, failures, segments, log
     return found
+
+
+def searched(shard: EdgeShard) -> list[Any]:
+    """What searches of every vector name find."""
+    queries: dict[str, Any] = {name: [50.0, 100.0, 3.0, 7.0] for name in ("", "a")}
+    queries |= {"m": [[1.0, 2.0], [30.0, 4.0]], "s": SparseVector(range(50), [1.0] * 50)}
+    asked = [
+        edgeshard.Query.Nearest(query, using=name) for name, query in queries.items() if name in shard._store.schema
+    ]
+    found = [shard.query(edgeshard.QueryRequest(limit=9, query=query)) for query in asked]
+    return [[(point.id, point.score, point.version) for point in points] for points in found]
 
 
 def described(segment: Segment) -> list[Any]:

@@ -170,6 +170,33 @@ class SparseField:
         if isinstance(self._index, _native.PlainSparseIndex):
             self._index.put(offsets, column.indptr, column.indices, column.values)
 
+    def put_one(
+        self,
+        offset: int,
+        data: bytes,
+        ends: npt.NDArray[np.int64],
+        indices: npt.NDArray[np.uint32],
+        values: npt.NDArray[np.float32],
+    ) -> None:
+        """:meth:`put` of one vector without its overhead.
+
+        Args:
+            offset: where; those left out before it have no vector.
+            data: the vector in stored form.
+            ends: 0 and the number of its elements.
+            indices: ascending.
+            values: as many.
+        """
+        self._present = None
+        index = self._index
+        if isinstance(index, _native.PlainSparseIndex):
+            offsets = np.array([offset], np.uint32)
+            self._unindex(offsets)
+            self.storage.put_one(offset, data)
+            index.put(offsets, ends, indices, values)
+        else:
+            self.storage.put_one(offset, data)
+
     def forget(self, offsets: Offsets) -> None:
         """See :class:`Field`."""
         self._present = None

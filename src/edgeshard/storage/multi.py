@@ -38,6 +38,7 @@ FEW = 8
 """Points are few if a storage holds so many times as many."""
 FEW_PUT = 16
 """So many points are overwritten one by one in less time than together."""
+TOO_MANY_ROWS = "a segment holds at most 2**32 - 1 rows of multi-vectors; optimise it first"
 
 
 class MultiDense:
@@ -214,9 +215,8 @@ class MultiDense:
             before = self._entries.row(offset).tolist()
             first, _, room = before
         if room < count:
-            firsts, end = self._place(np.array([count]), self._rows.count)
-            first, room = int(firsts[0]), count
-            self._rows.reserve(end)
+            first, room = self._place_one(count), count
+            self._rows.reserve(first + count)
         self._entries.reserve(offset + 1)
         self._rows.write_run(first, rows)
         if [first, count, room] != before:
@@ -318,8 +318,18 @@ class MultiDense:
             at += int(ends[fitting - 1])
             done += fitting
         if at > 0xFFFFFFFF:
-            raise StorageError("a segment holds at most 2**32 - 1 rows of multi-vectors; optimise it first")
+            raise StorageError(TOO_MANY_ROWS)
         return firsts, at
+
+    def _place_one(self, count: int) -> int:
+        """:meth:`_place` of one run behind all others."""
+        at, per_chunk = self._rows.count, self._rows.per_chunk
+        room = per_chunk - at % per_chunk
+        if room < count <= per_chunk:
+            at += room
+        if at + count > 0xFFFFFFFF:
+            raise StorageError(TOO_MANY_ROWS)
+        return at
 
     def _append(self, firsts: npt.NDArray[np.int64], counts: npt.NDArray[np.int64], rows: Rows) -> None:
         """Write runs of rows where :meth:`_place` put them: one copy per chunk."""

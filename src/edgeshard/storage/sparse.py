@@ -153,14 +153,26 @@ class SparseStorage:
             self._put_packed(offsets, data, ends)
 
     def _put_packed(self, offsets: Offsets, data: npt.NDArray[np.uint8], ends: npt.NDArray[np.int64]) -> None:
-        before, top = self.count, highest(offsets) + 1  # there may be fewer flags: missing ones mean present
         if len(offsets) == 1:
-            self._store.put(top - 1, data.tobytes())
-        else:
-            self._store.put_batch(offsets, (data, ends))
+            self.put_one(int(offsets[0]), data.tobytes())
+            return
+        before, top = self.count, highest(offsets) + 1  # there may be fewer flags: missing ones mean present
+        self._store.put_batch(offsets, (data, ends))
         if top > before:
             self._flags.set(np.arange(before, top, dtype=np.uint32), True)
         self._flags.set(offsets, False)
+
+    def put_one(self, offset: int, data: bytes) -> None:
+        """Store one vector in packed form and flag it present; offsets left out before it have none.
+
+        Raises:
+            StorageError: the store could not grow; nothing changed.
+        """
+        before = self.count
+        self._store.put(offset, data)
+        if offset > before:
+            self._flags.set(np.arange(before, offset, dtype=np.uint32), True)
+        self._flags.set_one(offset, False)
 
     def set_deleted(self, offsets: Offsets, deleted: bool = True) -> None:
         """Remove the vectors at ``offsets``; with False only clear the flags of points that have one."""
