@@ -21,7 +21,7 @@ from edgeshard.segment.batch import Batch, Column, DenseColumn, Ids, Mask, Multi
 from edgeshard.segment.schema import Schema, VectorSchema, shown_name, unknown_vector
 from edgeshard.shard.operations import UpsertRaw
 from edgeshard.storage.convert import row_to_stored, to_stored
-from edgeshard.storage.few import ascending
+from edgeshard.storage.few import FEW, ascending
 from edgeshard.storage.runs import bounds_of
 
 Packed = Any
@@ -234,6 +234,8 @@ def _sparse_column(vectors: list[Packed], spec: VectorSchema, name: str, present
     parts = [vector for vector in vectors if vector is not None]
     indices = np.concatenate([part._indices for part in parts]) if parts else np.zeros(0, np.uint32)
     values = np.concatenate([part._values for part in parts]) if parts else np.zeros(0, np.float32)
+    if len(parts) <= FEW and all(ascending(part._indices) for part in parts):
+        return SparseColumn(indptr, indices, values, present)
     return _sorted_sparse(indptr, indices, values, present)
 
 

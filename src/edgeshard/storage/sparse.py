@@ -158,7 +158,7 @@ class SparseStorage:
             return
         before, top = self.count, highest(offsets) + 1  # there may be fewer flags: missing ones mean present
         self._store.put_batch(offsets, (data, ends))
-        if top > before:
+        if top - before > np.count_nonzero(offsets >= before):
             self._flags.set(np.arange(before, top, dtype=np.uint32), True)
         self._flags.set(offsets, False)
 
