@@ -17,6 +17,7 @@ from edgeshard.errors import CorruptedError, ReadOnlyError
 from edgeshard.storage import files, roaring
 from edgeshard.storage.few import highest
 from edgeshard.storage.gridstore_build import write_new
+from edgeshard.storage.runs import consecutive
 
 if TYPE_CHECKING:
     from edgeshard.storage.flush import FlushPlan
@@ -126,9 +127,8 @@ class ChangingMask:
 
     def changes(self) -> list[tuple[int, bytes]]:
         """``(byte offset, bytes)`` of every run of words that has changed."""
-        words = np.flatnonzero(self._changed)
-        runs = np.split(words, np.flatnonzero(np.diff(words) > 1) + 1) if len(words) else []
-        return [(int(run[0]) * 8, pack_bits(self._bits[run[0] * _WORD : (run[-1] + 1) * _WORD])) for run in runs]
+        runs = consecutive(np.flatnonzero(self._changed))
+        return [(first * 8, pack_bits(self._bits[first * _WORD : (first + count) * _WORD])) for first, count in runs]
 
     def clean(self) -> None:
         """Forget what has changed: it is in the file."""

@@ -23,6 +23,7 @@ from edgeshard.errors import CorruptedError, StorageError
 from edgeshard.storage import files
 from edgeshard.storage.few import FEW
 from edgeshard.storage.overlay import PrivateFile
+from edgeshard.storage.runs import consecutive
 
 if TYPE_CHECKING:
     from edgeshard.storage.flush import FlushPlan
@@ -344,10 +345,3 @@ class ChunkedRows:
         for file in (*self._chunks, self._status):
             file.close()
         self._chunks, self._views, self.count = [], None, 0
-
-
-def consecutive(values: npt.NDArray[Any]) -> list[tuple[int, int]]:
-    """``(first, length)`` of every run of consecutive numbers in an ascending array."""
-    starts = np.flatnonzero(np.diff(values.astype(np.int64), prepend=-2) != 1)
-    lengths = np.diff(starts, append=len(values))
-    return list(zip(values[starts].tolist(), lengths.tolist(), strict=True))

@@ -27,6 +27,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -166,13 +167,20 @@ class Journal:
         self.size = HEADER_BYTES
 
     def _relative(self, path: Path) -> str:
-        return path.relative_to(self.root).as_posix()
+        """The name of a file in records. Paths are compared as text: a flush names a hundred files or more."""
+        inside, name = os.fspath(self.root) + os.sep, os.fspath(path)
+        if not name.startswith(inside):
+            raise ValueError(f"{name} is not in {self.root}")
+        return name[len(inside) :].replace(os.sep, "/")
 
     def _describe(self, plan: FlushPlan) -> dict[str, Any]:
-        writes = [[self._relative(path), offset, bytes(view)] for path, offset, view in plan.changes]
+        touched = {path: self._relative(path) for path in dict.fromkeys(path for path, _, _ in plan.changes)}
+        writes = [[touched[path], offset, bytes(view)] for path, offset, view in plan.changes]
         replacements = {self._relative(path): data for path, data in plan.replacements.items()}
-        touched = {path for path, _, _ in plan.changes}
-        sizes = {self._relative(path): path.stat().st_size for path in touched if path.exists()}
+        sizes = {}
+        for path, name in touched.items():
+            with suppress(FileNotFoundError):
+                sizes[name] = os.stat(path).st_size
         names = {"/".join(name.split("/")[:2]) for name in [*sizes, *replacements] if name.startswith("segments/")}
         segments = {}
         for name in names:

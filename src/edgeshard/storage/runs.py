@@ -27,3 +27,18 @@ def row_numbers(firsts: npt.NDArray[np.int64], bounds: Bounds) -> npt.NDArray[np
     """The numbers of all rows of runs that start at ``firsts`` and are as long as ``bounds`` says."""
     shift = np.repeat(firsts - bounds[:-1], np.diff(bounds))
     return shift + np.arange(len(shift))
+
+
+def consecutive(values: npt.NDArray[Any]) -> list[tuple[int, int]]:
+    """``(first, length)`` of every run of consecutive numbers in an ascending array."""
+    if len(values) <= FEW:
+        runs: list[tuple[int, int]] = []
+        for value in values.tolist():
+            if runs and value == runs[-1][0] + runs[-1][1]:
+                runs[-1] = runs[-1][0], runs[-1][1] + 1
+            else:
+                runs.append((value, 1))
+        return runs
+    starts = np.flatnonzero(np.diff(values.astype(np.int64), prepend=-2) != 1)
+    lengths = np.diff(starts, append=len(values))
+    return list(zip(values[starts].tolist(), lengths.tolist(), strict=True))
