@@ -50,7 +50,8 @@ def sizes(options: argparse.Namespace) -> int:
 
 def check(options: argparse.Namespace) -> int:
     """Look for damage; 1 if there is any."""
-    found = EdgeShard.check(options.path, "fast" if options.fast else "full")
+    with _Bar() as bar:
+        found = EdgeShard.check(options.path, "fast" if options.fast else "full", on_progress=bar.show)
     for line in found:
         print(line)
     print("damaged" if found else "no damage found")
@@ -59,7 +60,8 @@ def check(options: argparse.Namespace) -> int:
 
 def repair(options: argparse.Namespace) -> int:
     """Repair what is damaged; 1 if something is lost, or still wrong."""
-    done = EdgeShard.repair(options.path)
+    with _Bar() as bar:
+        done = EdgeShard.repair(options.path, on_progress=bar.show)
     for number, line in enumerate(done, 1):
         print(f"{number}. {line}")
     if not done:
@@ -101,12 +103,14 @@ def recall(options: argparse.Namespace) -> int:
     """Print how much of the exact answer searches find; with several beams as a table, with --plot also as curves."""
     with EdgeShard.load(options.path, read_only=True) as shard:
         reports = []
-        for place, ef in enumerate(options.ef):
-            _show_progress(place, len(options.ef))
-            reports.append(
-                shard.measure_recall(options.sample, using=options.using, limit=options.limit, ef=ef, seed=options.seed)
-            )
-        _show_progress(len(options.ef), len(options.ef))
+        with _Bar() as bar:
+            for place, ef in enumerate(options.ef):
+                bar.show("beams", place / len(options.ef))
+                reports.append(
+                    shard.measure_recall(
+                        options.sample, using=options.using, limit=options.limit, ef=ef, seed=options.seed
+                    )
+                )
     if options.json:
         for report in reports:
             print(json.dumps({name: getattr(report, name) for name in REPORTED}))
@@ -136,12 +140,31 @@ def _table(reports: Sequence[RecallReport]) -> Iterable[str]:
         )
 
 
-def _show_progress(done: int, total: int) -> None:
-    """How many of several measurements are done, in one line of a terminal that is cleared at the end."""
-    if total > 1 and sys.stderr is not None and sys.stderr.isatty():
-        line = f"[{'#' * done}{'.' * (total - done)}] {done}/{total} beams" if done < total else "\033[K"
-        sys.stderr.write(f"\r{line}{'' if done < total else chr(13)}")
-        sys.stderr.flush()
+class _Bar:
+    """How far a command is, in one line of a terminal that is cleared at the end; nothing elsewhere."""
+
+    _CELLS = 30
+
+    def __init__(self) -> None:
+        self._shown = ""
+        self._terminal = sys.stderr is not None and sys.stderr.isatty()
+
+    def show(self, step: str, share: float) -> None:
+        """Show the share of a step that is done, 0 to 1."""
+        done = min(int(share * self._CELLS), self._CELLS)
+        line = f"[{'#' * done}{'.' * (self._CELLS - done)}] {step}"
+        if self._terminal and line != self._shown:
+            self._shown = line
+            sys.stderr.write(f"\r\033[K{line}")
+            sys.stderr.flush()
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._shown:
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()
 
 
 def _beams(text: str) -> list[int | None]:

@@ -120,18 +120,25 @@ class EdgeShard:
         )
 
     @staticmethod
-    async def check(path: PathLike, level: Literal["fast", "full"] = "full") -> list[str]:
+    async def check(
+        path: PathLike,
+        level: Literal["fast", "full"] = "full",
+        *,
+        on_progress: Callable[[str, float], None] | None = None,
+    ) -> list[str]:
         """What is wrong with a shard on disk, one line each; changes nothing."""
-        return await asyncio.to_thread(SyncShard.check, path, level)
+        return await asyncio.to_thread(SyncShard.check, path, level, on_progress=on_progress)
 
     @staticmethod
-    async def repair(path: PathLike) -> list[str]:
+    async def repair(path: PathLike, *, on_progress: Callable[[str, float], None] | None = None) -> list[str]:
         """Repair a shard that nobody has open; what was done, one line each."""
-        return await asyncio.to_thread(SyncShard.repair, path)
+        return await asyncio.to_thread(SyncShard.repair, path, on_progress=on_progress)
 
-    async def verify(self, level: Literal["fast", "full"] = "full") -> list[str]:
+    async def verify(
+        self, level: Literal["fast", "full"] = "full", *, on_progress: Callable[[str, float], None] | None = None
+    ) -> list[str]:
         """What is wrong with the open shard, one line each."""
-        return await self._read(self._shard.verify, level)
+        return await self._read(self._shard.verify, level, on_progress=on_progress)
 
     # --- life cycle --------------------------------------------------------------------------------------
 

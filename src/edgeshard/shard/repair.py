@@ -32,11 +32,12 @@ from edgeshard.segment.files import open_segment
 from edgeshard.shard import config as configs
 from edgeshard.shard import seal
 from edgeshard.shard.directories import GRAVE_SUFFIX, ODD, SEGMENTS, absent, odd_entries
+from edgeshard.shard.optimizer.arguments import check_progress
 from edgeshard.shard.shard import EdgeShard
 from edgeshard.shard.small_files import written_anew
 from edgeshard.shard.snapshot import settle, swap
 from edgeshard.shard.store import WAL, Store
-from edgeshard.shard.verify import check
+from edgeshard.shard.verify import OnProgress, check
 from edgeshard.shard.verify_graphs import damaged_graphs
 from edgeshard.shard.verify_lists import damaged_lists
 from edgeshard.storage import checksums, files, journal
@@ -44,15 +45,17 @@ from edgeshard.storage.lock import HOLDER_FILE, ShardLock
 from edgeshard.storage.wal import Wal
 
 DERIVED = ("payload_index", "vector_index")
+STEPS = 7
 WRONG = "still wrong: "
 """What a line begins with that tells of damage nothing can mend."""
 
 
-def repair(path: Path) -> list[str]:
+def repair(path: Path, on_progress: OnProgress = None) -> list[str]:
     """Repair a shard that nobody has open.
 
     Args:
         path: the shard.
+        on_progress: told how far the step ``"repair"`` is, by the seven steps above, and then those of :func:`check`.
 
     Returns:
         What was done, one line each; empty if nothing was wrong.
@@ -63,6 +66,7 @@ def repair(path: Path) -> list[str]:
     """
     if not path.is_dir():
         raise StorageError(f"cannot repair: {absent(path)}")
+    told = check_progress(on_progress) or (lambda step, share: None)
     done: list[str] = []
     if HOLDER_FILE in odd_entries(path):
         raise CorruptedError(path / HOLDER_FILE, f"{ODD}; remove it")
@@ -70,11 +74,17 @@ def repair(path: Path) -> list[str]:
     try:
         for name in list(odd_entries(path)):
             _aside(path, name, ODD, done)
+        told("repair", 1 / STEPS)
         _finish(path, done)
+        told("repair", 2 / STEPS)
         _mismatches(path, done)
+        told("repair", 3 / STEPS)
         _configuration(path, done)
-        for segment in sorted(entry for entry in _directories(path / SEGMENTS)):
+        segments = sorted(_directories(path / SEGMENTS))
+        for number, segment in enumerate(segments):
+            told("repair", (4 + number / len(segments)) / STEPS)
             _segment(path, segment, done)
+        told("repair", 5 / STEPS)
         salvage = _log(path, done)
         if done:
             checksums.remove(path)
@@ -84,6 +94,7 @@ def repair(path: Path) -> list[str]:
         raise StorageError(error.errno, f"cannot repair {path}: {error.strerror}") from error
     finally:
         lock.release()
+    told("repair", 6 / STEPS)
     if salvage:
         _salvage(path, done)
     with warnings.catch_warnings(record=True) as heard:
@@ -92,8 +103,9 @@ def repair(path: Path) -> list[str]:
             shard.flush()
             if any(f"/{DERIVED[1]}" in line for line in done):
                 shard.optimize()
+    told("repair", 1)
     done += [str(warning.message) for warning in heard]
-    done += [f"{WRONG}{line}" for line in check(path)]
+    done += [f"{WRONG}{line}" for line in check(path, on_progress=on_progress)]
     return done
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from os import getpid
 from pathlib import Path
 from types import TracebackType
@@ -148,28 +148,38 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
         return EdgeShard._wrap(Store.load(directory_path(path), config, wait=wait, verify=verify))
 
     @staticmethod
-    def check(path: PathLike, level: Literal["fast", "full"] = "full") -> list[str]:
+    def check(
+        path: PathLike,
+        level: Literal["fast", "full"] = "full",
+        *,
+        on_progress: Callable[[str, float], None] | None = None,
+    ) -> list[str]:
         """What is wrong with a shard on disk, one line each, empty if nothing; changes nothing.
 
         Args:
             path: the directory; the shard may be open elsewhere, and what its writer flushed last is looked at.
             level: ``"full"`` reads every byte and every point and compares indexes with payloads, ``"fast"`` sizes,
                 small files and counts.
+            on_progress: called with the name of a step and the share of it that is done, 0 to 1.
 
         Raises:
             StorageError: there is no shard.
         """
         from edgeshard.shard.verify import check
 
-        return check(directory_path(path), level)
+        return check(directory_path(path), level, on_progress)
 
     @staticmethod
-    def repair(path: PathLike) -> list[str]:
+    def repair(path: PathLike, *, on_progress: Callable[[str, float], None] | None = None) -> list[str]:
         """Repair a shard that nobody has open; the steps are those of :mod:`edgeshard.shard.repair`.
 
         Indexes and graphs are rebuilt; what does not open and cannot be saved is moved to ``edgeshard.damaged`` in the
         directory. Nothing is deleted. Vectors, payloads and ids whose checksums are wrong stay where they are and count
         as sound from then on.
+
+        Args:
+            path: the directory.
+            on_progress: see :meth:`check`.
 
         Returns:
             What was done, one line each; lines that start with ``still wrong`` tell of what is beyond repair.
@@ -180,10 +190,12 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
         """
         from edgeshard.shard.repair import repair
 
-        return repair(directory_path(path))
+        return repair(directory_path(path), on_progress)
 
-    def verify(self, level: Literal["fast", "full"] = "full") -> list[str]:
-        """What is wrong with the open shard, one line each, empty if nothing; see :meth:`check`.
+    def verify(
+        self, level: Literal["fast", "full"] = "full", *, on_progress: Callable[[str, float], None] | None = None
+    ) -> list[str]:
+        """What is wrong with the open shard, one line each, empty if nothing; arguments as for :meth:`check`.
 
         Everything that was updated so far is flushed first.
         """
@@ -192,7 +204,7 @@ class EdgeShard(Searching, Snapshotting, Optimizing):
         require_level(level)
         with self._writing() as store:
             store.flush(checkpoint=True)
-        return check(self.path, level)
+        return check(self.path, level, on_progress)
 
     # --- life cycle --------------------------------------------------------------------------------------
 

@@ -3,66 +3,83 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from edgeshard.errors import CorruptedError, EdgeShardError, StorageError, ValidationError, quoted
-from edgeshard.filter.evaluate import evaluate
 from edgeshard.index import kept_codes
-from edgeshard.models.filters import FieldCondition, Filter
-from edgeshard.models.matches import MatchValue, RangeFloat
-from edgeshard.models.paths import JsonPath, parse_path
 from edgeshard.models.payload import decode_payload
 from edgeshard.segment.batch import DenseColumn, Offsets
 from edgeshard.segment.fields import Field
-from edgeshard.segment.segment import Segment, SegmentContext
+from edgeshard.segment.segment import Segment
 from edgeshard.shard import config as configs
 from edgeshard.shard import seal
 from edgeshard.shard.directories import ODD, absent, odd_entries, segment_names
+from edgeshard.shard.optimizer.arguments import check_progress
 from edgeshard.shard.replica import Replica
 from edgeshard.shard.verify_graphs import damaged_graphs
+from edgeshard.shard.verify_indexes import wrong_indexes
 from edgeshard.shard.verify_lists import damaged_lists
 from edgeshard.storage import checksums
 from edgeshard.storage.convert import COSINE
 from edgeshard.storage.wal import Wal
 
+OnProgress: TypeAlias = "Callable[[str, float], None] | None"
+"""Told the name of a step and the share of it that is done, 0 to 1."""
 BLOCK = 4096
 """Points read at a time."""
-VALUES = 30
-"""Values of an indexed field that are looked up in the index and compared with the payloads."""
-EXACT = float(1 << 53)
-"""Bounds beyond it stand for several integers, which an index and payloads need not round alike."""
-MOST_MATCHED = (1 << 63) - 1
-"""No condition matches an integer beyond it, which a payload may hold."""
 NORM_TOLERANCE = {4: 1e-4, 2: 2e-2}
 """How far the squared length of a row stored for cosine may be from one, by bytes per element."""
 SHORT = 1.2e-7
 """Rows with a smaller squared length are stored as they are."""
 
 
-def check(path: Path, level: checksums.Level = "full") -> list[str]:
+def check(path: Path, level: checksums.Level = "full", on_progress: OnProgress = None) -> list[str]:
     """What is wrong with a shard on disk, one line each; nothing is changed.
 
     Args:
         path: the shard, which may be open elsewhere.
         level: ``"full"`` reads every byte and every point, ``"fast"`` sizes, small files and counts.
+        on_progress: see :data:`OnProgress`; the steps are ``"checksums"``, ``"points"``, ``"indexes"``, ``"graphs"``.
 
     Raises:
         StorageError: there is no shard, or the system refuses to read it.
     """
     require_level(level)
     try:
-        return _check(path, level)
+        return _check(path, level, _Progress(check_progress(on_progress)))
     except OSError as error:
         if isinstance(error, StorageError):
             raise
         raise StorageError(error.errno, f"cannot check {path}: {error.strerror} ({error.filename})") from error
 
 
-def _check(path: Path, level: checksums.Level) -> list[str]:
+class _Progress:
+    """Tells how far a step is; with how many things of how many are done."""
+
+    __slots__ = ("_told",)
+
+    def __init__(self, told: OnProgress) -> None:
+        self._told = told
+
+    def of(self, step: str, before: int = 0, total: int | None = None) -> Callable[[int, int], None]:
+        """What a step calls.
+
+        Args:
+            step: its name.
+            before: how many things were done before it, of those in ``total``.
+            total: of all, by default those the step knows of.
+        """
+        told = self._told
+        if told is None:
+            return lambda done, of: None
+        return lambda done, of: told(step, (before + done) / max(of if total is None else total, 1))
+
+
+def _check(path: Path, level: checksums.Level, progress: _Progress) -> list[str]:
     if not path.is_dir():
         raise StorageError(f"cannot check: {absent(path)}")
     odd = [f"{path / name}: {ODD}" for name in odd_entries(path)]
@@ -71,7 +88,10 @@ def _check(path: Path, level: checksums.Level) -> list[str]:
     if not (path / configs.FILE).exists() and not segment_names(path):
         raise StorageError(f"cannot check: {path} holds no shard")
     table = checksums.read(path, seal.seal_of(path))
-    found = [f"{path / name}: {reason}" for name, reason in checksums.differences(path, table, level)]
+    found = [
+        f"{path / name}: {reason}"
+        for name, reason in checksums.differences(path, table, level, progress.of("checksums"))
+    ]
     if level == "full":
         found += [f"{reason}; it is made anew when it is needed" for _, reason in kept_codes.damaged(path)]
     found += _log_damage(path)
@@ -83,7 +103,7 @@ def _check(path: Path, level: checksums.Level) -> list[str]:
             text = str(error)
             return found if text in found else [*found, text]
     try:
-        told = [str(warning.message) for warning in heard] + findings(replica.store.segments, level)
+        told = [str(warning.message) for warning in heard] + findings(replica.store.segments, level, progress)
         found += [line.replace(str(replica.root), str(path)) for line in told]
     finally:
         replica.store.release()
@@ -101,20 +121,23 @@ def require_level(level: str) -> None:
         raise ValidationError(f"level must be 'fast' or 'full', not {quoted(level)}")
 
 
-def findings(segments: Sequence[Segment], level: checksums.Level) -> list[str]:
+def findings(segments: Sequence[Segment], level: checksums.Level, progress: _Progress) -> list[str]:
     """What is wrong with open segments, one line each."""
     found: list[str] = []
     seen: dict[Any, str] = {}
-    for segment in segments:
+    points, done = [int(np.count_nonzero(segment.live_mask())) for segment in segments], 0
+    for number, segment in enumerate(segments):
         try:
             found += _counts(segment)
             if level == "full":
-                found += _points(segment, seen)
-                found += _indexes(segment)
+                found += _points(segment, seen, progress.of("points", done, sum(points)))
+                found += wrong_indexes(segment, progress.of("indexes", done, sum(points)))
                 found += [reason for _, reason in damaged_graphs(segment)]
                 found += [reason for _, reason in damaged_lists(segment)]
+                progress.of("graphs")(number + 1, len(segments))
         except EdgeShardError as error:
             found.append(str(error))
+        done += points[number]
     return found
 
 
@@ -140,7 +163,7 @@ def _counts(segment: Segment) -> Iterator[str]:
             yield f"{segment.path}: {orphans} payloads belong to no point"
 
 
-def _points(segment: Segment, seen: dict[Any, str]) -> Iterator[str]:
+def _points(segment: Segment, seen: dict[Any, str], progress: Callable[[int, int], None]) -> Iterator[str]:
     """Points that cannot be read, or live twice, and vectors that are not what a storage can hold."""
     live = np.flatnonzero(segment.live_mask()).astype(np.uint32)
     odd: set[tuple[str, str]] = set()
@@ -160,6 +183,7 @@ def _points(segment: Segment, seen: dict[Any, str]) -> Iterator[str]:
             if point_id in seen:
                 yield f"{segment.path}: point {point_id} lives in {seen[point_id]} too"
             seen[point_id] = segment.name
+        progress(start + len(offsets), len(live))
 
 
 def _wrong_vectors(field: Field, offsets: Offsets) -> str:
@@ -178,61 +202,3 @@ def _wrong_vectors(field: Field, offsets: Offsets) -> str:
     squares = np.einsum("ij,ij->i", rows, rows, dtype=np.float32, casting="unsafe")
     unit = np.abs(squares - 1) <= NORM_TOLERANCE[rows.dtype.itemsize]
     return "" if bool((unit | (squares < SHORT)).all()) else "holds a row whose length is not one, under cosine"
-
-
-def _indexes(segment: Segment) -> Iterator[str]:
-    """Indexed values whose points are not those that have them."""
-    offsets = np.flatnonzero(segment.live_mask()).astype(np.uint32)
-    if not segment.indexes.schema or not len(offsets):
-        return
-    try:
-        payloads = [decode_payload(raw) for raw in segment.payloads(offsets)]
-    except CorruptedError:  # said point by point already; indexes cannot be compared with what cannot be read
-        return
-    live, context, plain = segment.live_mask(), SegmentContext(segment), _WithoutIndexes(segment)
-    for path, stored in segment.indexes.schema.items():
-        kind = str(stored if isinstance(stored, str) else stored["type"])
-        for condition, what in _probes(path, kind, payloads):
-            found, expected = (evaluate(Filter(must=[condition]), ctx) & live for ctx in (context, plain))
-            if not np.array_equal(found, expected):
-                yield f"{segment.path}: the index of {path!r} finds other points for {what} than have it"
-                break
-
-
-def _probes(path: str, kind: str, payloads: list[dict[str, Any]]) -> Iterator[tuple[FieldCondition, str]]:
-    """Conditions on a field that an index answers as the payloads do: values it holds, and a range in their middle.
-
-    Where a field holds values of several types, what an index takes for a value depends on its own type; so does, where
-    it holds numbers, which of them are in a range: an integer index leaves fractions out, one of dates all numbers.
-
-    Args:
-        path: the field.
-        kind: of its index, as the schema spells it.
-        payloads: of the points looked at.
-    """
-    lookup = parse_path(path).lookup
-    held = [value for payload in payloads for value in lookup(payload)]
-    kinds = {type(value) for value in held}
-    if kinds not in ({str}, {int}, {float}):
-        return
-    if float not in kinds:
-        values = [value for value in set(held) if type(value) is str or abs(value) <= MOST_MATCHED]
-        for value in sorted(values, key=str)[:VALUES]:
-            yield FieldCondition(key=path, match=MatchValue(value)), repr(value)
-    if str not in kinds and kind != "datetime" and (kind != "integer" or float not in kinds):
-        numbers = sorted(map(float, held))
-        low, high = numbers[len(numbers) // 4], numbers[len(numbers) * 3 // 4]
-        if max(abs(low), abs(high)) <= EXACT:
-            yield FieldCondition(key=path, range=RangeFloat(gte=low, lt=high)), "a range"
-
-
-class _WithoutIndexes(SegmentContext):
-    """A segment whose filters look at payloads only."""
-
-    __slots__ = ()
-
-    def index(self, path: str) -> None:
-        """None, whatever there is."""
-
-    def element_owners(self, array: JsonPath) -> None:
-        """None, whatever there is."""

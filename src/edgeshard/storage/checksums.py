@@ -12,7 +12,7 @@ if ``edge_config.json`` carries the same seal: another engine drops that key whe
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Literal, TypeAlias, TypedDict
 
@@ -115,8 +115,18 @@ def remove(root: Path) -> None:
         files.disk.sync_directory(root)
 
 
-def differences(root: Path, table: dict[str, Entry], level: Level) -> Iterator[tuple[str, str]]:
-    """``(path, what is wrong)`` of every file that is not as the table says."""
+def differences(
+    root: Path, table: dict[str, Entry], level: Level, progress: Callable[[int, int], None] | None = None
+) -> Iterator[tuple[str, str]]:
+    """``(path, what is wrong)`` of every file that is not as the table says.
+
+    Args:
+        root: the shard.
+        table: see :func:`read`.
+        level: which files are read.
+        progress: called with how many bytes of how many are compared.
+    """
+    done, total = 0, sum(used for _, used, _, _ in table.values())
     base = os.fspath(root)  # a shard with payload indexes has some hundred files: see write()
     buffer = bytearray()
     for name, (size, used, crc, _) in table.items():
@@ -130,6 +140,9 @@ def differences(root: Path, table: dict[str, Entry], level: Level) -> Iterator[t
             yield name, f"the file has {found} bytes, {size} when it was closed"
         elif (level == "full" or used <= FAST_BYTES) and entry_of(path, buffer)[:3] != (size, used, crc):
             yield name, "its checksum is not that of the file that was closed"
+        done += used
+        if progress is not None:
+            progress(done, total)
 
 
 def entry_of(path: files.PathLike, buffer: bytearray) -> Entry:
