@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import errno
 import gc
 import os
@@ -79,7 +80,7 @@ def test_reads_and_updates_go_on(shard: es.EdgeShard, held: tuple[threading.Even
     begun, go_on = held
     handle = shard.optimize(background=True)
     assert begun.wait(30)
-    with pytest.raises(TimeoutError):
+    with pytest.raises(concurrent.futures.TimeoutError):  # the built-in one from Python 3.11 on
         handle.result(0.01)
     shard.update(OPS.delete_points([1, 2, 3]))
     put(shard, 10, 5, seed=4)

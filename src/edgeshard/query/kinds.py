@@ -29,6 +29,8 @@ class VectorQuery(NamedTuple):
     """Packed vectors."""
     combine: Callable[[Scores], Scores] | None
     """Score of each point from its similarities; None for nearest, where they are the score."""
+    highest: float | None = None
+    """A score that no point exceeds and many may have."""
 
 
 def take_apart(query: Any) -> VectorQuery:
@@ -74,22 +76,38 @@ def _context(using: str, query: Any) -> VectorQuery:
         gaps = np.fmin(sims[0::2] - sims[1::2] - MARGIN, np.float32(0))  # of two infinities 0, as in Qdrant
         return np.asarray(_squash(gaps).sum(axis=0), np.float32)
 
-    return VectorQuery(using, _flatten(query._pairs), combine)
+    return VectorQuery(using, _flatten(query._pairs), combine, 0.0)
 
 
 def _feedback(using: str, query: Any) -> VectorQuery:
-    a, b, c = query.coefficients.a, query.coefficients.b, query.coefficients.c
-    scores = [item.score for item in query.feedback]
-    pairs = [(p, m) for p in range(len(scores)) for m in range(len(scores)) if scores[p] > scores[m]]
+    pairs = _confidences(query)
 
     def combine(sims: Scores) -> Scores:
-        total = np.float32(a) * sims[0]
-        for p, m in pairs:
-            confidence = np.float32((scores[p] - scores[m]) ** b * c)
+        total = np.float32(query.coefficients.a) * sims[0]
+        for p, m, confidence in pairs:
             total = total + confidence * (sims[1 + p] - sims[1 + m])
         return np.asarray(total, np.float32)
 
     return VectorQuery(using, [query._target, *(item._vector for item in query.feedback)], combine)
+
+
+def _confidences(query: Any) -> list[tuple[int, int, np.float32]]:
+    """The pairs of a feedback of which the first has the higher score, and how much that counts."""
+    b, c = query.coefficients.b, query.coefficients.c
+    scores = [item.score for item in query.feedback]
+    pairs = [(p, m) for p in range(len(scores)) for m in range(len(scores)) if scores[p] > scores[m]]
+    return [(p, m, np.float32((scores[p] - scores[m]) ** b * c)) for p, m in pairs]
+
+
+def feedback_weights(query: Any) -> Scores:
+    """How much the similarity to the target, and to each example of a feedback, counts."""
+    weights = np.zeros(1 + len(query.feedback), np.float32)
+    weights[0] = query.coefficients.a
+    with np.errstate(over="ignore", invalid="ignore"):
+        for p, m, confidence in _confidences(query):
+            weights[1 + p] += confidence
+            weights[1 + m] -= confidence
+    return weights
 
 
 def _flatten(pairs: list[Any]) -> list[Any]:

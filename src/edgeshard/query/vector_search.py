@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from edgeshard.errors import ValidationError
 from edgeshard.filter.selections import Selection
+from edgeshard.models.params import SearchParams
 from edgeshard.models.queries import Query
 from edgeshard.query.hits import Hits, Keys, best, by_segment, empty, in_order, make_keys
-from edgeshard.query.kinds import VectorQuery, cut, shown, take_apart
+from edgeshard.query.kinds import VectorQuery, cut, feedback_weights, shown, take_apart
 from edgeshard.query.scope import Filters, Scope
 from edgeshard.segment.absent_field import AbsentField
 from edgeshard.segment.batch import Mask, Offsets
@@ -26,6 +27,8 @@ from edgeshard.storage.convert import COSINE, DOT
 
 Scores = npt.NDArray[np.float32]
 ONE = np.zeros(1, np.uint32)
+BLOCK = 2048
+"""Points scored before it is asked whether that was enough."""
 UNINDEXED_LIMIT_BYTES = 10_000 * 1024
 """Size of the vectors that no index finds from which searches with ``indexed_only`` leave them out, as in Qdrant."""
 Found = tuple[Offsets, Scores]
@@ -56,17 +59,31 @@ def search(scope: Scope, query: Any, filters: Filters, limit: int, threshold: fl
         hits = nearest(scope, parts.using, prepared, filters, limit, params)[0]
         hits.scores = shown(hits.scores, spec)
     else:
-        found = None
-        indexed_only = params is not None and params.indexed_only
-        if isinstance(query, Query.RecommendBestScore) and spec.kind == "dense" and not indexed_only:
-            from edgeshard.query.recommend import best_score
-
-            found = best_score(scope, parts, prepared, len(query.query._positives), filters, limit)
-        if found is None:
-            hits = _scored_all(scope, parts, prepared, filters, limit, indexed_only)
-        else:
-            hits = Hits(*found)
+        found = _near_examples(scope, query, parts, prepared, filters, limit, params)
+        hits = Hits(*found) if found else _scored_all(scope, parts, prepared, filters, limit, params)
     return hits if threshold is None else hits.take(slice(cut(hits.scores, threshold, spec)))
+
+
+def _near_examples(
+    scope: Scope, query: Any, parts: VectorQuery, prepared: list[Any], filters: Filters, limit: int, params: Any
+) -> tuple[Keys, Scores] | None:
+    """The answer of a query as far as the points nearest to its examples tell; None if all points are to be scored."""
+    spec = scope.spec(parts.using)
+    if spec.kind != "dense" or not prepared or (params is not None and params.indexed_only):
+        return None
+    from edgeshard.query import near_examples
+
+    coded = _is_coded(scope, parts.using)
+    how = SearchParams(exact=True) if coded else params  # codes are not what such queries score
+    if isinstance(query, Query.RecommendBestScore):
+        positives = len(query.query._positives)
+        return near_examples.best_score(scope, parts, prepared, positives, filters, limit, how)
+    if isinstance(query, Query.Discover):
+        return near_examples.discover(scope, parts, prepared, filters, limit, how)
+    if isinstance(query, Query.FeedbackNaive) and is_linear(spec) and not coded:
+        weights = feedback_weights(query.query)
+        return near_examples.weighted_sum(scope, parts, prepared, weights, filters, limit, how)
+    return None
 
 
 def is_linear(spec: VectorSchema) -> bool:
@@ -247,9 +264,10 @@ def merged(found: list[tuple[int, Found]], limit: int) -> Hits:
 
 
 def _scored_all(
-    scope: Scope, parts: VectorQuery, prepared: list[Any], filters: Filters, limit: int, indexed_only: bool
+    scope: Scope, parts: VectorQuery, prepared: list[Any], filters: Filters, limit: int, params: Any
 ) -> Hits:
     """The best points by a score that every point with such a vector has to get."""
+    indexed_only = params is not None and params.indexed_only
     found: list[tuple[int, Found]] = []
     for number, segment in enumerate(scope.segments):
         started = perf_counter()
@@ -262,11 +280,23 @@ def _scored_all(
         if alive != segment.live:
             chosen = chosen.within(parts.using, known)
         if len(chosen):
-            scores = _raw_scores(segment.fields[parts.using], parts, prepared, chosen.offsets)
-            found.append((number, best(chosen.offsets, scores, limit)))
+            found.append((number, _best_of(segment.fields[parts.using], parts, prepared, chosen.offsets, limit)))
         if scope.trace is not None:
             _note(scope, number, filters, chosen.mask, started)
     return merged(found, limit)
+
+
+def _best_of(field: Any, parts: VectorQuery, prepared: list[Any], offsets: Offsets, limit: int) -> Found:
+    """The best of some points that have the vector, ascending. Of equal scores the first come first: once enough of the
+    highest score there can be are found, what follows need not be scored."""
+    if parts.highest is None or len(offsets) <= BLOCK:
+        return best(offsets, _raw_scores(field, parts, prepared, offsets), limit)
+    scores, done = np.zeros(0, np.float32), 0
+    while done < len(offsets) and np.count_nonzero(scores >= parts.highest) < limit:
+        block = offsets[done : done + max(BLOCK, 3 * done)]
+        scores = np.concatenate([scores, _raw_scores(field, parts, prepared, block)])
+        done += len(block)
+    return best(offsets[:done], scores, limit)
 
 
 def _raw_scores(field: Any, parts: VectorQuery, prepared: list[Any], offsets: Offsets) -> Scores:
