@@ -22,11 +22,15 @@ def vectors() -> np.ndarray:
     return found
 
 
-@pytest.fixture(params=["Cosine", "Dot", "Euclid", "Manhattan"])
+@pytest.fixture(params=["Cosine", "Dot", "Euclid", "Manhattan", "MaxSim"])
 def shard(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[e.EdgeShard]:
-    config = e.EdgeConfig(vectors=e.EdgeVectorParams(DIM, getattr(e.Distance, request.param)))
+    several = request.param == "MaxSim"
+    multi = e.MultiVectorConfig(e.MultiVectorComparator.MaxSim) if several else None
+    distance = e.Distance.Cosine if several else getattr(e.Distance, request.param)
+    config = e.EdgeConfig(vectors=e.EdgeVectorParams(DIM, distance, multivector_config=multi))
     with e.EdgeShard.create(tmp_path / "shard", config) as shard:
-        points = [e.Point(number, row, {"odd": number % 2}) for number, row in enumerate(vectors())]
+        rows = [np.stack([row, -row[::-1]]) for row in vectors()] if several else vectors()
+        points = [e.Point(number, row, {"odd": number % 2}) for number, row in enumerate(rows)]
         shard.update(e.UpdateOperation.upsert_points(points))
         shard.update(e.UpdateOperation.delete_points(list(range(0, COUNT, 9))))
         yield shard
@@ -65,7 +69,8 @@ def test_few_points_are_enough(shard: e.EdgeShard, kind: str, monkeypatch: pytes
     answered, scored = watch(monkeypatch)
     monkeypatch.setattr(vector_search, "BLOCK", 300)
     short = [shard.query(request) for request in requests]
-    linear = shard.config.vectors[""].distance in (e.Distance.Cosine, e.Distance.Dot)
+    params = shard.config.vectors[""]
+    linear = params.distance in (e.Distance.Cosine, e.Distance.Dot) and params.multivector_config is None
     if kind == "context":
         assert min(scored) < 0.5 * COUNT  # many end early
     elif kind == "feedback":

@@ -69,7 +69,7 @@ def _near_examples(
 ) -> tuple[Keys, Scores] | None:
     """The answer of a query as far as the points nearest to its examples tell; None if all points are to be scored."""
     spec = scope.spec(parts.using)
-    if spec.kind != "dense" or not prepared or (params is not None and params.indexed_only):
+    if spec.kind == "sparse" or not prepared or (params is not None and params.indexed_only):
         return None
     from edgeshard.query import near_examples
 
