@@ -121,8 +121,9 @@ def require_level(level: str) -> None:
         raise ValidationError(f"level must be 'fast' or 'full', not {quoted(level)}")
 
 
-def findings(segments: Sequence[Segment], level: checksums.Level, progress: _Progress) -> list[str]:
+def findings(segments: Sequence[Segment], level: checksums.Level, progress: _Progress | None = None) -> list[str]:
     """What is wrong with open segments, one line each."""
+    progress = progress or _Progress(None)
     found: list[str] = []
     seen: dict[Any, str] = {}
     points, done = [int(np.count_nonzero(segment.live_mask())) for segment in segments], 0
