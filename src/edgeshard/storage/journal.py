@@ -179,7 +179,7 @@ class Journal:
         replacements = {self._relative(path): data for path, data in plan.replacements.items()}
         sizes = {}
         for path, name in touched.items():
-            with suppress(FileNotFoundError):
+            with suppress(FileNotFoundError):  # it is made by what is written to it
                 sizes[name] = os.stat(path).st_size
         names = {"/".join(name.split("/")[:2]) for name in [*sizes, *replacements] if name.startswith("segments/")}
         segments = {}
