@@ -76,8 +76,8 @@ def test_few_points_are_enough(shard: e.EdgeShard, kind: str, monkeypatch: pytes
     elif kind == "feedback":
         assert answered == [True] * len(requests) * linear
     else:
-        assert sum(answered) > 8
-        assert kind == "discover" or not all(answered)
+        assert sum(answered) > 10
+        assert not all(answered)
     monkeypatch.undo()
     for name in SHORTER:
         monkeypatch.setattr(near_examples, name, lambda *_: None)

@@ -46,6 +46,7 @@ from edgeshard.storage.wal import Wal
 
 DERIVED = ("payload_index", "vector_index")
 STEPS = 7
+"""Of a repair, as listed above."""
 WRONG = "still wrong: "
 """What a line begins with that tells of damage nothing can mend."""
 
