@@ -3,10 +3,12 @@
 #include "bind/register.hpp"
 
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 
 #include "bind/codes.hpp"
 #include "bind/scan_args.hpp"
+#include "kernels/mean_and_variance.hpp"
 #include "kernels/mmr.hpp"
 #include "kernels/queue_order.hpp"
 #include "kernels/sparse.hpp"
@@ -205,6 +207,12 @@ nb::object py_queue_order(nb::object scores) {
     return made.array;
 }
 
+std::pair<float, float> py_mean_and_variance(nb::object scores) {
+    const Array s(scores, "scores", "f", "float32", 1);
+    if (s.shape(0) < 2) throw nb::value_error("scores: a variance is of at least two");
+    return mean_and_variance({s.data<float>(), s.shape(0)});
+}
+
 }  // namespace
 
 void register_scan(nb::module_& m) {
@@ -229,6 +237,7 @@ void register_scan(nb::module_& m) {
     m.def("sparse_scores", &py_sparse_scores, nb::arg("q_indices"), nb::arg("q_values"), nb::arg("indptr"),
           nb::arg("indices"), nb::arg("values"), threads, "(similarity, common indices) of every sparse row.");
     m.def("queue_order", &py_queue_order, nb::arg("scores"), "The order Qdrant's queue puts equal scores in.");
+    m.def("mean_and_variance", &py_mean_and_variance, nb::arg("scores"), "Mean and sample variance of float32 scores.");
     m.def("streaming_read", &py_streaming_read, nb::arg("data"), threads,
           "Reads all bytes once: the floor for the time of a scan.");
 }

@@ -118,6 +118,9 @@ def streaming_read(data: NDArray[Any], threads: int = 0) -> int:
 def queue_order(scores: NDArray[np.float32]) -> NDArray[np.uint32]:
     """Return places in `scores` (descending, no NaN) in the order Qdrant's bounded queue gives them back."""
 
+def mean_and_variance(scores: NDArray[np.float32]) -> tuple[float, float]:
+    """Return mean and sample variance of at least two scores, rounded to single precision at every step."""
+
 class Codes8:
     """Byte codes of float32 rows with proven error bounds, for exact search (see native/kernels/codes8).
 

@@ -135,6 +135,21 @@ def versions_of_fused_lists(c: Case) -> Any:
     return [sorted((hit.id, hit.version, hit.order_value) for hit in c.shard.query(request)) for request in requests]
 
 
+def fused_scores_to_the_last_digit(c: Case) -> Any:
+    last = 2.0**-23  # of numbers from 1 to 2
+    rows = [[1 + last * n, 1 + 0.1 * n * n] for n in (0, 1, 2, 3, 5, 6, 9)]
+    c.put(*((number, row, {}) for number, row in enumerate(rows)))
+    lists = [
+        c.m.Prefetch(9, c.m.Query.Nearest(vector)) for vector in ([1.0, 0.0], [0.0, 1.0], [-1.0, 0.3], [1.0, -2.0])
+    ]
+    fusions = [c.m.Fusion.Dbsf(), c.m.Fusion.Rrf(2), c.m.Fusion.Rrf(60, [0.3, 1.7, 2.9, 0.1])]
+    requests = [
+        c.m.QueryRequest(limit=9, query=fusion, prefetches=prefetches)
+        for fusion, prefetches in [(fusions[0], lists[:1]), *((fusion, lists) for fusion in fusions)]
+    ]
+    return [sorted((hit.id, hit.score) for hit in c.shard.query(request)) for request in requests]
+
+
 def versions_after_an_empty_payload_was_set(c: Case) -> Any:
     ops = c.m.UpdateOperation
     c.put((1, [1.0, 0.0], {"n": 1}), (2, [1.0, 0.0], {}), (3, [1.0, 0.0], None))
@@ -233,9 +248,9 @@ CASES = [
     default_of_a_score, places_as_lists, several_arrays_for_a_variable, product_with_zero,
     thresholds_that_are_no_number,
     relevance_over_sparse_vectors_as_a_prefetch, an_index_that_finds_nothing, no_vectors_of_one_point,
-    names_nobody_has_of_no_points, versions_of_fused_lists, versions_after_an_empty_payload_was_set,
-    an_index_with_its_defaults_spelled_out, places_of_equal_scores_in_an_optimised_segment, query_vectors_of_no_shape,
-    numpy_booleans, words_asked_of_code,
+    names_nobody_has_of_no_points, versions_of_fused_lists, fused_scores_to_the_last_digit,
+    versions_after_an_empty_payload_was_set, an_index_with_its_defaults_spelled_out,
+    places_of_equal_scores_in_an_optimised_segment, query_vectors_of_no_shape, numpy_booleans, words_asked_of_code,
 ]  # fmt: skip
 
 

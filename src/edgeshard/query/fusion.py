@@ -1,6 +1,7 @@
 """Merging ranked lists: reciprocal rank fusion and distribution-based score fusion.
 
-Rules of Qdrant: RRF after Cormack, Clarke and Büttcher (2009) with weights; DBSF after Mazzeschi (2023).
+Rules of Qdrant: RRF after Cormack, Clarke and Büttcher (2009) with weights; DBSF after Mazzeschi (2023). Both are
+computed in single precision there: ranks may depend on the last digit, so every step is here, too.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeshard import _native
 from edgeshard.errors import ValidationError
 from edgeshard.query.hits import Hits, best, empty
 
@@ -28,13 +30,13 @@ def reciprocal_rank(parts: list[Hits], k: int, weights: Weights | None, limit: i
         )
     scored = []
     for number, part in enumerate(parts):
-        weight = 1.0 if weights is None else weights[number]
-        positions = np.arange(1, len(part) + 1, dtype=np.float64)
+        weight = np.float32(1.0 if weights is None else weights[number])
+        positions = np.arange(1, len(part) + 1, dtype=np.float32)
         if weight > 0:
-            with np.errstate(divide="ignore"):
-                scored.append(1.0 / (positions / weight + (k - 1)))
+            with np.errstate(divide="ignore", over="ignore"):
+                scored.append(np.float32(1.0) / (positions / weight + np.float32(k) - np.float32(1.0)))
         else:
-            scored.append(np.zeros(len(part)))
+            scored.append(np.zeros(len(part), np.float32))
     return _sum_up(parts, scored, limit)
 
 
@@ -45,13 +47,16 @@ def distribution_based(parts: list[Hits], limit: int) -> Hits:
     """
     scored = []
     for part in parts:
-        scores = part.scores.astype(np.float64)
-        spread = float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0
-        if spread == 0.0:
-            scored.append(np.full(len(scores), 0.5))
+        low = high = np.float32(0.0)
+        if len(part) > 1:
+            mean, variance = map(np.float32, _native.mean_and_variance(part.scores))
+            spread = np.float32(3.0) * np.sqrt(variance)
+            low, high = mean - spread, mean + spread
+        if low == high:
+            scored.append(np.full(len(part), 0.5, np.float32))
         else:
-            low = float(scores.mean()) - 3 * spread
-            scored.append((scores - low) / (6 * spread))
+            with np.errstate(invalid="ignore"):  # infinities
+                scored.append((part.scores - low) / (high - low))
     fused = _sum_up(parts, scored, sum(map(len, parts)) if _order_values(parts) else limit)
     if fused.order_values is not None:
         ranks = [(value is None, -value if value else 0) for value in fused.order_values]
@@ -88,13 +93,14 @@ def _versioned(parts: list[Hits]) -> bool | npt.NDArray[np.bool_]:
     return np.concatenate([np.broadcast_to(part.versioned, len(part)) for part in parts])
 
 
-def _sum_up(parts: list[Hits], scored: list[npt.NDArray[np.float64]], limit: int) -> Hits:
+def _sum_up(parts: list[Hits], scored: list[npt.NDArray[np.float32]], limit: int) -> Hits:
     """Points by the sum of their scores; order value and version are those the first list that names a point shows."""
     if not parts:
         return empty()
     everything = np.concatenate([part.keys for part in parts])
     keys, first, inverse = np.unique(everything, return_index=True, return_inverse=True)
-    sums = np.bincount(inverse, np.concatenate(scored), len(keys)).astype(np.float32)
+    sums = np.zeros(len(keys), np.float32)
+    np.add.at(sums, inverse, np.concatenate(scored))
     fused = Hits(*best(keys, sums, limit))
     values, versioned = _order_values(parts), _versioned(parts)
     if values is not None or versioned is not True:
