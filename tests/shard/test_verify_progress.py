@@ -63,13 +63,19 @@ def test_so_do_repairs_and_open_shards(path: Path) -> None:
     assert "points" in steps
 
 
-def test_what_stops_a_check_or_a_repair_leaves_the_shard_free(path: Path) -> None:
+@pytest.mark.parametrize("last", ["checksums", "points", "indexes", "graphs", "repair"])
+@pytest.mark.parametrize("raised", [KeyboardInterrupt(), OSError("the terminal is gone"), es.CancelledError("enough")])
+def test_what_stops_a_check_or_a_repair_leaves_the_shard_free(path: Path, last: str, raised: BaseException) -> None:
     def stop(step: str, share: float) -> None:
-        raise KeyboardInterrupt
+        if step == last:
+            raise raised
 
-    for look in (es.EdgeShard.check, es.EdgeShard.repair):
-        with pytest.raises(KeyboardInterrupt):
+    looks = (es.EdgeShard.repair,) if last == "repair" else (es.EdgeShard.check, es.EdgeShard.repair)
+    for look in looks:
+        with pytest.raises(type(raised)) as caught:
             look(path, on_progress=stop)
+        assert caught.value is raised
+        assert caught.value.__context__ is None
         with pytest.raises(TypeError, match="on_progress: expected a function"):
             look(path, on_progress=3)  # type: ignore[arg-type]
         with es.EdgeShard.load(path, verify="full") as shard:

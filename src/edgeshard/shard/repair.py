@@ -32,11 +32,11 @@ from edgeshard.segment.files import open_segment
 from edgeshard.shard import config as configs
 from edgeshard.shard import seal
 from edgeshard.shard.directories import GRAVE_SUFFIX, ODD, SEGMENTS, absent, odd_entries
-from edgeshard.shard.optimizer.arguments import check_progress
 from edgeshard.shard.shard import EdgeShard
 from edgeshard.shard.small_files import written_anew
 from edgeshard.shard.snapshot import settle, swap
 from edgeshard.shard.store import WAL, Store
+from edgeshard.shard.told import Told, passing_on, telling
 from edgeshard.shard.verify import OnProgress, check
 from edgeshard.shard.verify_graphs import damaged_graphs
 from edgeshard.shard.verify_lists import damaged_lists
@@ -67,7 +67,12 @@ def repair(path: Path, on_progress: OnProgress = None) -> list[str]:
     """
     if not path.is_dir():
         raise StorageError(f"cannot repair: {absent(path)}")
-    told = check_progress(on_progress) or (lambda step, share: None)
+    told = telling(on_progress) or (lambda step, share: None)
+    done = passing_on(lambda: _repair(path, told))
+    return done + [f"{WRONG}{line}" for line in check(path, on_progress=on_progress)]
+
+
+def _repair(path: Path, told: Told) -> list[str]:
     done: list[str] = []
     if HOLDER_FILE in odd_entries(path):
         raise CorruptedError(path / HOLDER_FILE, f"{ODD}; remove it")
@@ -105,9 +110,7 @@ def repair(path: Path, on_progress: OnProgress = None) -> list[str]:
             if any(f"/{DERIVED[1]}" in line for line in done):
                 shard.optimize()
     told("repair", 1)
-    done += [str(warning.message) for warning in heard]
-    done += [f"{WRONG}{line}" for line in check(path, on_progress=on_progress)]
-    return done
+    return done + [str(warning.message) for warning in heard]
 
 
 def _directories(path: Path) -> list[Path]:

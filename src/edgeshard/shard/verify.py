@@ -18,8 +18,8 @@ from edgeshard.segment.segment import Segment
 from edgeshard.shard import config as configs
 from edgeshard.shard import seal
 from edgeshard.shard.directories import ODD, absent, odd_entries, segment_names
-from edgeshard.shard.optimizer.arguments import check_progress
 from edgeshard.shard.replica import Replica
+from edgeshard.shard.told import Told, passing_on, telling
 from edgeshard.shard.verify_graphs import damaged_graphs
 from edgeshard.shard.verify_indexes import wrong_indexes
 from edgeshard.shard.verify_lists import damaged_lists
@@ -27,7 +27,7 @@ from edgeshard.storage import checksums
 from edgeshard.storage.convert import COSINE
 from edgeshard.storage.wal import Wal
 
-OnProgress: TypeAlias = "Callable[[str, float], None] | None"
+OnProgress: TypeAlias = "Told | None"
 """Told the name of a step and the share of it that is done, 0 to 1."""
 BLOCK = 4096
 """Points read at a time."""
@@ -49,8 +49,13 @@ def check(path: Path, level: checksums.Level = "full", on_progress: OnProgress =
         StorageError: there is no shard, or the system refuses to read it.
     """
     require_level(level)
+    progress = _Progress(telling(on_progress))
+    return passing_on(lambda: _checked(path, level, progress))
+
+
+def _checked(path: Path, level: checksums.Level, progress: _Progress) -> list[str]:
     try:
-        return _check(path, level, _Progress(check_progress(on_progress)))
+        return _check(path, level, progress)
     except OSError as error:
         if isinstance(error, StorageError):
             raise
