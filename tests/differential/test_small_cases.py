@@ -143,6 +143,7 @@ def fused_scores_to_the_last_digit(c: Case) -> Any:
         c.m.Prefetch(9, c.m.Query.Nearest(vector)) for vector in ([1.0, 0.0], [0.0, 1.0], [-1.0, 0.3], [1.0, -2.0])
     ]
     fusions = [c.m.Fusion.Dbsf(), c.m.Fusion.Rrf(2), c.m.Fusion.Rrf(60, [0.3, 1.7, 2.9, 0.1])]
+    fusions += [c.m.Fusion.Rrf(0, [1e39, 1e-39, 0.0, -1.0]), c.m.Fusion.Rrf(2**40, [1.0, 2.0, 3.0, 1e38])]
     requests = [
         c.m.QueryRequest(limit=9, query=fusion, prefetches=prefetches)
         for fusion, prefetches in [(fusions[0], lists[:1]), *((fusion, lists) for fusion in fusions)]

@@ -28,16 +28,17 @@ def reciprocal_rank(parts: list[Hits], k: int, weights: Weights | None, limit: i
         raise ValidationError(
             f"Validation failed: RRF weights length ({len(weights)}) does not match number of prefetches ({len(parts)})"
         )
-    scored = []
-    for number, part in enumerate(parts):
-        weight = np.float32(1.0 if weights is None else weights[number])
-        positions = np.arange(1, len(part) + 1, dtype=np.float32)
-        if weight > 0:
-            with np.errstate(divide="ignore", over="ignore"):
-                scored.append(np.float32(1.0) / (positions / weight + np.float32(k) - np.float32(1.0)))
-        else:
-            scored.append(np.zeros(len(part), np.float32))
+    with np.errstate(divide="ignore", over="ignore"):  # weights may be huge, or tiny
+        single = np.ones(len(parts), np.float32) if weights is None else np.array(weights).astype(np.float32)
+        scored = [_by_place(len(part), np.float32(k), weight) for part, weight in zip(parts, single, strict=True)]
     return _sum_up(parts, scored, limit)
+
+
+def _by_place(count: int, k: np.float32, weight: np.float32) -> npt.NDArray[np.float32]:
+    if not weight > 0:
+        return np.zeros(count, np.float32)
+    scores: npt.NDArray[np.float32] = 1 / (np.arange(1, count + 1, dtype=np.float32) / weight + k - np.float32(1.0))
+    return scores
 
 
 def distribution_based(parts: list[Hits], limit: int) -> Hits:
