@@ -46,23 +46,24 @@ def distribution_based(parts: list[Hits], limit: int) -> Hits:
 
     As in Qdrant, points that an ordering stage below gave a value come first, by that value, largest first.
     """
-    scored = []
-    for part in parts:
-        low = high = np.float32(0.0)
-        if len(part) > 1:
-            mean, variance = map(np.float32, _native.mean_and_variance(part.scores))
-            spread = np.float32(3.0) * np.sqrt(variance)
-            low, high = mean - spread, mean + spread
-        if low == high:
-            scored.append(np.full(len(part), 0.5, np.float32))
-        else:
-            with np.errstate(invalid="ignore"):  # infinities
-                scored.append((part.scores - low) / (high - low))
+    with np.errstate(invalid="ignore", over="ignore"):  # of infinities, and what comes near
+        scored = [_by_distribution(part.scores) for part in parts]
     fused = _sum_up(parts, scored, sum(map(len, parts)) if _order_values(parts) else limit)
     if fused.order_values is not None:
         ranks = [(value is None, -value if value else 0) for value in fused.order_values]
         fused = fused.take(np.array(sorted(range(len(fused)), key=ranks.__getitem__)[:limit], np.int64))
     return fused
+
+
+def _by_distribution(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    if len(scores) > 1:
+        mean, variance = map(np.float32, _native.mean_and_variance(np.ascontiguousarray(scores)))
+        spread = np.float32(3.0) * np.sqrt(variance)
+        low, high = mean - spread, mean + spread
+        if low != high:
+            mapped: npt.NDArray[np.float32] = (scores - low) / (high - low)
+            return mapped
+    return np.full(len(scores), 0.5, np.float32)
 
 
 def first_of_each(parts: list[Hits]) -> Hits:
