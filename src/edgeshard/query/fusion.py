@@ -56,14 +56,20 @@ def distribution_based(parts: list[Hits], limit: int) -> Hits:
 
 
 def _by_distribution(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    if len(scores) > 1:
-        mean, variance = map(np.float32, _native.mean_and_variance(np.ascontiguousarray(scores)))
-        spread = np.float32(3.0) * np.sqrt(variance)
+    halves = np.full(len(scores), 0.5, np.float32)
+    if len(scores) < 2:
+        return halves
+    mean, variance = map(np.float32, _native.mean_and_variance(np.ascontiguousarray(scores)))
+    spread = np.float32(3.0) * np.sqrt(variance)
+    mapped: npt.NDArray[np.float32]
+    if np.isfinite(spread):
         low, high = mean - spread, mean + spread
-        if low != high:
-            mapped: npt.NDArray[np.float32] = (scores - low) / (high - low)
-            return mapped
-    return np.full(len(scores), 0.5, np.float32)
+        mapped = halves if low == high else (scores - low) / (high - low)
+    else:  # beyond single precision, where Qdrant's answers are no numbers
+        wide = scores.astype(np.float64)
+        spread = 3 * np.std(wide, ddof=1)
+        mapped = ((wide - wide.mean() + spread) / (2 * spread)).astype(np.float32)
+    return mapped
 
 
 def first_of_each(parts: list[Hits]) -> Hits:

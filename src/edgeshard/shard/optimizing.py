@@ -106,22 +106,25 @@ class Optimizing:
             TypeError: an argument of another kind.
             ValueError: a negative or absurd number of threads, or NaN as a budget.
         """
-        from edgeshard.shard.optimizer.arguments import check_budget, check_progress, check_threads, question
+        from edgeshard.shard.optimizer.arguments import check_budget, check_threads, question
         from edgeshard.shard.optimizer.run import optimise
+        from edgeshard.shard.told import carrying, passing_on, telling
 
         self._check_process()
         self._open_store()
-        asked = question(cancel)
-        on_progress, threads, budget_ms = check_progress(on_progress), check_threads(threads), check_budget(budget_ms)
+        asked = carrying(question(cancel))
+        told, threads, budget_ms = telling(on_progress), check_threads(threads), check_budget(budget_ms)
         if not background:
             with self._optimising.writing():
-                return optimise(
-                    self._open_store(),
-                    self._lock,
-                    on_progress=on_progress,
-                    cancelled=asked,
-                    threads=threads,
-                    budget_ms=budget_ms,
+                return passing_on(
+                    lambda: optimise(
+                        self._open_store(),
+                        self._lock,
+                        on_progress=told,
+                        cancelled=asked,
+                        threads=threads,
+                        budget_ms=budget_ms,
+                    )
                 )
 
         def work(progress: Callable[[str, float], None], stopped: Callable[[], bool], urgent: Urgent) -> bool:
@@ -147,7 +150,9 @@ class Optimizing:
             if running is None or running.done():
                 self._optimising.check_outside()
                 locks = (self._optimising, self._lock)
-                running = start(work, cancelled=asked, on_progress=on_progress, locks=locks)
+                running = start(
+                    lambda *given: passing_on(lambda: work(*given)), cancelled=asked, on_progress=told, locks=locks
+                )
                 self._background = weakref.ref(running)
             return running
 
